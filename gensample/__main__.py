@@ -1,0 +1,7 @@
+"""``python -m gensample``."""
+
+import sys
+
+from gensample.cli import main
+
+sys.exit(main())
