@@ -1,0 +1,30 @@
+"""Opens the weight files that the authors of BOTAN published."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gensample.errors import DataError
+from gensample.nn.botan import from_official
+
+
+def load_official(path: str | Path) -> dict[str, Tensor]:
+    """State of :class:`gensample.nn.botan.Botan` from an official ``.pth`` file, on the CPU.
+
+    Raises:
+        DataError: when the file is absent or is no plain file of tensors (code in a pickle is never run).
+        ConfigError: when the tensors are not those of BOTAN.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"no weight file at {path}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{path} is not a torch file of tensors only; expected an official BOTAN .pth"
+        ) from error
+    if not isinstance(state, dict):
+        raise DataError(f"{path} holds a {type(state).__name__}; expected a dictionary of tensors")
+    return from_official(state)
