@@ -38,6 +38,6 @@ def check_cutoff(cutoff: float, box: Tensor) -> None:
         raise ConfigError(f"the cut-off must be positive, got {cutoff}")
     if not cutoff <= 0.5 * shortest:
         raise ConfigError(
-            f"the cut-off {cutoff:g} exceeds half the shortest box edge ({shortest:g} / 2 = {0.5 * shortest:g}): "
+            f"the cut-off {cutoff:g} exceeds half the shortest box edge, {0.5 * shortest:g}: "
             "use a larger system or a smaller cut-off"
         )

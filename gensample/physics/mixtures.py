@@ -99,8 +99,8 @@ MIXTURES: dict[str, Mixture] = {
             epsilon=_KOB_ANDERSEN_EPSILON,
             cutoff_factor=2.5,
             truncation=FORCE_SHIFT,
-            reference="R. Bruening, D. A. St-Onge, S. Patterson and W. Kob, J. Phys.: Condens. Matter 21, 035117 "
-            "(2009); force shift: S. Toxvaerd and J. C. Dyre, J. Chem. Phys. 134, 081102 (2011)",
+            reference="R. Brüning, D. A. St-Onge, S. Patterson and W. Kob, J. Phys.: Condens. Matter 21, "
+            "035117 (2009); force shift: S. Toxvaerd and J. C. Dyre, J. Chem. Phys. 134, 081102 (2011)",
         ),
         Mixture(
             name="ka2d-ternary",
