@@ -1,0 +1,176 @@
+"""Gaussian priors over displacement fields, free of drift and with exact densities.
+
+A draw is x = Pi C z with white noise z, the prior's own factor C, and Pi the projection that subtracts
+the mean over all particles of a configuration, each particle counting the same (equal masses, as for
+every mixture here and as in the data). Densities live on the (N - 1) d-dimensional space of such fields,
+with respect to any orthonormal basis of it.
+
+Nodes are the particles of B configurations of equal size N, one configuration after another: n = B N.
+Each configuration has F fields (replicas and lags), each with its own lag.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gensample.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class FieldContext:
+    """What a prior may know: the initial configurations and the lag of each field.
+
+    species, batch: (n,) int64; edge_index: (2, E); edge_vector: (E, d), x_j - x_i, every ordered pair
+    once; field_lag: (B, F) int64, indices of lags; propensity: (n, K) predicted mean |u| per lag, or None.
+    """
+
+    species: Tensor
+    batch: Tensor
+    num_graphs: int
+    edge_index: Tensor
+    edge_vector: Tensor
+    field_lag: Tensor
+    propensity: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.species.numel() % self.num_graphs or self.field_lag.shape[0] != self.num_graphs:
+            raise ConfigError(
+                f"expected field_lag of {self.num_graphs} configurations with equally many particles, got "
+                f"{self.species.numel()} particles and field_lag of shape {tuple(self.field_lag.shape)}"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """Number of space dimensions d."""
+        return self.edge_vector.shape[-1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (n, F, d) of the fields."""
+        return self.species.shape[0], self.field_lag.shape[1], self.dimension
+
+    @property
+    def node_lag(self) -> Tensor:
+        """Lag index of every field at every particle, (n, F)."""
+        return self.field_lag[self.batch]
+
+
+def remove_drift(x: Tensor, num_graphs: int) -> Tensor:
+    """Fields (n, ...) less their mean over the particles of each configuration (equal masses)."""
+    grouped = x.reshape(num_graphs, -1, *x.shape[1:])
+    return (grouped - grouped.mean(1, keepdim=True)).reshape(x.shape)
+
+
+def mean_distance_factor(dimension: int) -> float:
+    """E|u| of an isotropic Gaussian with unit variance per component: sqrt(8/pi) in 3D, sqrt(pi/2) in 2D."""
+    return math.sqrt(2) * math.gamma((dimension + 1) / 2) / math.gamma(dimension / 2)
+
+
+def species_scale(displacements: Tensor, species: Tensor, num_species: int) -> Tensor:
+    """Root mean square of one component, per species and lag: (num_species, K) from (..., K, N, d).
+
+    Species that do not occur get the scale 1. Sums in float64.
+    """
+    square = displacements.double().square().mean(-1)
+    square = square.reshape(-1, *square.shape[-2:]).mean(0)
+    columns = []
+    for a in range(num_species):
+        chosen = square[:, species == a]
+        columns.append(chosen.mean(1).sqrt() if chosen.shape[1] else torch.ones(square.shape[0]).to(square))
+    return torch.stack(columns).float()
+
+
+class Prior(nn.Module, ABC):
+    """Zero-mean Gaussian over drift-free fields; subclasses say how noise is coloured and how dense it is."""
+
+    @abstractmethod
+    def scale(self, context: FieldContext) -> Tensor:
+        """Standard deviation of one component of each particle's displacement, (n, F)."""
+
+    @abstractmethod
+    def colour(self, context: FieldContext, white: Tensor) -> Tensor:
+        """Field (n, F, d) of the prior from white noise of that shape; linear in the noise."""
+
+    @abstractmethod
+    def log_prob(self, context: FieldContext, x: Tensor) -> Tensor:
+        """Log density of drift-free fields x (n, F, d) on their (N - 1) d-dimensional space, (B, F)."""
+
+    def sample(self, context: FieldContext, generator: torch.Generator | None = None) -> Tensor:
+        """One draw of every field, (n, F, d), in the dtype and on the device of the edge vectors."""
+        like = context.edge_vector
+        white = torch.randn(context.shape, generator=generator, dtype=like.dtype, device=like.device)
+        return self.colour(context, white)
+
+
+class IndependentPrior(Prior):
+    """Independent particles, each with its own scale, but for the common drift that is removed."""
+
+    def colour(self, context: FieldContext, white: Tensor) -> Tensor:
+        """Noise times scale, less its drift."""
+        return remove_drift(self.scale(context).unsqueeze(-1) * white, context.num_graphs)
+
+    def log_prob(self, context: FieldContext, x: Tensor) -> Tensor:
+        """Density of a diagonal Gaussian after projection, in closed form.
+
+        With D the diagonal covariance of one component and Q an orthonormal basis of the zero-sum space,
+        det(Q'DQ) = det(D) sum(1/D) / N, and the quadratic form is sum(x^2/D) - (sum x/D)^2 / sum(1/D)
+        (block determinant and Woodbury identities: the drift integrated out).
+        """
+        precision = self._grouped(self.scale(context), context).pow(-2).unsqueeze(-1)
+        field = self._grouped(x, context)
+        total = precision.sum(1)
+        quadratic = (precision * field**2).sum(1) - (precision * field).sum(1) ** 2 / total
+        n, d = field.shape[1], field.shape[-1]
+        log_det = -precision.log().sum(1) + (total / n).log()
+        return -0.5 * (quadratic.sum(-1) + d * (log_det.squeeze(-1) + (n - 1) * math.log(2 * math.pi)))
+
+    @staticmethod
+    def _grouped(x: Tensor, context: FieldContext) -> Tensor:
+        return x.reshape(context.num_graphs, -1, *x.shape[1:])
+
+
+class SpeciesPrior(IndependentPrior):
+    """One scale per species and lag. ``fit`` or a checkpoint fills ``table`` (S, K)."""
+
+    table: Tensor
+
+    def __init__(self, num_species: int, num_lags: int) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.ones(num_species, num_lags))
+
+    def fit(self, displacements: Tensor, species: Tensor) -> None:
+        """Sets the scales to the root mean squares of displacements (..., K, N, d)."""
+        table = species_scale(displacements, species, self.table.shape[0])
+        if table.shape != self.table.shape or not bool((table > 0).all()):
+            raise ConfigError(
+                f"expected positive displacements at {self.table.shape[1]} lags, got {table.shape[1]} lags "
+                f"with scales {table.tolist()}"
+            )
+        self.table.copy_(table)
+
+    def scale(self, context: FieldContext) -> Tensor:
+        """Table entry of each particle's species and each field's lag, (n, F)."""
+        return self.table[context.species.unsqueeze(1), context.node_lag]
+
+
+class ParticlePrior(IndependentPrior):
+    """One scale per particle, from its predicted propensity mu: sigma = mu / E|u| of a unit Gaussian.
+
+    ``floor`` (LJ units) keeps particles predicted not to move at all from having no width.
+    """
+
+    def __init__(self, floor: float = 1e-2) -> None:
+        super().__init__()
+        self.floor = floor
+
+    def scale(self, context: FieldContext) -> Tensor:
+        """mu sqrt(pi/8) in 3D, mu sqrt(2/pi) in 2D, at least ``floor``, (n, F); ConfigError without mu."""
+        if context.propensity is None:
+            raise ConfigError(
+                "a prior with per-particle scales needs a conditioner that predicts the propensity"
+            )
+        mu = context.propensity.gather(1, context.node_lag)
+        return (mu / mean_distance_factor(context.dimension)).clamp(min=self.floor)
