@@ -1,0 +1,123 @@
+"""Self dynamics of displacement fields: MSD, alpha2, van Hove, overlap, F_s and the two parts of chi4.
+
+``displacements`` is (R, N, d) for one lag and one species unless said otherwise; lengths in sigma_AA.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import j0
+
+from gensample.errors import ConfigError
+from gensample.stats.ensemble import Floats, as_array
+from gensample.stats.propensity import magnitudes, require_replicas
+
+OVERLAP_LENGTH = 0.3
+"""Distance a of the overlap, about the size of the cage: Lacevic et al., J. Chem. Phys. 119, 7372 (2003)."""
+
+
+def msd(displacements: Any) -> float:
+    """Mean squared displacement, averaged over replicas and particles, sigma_AA squared."""
+    return float((as_array(displacements) ** 2).sum(axis=-1).mean())
+
+
+def alpha2_from_moments(second: Any, fourth: Any, dimension: int) -> Floats:
+    """alpha2 = d <u^4> / ((d + 2) <u^2>^2) - 1, zero for a Gaussian in d dimensions.
+
+    Rahman, Phys. Rev. 136, A405 (1964) for d = 3; in general <u^4> = (1 + 2/d) <u^2>^2 for a Gaussian.
+    """
+    r2 = np.where(as_array(second) > 0, as_array(second), np.nan)
+    return dimension * as_array(fourth) / ((dimension + 2) * r2**2) - 1
+
+
+def alpha2(displacements: Any) -> float:
+    """Non-Gaussian parameter of the displacements (..., d), pooled over all leading axes."""
+    u = as_array(displacements)
+    squared = (u**2).sum(axis=-1)
+    return float(alpha2_from_moments(squared.mean(), (squared**2).mean(), u.shape[-1]))
+
+
+def shell_volumes(edges: Any, dimension: int) -> Floats:
+    """Area (d = 2) or volume (d = 3) between successive radii ``edges``."""
+    unit_ball = math.pi ** (dimension / 2) / math.gamma(dimension / 2 + 1)
+    return unit_ball * np.diff(as_array(edges) ** dimension)
+
+
+def van_hove(displacements: Any, edges: Any) -> Floats:
+    """Self van Hove function G_s(r) in bins of |u|: probability per volume, integral of G_s over space = 1.
+
+    Hansen and McDonald, Theory of Simple Liquids, sec. 7.4. What lies beyond the last edge stays in the norm.
+    """
+    u = as_array(displacements)
+    length = magnitudes(u).ravel()
+    counts, _ = np.histogram(length, bins=as_array(edges))
+    return counts / (length.size * shell_volumes(edges, u.shape[-1]))
+
+
+def log_displacement(displacements: Any, edges: Any) -> Floats:
+    """P(log10 |u|) in bins of log10 |u|, a density whose integral over all log10 |u| is 1.
+
+    Flenner and Szamel, Phys. Rev. E 72, 011205 (2005).
+    """
+    length = magnitudes(displacements).ravel()
+    counts, _ = np.histogram(np.log10(np.maximum(length, 1e-300)), bins=as_array(edges))
+    return counts / (length.size * np.diff(as_array(edges)))
+
+
+def self_scattering(displacements: Any, wave_number: float) -> float:
+    """Self intermediate scattering function F_s(q), averaged over directions of q.
+
+    <sin(q u) / (q u)> in 3D and <J_0(q u)> in 2D; Hansen and McDonald, sec. 7.4.
+    """
+    u = as_array(displacements)
+    phase = wave_number * magnitudes(u)
+    kernel = np.sinc(phase / np.pi) if u.shape[-1] == 3 else j0(phase)
+    return float(kernel.mean())
+
+
+def overlap(displacements: Any, length: float = OVERLAP_LENGTH) -> Floats:
+    """Fraction of particles with |u| < length, one number for each field: (R, N, d) to (R,).
+
+    Lacevic, Starr, Schroder, Glotzer, J. Chem. Phys. 119, 7372 (2003).
+    """
+    if length <= 0:
+        raise ConfigError(f"the overlap length must be positive, got {length}; 0.3 is usual")
+    return (magnitudes(displacements) < length).mean(axis=-1)
+
+
+def chi4_within(overlaps: Any, particles: int) -> float:
+    """chi4 within one configuration: N Var of the overlap over the replicas (R,), unbiased (ddof = 1).
+
+    The isoconfigurational part of the split in Berthier and Jack, Phys. Rev. E 76, 041509 (2007).
+    """
+    q = as_array(overlaps)
+    require_replicas(q.shape[0], 2, "chi4 within a configuration")
+    return float(particles * q.var(ddof=1))
+
+
+def chi4_between_from_means(
+    mean: Any, square: Any, noise: Any, configurations: int, particles: int
+) -> Floats:
+    """chi4 between configurations from means over C configurations of Q_c, Q_c^2 and Var_c(Q)/R.
+
+    N [ C/(C-1) (<Q^2> - <Q>^2) - <Var(Q)/R> ]: the last term removes what the finite number of replicas adds
+    to the variance of the means. nan for one configuration. Berthier and Jack, Phys. Rev. E 76, 041509 (2007).
+    """
+    if configurations < 2:
+        return np.full(np.shape(as_array(mean)), np.nan)
+    variance = (as_array(square) - as_array(mean) ** 2) * configurations / (configurations - 1)
+    return particles * (variance - as_array(noise))
+
+
+def chi4_between(overlaps: list[Any], particles: int) -> float:
+    """chi4 between configurations from the overlaps (R_c,) of each; see `chi4_between_from_means`."""
+    per_configuration = [as_array(q) for q in overlaps]
+    for q in per_configuration:
+        require_replicas(q.shape[0], 2, "chi4 between configurations")
+    means = np.array([q.mean() for q in per_configuration])
+    noise = np.array([q.var(ddof=1) / q.shape[0] for q in per_configuration])
+    value = chi4_between_from_means(means.mean(), (means**2).mean(), noise.mean(), len(means), particles)
+    return float(value)

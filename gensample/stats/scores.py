@@ -1,0 +1,144 @@
+"""Proper scores and distances of distributions, with the value a perfect sampler would reach.
+
+Ensembles have the replica axis first: ``observed`` (M, N) or (M, N, d), ``draws`` (M', N) or (M', N, d).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from gensample.errors import DataError
+from gensample.stats.ensemble import Floats, as_array
+from gensample.stats.propensity import require_replicas
+
+CHUNK = 512
+"""Particles handled at once: 512 x 32 x 32 distances stay in the cache and far below memory limits."""
+
+
+def _vectors(values: Any) -> torch.Tensor:
+    """(R, N) or (R, N, d) to (N, R, d) in float64."""
+    v = as_array(values)
+    return torch.from_numpy(np.ascontiguousarray((v[..., None] if v.ndim == 2 else v).swapaxes(0, 1)))
+
+
+def _distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Mean distance between all members of two ensembles (n, M, d) and (n, M', d), shape (n,).
+
+    cdist's default expands the square, which loses the digits of short displacements; hence the mode.
+    """
+    if x.shape[-1] == 1:
+        return (x - y.transpose(1, 2)).abs().mean(dim=(1, 2))
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").mean(dim=(1, 2))
+
+
+def mean_distance(observed: Any, draws: Any) -> Floats:
+    """E |X - Y| for each particle over all M x M' pairs, shape (N,)."""
+    x, y = _vectors(draws), _vectors(observed)
+    if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[2]:
+        raise DataError(
+            f"observed and drawn ensembles must agree in particles and dimension, got {tuple(y.shape[::2])} "
+            f"and {tuple(x.shape[::2])}"
+        )
+    parts = [_distances(x[k : k + CHUNK], y[k : k + CHUNK]) for k in range(0, x.shape[0], CHUNK)]
+    return torch.cat(parts).numpy()
+
+
+def self_distance(draws: Any) -> Floats:
+    """Unbiased E |X - X'| for each particle: mean over the M'(M'-1) pairs of different draws, shape (N,)."""
+    replicas = as_array(draws).shape[0]
+    require_replicas(replicas, 2, "a fair score")
+    return mean_distance(draws, draws) * (replicas / (replicas - 1))
+
+
+def energy_score(observed: Any, draws: Any, *, shared: bool = False) -> Floats:
+    """Fair energy score of draws (M', N, d) for observations (M, N, d), averaged over the latter, shape (N,).
+
+    E|X - y| - E|X - X'| / 2. Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 22; without the
+    diagonal in the second mean the expectation does not depend on M': Ferro, Q. J. R. Meteorol. Soc. 140,
+    1917 (2014).
+    ``shared`` says that draws and observations are the same numbers in another order, and leaves each
+    observation out of its own forecast; draws and observations must then have one shape.
+    """
+    within = self_distance(draws)
+    if not shared:
+        return mean_distance(observed, draws) - within / 2
+    return within / 2
+
+
+def crps(observed: Any, draws: Any, *, shared: bool = False) -> Floats:
+    """Fair continuous ranked probability score of scalars (M', N) for observations (M, N), shape (N,).
+
+    The energy score in one dimension: Gneiting and Raftery (2007), eq. 21.
+    """
+    if as_array(observed).ndim != 2:
+        raise DataError(
+            f"crps takes (replicas, particles), got shape {as_array(observed).shape}; use energy_score"
+        )
+    return energy_score(observed, draws, shared=shared)
+
+
+def best_score(observed: Any) -> Floats:
+    """Expected fair score of a perfect sampler, E|Y - Y'| / 2 from the observed replicas alone, shape (N,).
+
+    It equals, in expectation, the score of one half of the replicas against the other half.
+    """
+    return self_distance(observed) / 2
+
+
+def climatology_score(observed: Any, generator: np.random.Generator, pairings: int = 16) -> float:
+    """Expected score of the forecast that draws any displacement of the species in this configuration.
+
+    E|Y - Y'| / 2 over the pooled (replica, particle) values. Exact for scalars (M, N), by sorting (Gini's
+    mean difference); for vectors (M, N, d) a mean over ``pairings`` random pairings of the pool with itself.
+    """
+    pool = as_array(observed)
+    if pool.ndim == 2:
+        return _gini(pool.ravel()) / 2
+    pool = pool.reshape(-1, pool.shape[-1])
+    total = 0.0
+    for _ in range(pairings):
+        # A pair of neighbours in a random cyclic order never joins a value with itself.
+        order = generator.permutation(len(pool))
+        step = pool[order] - pool[np.roll(order, 1)]
+        total += float(np.sqrt((step**2).sum(axis=-1)).mean())
+    return total / pairings / 2
+
+
+def _gini(values: Floats) -> float:
+    """Mean absolute difference of all pairs of different values."""
+    n = values.size
+    if n < 2:
+        return float("nan")
+    weight = 2.0 * np.arange(1, n + 1) - n - 1
+    return float(2.0 * (weight @ np.sort(values)) / (n * (n - 1.0)))
+
+
+def skill(score: Any, reference: Any) -> Floats:
+    """1 - score / reference: 0 for the reference forecast; the best possible value is below 1."""
+    ref = as_array(reference)
+    return 1 - as_array(score) / np.where(ref > 0, ref, np.nan)
+
+
+def cdf_on(lengths: Any, edges: Any) -> Floats:
+    """Fraction of values at or below each edge, (..., n) to (..., len(edges)); the grid for `wasserstein`."""
+    m = as_array(lengths)
+    flat = np.sort(m.reshape(-1, m.shape[-1]), axis=-1)
+    grid = as_array(edges)
+    counts = np.stack([np.searchsorted(row, grid, side="right") for row in flat])
+    return counts.reshape(*m.shape[:-1], grid.size) / m.shape[-1]
+
+
+def wasserstein(first: Any, second: Any, edges: Any) -> Floats:
+    """W1 distance of two distributions from their cumulative functions (..., E) at ``edges`` (E,).
+
+    The integral of |F - G|, here by the trapezoid rule: Vallender, Theory Probab. Appl. 18, 784 (1974).
+    """
+    gap = np.abs(as_array(first) - as_array(second))
+    return ((gap[..., 1:] + gap[..., :-1]) / 2) @ np.diff(as_array(edges))
+
+
+LENGTH_GRID: Floats = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 2801)])
+"""Radii for cumulative functions of |u|: 400 a decade, so that W1 needs no knowledge of the largest value."""
