@@ -1,0 +1,30 @@
+"""`gensample simulate CONFIG --out DATA.h5`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("config", help="yaml file, see configs/simulate")
+    parser.add_argument("overrides", nargs="*", help="settings as key=value, such as splits.train.replicas=4")
+    parser.add_argument("--out", required=True, type=Path, help="dataset to write")
+    parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
+    parser.add_argument("--processes", type=int, default=None, help="LAMMPS processes side by side")
+    parser.add_argument("--keep-parts", action="store_true", help="keep the folder of finished jobs")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Simulate, resuming what an earlier run of the same settings left unfinished."""
+    from gensample.simulate.config import load_config
+    from gensample.simulate.run import simulate
+
+    overrides = list(args.overrides)
+    if args.processes is not None:
+        overrides.append(f"processes={args.processes}")
+    config = load_config(args.config, overrides)
+    command = " ".join(["gensample simulate", args.config, *args.overrides])
+    summary = simulate(config, args.out, lmp=args.lmp, command=command, keep_parts=args.keep_parts)
+    print(summary)

@@ -1,0 +1,144 @@
+"""Settings of one simulation: read from yaml, checked, and frozen into the dataset."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gensample.errors import ConfigError
+from gensample.physics.mixtures import Mixture, get_mixture
+
+THERMOSTATS = ("nose-hoover", "langevin", "none")
+
+
+@dataclass
+class Split:
+    """Number of configurations of a split, and of replicas of each."""
+
+    configurations: int = 1
+    replicas: int = 1
+
+
+@dataclass
+class Melt:
+    """The liquid every configuration starts from; times in tau."""
+
+    temperature: float = 2.0
+    time: float = 50.0
+    cooling_time: float = 50.0
+
+
+@dataclass
+class Equilibration:
+    """Length at the target temperature; restart points and snapshots; times in tau."""
+
+    time: float = MISSING
+    segment: float = 1000.0
+    snapshots: int = 64
+
+
+@dataclass
+class Thermostat:
+    """Thermostat of the equilibration and of the replicas, and its relaxation time in tau."""
+
+    equilibration: str = "nose-hoover"
+    replicas: str = "nose-hoover"
+    damping: float = 0.5
+
+
+@dataclass
+class SimulationConfig:
+    """Everything that decides the bits of a dataset, and the number of parallel processes."""
+
+    mixture: str = MISSING
+    particles: int = MISSING
+    temperature: float = MISSING
+    lags: list[float] = field(default_factory=lambda: [1.0])
+    splits: dict[str, Split] = field(default_factory=dict)
+    equilibration: Equilibration = field(default_factory=Equilibration)
+    melt: Melt = field(default_factory=Melt)
+    thermostat: Thermostat = field(default_factory=Thermostat)
+    density: float | None = None
+    timestep: float = 0.005
+    seed: int = 0
+    inherent: bool = True
+    displacement_precision: float = 0.0
+    replicas_per_job: int = 8
+    processes: int = 2
+
+    def deciding(self) -> dict[str, Any]:
+        """All settings that decide the result, as plain values."""
+        return {key: value for key, value in asdict(self).items() if key != "processes"}
+
+    def steps(self, time: float) -> int:
+        """Number of time steps in ``time``."""
+        return round(time / self.timestep)
+
+    def resolved_density(self, mixture: Mixture) -> float:
+        """Density given, or the mixture's own."""
+        return mixture.density if self.density is None else self.density
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig:
+    """Read and check a yaml file; ``overrides`` are ``key=value`` strings.
+
+    Raises:
+        ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
+    """
+    try:
+        schema = OmegaConf.structured(SimulationConfig)
+        merged = OmegaConf.merge(schema, OmegaConf.load(path), OmegaConf.from_dotlist(overrides or []))
+        config = OmegaConf.to_object(merged)
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file at {path}") from None
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from None
+    assert isinstance(config, SimulationConfig)
+    check(config)
+    return config
+
+
+def check(config: SimulationConfig) -> None:
+    """Refuse settings that cannot work, naming the value and the cure."""
+    get_mixture(config.mixture)
+    positive = {
+        "particles": config.particles,
+        "temperature": config.temperature,
+        "timestep": config.timestep,
+        "equilibration.time": config.equilibration.time,
+        "equilibration.segment": config.equilibration.segment,
+        "equilibration.snapshots": config.equilibration.snapshots,
+        "thermostat.damping": config.thermostat.damping,
+        "replicas_per_job": config.replicas_per_job,
+        "processes": config.processes,
+    }
+    for name, value in positive.items():
+        if not value > 0:
+            raise ConfigError(f"{name} must be positive, got {value}")
+    if not config.splits or not set(config.splits) <= {"train", "val", "test"}:
+        raise ConfigError(f"splits must name some of train, val, test; got {sorted(config.splits)}")
+    if sorted(set(config.lags)) != list(config.lags) or config.lags[0] <= 0:
+        raise ConfigError(f"lags must be positive and increasing, got {config.lags}")
+    _check_multiples(config)
+    for name in (config.thermostat.equilibration, config.thermostat.replicas):
+        if name not in THERMOSTATS:
+            raise ConfigError(f"thermostat must be one of {THERMOSTATS}, got {name!r}")
+
+
+def _check_multiples(config: SimulationConfig) -> None:
+    for lag in config.lags:
+        if not math.isclose(config.steps(lag) * config.timestep, lag, rel_tol=1e-9):
+            raise ConfigError(f"lag {lag} is not a multiple of the time step {config.timestep}")
+    total, segment = config.steps(config.equilibration.time), config.steps(config.equilibration.segment)
+    spacing = total / config.equilibration.snapshots
+    if total % segment or segment % spacing or spacing % 10:
+        raise ConfigError(
+            "equilibration.time must be a whole number of segments, and a segment a whole number of snapshots "
+            f"10 steps apart or multiples of it; got {total} steps in segments of {segment}, snapshots every {spacing}"
+        )

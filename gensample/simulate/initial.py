@@ -1,0 +1,25 @@
+"""Starting points drawn from explicit generators: disordered lattices and Maxwell-Boltzmann velocities."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def lattice_melt(particles: int, box: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Random occupation of a simple lattice with just enough sites, (N, d)."""
+    dimension = len(box)
+    side = math.ceil(particles ** (1.0 / dimension) - 1e-9)
+    axes = np.meshgrid(*[np.arange(side)] * dimension, indexing="ij")
+    sites = np.stack([axis.ravel() for axis in axes], axis=-1)
+    chosen = generator.permutation(len(sites))[:particles]
+    return (sites[chosen] + 0.5) * (box / side)
+
+
+def maxwell_boltzmann(
+    particles: int, dimension: int, temperature: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Velocities at temperature T for unit masses, total momentum zero, (N, d)."""
+    velocities = generator.normal(scale=math.sqrt(temperature), size=(particles, dimension))
+    return velocities - velocities.mean(0)

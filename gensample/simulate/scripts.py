@@ -1,0 +1,152 @@
+"""LAMMPS input scripts, built from small pieces."""
+
+from __future__ import annotations
+
+from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
+from gensample.simulate.config import SimulationConfig
+
+# One thread of the OPENMP styles runs 14 % faster than the plain styles (ka2d, N = 500); the suffix is
+# ignored for styles that have no such variant.
+SUFFIX = "package omp 1\nsuffix omp"
+
+
+def header(dimension: int) -> str:
+    """Units, atoms and boundaries; the coordinates' image flags keep displacements unwrapped."""
+    return f"""{SUFFIX}
+units lj
+dimension {dimension}
+atom_style atomic
+boundary p p p
+atom_modify map array
+newton on
+"""
+
+
+def interactions(mixture: Mixture, table: str) -> str:
+    """Pair style and coefficients of a mixture; ``table`` is the file of a tabulated potential."""
+    kinds = range(mixture.num_species)
+    pairs = [(a, b) for a in kinds for b in kinds if a <= b]
+    cutoffs = {(a, b): mixture.cutoff_factor * mixture.sigma[a][b] for a, b in pairs}
+    lj = [f"{mixture.epsilon[a][b]} {mixture.sigma[a][b]} {cutoffs[a, b]:.10g}" for a, b in pairs]
+    if mixture.truncation == FORCE_SHIFT:
+        style, coefficients = f"pair_style lj/smooth/linear {mixture.cutoff:.10g}", lj
+    elif mixture.truncation == SHIFT:
+        style, coefficients = f"pair_style lj/cut {mixture.cutoff:.10g}\npair_modify shift yes", lj
+    else:
+        style = "pair_style table spline 20000"
+        coefficients = [f"{table} PAIR_{a}_{b} {cutoffs[a, b]:.10g}" for a, b in pairs]
+    lines = [f"pair_coeff {a + 1} {b + 1} {text}" for (a, b), text in zip(pairs, coefficients, strict=True)]
+    return "\n".join([style, *lines, "neighbor 0.3 bin", "neigh_modify every 1 delay 0 check yes", ""])
+
+
+def dynamics(name: str, start: float, stop: float, damping: float, seed: int, dimension: int) -> str:
+    """Integrator with thermostat ``name`` between two temperatures."""
+    plane = "fix plane all enforce2d\n" if dimension == 2 else ""
+    if name == "nose-hoover":
+        return f"fix move all nvt temp {start} {stop} {damping}\n{plane}"
+    bath = f"fix bath all langevin {start} {stop} {damping} {seed} zero yes\n" if name == "langevin" else ""
+    return f"fix move all nve\n{bath}{plane}"
+
+
+def melt(config: SimulationConfig, mixture: Mixture, seed: int) -> str:
+    """From a data file: push overlaps apart, melt, cool to the target temperature."""
+    hot, cold = config.melt.temperature, config.temperature
+    bath, damping = config.thermostat.equilibration, config.thermostat.damping
+    run = "unfix move\n" + ("unfix bath\n" if bath == "langevin" else "")
+    run += "unfix plane\n" if mixture.dimension == 2 else ""
+    return (
+        header(mixture.dimension)
+        + "read_data start.data\n"
+        + interactions(mixture, "pair.table")
+        + "minimize 0 1e-2 1000 10000\n"
+        + f"reset_timestep 0\ntimestep {config.timestep}\n"
+        + dynamics(bath, hot, hot, damping, seed, mixture.dimension)
+        + f"run {config.steps(config.melt.time)}\n{run}"
+        + dynamics(bath, hot, cold, damping, seed + 1, mixture.dimension)
+        + f"run {config.steps(config.melt.cooling_time)}\n{run}"
+        + "reset_timestep 0\n"
+    )
+
+
+def restart(mixture: Mixture, timestep: float) -> str:
+    """Continue from the binary restart file of the segment before."""
+    return (
+        header(mixture.dimension)
+        + "read_restart before.restart\n"
+        + interactions(mixture, "pair.table")
+        + f"timestep {timestep}\n"
+    )
+
+
+def equilibration_segment(config: SimulationConfig, mixture: Mixture, seed: int) -> str:
+    """One segment at the target temperature, with snapshots and block-averaged energies."""
+    steps = config.steps(config.equilibration.segment)
+    every = config.steps(config.equilibration.time) // config.equilibration.snapshots
+    samples = every // 10
+    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+    bath = dynamics(
+        config.thermostat.equilibration,
+        config.temperature,
+        config.temperature,
+        config.thermostat.damping,
+        seed,
+        mixture.dimension,
+    )
+    return (
+        bath
+        + f"fix energy all ave/time 10 {samples} {every} c_thermo_pe file energy.txt format ' %.12g'\n"
+        + f"dump snapshots all custom {every} snapshots.dump id {axes}\n"
+        + "dump_modify snapshots sort id first no format float %.8g\n"
+        + f"thermo {steps}\nrun {steps}\n"
+        + "write_restart after.restart\n"
+    )
+
+
+def minimisation(mixture: Mixture, tolerance: float) -> str:
+    """Conjugate gradients to a maximum force component, then the structure, energy and residual force."""
+    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+    plane = "fix plane all enforce2d\n" if mixture.dimension == 2 else ""
+    return (
+        "min_style cg\n"
+        + "min_modify dmax 0.05 norm max\n"
+        + plane
+        + "thermo_style custom step pe fmax\nthermo_modify norm no\nthermo 1000\n"
+        + f"minimize 0 {tolerance} 20000 200000\n"
+        + f"write_dump all custom inherent.dump id {axes} modify sort id format float %.17g\n"
+        + "variable e equal pe/atoms\nvariable f equal fmax\n"
+        + 'print "$(v_e:%.15g) $(v_f:%.15g)" file inherent.txt\n'
+    )
+
+
+def quench(mixture: Mixture, tolerance: float, source: str) -> str:
+    """Inherent structure of the configuration in ``start.data`` or ``before.restart``."""
+    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+    start = restart(mixture, 0.005) if source == "restart" else (
+        header(mixture.dimension) + "read_data start.data\n" + interactions(mixture, "pair.table")
+    )
+    return (
+        start
+        + f"write_dump all custom thermal.dump id {axes} modify sort id format float %.17g\n"
+        + minimisation(mixture, tolerance)
+    )
+
+
+def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) -> str:
+    """One trajectory from ``replica-number.data``, positions dumped at time zero and at every lag."""
+    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+    dump = f"write_dump all custom replica-{number}-{{}}.dump id {axes} modify sort id format float %.12g\n"
+    text = "clear\n" + header(mixture.dimension) + f"read_data replica-{number}.data\n"
+    text += interactions(mixture, "pair.table") + f"timestep {config.timestep}\n"
+    text += dynamics(
+        config.thermostat.replicas,
+        config.temperature,
+        config.temperature,
+        config.thermostat.damping,
+        seed,
+        mixture.dimension,
+    )
+    text += "thermo 1000000\n"
+    steps = [0, *[config.steps(lag) for lag in config.lags]]
+    for index in range(1, len(steps)):
+        text += f"run {steps[index] - steps[index - 1]}\n" + dump.format(index)
+    return text
