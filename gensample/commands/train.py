@@ -1,0 +1,212 @@
+"""``gensample fit | validate | test | predict``: the LightningCLI, with the project's rules.
+
+Rules added to LightningCLI's own behaviour: only a fitted model is evaluated; a config can name
+classes of gensample, lightning and torch only; values that model and data share are written once;
+every run leaves ``config.yaml``, ``metrics.csv`` and ``checkpoints/last.ckpt`` in its folder; flags
+that a checkpoint overrules are reported.
+"""
+
+import logging
+import signal
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import ArgumentError, Namespace, set_parsing_settings
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
+
+from gensample.errors import ConfigError, MissingDependencyError
+
+ALLOWED_IMPORTS = ["gensample", "lightning", "torch"]
+# "*" closes everything else; the others load or run foreign code from inside the allowed packages.
+DENIED_IMPORTS = ["*", "torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension"]
+
+# What is written under `data` and holds for the model too. jsonargparse skips a link whose source
+# or target class has no such argument.
+SHARED = ("cutoff",)
+
+PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": "omegaconf+"}
+
+
+def main(command: str, args: list[str]) -> LightningCLI:
+    """Run one LightningCLI command on ``args``; mistakes of the user come back as ConfigError."""
+    set_parsing_settings(
+        omegaconf_absolute_to_relative_paths=True,
+        import_path_denylist=DENIED_IMPORTS,
+        import_path_allowlist=ALLOWED_IMPORTS,
+    )
+    try:
+        with warnings.catch_warnings():
+            _quiet()
+            return GensampleCLI(command, args)
+    except (ArgumentError, MisconfigurationException) as error:
+        raise ConfigError(_readable(str(error))) from error
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from stop
+        raise
+
+
+class GensampleCLI(LightningCLI):
+    """LightningCLI for one command; building the parsers of the other three would only cost time."""
+
+    def __init__(self, command: str, args: list[str]) -> None:
+        self._command = command
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={**PARSER, "prog": "gensample"},
+            args=[command, *args],
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Only the command that was asked for."""
+        return {self._command: LightningCLI.subcommands()[self._command]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options of the run itself, and the links between model and data."""
+        parser.add_argument(
+            "--out", type=str | None, default=None, help="Folder of the run; default runs/CONFIG/version_N."
+        )
+        parser.add_argument(
+            "--wandb",
+            type=Literal["off", "offline", "online"],
+            default="off",
+            help="Log to Weights & Biases beside metrics.csv; offline sends nothing.",
+        )
+        for name in SHARED:
+            parser.link_arguments(f"data.init_args.{name}", f"model.init_args.{name}")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse; LightningCLI's own method warns whenever it is called by a console script."""
+        assert isinstance(args, list)
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Let the checkpoint's hyper-parameters win, as LightningCLI does, but say which."""
+        self._check_checkpoint()
+        before = self._model_settings()
+        super()._parse_ckpt_path()
+        after = self._model_settings()
+        changed = [key for key in after if key in before and before[key] != after[key]]
+        for key in changed:
+            rank_zero_warn(f"the checkpoint overrules {key}: {after[key]!r}, not {before[key]!r}")
+
+    def _model_settings(self) -> dict[str, Any]:
+        settings = self.config[self._command]["model"].items(branches=False)
+        return {key.removeprefix("init_args."): value for key, value in settings}
+
+    def _check_checkpoint(self) -> None:
+        path = self.config[self._command].get("ckpt_path")
+        if path is None and self._command != "fit":
+            raise ConfigError(
+                f"`gensample {self._command}` needs --ckpt_path FILE.ckpt: it never runs on random weights"
+            )
+        keywords = ("best", "last", "hpc") if self._command == "fit" else ()
+        if path is not None and path not in keywords and not Path(path).is_file():
+            raise ConfigError(f"no checkpoint at {path}")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Trainer with the CSV log and the last checkpoint in the run's folder."""
+        settings = self._get(self.config_init, "trainer")
+        callbacks = list(settings.get("callbacks") or [])
+        if settings.get("fast_dev_run"):  # a ModelCheckpoint would write into the working directory
+            callbacks = [callback for callback in callbacks if not isinstance(callback, ModelCheckpoint)]
+        elif not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
+            callbacks += self._last_checkpoint(settings)
+        loggers = self._loggers(settings.get("logger"))
+        return super().instantiate_trainer(**{"logger": loggers, "callbacks": callbacks, **kwargs})
+
+    def _last_checkpoint(self, settings: Namespace) -> list[ModelCheckpoint]:
+        if self._command != "fit" or settings.get("enable_checkpointing") is False:
+            return []
+        return [ModelCheckpoint(filename="epoch={epoch}", auto_insert_metric_name=False, save_last=True)]
+
+    def _loggers(self, asked: Logger | list[Logger] | bool | None) -> list[Logger] | bool:
+        if asked is False:
+            return False
+        given = [] if asked is None or asked is True else asked if isinstance(asked, list) else [asked]
+        csv = self._csv_logger()
+        return [csv, *given, *self._wandb_logger(csv.log_dir)]
+
+    def _csv_logger(self) -> CSVLogger:
+        out = self._get(self.config, "out")
+        if out is None:
+            root = self._get(self.config_init, "trainer").get("default_root_dir") or "runs"
+            return CSVLogger(root, name=self._run_name())
+        folder = Path(out) if self._command == "fit" else Path(out) / self._command
+        _keep_previous_metrics(folder)
+        return CSVLogger(folder.parent, name=folder.name, version="")
+
+    def _run_name(self) -> str:
+        files = self._get(self.config, "config") or []
+        return Path(str(files[-1])).stem if files and files[-1] else self._command
+
+    def _wandb_logger(self, folder: str) -> list[Logger]:
+        mode = self._get(self.config, "wandb")
+        if mode == "off":
+            return []
+        try:
+            return [WandbLogger(project="gensample", save_dir=folder, offline=mode == "offline")]
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError(
+                f"--wandb {mode} needs the wandb package: pip install 'gensample[wandb]'"
+            ) from error
+
+    def after_fit(self) -> None:
+        """Say where the result is: the next command needs the path."""
+        checkpoint = self.trainer.checkpoint_callback
+        path = getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", "")
+        if Path(path).is_file():
+            rank_zero_info(f"checkpoint: {path}")
+
+
+def _quiet() -> None:
+    """Leave out what a user of gensample cannot act on."""
+    warnings.filterwarnings("ignore", "Experiment logs directory")  # the previous log is kept, see below
+    warnings.filterwarnings("ignore", ".*LeafSpec")  # Lightning's own use of torch
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advertising)
+
+
+def _no_advertising(record: logging.LogRecord) -> bool:
+    return "litlogger" not in str(record.msg) and "litmodels" not in str(record.msg)
+
+
+@rank_zero_only
+def _keep_previous_metrics(folder: Path) -> None:
+    """Rename an earlier ``metrics.csv``: CSVLogger would delete it when a run is resumed in its folder."""
+    current = folder / "metrics.csv"
+    if current.exists():
+        taken = len(list(folder.glob("metrics-*.csv")))
+        current.rename(folder / f"metrics-{taken + 1}.csv")
+
+
+_NOISE = (
+    "Does not validate against",
+    "Subtypes:",
+    "Errors:",
+    "Given value type:",
+    "Given value: NestedArg",
+    "Expected a <class 'NoneType'>",
+    "Expected <class 'NoneType'>",
+    "Expected a path but",
+)
+
+
+def _readable(message: str) -> str:
+    """One line from jsonargparse's indented tree of attempts."""
+    lines = [line.strip(" -") for line in message.splitlines()]
+    kept = [line for line in lines if line and not line.startswith(_NOISE)]
+    text = "; ".join(kept).replace(":; ", ": ")
+    return text.replace("Parser key ", "setting ", 1).replace("; Given value: ", "; given: ")
