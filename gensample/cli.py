@@ -91,7 +91,8 @@ def _dispatch(words: list[str]) -> int:
         module.main(name, rest)
         return 0
     parser = build_parser(name)
-    module.run(parser.parse_args(rest))
+    # Intermixed: `simulate CONFIG --out X key=value` has positional words on both sides of an option.
+    module.run(parser.parse_intermixed_args(rest))
     return 0
 
 
