@@ -22,9 +22,7 @@ def load_official(path: str | Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise DataError(f"no weight file at {path}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{path} is not a torch file of tensors only; expected an official BOTAN .pth"
-        ) from error
+        raise DataError(f"{path} is no torch file of tensors; expected an official BOTAN .pth") from error
     if not isinstance(state, dict):
         raise DataError(f"{path} holds a {type(state).__name__}; expected a dictionary of tensors")
     return from_official(state)

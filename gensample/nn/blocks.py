@@ -1,8 +1,8 @@
 """Small pieces that several networks share."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 
@@ -16,7 +16,7 @@ class MLP(nn.Sequential):
         activate_last: bool = False,
     ) -> None:
         layers: list[nn.Module] = []
-        for i, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (inputs, outputs) in enumerate(pairwise(widths)):
             layers.append(nn.Linear(inputs, outputs))
             if activate_last or i < len(widths) - 2:
                 layers.append(activation())
@@ -31,11 +31,3 @@ def sum_per_node(values: Tensor, index: Tensor, num_nodes: int) -> Tensor:
 def count_parameters(module: nn.Module) -> int:
     """Number of trainable scalars."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-def sinusoids(values: Tensor, width: int, longest: float = 1.0, shortest: float = 1e-2) -> Tensor:
-    """Sines and cosines of ``values`` (...) at ``width // 2`` geometrically spaced wavelengths: (..., width)."""
-    ratio = torch.linspace(0, 1, width // 2, dtype=values.dtype, device=values.device)
-    wavelength = longest * (shortest / longest) ** ratio
-    angle = 2 * torch.pi * values.unsqueeze(-1) / wavelength
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)

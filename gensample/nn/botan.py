@@ -1,4 +1,7 @@
-"""BOTAN: bond- and node-based graph network for propensities (Shiba et al., J. Chem. Phys. 158, 084503 (2023))."""
+"""BOTAN, the graph network that predicts propensities.
+
+Shiba, Hanai, Suzumura and Shimokawabe, J. Chem. Phys. 158, 084503 (2023).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,13 +31,13 @@ OFFICIAL_NAMES = {
 class Botan(nn.Module):
     """Predicts each particle's propensity and each bond's mean elongation, one output per lag time.
 
-    Nodes start from the species as a number, edges from x_j - x_i (so the network is invariant to translation,
-    not to rotation). ``steps`` rounds of message passing share their weights:
+    Nodes start from the species as a number, edges from x_j - x_i (so the network is invariant to
+    translation, not to rotation). ``steps`` rounds of message passing share their weights:
     e <- MLP([x_src, x_dst, e, e_encoded]), x <- MLP([x, x_encoded, sum of incoming e]). One decoder serves
     nodes and edges. With one output and three dimensions it has 54,209 parameters.
 
-    The first layer of each round is evaluated in parts, W [x_src, x_dst, e, e0] = A x_src + B x_dst + C e + D e0:
-    A and B act once per node instead of once per edge, and D e0 is computed once for all rounds.
+    The first layer of each round is evaluated in parts, W [x_src, x_dst, e, e0] = A x_src + B x_dst + C e
+    + D e0: A and B act once per node instead of once per edge, and D e0 is computed once for all rounds.
     ``factorised=False`` is the plain form of the same function, kept as the reference.
 
     Args:
@@ -85,22 +88,29 @@ class Botan(nn.Module):
     def _factorised(
         self, x0: Tensor, e0: Tensor, source: Tensor, destination: Tensor
     ) -> tuple[Tensor, Tensor]:
-        edge_first, node_first = self.edge_mlp[0], self.node_mlp[0]
-        from_source, from_destination, from_edge, from_e0 = edge_first.weight.t().chunk(4)
-        from_node, from_x0, from_sum = node_first.weight.t().chunk(3)
-        e_constant = torch.addmm(edge_first.bias, e0, from_e0)
-        x_constant = torch.addmm(node_first.bias, x0, from_x0)
+        (edge_weight, edge_bias), edge_second = _first_layer(self.edge_mlp), self.edge_mlp[2]
+        (node_weight, node_bias), node_second = _first_layer(self.node_mlp), self.node_mlp[2]
+        from_source, from_destination, from_edge, from_e0 = edge_weight.t().chunk(4)
+        from_node, from_x0, from_sum = node_weight.t().chunk(3)
+        e_constant = torch.addmm(edge_bias, e0, from_e0)
+        x_constant = torch.addmm(node_bias, x0, from_x0)
         x, e = x0, e0
         for _ in range(self.steps):
             hidden = torch.addmm(e_constant, e, from_edge)
             # In place: a fresh (E, width) tensor costs more on the CPU than the arithmetic it holds.
             hidden += (x @ from_source)[source]
             hidden += (x @ from_destination)[destination]
-            e = self.edge_mlp[2](hidden.relu_()).relu_()
+            e = edge_second(hidden.relu_()).relu_()
             hidden = torch.addmm(x_constant, x, from_node)
             hidden = torch.addmm(hidden, sum_per_node(e, destination, len(x)), from_sum)
-            x = self.node_mlp[2](hidden.relu_()).relu_()
+            x = node_second(hidden.relu_()).relu_()
         return x, e
+
+
+def _first_layer(mlp: MLP) -> tuple[Tensor, Tensor]:
+    layer = mlp[0]
+    assert isinstance(layer, nn.Linear)
+    return layer.weight, layer.bias
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

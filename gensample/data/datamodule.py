@@ -1,0 +1,348 @@
+"""``KADataModule``: one dataset with its neighbour graphs, kept on the training device, served as batches."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch_geometric.data import Data
+
+from gensample.data.augment import random_signed_permutation, signed_permutation
+from gensample.data.loader import BatchLoader
+from gensample.data.resident import (
+    Record,
+    averages,
+    collate,
+    draw_fields,
+    estimate_bytes,
+    free_memory,
+    structure_record,
+)
+from gensample.data.store import Store
+from gensample.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
+
+# Share of the free memory that a resident dataset may take; the rest is for the network.
+RESIDENT_SHARE = 0.5
+
+
+class KADataModule(lightning.LightningDataModule):
+    """Serves whole configurations with their graphs, as described in :mod:`gensample.fields`.
+
+    Every configuration's graph and averages are computed once and stay on the training device, with the
+    displacement fields where they fit; otherwise fields are read from the file at each step. What a step sees
+    depends on (seed, epoch, step) alone.
+
+    Args:
+        dataset: file, or name of an embedded dataset.
+        target: "propensity" for averages over replicas, "displacement" for whole fields as well.
+        input: positions the graph is built from, "thermal" or "inherent".
+        lags: lag times to serve; None for all.
+        cutoff: cut-off of the graph.
+        batch_size: configurations in a batch.
+        fields: displacement fields drawn per configuration and step.
+        passes: times that the training configurations are gone through in an epoch.
+        augment: see the training configurations along random axes of the cubic group.
+        descriptors: serve structural invariants too, standardised per species by the training split.
+        validation: rows of the dataset to validate on (and not to train on) in place of its split "val".
+        predict_split: split that ``predict`` goes through.
+        resident: keep displacement fields on the device; "auto" decides by their size.
+        seed: of the order of the configurations, of the fields drawn, of the augmentation.
+
+    Raises:
+        ConfigError: a setting that this dataset cannot serve.
+        DataError: the dataset cannot be read.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        target: Literal["propensity", "displacement"] = "propensity",
+        input: Literal["thermal", "inherent"] = "thermal",
+        lags: list[float] | None = None,
+        cutoff: float = 2.0,
+        batch_size: int = 1,
+        fields: int = 1,
+        passes: int = 1,
+        augment: bool = False,
+        descriptors: bool = False,
+        validation: list[int] | None = None,
+        predict_split: str = "test",
+        resident: Literal["auto"] | bool = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        for name, value in (("batch_size", batch_size), ("fields", fields), ("passes", passes)):
+            if value < 1:
+                raise ConfigError(f"data.{name} must be at least 1, got {value}")
+        self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
+        self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
+        self.augment, self.descriptors, self.validation = augment, descriptors, validation
+        self.predict_split, self.resident, self.seed = predict_split, resident, seed
+        self.device = torch.device("cpu")
+        self._store: Store | None = None
+        self._records: dict[int, Record] = {}
+        self._descriptor_statistics: tuple[Tensor, Tensor] | None = None
+
+    # What the dataset is; readable before setup.
+
+    @property
+    def store(self) -> Store:
+        """The dataset, opened at first use and checked against the settings."""
+        if self._store is None:
+            store = Store.open(Path(self.dataset) if Path(self.dataset).is_file() else self.dataset)
+            self._check(store)
+            self._store = store
+        return self._store
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return self.store.dimension
+
+    @property
+    def num_species(self) -> int:
+        """Number of species."""
+        return int(self.store.species.max()) + 1
+
+    @property
+    def lag_rows(self) -> np.ndarray:
+        """Rows of the dataset's lag times that are served, ascending."""
+        return _lag_rows(self.store.times, self.lags)
+
+    @property
+    def lag_times(self) -> list[float]:
+        """Lag times served, ascending."""
+        return [float(t) for t in self.store.times[self.lag_rows]]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Configurations of "train", "val", "test" or "all", with the setting ``validation`` respected."""
+        if self.validation is None or split not in ("train", "val"):
+            return self.store.indices(split)
+        if split == "val":
+            return np.asarray(self.validation)
+        return np.setdiff1d(self.store.indices("train"), self.validation)
+
+    def _check(self, store: Store) -> None:
+        if self.input == "inherent" and store.inherent is None:
+            raise ConfigError(
+                f"{self.dataset} has no inherent structures; run `gensample quench {self.dataset}` first, "
+                "or set data.input to thermal"
+            )
+        if not store.has_displacements and (self.target == "displacement" or store.propensity is None):
+            raise ConfigError(f"{self.dataset} has no displacements, which data.target={self.target} needs")
+        wrong = [c for c in self.validation or [] if not 0 <= c < store.num_configurations]
+        if wrong:
+            raise ConfigError(
+                f"data.validation names rows {wrong} of {store.num_configurations} configurations"
+            )
+        _lag_rows(store.times, self.lags)
+
+    # Lightning
+
+    def setup(self, stage: str | None = None) -> None:
+        """Choose the device and whether the displacement fields stay on it."""
+        if self.trainer is not None:
+            self.device = self.trainer.strategy.root_device
+        self._species = torch.from_numpy(self.store.species.astype(np.int64)).to(self.device)
+        self._lag_time = torch.tensor(self.lag_times, dtype=torch.float32, device=self.device)
+        self._positions, self._inherent = self.store.positions, self.store.inherent
+        self._keep_fields = self.target == "displacement" and self._fits()
+
+    def train_dataloader(self) -> BatchLoader:
+        """Training configurations in random order, with random fields and axes."""
+        return BatchLoader(self, self._prepare("train"), training=True)
+
+    def val_dataloader(self) -> BatchLoader | list[Any]:
+        """Validation configurations, the same batches each time; nothing where the dataset has none."""
+        has_any = self.validation is not None or "val" in self.store.split
+        return BatchLoader(self, self._prepare("val")) if has_any else []
+
+    def test_dataloader(self) -> BatchLoader:
+        """Test configurations."""
+        return BatchLoader(self, self._prepare("test"))
+
+    def predict_dataloader(self) -> BatchLoader:
+        """Configurations of ``predict_split``."""
+        return BatchLoader(self, self._prepare(self.predict_split))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Statistics of the descriptors, so that a resumed run standardises alike."""
+        found = self._descriptor_statistics
+        return {} if found is None else {"descriptor_mean": found[0], "descriptor_scale": found[1]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the statistics of the descriptors."""
+        if state_dict:
+            self.use_descriptor_statistics(state_dict["descriptor_mean"], state_dict["descriptor_scale"])
+
+    # Batches
+
+    def batch(
+        self, rows: Sequence[int], fields: int | None = None, generator: torch.Generator | None = None
+    ) -> Data:
+        """The configurations ``rows`` as one batch on the device; random fields and axes with a generator.
+
+        Without a generator the fields are the first ones: lags ascending within replica 0, then replica 1.
+        """
+        records = []
+        for row in rows:
+            record = dict(self._record(int(row)))
+            if self.target == "displacement":
+                self._draw(record, int(row), fields or self._validation_fields(), generator)
+            if self.descriptors:
+                record["descriptors"] = self._standardise(record["descriptors"])
+            if self.augment and generator is not None:
+                record = signed_permutation(record, *random_signed_permutation(self.dimension, generator))
+            records.append(record)
+        return collate(records, self._species, self._lag_time)
+
+    def _validation_fields(self) -> int:
+        """Fields per validation configuration: at least ``fields``, every lag equally often."""
+        lags = len(self._lag_time)
+        return -(-self.fields // lags) * lags
+
+    def _draw(self, record: Record, row: int, count: int, generator: torch.Generator | None) -> None:
+        replica, lag = draw_fields(int(record["replicas"]), len(self._lag_time), count, generator)
+        if "displacement" in record:
+            drawn = record["displacement"][replica.to(self.device), lag.to(self.device)]
+        else:
+            drawn = torch.from_numpy(self.store.displacements(row)[replica, self.lag_rows[lag]]).to(
+                self.device
+            )
+        record["displacement"] = drawn.transpose(0, 1).contiguous()
+        record["field_lag"] = lag.to(self.device).unsqueeze(0)
+
+    # Records
+
+    def _fits(self) -> bool:
+        if self.resident != "auto":
+            return bool(self.resident)
+        rows, lags = np.arange(self.store.num_configurations), len(self.lag_rows)
+        need = estimate_bytes(self.store, rows, self.cutoff, lags, True, self.descriptors)
+        free = free_memory(self.device)
+        fits = need < RESIDENT_SHARE * free
+        if not fits:
+            log.warning(
+                "%s: %.1f GB of displacements and graphs, %.1f GB free on %s; reading displacements at each step",
+                *(self.dataset, need / 1e9, free / 1e9, self.device),
+            )
+        return fits
+
+    def _prepare(self, split: str) -> np.ndarray:
+        """Rows of a split, with all their records built."""
+        rows = self.rows(split)
+        missing = [int(row) for row in rows if int(row) not in self._records]
+        quiet = len(missing) < 2 or not sys.stderr.isatty()
+        for row in track(missing, f"Preparing {split}", disable=quiet):
+            self._record(row)
+        return rows
+
+    def _record(self, row: int) -> Record:
+        if row not in self._records:
+            built = self._build(row)
+            self._records[row] = {name: value.to(self.device) for name, value in built.items()}
+        return self._records[row]
+
+    def _build(self, row: int) -> Record:
+        store, box = self.store, torch.from_numpy(self.store.box[row])
+        thermal = torch.from_numpy(self._positions[row])
+        inherent = None if self._inherent is None else torch.from_numpy(self._inherent[row])
+        record = structure_record(thermal, inherent, box, self.cutoff, self.input == "inherent")
+        record["temperature"] = torch.tensor([store.temperature[row]], dtype=torch.float32)
+        record["snapshot_id"] = torch.tensor([row])
+        record["replicas"] = torch.zeros(1, dtype=torch.int64)
+        if store.has_displacements:
+            self._add_averages(record, row, thermal, box)
+        elif store.propensity is not None:
+            record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
+        if self.descriptors:
+            record["descriptors"] = self._describe(thermal, inherent, box)
+        return record
+
+    def _add_averages(self, record: Record, row: int, thermal: Tensor, box: Tensor) -> None:
+        displacements = torch.from_numpy(self.store.displacements(row)[:, self.lag_rows])
+        record["replicas"] = torch.tensor([len(displacements)])
+        record |= averages(displacements, thermal, box, record["edge_index"])
+        if self._keep_fields:
+            record["displacement"] = displacements
+
+    # Statistics of the training split
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Per species and lag over the training split: ``rms`` displacement component, mean ``propensity``.
+
+        Both (S, K), beside ``lag_time`` (K,), on the CPU.
+
+        Raises:
+            DataError: the dataset has averages only.
+        """
+        if not self.store.has_displacements:
+            raise DataError(
+                f"{self.dataset} has averages only; the scale of displacements needs displacements"
+            )
+        records = [self._record(int(row)) for row in self._prepare("train")]
+        square = torch.stack([r["msd"] for r in records]).double().mean(0) / self.dimension
+        propensity = torch.stack([r["propensity"] for r in records]).double().mean(0)
+        of = [self._species == s for s in range(self.num_species)]
+        return {
+            "lag_time": self._lag_time.cpu(),
+            "rms": torch.stack([square[mask].mean(0).sqrt() for mask in of]).float().cpu(),
+            "propensity": torch.stack([propensity[mask].mean(0) for mask in of]).float().cpu(),
+        }
+
+    def descriptor_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and scale of the descriptors, each (S, D): those given, else those of the training split.
+
+        Raises:
+            ConfigError: when none were given and the dataset has no training split.
+        """
+        if self._descriptor_statistics is None:
+            if not len(self.store.split) or "train" not in self.store.split:
+                raise ConfigError(
+                    f"{self.dataset} has no training split to standardise descriptors by; "
+                    "give the model's own with use_descriptor_statistics"
+                )
+            values = torch.stack([self._record(int(row))["descriptors"] for row in self._prepare("train")])
+            self.use_descriptor_statistics(*_moments(values, self._species, self.num_species))
+        assert self._descriptor_statistics is not None
+        return self._descriptor_statistics
+
+    def use_descriptor_statistics(self, mean: Tensor, scale: Tensor) -> None:
+        """Standardise by ``mean`` and ``scale`` (S, D) of the data a model was trained on."""
+        self._descriptor_statistics = (mean.to(self.device), scale.to(self.device))
+
+    def _standardise(self, descriptors: Tensor) -> Tensor:
+        mean, scale = (x.to(self.device) for x in self.descriptor_statistics())
+        return (descriptors - mean[self._species]) / scale[self._species]
+
+    def _describe(self, thermal: Tensor, inherent: Tensor | None, box: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+def _lag_rows(times: np.ndarray, lags: Sequence[float] | None) -> np.ndarray:
+    if lags is None:
+        return np.argsort(times, kind="stable")
+    found = [np.flatnonzero(np.isclose(times, lag, rtol=1e-4)) for lag in sorted(set(lags))]
+    if not found or any(len(rows) != 1 for rows in found):
+        raise ConfigError(f"data.lags asks for {list(lags)}; the dataset has lag times {times.tolist()}")
+    return np.concatenate(found)
+
+
+def _moments(values: Tensor, species: Tensor, num_species: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (S, D) of values (C, N, D) within each species; 1 where constant."""
+    means, scales = [], []
+    for s in range(num_species):
+        of = values[:, species == s].flatten(0, 1).double()
+        deviation = of.std(0, unbiased=False)
+        means.append(of.mean(0))
+        scales.append(torch.where(deviation > 1e-6 * (1 + of.mean(0).abs()), deviation, 1.0))
+    return torch.stack(means).float(), torch.stack(scales).float()

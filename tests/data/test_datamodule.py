@@ -1,0 +1,231 @@
+import lightning
+import numpy as np
+import pytest
+import torch
+from synthetic import BOX, LAGS, REPLICAS, SIZE, write_dataset
+
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.fields import check_batch
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return str(write_dataset(tmp_path_factory.mktemp("data") / "tiny.h5"))
+
+
+def make(dataset, **settings):
+    data = KADataModule(dataset, **settings)
+    data.setup()
+    return data
+
+
+def same(first, second):
+    assert set(first.keys()) == set(second.keys())
+    tensors = [k for k, v in first.to_dict().items() if isinstance(v, torch.Tensor)]
+    return all(torch.equal(first[k], second[k]) for k in tensors)
+
+
+@pytest.mark.parametrize("target", ["propensity", "displacement"])
+@pytest.mark.parametrize("source", ["thermal", "inherent"])
+def test_batch_keeps_to_the_fields(dataset, target, source):
+    data = make(dataset, target=target, input=source, batch_size=2, fields=5, augment=True)
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        batches = list(loader)
+        assert len(batches) == len(loader)
+        for batch in batches:
+            check_batch(batch)
+            assert batch.num_graphs == len(batch.snapshot_id)
+            assert batch.num_nodes == batch.num_graphs * SIZE
+
+
+def test_targets_by_brute_force(dataset):
+    data = make(dataset)
+    batch = data.batch([1, 0])
+    for place, row in enumerate([1, 0]):
+        u = data.store.displacements(row).astype(float)
+        assert len(u) == int(batch.replicas[place])
+        nodes = batch.batch == place
+        length = np.linalg.norm(u, axis=-1)
+        np.testing.assert_allclose(batch.propensity[nodes], length.mean(0).T, rtol=1e-5)
+        np.testing.assert_allclose(batch.spread[nodes], length.std(0, ddof=1).T, rtol=1e-4)
+        edges = nodes[batch.edge_index[0]]
+        i, j = (batch.edge_index[:, edges] - place * SIZE).numpy()
+        x = data.store.positions[row]
+        apart = x[j] - x[i] - BOX * np.round((x[j] - x[i]) / BOX)
+        moved = np.linalg.norm(apart + u[:, :, j] - u[:, :, i], axis=-1) - np.linalg.norm(apart, axis=-1)
+        np.testing.assert_allclose(batch.elongation[edges], moved.mean(0).T, atol=1e-5)
+        np.testing.assert_allclose(batch.edge_vector[edges], apart, atol=1e-5)
+
+
+def test_incomplete_replicas_are_never_served(dataset):
+    data = make(dataset, target="displacement", fields=12)
+    assert int(data.batch([0]).replicas) == REPLICAS - 1
+    for seed in range(20):
+        drawn = data.batch([0], 12, torch.Generator().manual_seed(seed)).displacement
+        assert (drawn.flatten(2).abs().amax((0, 2)) > 0).all()
+
+
+def test_inherent_graph_but_thermal_elongation(dataset):
+    thermal, inherent = make(dataset).batch([1]), make(dataset, input="inherent").batch([1])
+    assert torch.equal(thermal.cage_vector, inherent.cage_vector)
+    common = {tuple(e): k for k, e in enumerate(thermal.edge_index.T.tolist())}
+    pairs = [
+        (common[tuple(e)], k) for k, e in enumerate(inherent.edge_index.T.tolist()) if tuple(e) in common
+    ]
+    left, right = torch.tensor(pairs).T
+    assert len(pairs) > 50
+    torch.testing.assert_close(thermal.elongation[left], inherent.elongation[right])
+    assert not torch.allclose(thermal.edge_vector[left], inherent.edge_vector[right])
+
+
+def test_displacement_fields_are_those_of_the_file(dataset):
+    data = make(dataset, target="displacement", fields=4)
+    batch = data.batch([2])
+    u = data.store.displacements(2)
+    assert batch.field_lag.tolist() == [[0, 1, 2, 0, 1, 2]]
+    expected = np.stack([u[0, 0], u[0, 1], u[0, 2], u[1, 0], u[1, 1], u[1, 2]], axis=1)
+    np.testing.assert_array_equal(batch.displacement, expected)
+
+
+def test_lags_are_drawn_equally_often(dataset):
+    data = make(dataset, target="displacement", fields=2, passes=100)
+    lags = torch.cat([b.field_lag for b in data.train_dataloader()]).flatten()
+    assert len(lags) == 600
+    assert torch.bincount(lags, minlength=3).min() > 150
+
+
+def test_streaming_serves_the_same_batches(dataset):
+    settings = {"target": "displacement", "fields": 3, "lags": [100.0, 1.0], "augment": True}
+    kept, streamed = make(dataset, resident=True, **settings), make(dataset, resident=False, **settings)
+    assert "displacement" in kept._record(0)
+    assert "displacement" not in streamed._record(0)
+    for a, b in zip(kept.train_dataloader(), streamed.train_dataloader(), strict=True):
+        assert same(a, b)
+        assert a.lag_time.tolist() == [1.0, 100.0]
+
+
+def test_training_batches_depend_on_seed_and_epoch_only(dataset):
+    settings = {"target": "displacement", "fields": 2, "augment": True, "batch_size": 2}
+    first, again = make(dataset, **settings), make(dataset, **settings)
+    loader, other = first.train_dataloader(), again.train_dataloader()
+    epochs, repeated = [list(loader), list(loader)], [list(other), list(other)]
+    assert all(same(a, b) for x, y in zip(epochs, repeated, strict=True) for a, b in zip(x, y, strict=True))
+    assert not same(epochs[0][0], epochs[1][0])
+    assert not same(epochs[0][0], next(iter(make(dataset, seed=1, **settings).train_dataloader())))
+
+
+def test_validation_batches_never_change(dataset):
+    data = make(dataset, target="displacement", augment=True)
+    loader = data.val_dataloader()
+    next(iter(loader))  # a pass that is broken off, as in Lightning's sanity check
+    assert all(same(a, b) for a, b in zip(loader, loader, strict=True))
+    assert len(list(loader)) == 2
+
+
+def test_loader_goes_on_after_the_batches_served(dataset):
+    data = make(dataset, target="displacement", fields=2)
+    whole = list(data.train_dataloader())
+    broken = data.train_dataloader()
+    passes = iter(broken)
+    next(passes)
+    resumed = data.train_dataloader()
+    resumed.load_state_dict(broken.state_dict())
+    rest = list(resumed)
+    assert len(rest) == len(whole) - 1
+    assert all(same(a, b) for a, b in zip(whole[1:], rest, strict=True))
+
+
+def test_augmentation_turns_all_vectors_alike(dataset):
+    plain, turned = make(dataset, target="displacement"), make(dataset, target="displacement", augment=True)
+    seen = set()
+    for seed in range(80):
+        a = plain.batch([1], 3, torch.Generator().manual_seed(seed))
+        b = turned.batch([1], 3, torch.Generator().manual_seed(seed))
+        q = torch.linalg.lstsq(a.edge_vector, b.edge_vector).solution
+        seen.add(tuple(q.round().int().flatten().tolist()))
+        torch.testing.assert_close(a.edge_vector @ q, b.edge_vector)
+        torch.testing.assert_close(a.displacement @ q, b.displacement)
+        torch.testing.assert_close(a.cage_vector @ q, b.cage_vector)
+        source, destination = b.edge_index
+        apart = b.pos[destination] - b.pos[source]
+        torch.testing.assert_close(apart - BOX * (apart / BOX).round(), b.edge_vector, atol=1e-5, rtol=0)
+        assert ((b.pos >= 0) & (b.pos < BOX)).all()
+    assert len(seen) == 8  # the whole symmetry group of the square
+
+
+def test_statistics_of_the_training_split(dataset):
+    data = make(dataset)
+    found = data.statistics()
+    for s in range(2):
+        of = data.store.species == s
+        square = np.mean(
+            [(data.store.displacements(c)[:, :, of] ** 2).mean((0, 2, 3)) for c in range(3)], axis=0
+        )
+        np.testing.assert_allclose(found["rms"][s], np.sqrt(square), rtol=1e-4)
+    assert found["lag_time"].tolist() == list(LAGS)
+
+
+def test_validation_rows_are_not_trained_on(dataset):
+    data = make(dataset, validation=[1])
+    assert data.rows("train").tolist() == [0, 2]
+    assert [int(b.snapshot_id) for b in data.val_dataloader()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"lags": [2.0]}, "lag times"),
+        ({"fields": 0}, "data.fields"),
+        ({"validation": [9]}, "data.validation"),
+        ({"cutoff": 4.0}, "half the shortest"),
+    ],
+)
+def test_settings_that_cannot_work(dataset, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        make(dataset, **settings).train_dataloader()
+
+
+def test_inherent_input_needs_inherent_structures(tmp_path):
+    path = write_dataset(tmp_path / "thermal.h5", inherent=False)
+    with pytest.raises(ConfigError, match="gensample quench"):
+        make(str(path), input="inherent")
+    assert make(str(path)).batch([0]).cage_vector.abs().max() == 0
+
+
+class Recorder(lightning.LightningModule):
+    """Remembers what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen = []
+
+    def training_step(self, batch, _):
+        self.seen.append((self.current_epoch, int(batch.snapshot_id[0]), float(batch.displacement.sum())))
+        return self.weight**2
+
+    def validation_step(self, batch, _):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def trainer(path, **settings):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    checkpoint = lightning.pytorch.callbacks.ModelCheckpoint(path, save_top_k=-1, every_n_train_steps=2)
+    return lightning.Trainer(accelerator="cpu", callbacks=[checkpoint], **quiet, **settings)
+
+
+@pytest.mark.parametrize("steps", [2, 4, 6])
+def test_a_resumed_run_sees_what_an_unbroken_one_sees(dataset, tmp_path, steps):
+    settings = {"target": "displacement", "fields": 2, "augment": True}
+    whole, part, rest = Recorder(), Recorder(), Recorder()
+    trainer(tmp_path / "a", max_epochs=3).fit(whole, KADataModule(dataset, **settings))
+    stopped = trainer(tmp_path / "b", max_epochs=3, max_steps=steps)
+    stopped.fit(part, KADataModule(dataset, **settings))
+    last = stopped.checkpoint_callback.best_model_path or stopped.checkpoint_callback.last_model_path
+    trainer(tmp_path / "c", max_epochs=3).fit(rest, KADataModule(dataset, **settings), ckpt_path=last)
+    assert len(whole.seen) == 9
+    assert part.seen + rest.seen == whole.seen

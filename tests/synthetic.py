@@ -1,0 +1,40 @@
+"""A small dataset of random numbers, for tests of whatever reads datasets."""
+
+import numpy as np
+
+from gensample.data.store import StoreWriter
+
+SIZE, LAGS, REPLICAS, BOX = 40, (1.0, 10.0, 100.0), 4, 6.0
+SPLIT = ["train"] * 3 + ["val"] * 2 + ["test"]
+
+
+def write_dataset(
+    path, dimension=2, size=SIZE, split=SPLIT, replicas=REPLICAS, inherent=True, box=BOX, seed=0
+):
+    """A small dataset of random positions and displacements; the last replica of row 0 is incomplete."""
+    rng = np.random.default_rng(seed)
+    count = len(split)
+    positions = rng.uniform(0, box, (count, size, dimension))
+    writer = StoreWriter.create(
+        path,
+        mixture="ka2d" if dimension == 2 else "ka3d",
+        temperature=0.45,
+        density=size / box**dimension,
+        truncation="force-shift",
+        source="random numbers",
+        species=np.arange(size) % 2,
+        box=np.full((count, dimension), box),
+        split=split,
+        positions=positions,
+        times=np.array(LAGS),
+        replicas=np.full(count, replicas),
+        inherent=(positions + rng.normal(0, 0.1, positions.shape)) % box if inherent else None,
+    )
+    for c in range(count):
+        for r in range(replicas):
+            scale = 0.1 * np.arange(1, len(LAGS) + 1)[:, None, None]
+            if (c, r) != (0, replicas - 1):
+                u = scale * rng.normal(size=(len(LAGS), size, dimension))
+                writer.write_replica(c, r, (u - u.mean(1, keepdims=True)).astype(np.float32))
+    writer.close()
+    return path
