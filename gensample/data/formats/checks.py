@@ -1,0 +1,116 @@
+"""Checks on imported arrays; each raises DataError with what was expected, what came, and the cure."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gensample.errors import DataError
+from gensample.physics.mixtures import Mixture
+
+# Closer than this fraction of sigma_ab a pair costs more than 250 eps: at the temperatures of a glass
+# former such a pair means a wrong box, wrong types or a damaged file.
+OVERLAP = 0.7
+DENSITY_TOLERANCE = 0.02
+
+
+def check_finite(name: str, array: np.ndarray) -> None:
+    """Every value is finite."""
+    if not np.isfinite(array).all():
+        raise DataError(f"{name}: {int((~np.isfinite(array)).sum())} values are NaN or infinite; mend the file")
+
+
+def check_wrapped(name: str, positions: np.ndarray, box: np.ndarray) -> None:
+    """Positions (N, d) that a source calls wrapped lie no more than one box (d,) outside."""
+    outside = ((positions < -box) | (positions > 2 * box)).any(axis=1)
+    if outside.any():
+        raise DataError(
+            f"{name}: {int(outside.sum())} particles lie more than a box outside the box "
+            f"{_edges(box)}, though the source has them wrapped; the box must be wrong"
+        )
+
+
+def check_composition(name: str, species: np.ndarray, mixture: Mixture) -> None:
+    """Numbers of each species, (N,) from 0, are those of the mixture to about a percent."""
+    counts = np.bincount(species, minlength=mixture.num_species)
+    expected = np.array(mixture.counts(len(species)))
+    if np.abs(counts - expected).max() > max(1, 0.01 * len(species)):
+        raise DataError(
+            f"{name} has {':'.join(map(str, counts))} particles of each species, {mixture.name} would have "
+            f"{':'.join(map(str, expected))}; see --mixture and --species"
+        )
+
+
+def check_structure(
+    name: str,
+    positions: np.ndarray,
+    species: np.ndarray,
+    box: np.ndarray,
+    mixture: Mixture,
+    density: float | None = None,
+) -> None:
+    """Wrapped positions (N, d) fit the box (d,): its density is the expected one and no particles overlap."""
+    expected = density if density is not None else mixture.density
+    found = len(positions) / float(box.prod())
+    if abs(found / expected - 1) > DENSITY_TOLERANCE:
+        raise DataError(
+            f"{name}: the box {_edges(box)} gives density {found:.4g}, {mixture.name} has {expected:.4g}; "
+            "correct --box, or give --density if this is meant"
+        )
+    check_overlaps(name, positions, species, box, mixture)
+
+
+def check_overlaps(
+    name: str, positions: np.ndarray, species: np.ndarray, box: np.ndarray, mixture: Mixture
+) -> None:
+    """No pair of wrapped positions (N, d) is closer than 0.7 sigma_ab."""
+    sigma = np.asarray(mixture.sigma)
+    pairs = cKDTree(positions, boxsize=box).query_pairs(OVERLAP * sigma.max(), output_type="ndarray")
+    dx = positions[pairs[:, 0]] - positions[pairs[:, 1]]
+    dx -= box * np.round(dx / box)
+    limit = OVERLAP * sigma[species[pairs[:, 0]], species[pairs[:, 1]]]
+    distance = np.linalg.norm(dx, axis=1)
+    overlaps = distance < limit
+    if overlaps.any():
+        worst = int(np.argmin(distance))
+        raise DataError(
+            f"{name}: {int(overlaps.sum())} pairs of particles overlap (closest: {pairs[worst, 0]} and "
+            f"{pairs[worst, 1]} at {distance[worst]:.3g}); the box {_edges(box)}, the types or the file is wrong"
+        )
+
+
+def check_inherent(name: str, positions: np.ndarray, inherent: np.ndarray, box: np.ndarray) -> None:
+    """The inherent structure (N, d) belongs to the configuration: particles move by a fraction of sigma."""
+    dx = inherent - positions
+    dx -= box * np.round(dx / box)
+    rms = float(np.sqrt((dx**2).sum(axis=-1).mean()))
+    if rms > 0.5:
+        raise DataError(
+            f"{name}: inherent positions lie {rms:.2g} from the thermal ones (root mean square), expected "
+            "less than 0.5; they belong to another configuration or another box"
+        )
+
+
+def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np.ndarray) -> None:
+    """Displacements (R, K, N, d) are finite and free of jumps by a box edge.
+
+    A jump shows as components beyond half a box while almost all others stay within a quarter of it, or as
+    final positions that all lie in the box although particles moved far. Long moves alone are no jump.
+    """
+    check_finite(f"{name}: displacements", u)
+    for k in range(u.shape[1]):
+        size = np.abs(u[:, k]) / box
+        jumps = size > 0.5
+        if not jumps.any():
+            continue
+        final = u[:, k] + positions
+        confined = bool(((final > -1e-6 * box) & (final < box * (1 + 1e-6))).all())
+        if confined or np.quantile(size[~jumps], 0.99) < 0.25:
+            raise DataError(
+                f"{name}: lag {k + 1}: {int(jumps.any(axis=-1).sum())} displacements jump by about a box edge, so the "
+                "positions were wrapped; displacements need unwrapped positions (or image flags)"
+            )
+
+
+def _edges(box: np.ndarray) -> str:
+    return " x ".join(f"{edge:.6g}" for edge in box)
