@@ -1,0 +1,117 @@
+"""Ensembles whose fields do not depend on batch size, sharding, order or restart.
+
+Two things make it so. The white noise of a field is keyed by (ensemble seed, configuration, replica,
+lag). And the arithmetic is the same wherever a field is drawn: matrix products round differently for
+different batch widths, and adaptive solvers couple what they integrate together, so every call has the
+same shape and replica r always sits in call r // width at place r % width, the last call of a
+configuration being filled up with replicas that are then thrown away. On CPUs (one number of threads)
+that gives the same bits; accelerators are not required to.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError
+from gensample.seeding import torch_generator
+
+FIELDS_PER_CALL = 8
+"""Fields per network call; part of what fixes the bits, hence no setting of batch size changes it."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Work that is never divided: replicas first <= r < stop of one configuration, at all lags."""
+
+    configuration: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the sampler: consecutive replicas of one configuration at one lag."""
+
+    configuration: int
+    lag: int
+    replicas: range
+
+
+class NoiseStream:
+    """White noise of the fields of one call: each ``next()`` is a fresh (N, F, d) draw.
+
+    The first is the field's start, later ones serve stochastic samplers. Drawn on the CPU in float32 from
+    one generator per replica, then moved.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        call: Call,
+        shape: tuple[int, int],
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        keys = [(call.configuration, r, call.lag) for r in call.replicas]
+        self._generators = [torch_generator(seed, *key) for key in keys]
+        self._shape, self._device, self._dtype = shape, device, dtype
+
+    def next(self) -> Tensor:
+        """Fresh standard normal numbers, (N, F, d)."""
+        draws = [torch.randn(self._shape, generator=g) for g in self._generators]
+        return torch.stack(draws, 1).to(device=self._device, dtype=self._dtype)
+
+
+Draw = Callable[[Call, NoiseStream], Tensor]
+"""draw(call, noise) -> displacement fields (N, len(call.replicas), d) of one configuration and lag."""
+
+
+def plan_units(
+    configurations: Sequence[int],
+    replicas: int,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    width: int = FIELDS_PER_CALL,
+) -> list[Unit]:
+    """Units of shard i of n (i from 0), configuration by configuration, so that a conditioner runs once.
+
+    Shards are disjoint, cover everything, and differ by at most one unit. ConfigError for a bad shard or
+    fewer than one replica.
+    """
+    index, count = shard
+    if not 0 <= index < count:
+        raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {index}/{count}")
+    if replicas < 1:
+        raise ConfigError(f"expected at least one replica, got {replicas}")
+    units = [
+        Unit(c, first, min(first + width, replicas))
+        for c in configurations
+        for first in range(0, replicas, width)
+    ]
+    return units[index * len(units) // count : (index + 1) * len(units) // count]
+
+
+def run_unit(
+    unit: Unit,
+    draw: Draw,
+    *,
+    seed: int,
+    lags: Sequence[int],
+    shape: tuple[int, int],
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    width: int = FIELDS_PER_CALL,
+) -> Tensor:
+    """Fields of one unit on the CPU, (stop - first, K, N, d) float32; ``shape`` is (N, d).
+
+    ``lags`` are indices into the model's lag times; a field does not depend on which others are asked for.
+    """
+    fields = []
+    for lag in lags:
+        call = Call(unit.configuration, lag, range(unit.first, unit.first + width))
+        noise = NoiseStream(seed, call, shape, device=device, dtype=dtype)
+        fields.append(draw(call, noise)[:, : unit.stop - unit.first].transpose(0, 1))
+    return torch.stack(fields, 1).to(device="cpu", dtype=torch.float32)
