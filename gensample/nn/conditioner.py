@@ -1,0 +1,114 @@
+"""Conditioners: networks that read a configuration once; every solver step and field reuses their output.
+
+A conditioner is at the same time a regressor of the averages over replicas (propensity, its spread, bond
+elongation), trained as such first: regression learns from structure far faster than sampling does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gensample.nn.blocks import MLP
+from gensample.nn.botan import Botan
+from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Output of a conditioner.
+
+    scalars: (n, H); vectors: (n, V, d); edges: (E, H_e); propensity, spread: (n, K) in LJ units;
+    elongation: (E, K). Widths may be zero.
+    """
+
+    scalars: Tensor
+    vectors: Tensor
+    edges: Tensor
+    propensity: Tensor
+    spread: Tensor
+    elongation: Tensor
+
+
+class BotanConditioner(nn.Module):
+    """BOTAN's node and edge latents, and its outputs; a second decoder predicts the spread.
+
+    Invariant under translations, not under rotations (BOTAN reads raw edge vectors): train with augmentation.
+    """
+
+    def __init__(self, dimension: int, outputs: int, width: int = 64, steps: int = 7) -> None:
+        super().__init__()
+        self.botan = Botan(dimension, outputs, width, steps)
+        self.spread = MLP([width, width, outputs])
+        self.width, self.edge_width, self.vectors = width, width, 0
+
+    def forward(self, data: Any) -> Condition:
+        """Latents and predictions for the configurations of a batch."""
+        nodes, edges = self.botan.latents(data)
+        empty = nodes.new_zeros(len(nodes), 0, data.edge_vector.shape[-1])
+        decode = self.botan.decoder
+        return Condition(nodes, empty, edges, decode(nodes), self.spread(nodes), decode(edges))
+
+
+class EquivariantConditioner(nn.Module):
+    """Scalar-vector message passing over the configuration's structural invariants and cage vectors.
+
+    Reads the species, the graph, the vector from the thermal to the inherent position (the centre of the cage,
+    to which a particle returns) and, where ``descriptors`` is not zero, that many standardised invariants.
+    """
+
+    def __init__(
+        self,
+        outputs: int,
+        num_species: int,
+        descriptors: int = 0,
+        width: int = 64,
+        vectors: int = 16,
+        layers: int = 3,
+        cutoff: float = 2.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.width, self.edge_width, self.vectors, self.cutoff = width, 0, vectors, cutoff
+        self.descriptors, self.radial = descriptors, 16
+        self.species = nn.Embedding(num_species, width)
+        self.encode = nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
+        self.cage = nn.Linear(1, width)
+        self.lift = nn.Linear(1, vectors, bias=False)
+        self.layers = nn.ModuleList(Interaction(width, vectors, self.radial, 0) for _ in range(layers))
+        self.head = MLP([width, width, 2 * outputs], nn.SiLU)
+        self.bond_head = MLP([2 * width + self.radial, width, outputs], nn.SiLU)
+
+    def forward(self, data: Any) -> Condition:
+        """Latents and predictions for the configurations of a batch."""
+        scalars, vectors, bonds = self._encode(data)
+        for layer in self.layers:
+            scalars, vectors = layer(scalars, vectors, bonds)
+        scalars, vectors = scalars.squeeze(1), vectors.squeeze(1)
+        propensity, spread = self.head(scalars).chunk(2, -1)
+        elongation = self._elongation(scalars, bonds)
+        edges = scalars.new_zeros(len(bonds.source), 0)
+        return Condition(scalars, vectors, edges, propensity, spread, elongation)
+
+    def _encode(self, data: Any) -> tuple[Tensor, Tensor, Bonds]:
+        distance = data.edge_vector.norm(dim=-1)
+        bonds = Bonds(
+            data.edge_index[0],
+            data.edge_index[1],
+            data.edge_vector / distance.unsqueeze(-1),
+            smooth_cutoff(distance, self.cutoff),
+            radial_basis(distance, 0.7, self.cutoff, self.radial).unsqueeze(1),
+        )
+        scalars = self.species(data.species) + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
+        if self.encode is not None:
+            scalars = scalars + self.encode(data.descriptors)
+        vectors = self.lift(data.cage_vector.unsqueeze(-1)).transpose(-1, -2)
+        return scalars.unsqueeze(1), vectors.unsqueeze(1), bonds
+
+    def _elongation(self, scalars: Tensor, bonds: Bonds) -> Tensor:
+        # The sum over both ends makes the prediction the same for i -> j and j -> i.
+        one, two = scalars.index_select(0, bonds.source), scalars.index_select(0, bonds.destination)
+        return self.bond_head(torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1))

@@ -1,0 +1,90 @@
+"""Scalar-vector message passing (l <= 1), equivariant under O(d), in the manner of PaiNN.
+
+Schuett, Unke and Gastegger, ICML 2021 (arXiv:2102.03150). Node scalars are (n, F, H), node vectors
+(n, F, V, d): F fields share one graph, so what depends on the graph alone is computed once for all fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gensample.nn.blocks import MLP, sum_per_node
+
+
+def smooth_cutoff(distance: Tensor, cutoff: float) -> Tensor:
+    """(1 - x^2)^3 of x = r / cutoff, zero with two derivatives at the cut-off: bonds enter smoothly."""
+    return (1 - (distance / cutoff).square()).clamp(min=0) ** 3
+
+
+def radial_basis(distance: Tensor, low: float, high: float, count: int) -> Tensor:
+    """Gaussians of equal width centred evenly on [low, high], (..., count)."""
+    centres = torch.linspace(low, high, count, dtype=distance.dtype, device=distance.device)
+    width = (high - low) / count
+    return torch.exp(-0.5 * ((distance.unsqueeze(-1) - centres) / width).square())
+
+
+@dataclass(frozen=True)
+class Bonds:
+    """What a layer knows of the edges of the initial graph.
+
+    source, destination: (E,); direction: (E, d) unit vectors from source to destination; weight: (E,)
+    smooth cut-off; static: (E, 1, S) features of the graph; dynamic: (E, F, D) features of the current
+    fields, or None; relative: (E, F, d) current x_j - x_i in units of the field's scale, or None.
+    """
+
+    source: Tensor
+    destination: Tensor
+    direction: Tensor
+    weight: Tensor
+    static: Tensor
+    dynamic: Tensor | None = None
+    relative: Tensor | None = None
+
+
+class Interaction(nn.Module):
+    """One round: messages along bonds, then an update of each node's scalars and vectors.
+
+    Messages reach the destination. The first layer of the message network acts on node scalars before they are
+    gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, once per node instead of once per edge.
+    """
+
+    def __init__(self, width: int, vectors: int, static: int, dynamic: int) -> None:
+        super().__init__()
+        self.width, self.vectors = width, vectors
+        self.from_source = nn.Linear(width, width)
+        self.from_destination = nn.Linear(width, width, bias=False)
+        self.from_static = nn.Linear(static, width, bias=False)
+        self.from_dynamic = nn.Linear(dynamic, width, bias=False) if dynamic else None
+        self.kinds = 3 if dynamic else 2
+        self.message = nn.Linear(width, width + self.kinds * vectors)
+        self.mix = nn.Linear(vectors, 2 * vectors, bias=False)
+        self.update = MLP([2 * width + 2 * vectors, width, width + 2 * vectors], nn.SiLU)
+
+    def forward(self, scalars: Tensor, vectors: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        """New scalars (n, F, H) and vectors (n, F, V, d)."""
+        received, pushed = self._receive(scalars, vectors, bonds)
+        vectors = vectors + pushed
+        left, right = self.mix(vectors.transpose(-1, -2)).chunk(2, -1)
+        invariants = torch.cat([(left * right).sum(-2), right.square().sum(-2)], -1)
+        out = self.update(torch.cat([scalars, received, invariants], -1))
+        gain, keep, add = out.split([self.width, self.vectors, self.vectors], -1)
+        vectors = vectors * (1 + keep.unsqueeze(-1)) + (left * add.unsqueeze(-2)).transpose(-1, -2)
+        return scalars + gain, vectors
+
+    def _receive(self, scalars: Tensor, vectors: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
+        hidden = self.from_source(scalars).index_select(0, bonds.source)
+        hidden = hidden + self.from_destination(scalars).index_select(0, bonds.destination)
+        hidden = hidden + self.from_static(bonds.static)
+        if self.from_dynamic is not None:
+            hidden = hidden + self.from_dynamic(bonds.dynamic)
+        message = self.message(nn.functional.silu(hidden)) * bonds.weight.view(-1, 1, 1)
+        value, *gates = message.split([self.width, *[self.vectors] * self.kinds], -1)
+        pushed = gates[0].unsqueeze(-1) * bonds.direction.view(-1, 1, 1, bonds.direction.shape[-1])
+        pushed = pushed + gates[1].unsqueeze(-1) * vectors.index_select(0, bonds.source)
+        if bonds.relative is not None:
+            pushed = pushed + gates[2].unsqueeze(-1) * bonds.relative.unsqueeze(-2)
+        count = scalars.shape[0]
+        return sum_per_node(value, bonds.destination, count), sum_per_node(pushed, bonds.destination, count)

@@ -1,0 +1,137 @@
+"""The velocity network of the displacement generator: O(d)-equivariant, on the graph of the initial configuration."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gensample.nn.blocks import MLP
+from gensample.nn.conditioner import Condition
+from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+
+FREQUENCIES = 8
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a velocity depends on besides the field: computed once for all solver steps.
+
+    lag: (B, F) lag times; temperature: (B,); scale: (n, F) standard deviation of one component of each
+    particle's prior; condition: the conditioner's output, or None.
+    """
+
+    lag: Tensor
+    temperature: Tensor
+    scale: Tensor
+    condition: Condition | None = None
+
+
+class VelocityNetwork(nn.Module):
+    """Scalar-vector message passing fed with the initial geometry and the current field.
+
+    Each bond carries the elongation |r_ij + u_j - u_i| - |r_ij|, the components of u_i and u_j along it and the
+    current distance, so that a layer sees what BOTAN's edge target sees. Path time s, log t and 1/T modulate every
+    layer. The receptive field is ``layers`` x ``cutoff``.
+
+    Args:
+        num_species: number of species.
+        condition_scalars, condition_vectors, condition_edges: widths of the conditioner's output; zero without one.
+        width: node scalars.
+        vectors: node vectors.
+        layers: rounds of message passing.
+        cutoff: of the graph it is given.
+    """
+
+    def __init__(
+        self,
+        num_species: int,
+        condition_scalars: int = 0,
+        condition_vectors: int = 0,
+        condition_edges: int = 0,
+        width: int = 64,
+        vectors: int = 16,
+        layers: int = 5,
+        cutoff: float = 1.6,
+    ) -> None:
+        super().__init__()
+        self.cutoff, self.radial = cutoff, 16
+        self.condition_scalars, self.condition_vectors = condition_scalars, condition_vectors
+        self.condition_edges = condition_edges
+        static, dynamic = self.radial + condition_edges, self.radial + 5
+        self.species = nn.Embedding(num_species, width)
+        self.condition = nn.Linear(condition_scalars, width) if condition_scalars else None
+        self.norms = nn.Linear(3, width)
+        self.clock = MLP([2 * FREQUENCIES + 3, width, width], nn.SiLU, activate_last=True)
+        self.modulate = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(layers))
+        self.lift = nn.Linear(2 + condition_vectors, vectors, bias=False)
+        self.layers = nn.ModuleList(Interaction(width, vectors, static, dynamic) for _ in range(layers))
+        self.gate = MLP([2 * width, width, vectors], nn.SiLU)
+        nn.init.zeros_(self.gate[-1].weight)
+        nn.init.zeros_(self.gate[-1].bias)
+
+    def forward(self, x: Tensor, s: Tensor, data: Any, setting: Setting) -> Tensor:
+        """Output (n, F, d) for fields x (n, F, d) in LJ units at path times s (B, F); equivariant, in units of 1."""
+        field = x / setting.scale.unsqueeze(-1)
+        bonds = self._bonds(x, field, data, setting)
+        clock = self.clock(self._clock_features(s, setting))
+        scalars, vectors = self._encode(field, data, setting)
+        for modulate, layer in zip(self.modulate, self.layers, strict=True):
+            gain, shift = modulate(clock)[data.batch].chunk(2, -1)
+            scalars, vectors = layer(scalars * (1 + gain) + shift, vectors, bonds)
+        late = clock.index_select(0, data.batch)
+        gates = self.gate(torch.cat([scalars, late], -1))
+        return (gates.unsqueeze(-1) * vectors).sum(-2)
+
+    def _clock_features(self, s: Tensor, setting: Setting) -> Tensor:
+        phases = math.pi * s.unsqueeze(-1) * torch.arange(1, FREQUENCIES + 1, dtype=s.dtype, device=s.device)
+        inverse = (1 / setting.temperature).unsqueeze(1).expand_as(s)
+        rest = torch.stack([s, setting.lag.log() / 5, inverse], -1)
+        return torch.cat([phases.sin(), phases.cos(), rest], -1)
+
+    def _encode(self, field: Tensor, data: Any, setting: Setting) -> tuple[Tensor, Tensor]:
+        scale = setting.scale.unsqueeze(-1)
+        cage = data.cage_vector.unsqueeze(1) / scale
+        known = [field.unsqueeze(-2), cage.unsqueeze(-2)]
+        length = field.norm(dim=-1, keepdim=True)
+        scalars = self.norms(torch.cat([length, cage.norm(dim=-1, keepdim=True), scale.log()], -1))
+        scalars = scalars + self.species(data.species).unsqueeze(1)
+        if self.condition is not None:
+            assert setting.condition is not None
+            scalars = scalars + self.condition(setting.condition.scalars).unsqueeze(1)
+        if self.condition_vectors:
+            assert setting.condition is not None
+            given = setting.condition.vectors.unsqueeze(1)
+            known.append(given.expand(-1, field.shape[1], -1, -1))
+        return scalars, self.lift(torch.cat(known, -2).transpose(-1, -2)).transpose(-1, -2)
+
+    def _bonds(self, x: Tensor, field: Tensor, data: Any, setting: Setting) -> Bonds:
+        source, destination = data.edge_index[0], data.edge_index[1]
+        distance = data.edge_vector.norm(dim=-1)
+        direction = data.edge_vector / distance.unsqueeze(-1)
+        static = radial_basis(distance, 0.7, self.cutoff, self.radial)
+        if self.condition_edges:
+            assert setting.condition is not None
+            static = torch.cat([static, setting.condition.edges], -1)
+        stretched = data.edge_vector.unsqueeze(1) + x.index_select(0, destination) - x.index_select(0, source)
+        current = stretched.norm(dim=-1)
+        one, two = field.index_select(0, source), field.index_select(0, destination)
+        relative = two - one
+        scale = setting.scale.index_select(0, source)
+        along = direction.unsqueeze(1)
+        dynamic = torch.stack(
+            [
+                (current - distance.unsqueeze(1)) / scale,
+                (relative * along).sum(-1),
+                (one * along).sum(-1),
+                (one * two).sum(-1),
+                relative.norm(dim=-1),
+            ],
+            -1,
+        )
+        dynamic = torch.cat([dynamic, radial_basis(current, 0.6, self.cutoff + 0.4, self.radial)], -1)
+        weight = smooth_cutoff(distance, self.cutoff)
+        return Bonds(source, destination, direction, weight, static.unsqueeze(1), dynamic, relative)
