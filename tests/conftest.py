@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Shared and slow machines: a time limit per example would make the suite fail at random.
+settings.register_profile("gensample", deadline=None)
+settings.load_profile("gensample")
 
 SHARED_DATA = (Path(__file__).resolve().parent.parent / ".." / "shared" / "data").resolve()
 

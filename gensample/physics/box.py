@@ -33,10 +33,12 @@ def check_cutoff(cutoff: float, box: Tensor) -> None:
 
     Beyond L/2 a particle could meet two images of the same neighbour and the minimum image would miss one.
     """
+    # An edge stored in single precision may round to just below twice the cut-off it was made for.
+    rounding = 1.0 + torch.finfo(box.dtype).eps
     shortest = float(box.min()) if box.numel() else float("inf")
     if not cutoff > 0:
         raise ConfigError(f"the cut-off must be positive, got {cutoff}")
-    if not cutoff <= 0.5 * shortest:
+    if not cutoff <= 0.5 * shortest * rounding:
         raise ConfigError(
             f"the cut-off {cutoff:g} exceeds half the shortest box edge, {0.5 * shortest:g}: "
             "use a larger system or a smaller cut-off"

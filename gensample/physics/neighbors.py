@@ -120,8 +120,8 @@ def _cell_number(cell: Sequence[Tensor], counts: Tensor, first: Tensor) -> Tenso
 def _candidates(grid: _Grid) -> tuple[Tensor, Tensor]:
     """Pairs of ranks in the same or nearby cells, each unordered pair once.
 
-    The cells in reach along the last axis are contiguous in rank but for the periodic boundary: a particle meets
-    each row of cells as one run of ranks within the box and one run wrapped around it.
+    The cells in reach along the last axis are contiguous in rank but for the periodic boundary: a particle
+    meets each row of cells as one run of ranks within the box and one run wrapped around it.
     """
     reach = torch.arange(-_PER_CUTOFF, _PER_CUTOFF + 1, device=grid.order.device)
     shifts = torch.cartesian_prod(*[reach] * (grid.cell.shape[1] - 1)).reshape(-1, grid.cell.shape[1] - 1)
@@ -146,7 +146,7 @@ def _candidates(grid: _Grid) -> tuple[Tensor, Tensor]:
 
 
 def _runs(cell: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Half-open ranges (M, 2) of cells in reach along the last axis: within the box, and wrapped around it."""
+    """Half-open ranges (M, 2) of cells in reach along the last axis: inside the box, and wrapped around."""
     low = cell - _PER_CUTOFF
     high = low + count.clamp(max=2 * _PER_CUTOFF + 1)
     zero = torch.zeros_like(cell)

@@ -1,0 +1,134 @@
+r"""Energies, forces and virials of the mixtures, with analytic forces.
+
+Truncations, for the Lennard-Jones potential v(q) = 4 eps (q^-12 - q^-6), q = r / sigma, cut at q_c:
+
+* shift: v(q) - v(q_c).
+* force-shift: v(q) - v(q_c) - (q - q_c) v'(q_c); Toxvaerd and Dyre, J. Chem. Phys. 134, 081102 (2011).
+* smooth: v(q) + 4 eps (c0 + c2 q^2 + c4 q^4), the c's such that V, V' and V'' vanish at q_c;
+  Jung, Biroli and Berthier, Phys. Rev. Lett. 130, 238202 (2023) and GlassBench.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
+from gensample.physics.neighbors import batched_neighbor_list
+
+
+class EnergyForces(NamedTuple):
+    """Result of `energy_forces_virial`; leading dimension C for a batch."""
+
+    energy: Tensor  # (..., N) energy per particle: half of each of its pair energies
+    forces: Tensor  # (..., N, d)
+    virial: Tensor  # (...) W = -(1/d) sum over pairs of r V'(r); pressure = density (T + W/N)
+
+
+def energy(
+    positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture, truncation: str | None = None
+) -> Tensor:
+    """Energy of each particle, half of each of its pair energies; differentiable in the positions.
+
+    positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d);
+    truncation: overrides the mixture's. Returns (N,) or (C, N). Raises as `energy_forces_virial`.
+    """
+    flat, i, _, pair_energy, _ = _pairs(positions, species, box, mixture, truncation)
+    per_particle = flat.new_zeros(len(flat)).index_add(0, i, 0.5 * pair_energy)
+    return per_particle.reshape(positions.shape[:-1])
+
+
+def energy_forces_virial(
+    positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture, truncation: str | None = None
+) -> EnergyForces:
+    """Energies per particle, forces and virial of one configuration or a batch, in the positions' precision.
+
+    positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d);
+    truncation: overrides the mixture's. Raises ConfigError for an unknown truncation or a box shorter than
+    twice the interaction range, DataError for wrong dimensions or species, or positions that are not finite.
+    """
+    flat, i, vectors, pair_energy, slope = _pairs(positions, species, box, mixture, truncation)
+    distance = vectors.norm(dim=-1)
+    per_particle = flat.new_zeros(len(flat)).index_add(0, i, 0.5 * pair_energy)
+    forces = torch.zeros_like(flat).index_add(0, i, (slope / distance).unsqueeze(-1) * vectors)
+    virials = flat.new_zeros(len(flat)).index_add(0, i, -0.5 * slope * distance / mixture.dimension)
+    shape = positions.shape[:-1]
+    return EnergyForces(
+        per_particle.reshape(shape), forces.reshape(positions.shape), virials.reshape(shape).sum(-1)
+    )
+
+
+def pair_potential(
+    distance: Tensor, sigma: Tensor, epsilon: Tensor, cutoff_factor: float, truncation: str
+) -> tuple[Tensor, Tensor]:
+    """V(r) and V'(r) of pairs at distance r, zero beyond cutoff_factor * sigma; shapes broadcast.
+
+    Raises ConfigError for an unknown truncation.
+    """
+    if truncation not in TRUNCATIONS:
+        raise ConfigError(f"unknown truncation {truncation!r}: use one of {', '.join(TRUNCATIONS)}")
+    q = distance / sigma
+    value, slope = _lennard_jones(q)
+    at_cutoff, slope_at_cutoff = _lennard_jones(torch.as_tensor(cutoff_factor, dtype=torch.float64))
+    if truncation == SHIFT:
+        value = value - float(at_cutoff)
+    elif truncation == FORCE_SHIFT:
+        value = value - float(at_cutoff) - (q - cutoff_factor) * float(slope_at_cutoff)
+        slope = slope - float(slope_at_cutoff)
+    elif truncation == SMOOTH:
+        c0, c2, c4 = smooth_coefficients(cutoff_factor)
+        value = value + 4.0 * (c0 + c2 * q**2 + c4 * q**4)
+        slope = slope + 4.0 * (2.0 * c2 * q + 4.0 * c4 * q**3)
+    inside = q < cutoff_factor
+    return torch.where(inside, epsilon * value, 0.0), torch.where(inside, epsilon * slope / sigma, 0.0)
+
+
+def smooth_coefficients(x: float) -> tuple[float, float, float]:
+    """c0, c2 and c4 that make q^-12 - q^-6 + c0 + c2 q^2 + c4 q^4 vanish at q = x with two derivatives."""
+    f = x**-12 - x**-6
+    f1 = -12 * x**-13 + 6 * x**-7
+    f2 = 156 * x**-14 - 42 * x**-8
+    c4 = (f1 / x - f2) / (8 * x**2)
+    c2 = -(f1 / x + 4 * c4 * x**2) / 2
+    return -(f + c2 * x**2 + c4 * x**4), c2, c4
+
+
+def _lennard_jones(q: Tensor) -> tuple[Tensor, Tensor]:
+    """4 (q^-12 - q^-6) and its derivative with respect to q."""
+    inverse6 = q**-6
+    return 4.0 * inverse6 * (inverse6 - 1.0), -24.0 * inverse6 * (2.0 * inverse6 - 1.0) / q
+
+
+def _pairs(
+    positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture, truncation: str | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Flattened positions (M, d); source, vector, V and V' of every ordered pair within the range."""
+    _check(positions, species, mixture)
+    batch = positions if positions.ndim == 3 else positions[None]
+    (i, j), vectors = batched_neighbor_list(batch, box.to(positions), mixture.cutoff)
+    flat_species = species.long().expand(batch.shape[:-1]).reshape(-1)
+    kind = flat_species[i] * mixture.num_species + flat_species[j]
+    sigma, epsilon = (
+        torch.tensor(table, dtype=positions.dtype, device=positions.device).reshape(-1)[kind]
+        for table in (mixture.sigma, mixture.epsilon)
+    )
+    value, slope = pair_potential(
+        vectors.norm(dim=-1), sigma, epsilon, mixture.cutoff_factor, truncation or mixture.truncation
+    )
+    return batch.reshape(-1, batch.shape[-1]), i, vectors, value, slope
+
+
+def _check(positions: Tensor, species: Tensor, mixture: Mixture) -> None:
+    if positions.ndim not in (2, 3) or positions.shape[-1] != mixture.dimension:
+        raise DataError(
+            f"{mixture.name} needs positions (N, {mixture.dimension}) or (C, N, {mixture.dimension}), "
+            f"got {tuple(positions.shape)}"
+        )
+    if species.shape[-1] != positions.shape[-2]:
+        raise DataError(f"{positions.shape[-2]} particles, but {species.shape[-1]} species")
+    if species.numel() and not 0 <= int(species.min()) <= int(species.max()) < mixture.num_species:
+        raise DataError(
+            f"{mixture.name} has species 0 to {mixture.num_species - 1}, "
+            f"got {int(species.min())} to {int(species.max())}"
+        )
