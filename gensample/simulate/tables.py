@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from gensample.physics.mixtures import Mixture
-from gensample.physics.potentials import pair_energy_force
+from gensample.physics.potentials import pair_potential
 
-POINTS = 20000
+# In units of sigma_ab: 240,000 eps up the repulsion, so that only a broken start comes closer; LAMMPS then stops.
 INNER = 0.4
+POINTS = 20000
 
 
 def write_pair_table(path: Path, mixture: Mixture) -> None:
@@ -22,9 +23,11 @@ def write_pair_table(path: Path, mixture: Mixture) -> None:
 
 
 def _section(mixture: Mixture, a: int, b: int) -> str:
-    sigma = mixture.sigma[a][b]
-    r = np.linspace(INNER * sigma, mixture.cutoff_factor * sigma, POINTS)
-    energy, force = pair_energy_force(torch.from_numpy(r), torch.tensor(a), torch.tensor(b), mixture)
-    rows = zip(r, energy.tolist(), force.tolist(), strict=True)
+    sigma, epsilon = (torch.tensor(t[a][b], dtype=torch.float64) for t in (mixture.sigma, mixture.epsilon))
+    r = np.linspace(INNER * float(sigma), mixture.cutoff_factor * float(sigma), POINTS)
+    energy, slope = pair_potential(
+        torch.from_numpy(r), sigma, epsilon, mixture.cutoff_factor, mixture.truncation
+    )
+    rows = zip(r, energy.tolist(), (-slope).tolist(), strict=True)
     body = "\n".join(f"{i + 1} {x:.12g} {e:.15g} {f:.15g}" for i, (x, e, f) in enumerate(rows))
     return f"PAIR_{a}_{b}\nN {POINTS} R {r[0]:.12g} {r[-1]:.12g}\n\n{body}\n"
