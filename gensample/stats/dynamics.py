@@ -104,7 +104,8 @@ def chi4_between_from_means(
     """chi4 between configurations from means over C configurations of Q_c, Q_c^2 and Var_c(Q)/R.
 
     N [ C/(C-1) (<Q^2> - <Q>^2) - <Var(Q)/R> ]: the last term removes what the finite number of replicas adds
-    to the variance of the means. nan for one configuration. Berthier and Jack, Phys. Rev. E 76, 041509 (2007).
+    to the variance of the means. nan for one configuration. Split: Berthier and Jack, Phys. Rev. E 76,
+    041509 (2007).
     """
     if configurations < 2:
         return np.full(np.shape(as_array(mean)), np.nan)

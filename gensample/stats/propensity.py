@@ -55,7 +55,7 @@ def split_variance(lengths: Any) -> VarianceSplit:
     """Variance components of |u| (R, N): iso = mean of Var over replicas, delta = Var(mu) - iso/R.
 
     The analysis-of-variance estimators, unbiased (both variances with ddof = 1): Searle, Casella, McCulloch,
-    Variance Components (1992), chapter 3. delta can come out negative where structure explains next to nothing.
+    Variance Components (1992), chapter 3. delta can come out negative where structure explains very little.
     """
     m = as_array(lengths)
     replicas, particles = m.shape

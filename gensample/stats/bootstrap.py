@@ -1,0 +1,45 @@
+"""Bootstrap over configurations: particles of one configuration are not independent, configurations are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gensample.stats.ensemble import Floats
+
+
+def resample_weights(configurations: int, samples: int, generator: np.random.Generator) -> Floats:
+    """Weights (samples, C) of each configuration in resamples with replacement; every row sums to 1.
+
+    Weighting per-configuration means by them is the bootstrap of Efron, Ann. Statist. 7, 1 (1979), without
+    touching a particle again; the same weights for two sources make their comparison paired.
+    """
+    counts = generator.multinomial(configurations, np.full(configurations, 1 / configurations), size=samples)
+    return counts / configurations
+
+
+def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Percentile interval along the first axis (samples, ...); samples that are nan are left out.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    with np.errstate(invalid="ignore"):
+        all_nan = np.isnan(values).all(axis=0)
+        filled = np.where(all_nan, 0.0, values)
+        low, high = np.nanquantile(filled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.where(all_nan, np.nan, low), np.where(all_nan, np.nan, high)
+
+
+def bootstrap_interval(
+    estimate: Callable[[Floats], Floats],
+    configurations: int,
+    samples: int,
+    generator: np.random.Generator,
+    level: float = 0.95,
+) -> tuple[Floats, Floats]:
+    """Interval of ``estimate(weights (samples, C)) -> (samples, ...)``; nan for a single configuration."""
+    if configurations < 2 or samples < 1:
+        empty = np.full_like(estimate(np.full((1, configurations), 1 / configurations))[0], np.nan)
+        return empty, empty
+    return percentile_interval(estimate(resample_weights(configurations, samples, generator)), level)

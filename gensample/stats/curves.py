@@ -1,0 +1,127 @@
+"""Curves for figures and CSV files, as tidy rows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gensample.stats import bootstrap
+from gensample.stats.ensemble import Floats
+from gensample.stats.metrics import PAIRED, mean
+from gensample.stats.summary import LOG_EDGES, VAN_HOVE_EDGES, Summary
+
+PROPENSITY_BINS = 40
+OVER_TIME = (
+    "pearson",
+    "pearson_pooled",
+    "spearman",
+    "mean_propensity",
+    "msd",
+    "alpha2",
+    "predictability",
+    "overlap",
+    "chi4_iso",
+    "chi4_between",
+    "bond_breaking",
+    "W1",
+    "crps_skill",
+    "energy_score_skill",
+    "c2st",
+)
+OVER_DISTANCE = ("corr_longitudinal", "corr_transverse", "corr_mobility")
+_REFERENCES = {
+    "pearson": {"ceiling_exact": "pearson_ceiling_exact", "ceiling_sampler": "pearson_ceiling_sampler"},
+    "W1": {"floor": "W1_floor"},
+    "crps_skill": {"best": "crps_skill_best"},
+    "energy_score_skill": {"best": "energy_score_skill_best"},
+}
+
+
+class CurveRow(NamedTuple):
+    """One point: ``lo`` and ``hi`` bound its 95 % interval, None where there is none."""
+
+    time: float
+    species: str
+    source: str
+    x: float
+    value: float | None
+    lo: float | None
+    hi: float | None
+
+
+Curves = dict[str, list[CurveRow]]
+
+
+def centers(edges: Floats) -> Floats:
+    """Middles of bins."""
+    return (edges[1:] + edges[:-1]) / 2
+
+
+def histogram_rows(sources: dict[str, Summary], weights: Floats | None, time: float, species: str) -> Curves:
+    """Self van Hove function, P(log10 r) and propensity histogram of every source at one lag and species."""
+    edges = propensity_edges(sources["simulated"]["mu"])
+    grids = {"van_hove": VAN_HOVE_EDGES, "log_displacement": LOG_EDGES, "propensity": edges}
+    curves: Curves = {name: [] for name in grids}
+    for source, summary in sources.items():
+        tables = summary | {"propensity": densities(summary["mu"], edges)}
+        for name, grid in grids.items():
+            rows = _bootstrapped(tables, name, weights, centers(grid))
+            curves[name] += [CurveRow(time, species, source, *row) for row in rows]
+    return curves
+
+
+def propensity_edges(mu: Floats) -> Floats:
+    """Bins from 0 to five standard deviations above the mean of the simulated propensities (C, N)."""
+    return np.linspace(0.0, float(mu.mean() + 5 * mu.std()) + 1e-12, PROPENSITY_BINS + 1)
+
+
+def densities(values: Floats, edges: Floats) -> Floats:
+    """Probability densities of each row of values, (C, N) to (C, bins)."""
+    return np.stack([np.histogram(v, bins=edges)[0] / (len(v) * np.diff(edges)) for v in values])
+
+
+def _bootstrapped(tables: Summary, name: str, weights: Floats | None, x: Floats) -> Any:
+    configurations = len(tables[name])
+    value = mean(tables, name, np.full((1, configurations), 1 / configurations))[0]
+    if weights is None:
+        return [(float(p), float(v), None, None) for p, v in zip(x, value, strict=True)]
+    low, high = bootstrap.percentile_interval(mean(tables, name, weights))
+    return [(float(p), float(v), float(a), float(b)) for p, v, a, b in zip(x, value, low, high, strict=True)]
+
+
+def metric_rows(metrics: dict[str, Any]) -> Curves:
+    """Curves against lag time (x is the time) and against distance, read off the finished metrics."""
+    curves: Curves = {name: [] for name in (*OVER_TIME, *OVER_DISTANCE)}
+    distance = metrics["meta"]["correlation_r"]
+    for lag in metrics["lags"]:
+        for species, blocks in lag["species"].items():
+            for name in OVER_TIME:
+                for source, value, interval in _entries(blocks, name):
+                    low, high = interval or (None, None)
+                    curves[name].append(CurveRow(lag["time"], species, source, lag["time"], value, low, high))
+            for name in OVER_DISTANCE:
+                for source, value, interval in _entries(blocks, name):
+                    low, high = interval or ([None] * len(value), [None] * len(value))
+                    curves[name] += [
+                        CurveRow(lag["time"], species, source, *point)
+                        for point in zip(distance, value, low, high, strict=True)
+                    ]
+    return curves
+
+
+def _entries(blocks: dict[str, Any], name: str) -> list[tuple[str, Any, Any]]:
+    """(source, value, interval) of one metric for every source, simulation and references included."""
+    entries: list[tuple[str, Any, Any]] = []
+    for source, metrics in blocks.items():
+        if name not in PAIRED:
+            entries.append((source, metrics[name]["value"], metrics[name]["interval"]))
+            continue
+        parts = metrics[name]["interval"] or (None, None)
+        if source == "generated":
+            entries.append(("simulated", metrics[name]["value"][0], parts[0]))
+        entries.append((source, metrics[name]["value"][1], parts[1]))
+    for source, reference in _REFERENCES.get(name, {}).items():
+        found = blocks["generated"][reference]
+        entries.append((source, found["value"], found["interval"]))
+    return entries

@@ -1,0 +1,90 @@
+"""Pairs and first neighbours of the initial configuration, found once and shared by all statistics."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gensample.errors import ConfigError, DataError
+from gensample.physics.box import check_cutoff
+from gensample.physics.mixtures import get_mixture
+from gensample.physics.neighbors import neighbor_list
+from gensample.stats.ensemble import Floats, Integers, as_array
+
+
+class Pairs(NamedTuple):
+    """Unordered pairs i < j (P,), their ``distance`` (P,) and unit vectors ``direction`` (P, d), i to j."""
+
+    i: Integers
+    j: Integers
+    distance: Floats
+    direction: Floats
+
+
+def close_pairs(positions: Any, box: Any, cutoff: float) -> Pairs:
+    """All pairs nearer than ``cutoff`` in a periodic box. ConfigError when that exceeds half an edge."""
+    x, edges = (torch.from_numpy(as_array(v).copy()) for v in (positions, box))
+    index, vectors = neighbor_list(x, edges, cutoff)
+    first = index[0] < index[1]
+    v = vectors[first].numpy()
+    length = np.sqrt((v**2).sum(axis=1))
+    if length.size and length.min() == 0:
+        raise DataError("two particles of the configuration lie on one point: pairs have no direction there")
+    return Pairs(index[0][first].numpy(), index[1][first].numpy(), length, v / length[:, None])
+
+
+def largest_cutoff(box: Any, wanted: float) -> float:
+    """``wanted``, or half the shortest edge where the box is smaller than that."""
+    half = float(as_array(box).min()) / 2
+    return min(wanted, half)
+
+
+class Neighbors(NamedTuple):
+    """Initial neighbours in ragged rows: those of particle i are ``other[start[i]:start[i + 1]]``.
+
+    ``center`` repeats i for each; ``vector`` (E, d) points from i to the other, ``diameter`` is sigma_ab.
+    """
+
+    center: Integers
+    other: Integers
+    start: Integers
+    vector: Floats
+    diameter: Floats
+
+
+def kob_andersen_diameters(num_species: int) -> Floats:
+    """sigma_ab of the Kob-Andersen mixtures, which agree wherever they share species: (S, S)."""
+    table = as_array(get_mixture("ka2d-ternary").sigma)
+    if num_species > len(table):
+        raise ConfigError(
+            f"Kob-Andersen diameters are known for {len(table)} species, the data have {num_species}: "
+            "pass sigma=, the matrix of pair diameters"
+        )
+    return table[:num_species, :num_species]
+
+
+def initial_neighbors(positions: Any, box: Any, species: Any, sigma: Any, reach: float) -> Neighbors:
+    """Neighbours with r_ij < reach sigma_ab, of every species. sigma: (S, S) pair diameters."""
+    x, edges = (torch.from_numpy(as_array(v).copy()) for v in (positions, box))
+    table, kind = as_array(sigma), np.asarray(species)
+    if table.ndim != 2 or len(table) <= int(kind.max()):
+        raise ConfigError(f"sigma must cover {int(kind.max()) + 1} species, got shape {table.shape}")
+    cutoff = reach * float(table.max())
+    check_cutoff(cutoff, edges)
+    index, vectors = neighbor_list(x, edges, cutoff)
+    i, j, v = index[0].numpy(), index[1].numpy(), vectors.numpy()
+    diameter = table[kind[i], kind[j]]
+    near = (v**2).sum(axis=1) < (reach * diameter) ** 2
+    i, j = i[near], j[near]
+    start = np.searchsorted(i, np.arange(len(kind) + 1))
+    return Neighbors(i, j, start, v[near], diameter[near])
+
+
+def sum_by_center(values: NDArray[Any], neighbors: Neighbors) -> Floats:
+    """Sums over the neighbours of each particle: (..., E) to (..., N)."""
+    shape = values.shape[:-1]
+    total = np.concatenate([np.zeros((*shape, 1)), np.cumsum(values, axis=-1, dtype=np.float64)], axis=-1)
+    return total[..., neighbors.start[1:]] - total[..., neighbors.start[:-1]]
