@@ -216,7 +216,7 @@ def _card(name: str, settings: dict[str, Any]) -> str:
         "",
         f"* class: `{settings['model']['class_path']}`",
         f"* data: `{data.get('dataset', 'TODO')}`, training split only",
-        f"* made with gensample {__version__} and torch {torch.__version__}; `config.yaml` holds every setting",
+        f"* made with gensample {__version__}, torch {torch.__version__}; `config.yaml` has every setting",
         "* time and hardware of the training: TODO",
         "* results (`metrics.json`): TODO",
         "* limits: TODO",

@@ -18,7 +18,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from gensample.errors import ConfigError, MissingDependencyError
 
@@ -168,8 +168,8 @@ class GensampleCLI(LightningCLI):
         """Say where the result is: the next command needs the path."""
         checkpoint = self.trainer.checkpoint_callback
         path = getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", "")
-        if Path(path).is_file():
-            rank_zero_info(f"checkpoint: {path}")
+        if self.trainer.is_global_zero and Path(path).is_file():
+            print(f"checkpoint: {path}")
 
 
 def _quiet() -> None:

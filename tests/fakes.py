@@ -1,0 +1,69 @@
+"""The smallest model and data that ``gensample fit`` runs: y = w x, with a cut-off both know."""
+
+import sys
+from types import ModuleType
+
+import lightning
+import pytest
+import torch
+
+
+class FakeTask(lightning.LightningModule):
+    def __init__(self, width: int = 1, cutoff: float = 1.0, lr: float = 0.1) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.width, self.cutoff, self.lr = width, cutoff, lr
+        self.linear = torch.nn.Linear(1, width)
+
+    def loss(self, batch):
+        return self.linear(batch).square().mean()
+
+    def training_step(self, batch, batch_idx):
+        loss = self.loss(batch)
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.loss(batch))
+
+    def test_step(self, batch, batch_idx):
+        self.log("test/loss", self.loss(batch))
+
+    def predict_step(self, batch, batch_idx):
+        return self.linear(batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), self.lr)
+
+
+class UnlinkedTask(FakeTask):
+    """Declares no cut-off: the link must be skipped."""
+
+    def __init__(self, width: int = 1) -> None:
+        super().__init__(width)
+
+
+class FakeData(lightning.LightningDataModule):
+    def __init__(self, cutoff: float = 2.0) -> None:
+        super().__init__()
+        self.cutoff = cutoff
+
+    def train_dataloader(self):
+        return torch.utils.data.DataLoader(torch.ones(4, 1), batch_size=2)
+
+    val_dataloader = test_dataloader = predict_dataloader = train_dataloader
+
+
+NAME = "gensample.fakes"
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """Make the classes above importable where configs may import from."""
+    module = ModuleType(NAME)
+    for cls in (FakeTask, UnlinkedTask, FakeData):
+        monkeypatch.setattr(cls, "__module__", NAME)
+        setattr(module, cls.__name__, cls)
+    monkeypatch.setitem(sys.modules, NAME, module)
+    monkeypatch.setattr("gensample.fakes", module, raising=False)
+    return module

@@ -1,0 +1,262 @@
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from fakes import fakes  # noqa: F401
+
+import gensample.cli
+from gensample.cli import COMMANDS, Command, build_parser, main
+from gensample.errors import DataError
+
+HEAVY = ("torch", "lightning", "numpy", "h5py", "jsonargparse", "matplotlib")
+
+
+def one_line(captured):
+    """The only line of stderr."""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    return lines[0]
+
+
+# The dispatcher
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], [], ["smaple"]])
+def test_without_a_command_nothing_heavy_is_imported(words):
+    loaded = f"print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, gensample.cli; gensample.cli.main({words!r}); {loaded}"
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    print(f"gensample {words}: {time.perf_counter() - start:.2f} s")
+    assert out.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert listed == list(COMMANDS)
+
+
+def test_python_m_gensample():
+    out = subprocess.run([sys.executable, "-m", "gensample", "--version"], capture_output=True, text=True)
+    assert out.returncode == 0
+    assert out.stdout.startswith("gensample ")
+
+
+def test_unknown_command_suggests_the_nearest(capsys):
+    assert main(["smaple"]) == 2
+    assert "did you mean `sample`?" in one_line(capsys.readouterr())
+
+
+def test_hopeless_command_lists_all(capsys):
+    assert main(["xyzzy"]) == 2
+    assert "compare" in one_line(capsys.readouterr())
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Install a command `toy` whose run() is given."""
+
+    def install(run):
+        module = SimpleNamespace(add_arguments=lambda p: p.add_argument("--replicas", type=int), run=run)
+        monkeypatch.setitem(COMMANDS, "toy", Command("toy", "a toy"))
+        monkeypatch.setitem(sys.modules, "gensample.commands.toy", module)
+
+    return install
+
+
+def fail(error):
+    def run(args):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (DataError("x.h5 is\n   truncated"), 2, "error: x.h5 is truncated"),
+        (FileNotFoundError(2, "No such file", "x.h5"), 2, "x.h5"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ZeroDivisionError("oh"), 1, "unexpected ZeroDivisionError: oh"),
+    ],
+)
+def test_errors_become_one_line_and_a_code(command, capsys, error, code, text):
+    command(fail(error))
+    assert main(["toy"]) == code
+    assert text in one_line(capsys.readouterr())
+
+
+@pytest.mark.parametrize("words", [["toy", "--debug"], ["--debug", "toy"]])
+def test_debug_adds_the_traceback(command, capsys, words):
+    command(fail(DataError("bad")))
+    assert main(words) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_success_is_zero_and_arguments_arrive(command):
+    seen = []
+    command(lambda args: seen.append(args.replicas))
+    assert main(["toy", "--replicas", "3"]) == 0
+    assert seen == [3]
+
+
+@pytest.mark.parametrize("words", [["--repl", "3"], ["--replicas", "x"], ["--nope"], ["--replicas"]])
+def test_argument_errors_are_one_line(command, capsys, words):
+    command(lambda args: None)
+    assert main(["toy", *words]) == 2
+    assert "gensample toy --help" in one_line(capsys.readouterr())
+
+
+def test_help_of_a_command_is_success(command, capsys):
+    command(lambda args: None)
+    assert main(["toy", "--help"]) == 0
+    assert "--replicas" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_is_no_error():
+    """As `gensample info X | head -1`."""
+    code = "import sys; from gensample.cli import main; sys.exit(max(main(['--help']) for _ in range(10000)))"
+    shell = f'{sys.executable} -c "{code}" | head -1; echo ${{PIPESTATUS[0]}}'
+    out = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert out.stdout.splitlines()[-1] == "0"
+    assert out.stderr == ""
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if c.module != "train"])
+def test_every_command_of_the_table_exists(name):
+    parser = build_parser(name)
+    assert parser.prog == f"gensample {name}"
+    assert callable(sys.modules[f"gensample.commands.{COMMANDS[name].module}"].run)
+
+
+# fit, validate, test, predict
+
+
+@pytest.fixture
+def config(fakes, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "toy.yaml"
+    settings = {
+        "model": {"class_path": "gensample.fakes.FakeTask"},
+        "data": {"class_path": "gensample.fakes.FakeData", "init_args": {"cutoff": 1.5}},
+        "trainer": {
+            "accelerator": "cpu",
+            "max_epochs": 1,
+            "log_every_n_steps": 1,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        },
+    }
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def test_fit_leaves_a_run_folder(config, tmp_path, capsys):
+    assert main(["fit", "--config", str(config), "--out", "runs/a"]) == 0
+    run = tmp_path / "runs" / "a"
+    assert capsys.readouterr().out.splitlines()[-1] == "checkpoint: runs/a/checkpoints/last.ckpt"
+    assert (run / "metrics.csv").read_text().startswith("epoch,step,train/loss")
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert saved["data"]["init_args"]["cutoff"] == 1.5
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["hyper_parameters"]["cutoff"] == 1.5
+
+
+def test_run_folder_is_named_after_the_config(config, tmp_path):
+    assert main(["fit", "--config", str(config)]) == 0
+    assert (tmp_path / "runs" / "toy" / "version_0" / "metrics.csv").exists()
+
+
+def test_resume_keeps_the_earlier_log_and_the_epochs(config, tmp_path):
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 0
+    resume = ["--ckpt_path", "last", "--trainer.max_epochs", "2"]
+    assert main(["fit", "--config", str(config), "--out", "a", *resume]) == 0
+    assert (tmp_path / "a" / "metrics-1.csv").exists()
+    epochs = [line.split(",")[0] for line in (tmp_path / "a" / "metrics.csv").read_text().splitlines()]
+    assert set(epochs) == {"epoch", "1"}
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_nothing_runs_on_random_weights(config, capsys, command):
+    assert main([command, "--config", str(config)]) == 2
+    assert "random weights" in one_line(capsys.readouterr())
+    assert main([command, "--config", str(config), "--ckpt_path", "none.ckpt"]) == 2
+    assert "no checkpoint at none.ckpt" in one_line(capsys.readouterr())
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_checkpoints_are_evaluated_with_the_saved_config(config, tmp_path, command):
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 0
+    before = (tmp_path / "a" / "config.yaml").read_text()
+    words = ["--config", "a/config.yaml", "--ckpt_path", "a/checkpoints/last.ckpt"]
+    assert main([command, *words]) == 0
+    assert (tmp_path / "a" / "config.yaml").read_text() == before
+    if command != "predict":
+        assert (tmp_path / "a" / command / "metrics.csv").exists()
+
+
+def test_settings_that_the_checkpoint_overrules_are_reported(config):
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 0
+    words = ["--config", "a/config.yaml", "--ckpt_path", "a/checkpoints/last.ckpt", "--model.lr", "0.5"]
+    with pytest.warns(UserWarning, match=r"overrules lr: 0.1, not 0.5"):
+        assert main(["test", *words]) == 0
+
+
+def test_a_link_to_a_class_without_the_argument_is_skipped(config):
+    words = ["--config", str(config), "--model", "gensample.fakes.UnlinkedTask"]
+    assert main(["fit", *words, "--trainer.fast_dev_run", "true"]) == 0
+
+
+def test_fast_dev_run_leaves_nothing(config, tmp_path):
+    assert main(["fit", "--config", str(config), "--trainer.fast_dev_run", "true"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--trainer.max_epoch", "2"], "trainer.max_epoch"),
+        (["--trainer.max_epochs", "x"], "max_epochs"),
+        (["--model.widht", "2"], "widht"),
+        (["--model", "os.system"], "not allowed"),
+        (["--model", "subprocess.Popen"], "not allowed"),
+        (["--model", "ase.Atoms"], "not allowed"),
+        (["--data.cutof", "2"], "cutof"),
+        (["--config", "nope.yaml"], "nope.yaml"),
+    ],
+)
+def test_bad_settings_are_one_line(config, capsys, words, text):
+    assert main(["fit", "--config", str(config), *words]) == 2
+    assert text in one_line(capsys.readouterr())
+
+
+def test_interpolation_follows_the_command_line(config, tmp_path):
+    settings = yaml.safe_load(config.read_text())
+    settings["model"]["init_args"] = {"width": "${trainer.max_epochs}"}
+    config.write_text(yaml.safe_dump(settings))
+    assert main(["fit", "--config", str(config), "--out", "a", "--trainer.max_epochs", "3"]) == 0
+    assert yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())["model"]["init_args"]["width"] == 3
+
+
+def test_ctrl_c_in_training_is_130(config, monkeypatch, capfd):
+    def interrupt(self, batch, batch_idx):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["gensample.fakes"].FakeTask, "training_step", interrupt)
+    assert main(["fit", "--config", str(config), "--out", "a"]) == gensample.cli.INTERRUPTED
+
+
+def test_missing_wandb_says_how_to_install_it(config, monkeypatch, capsys):
+    from gensample.commands import train
+
+    def missing(**kwargs):
+        raise ModuleNotFoundError("wandb")
+
+    monkeypatch.setattr(train, "WandbLogger", missing)
+    assert main(["fit", "--config", str(config), "--wandb", "offline"]) == 2
+    assert "gensample[wandb]" in capsys.readouterr().err

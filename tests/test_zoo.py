@@ -1,0 +1,193 @@
+import json
+import pickle
+
+import pytest
+import torch
+import yaml
+from fakes import fakes  # noqa: F401
+from safetensors.torch import load_file, save_file
+
+from gensample import zoo
+from gensample.cli import main
+from gensample.errors import ConfigError, DataError
+
+EMA = {
+    "class_path": "lightning.pytorch.callbacks.EMAWeightAveraging",
+    "init_args": {"decay": 0.5, "use_buffers": False},
+}
+
+
+@pytest.fixture
+def run(fakes, tmp_path, monkeypatch):  # noqa: F811
+    """A fitted toy model with averaged weights: the folder of its run."""
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "model": {"class_path": "gensample.fakes.FakeTask", "init_args": {"width": 3}},
+        "data": {"class_path": "gensample.fakes.FakeData"},
+        "trainer": {
+            "accelerator": "cpu",
+            "max_epochs": 2,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "callbacks": [EMA],
+        },
+    }
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(settings))
+    assert main(["fit", "--config", "toy.yaml", "--out", "run"]) == 0
+    (tmp_path / "metrics.json").write_text('{"meta": {}}')
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def released(run, tmp_path, monkeypatch):
+    """The same model released under the name `toy` in a root of its own."""
+    monkeypatch.setattr(zoo, "ROOTS", (tmp_path / "models",))
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    return zoo.release(
+        checkpoint, run / "config.yaml", tmp_path / "metrics.json", tmp_path / "models" / "toy"
+    )
+
+
+def test_release_writes_the_four_files(released):
+    assert sorted(file.name for file in released.iterdir()) == [
+        "card.md",
+        "config.yaml",
+        "metrics.json",
+        "weights.safetensors",
+    ]
+    assert [folder.name for folder in released.parent.iterdir()] == ["toy"]
+    assert zoo.load_metrics("toy") == {"meta": {}}
+    assert zoo.names() == ["toy"]
+
+
+def test_released_weights_are_the_averaged_ones(run, released):
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    current, averaged = checkpoint["current_model_state"], checkpoint["state_dict"]
+    assert not torch.equal(current["linear.weight"], averaged["linear.weight"])
+    assert torch.equal(
+        load_file(released / "weights.safetensors")["linear.weight"], averaged["linear.weight"]
+    )
+
+
+def test_name_folder_and_checkpoint_give_the_same_model(run, released, fakes):  # noqa: F811
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    x = torch.ones(2, 1)
+    outputs = [zoo.load_model(source).linear(x) for source in ("toy", str(released), released, checkpoint)]
+    outputs.append(fakes.FakeTask.load_from_checkpoint(checkpoint, weights_only=True).eval().linear(x))
+    assert all(torch.equal(outputs[0], other) for other in outputs[1:])
+
+
+def test_models_come_ready_for_evaluation(released):
+    model = zoo.load_model("toy")
+    assert model.width == 3
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_second_release_keeps_the_card(run, released, tmp_path):
+    (released / "card.md").write_text("by hand")
+    zoo.release(run / "checkpoints" / "last.ckpt", run / "config.yaml", tmp_path / "metrics.json", released)
+    assert (released / "card.md").read_text() == "by hand"
+
+
+def test_release_from_the_shell(run, tmp_path, capsys):
+    words = ["release", "run/checkpoints/last.ckpt", "--config", "run/config.yaml"]
+    assert zoo.main([*words, "--metrics", "metrics.json", "--out", "models/b"]) == 0
+    assert capsys.readouterr().out.strip() == "models/b"
+    assert zoo.main([*words, "--metrics", "nope.json", "--out", "models/c"]) == 2
+    assert "nope.json" in capsys.readouterr().err
+    assert not (tmp_path / "models" / "c").exists() or not list((tmp_path / "models" / "c").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tot", "did you mean toy"),
+        ("ka9d", "released are toy"),
+        ("run", "its checkpoint is"),
+        ("models", "lacks"),
+    ],
+)
+def test_what_is_no_model_is_explained(released, name, text):
+    with pytest.raises(ConfigError, match=text):
+        zoo.resolve(name)
+
+
+def edit(folder, **init_args):
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["init_args"].update(init_args)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_unknown_arguments_are_explained(released):
+    edit(released, colour="red")
+    with pytest.raises(ConfigError, match="colour"):
+        zoo.load_model("toy")
+
+
+def test_weights_of_another_shape_are_refused(released):
+    edit(released, width=4)
+    with pytest.raises(DataError, match="do not fit"):
+        zoo.load_model("toy")
+
+
+def test_missing_weights_are_refused(released):
+    weights = load_file(released / "weights.safetensors")
+    save_file({"linear.weight": weights["linear.weight"]}, released / "weights.safetensors")
+    with pytest.raises(DataError, match=r"linear\.bias"):
+        zoo.load_model("toy")
+
+
+def test_truncated_weights_are_refused(released):
+    content = (released / "weights.safetensors").read_bytes()
+    (released / "weights.safetensors").write_bytes(content[:-4])
+    with pytest.raises(DataError, match="not a safetensors file"):
+        zoo.load_model("toy")
+
+
+OUTSIDE = ["os.system", "torch.nn.Linear", "gensampleX.Y", "system", "gensample.zoo.build"]
+
+
+@pytest.mark.parametrize("class_path", OUTSIDE)
+@pytest.mark.parametrize("nested", [False, True])
+def test_configs_cannot_reach_outside_gensample(released, class_path, nested):
+    config = yaml.safe_load((released / "config.yaml").read_text())
+    bad = {"class_path": class_path, "init_args": {"command": "touch owned"}}
+    if nested:
+        config["model"]["init_args"]["width"] = [bad]
+    else:
+        config["model"] = bad
+    (released / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match=r"gensample only|not a class"):
+        zoo.load_model("toy")
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("owned", "w"))
+
+
+def test_malicious_checkpoints_do_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Evil(), "hyper_parameters": {}}, tmp_path / "evil.ckpt")
+    (tmp_path / "raw.ckpt").write_bytes(pickle.dumps(Evil()))
+    for name in ("evil.ckpt", "raw.ckpt"):
+        with pytest.raises(DataError, match="can be read safely"):
+            zoo.load_model(tmp_path / name)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_checkpoints_of_other_programs_are_explained(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(ConfigError, match="not written by `gensample fit`"):
+        zoo.load_model(tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_released_model_is_complete(name):
+    folder = zoo.resolve(name)
+    zoo.load_model(name)
+    assert json.loads((folder / "metrics.json").read_text())
+    card = (folder / "card.md").read_text()
+    assert "TODO" not in card
+    assert not list(folder.glob("*.ckpt")) + list(folder.glob("*.p*"))
