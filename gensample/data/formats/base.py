@@ -12,6 +12,7 @@ import numpy as np
 
 from gensample.errors import DataError
 
+SPECIES_LETTERS = "ABCDEFGH"
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -44,8 +45,8 @@ class Structure:
 
     positions: (N, d); types: (N,) labels of the source; times: (K,); box: (d,) or None when the source does
     not say; wrapped: the source claims positions inside the box; inherent: (N, d); propensity and
-    bond_breaking: (K, N); replicas: number that ``load`` returns; load: displacements (R, K, N, d), unwrapped,
-    drift not yet removed, read only when asked for.
+    bond_breaking: (K, N); replicas: number that ``load`` returns; load: displacements (R, K, N, d),
+    unwrapped, drift not yet removed, read only when asked for.
     """
 
     name: str
@@ -154,7 +155,9 @@ def as_floats(value: object, name: str, shape: tuple[int | None, ...] | None = N
         raise DataError(f"{name}: expected shape {_show(shape)}, got {array.shape}")
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
-        raise DataError(f"{name}: {bad} of {array.size} values are NaN or infinite; mend or leave out the file")
+        raise DataError(
+            f"{name}: {bad} of {array.size} values are NaN or infinite; mend or leave out the file"
+        )
     return array
 
 
@@ -182,7 +185,9 @@ def as_types(value: object, name: str, particles: int) -> np.ndarray:
     return types
 
 
-def lag_times(codes: Sequence[str], options: Options, table: dict[str, float] | None, name: str) -> np.ndarray:
+def lag_times(
+    codes: Sequence[str], options: Options, table: dict[str, float] | None, name: str
+) -> np.ndarray:
     """Lag times (K,) of the codes of a source, from the options or else from the source's published table.
 
     Raises:
@@ -195,7 +200,9 @@ def lag_times(codes: Sequence[str], options: Options, table: dict[str, float] | 
             )
         return checked_times(options.times, name)
     if table is None or any(code not in table for code in codes):
-        raise DataError(f"{name}: lag time of {', '.join(codes) or 'the file'} is not known; give it with --time")
+        raise DataError(
+            f"{name}: lag time of {', '.join(codes) or 'the file'} is not known; give it with --time"
+        )
     return checked_times([table[code] for code in codes], name)
 
 

@@ -60,12 +60,16 @@ def group_by_structure(files: list[Path]) -> dict[str, dict[str, Path]]:
         key = str(path.parent / re.sub(r"_tc\d+(_positions)?$", "", path.stem))
         lags = groups.setdefault(key, {})
         if lag_code(path) in lags:
-            raise DataError(f"{path} and {lags[lag_code(path)]} are the same structure and lag; leave one out")
+            raise DataError(
+                f"{path} and {lags[lag_code(path)]} are the same structure and lag; leave one out"
+            )
         lags[lag_code(path)] = path
     every = {code for lags in groups.values() for code in lags}
     for key, lags in groups.items():
         if missing := sorted(every - set(lags)):
-            raise DataError(f"{key} lacks lag {', '.join(missing)} that others have; add it or import lags apart")
+            raise DataError(
+                f"{key} lacks lag {', '.join(missing)} that others have; add it or import lags apart"
+            )
     return groups
 
 
@@ -80,7 +84,9 @@ def load_displacements(lags: dict[str, Path], initial: np.ndarray, replicas: int
         arrays = npz.require(path, ("initial_positions", "positions"))
         start = as_positions(arrays["initial_positions"], f"{path}: initial_positions", len(initial))
         if not np.allclose(start, initial, atol=1e-6):
-            raise DataError(f"{path}: initial_positions differ from those of the other lags of this structure")
+            raise DataError(
+                f"{path}: initial_positions differ from those of the other lags of this structure"
+            )
         final = as_floats(arrays["positions"], f"{path}: positions", (replicas, *initial.shape))
         fields.append(final - initial)
     return np.stack(fields, axis=1)
@@ -99,7 +105,9 @@ def replica_count(lags: dict[str, Path]) -> int:
             raise DataError(f"{path}: positions must have shape (replicas, N, d), got {shape}")
         counts.add(shape[0])
     if len(counts) > 1:
-        raise DataError(f"{next(iter(lags.values()))}: lags have different numbers of replicas {sorted(counts)}")
+        raise DataError(
+            f"{next(iter(lags.values()))}: lags have different numbers of replicas {sorted(counts)}"
+        )
     return counts.pop()
 
 
@@ -113,7 +121,9 @@ def sniff(path: Path, head: bytes) -> bool:
 
 def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
     """Structures of the BOTAN set; several lags of one structure are joined."""
-    notes.append("replica positions come unwrapped: displacements are plain differences from initial_positions")
+    notes.append(
+        "replica positions come unwrapped: displacements are plain differences from initial_positions"
+    )
     return [_structure(lags, options) for lags in group_by_structure(files).values()]
 
 

@@ -17,7 +17,9 @@ DENSITY_TOLERANCE = 0.02
 def check_finite(name: str, array: np.ndarray) -> None:
     """Every value is finite."""
     if not np.isfinite(array).all():
-        raise DataError(f"{name}: {int((~np.isfinite(array)).sum())} values are NaN or infinite; mend the file")
+        raise DataError(
+            f"{name}: {int((~np.isfinite(array)).sum())} values are NaN or infinite; mend the file"
+        )
 
 
 def check_wrapped(name: str, positions: np.ndarray, box: np.ndarray) -> None:
@@ -75,7 +77,8 @@ def check_overlaps(
         worst = int(np.argmin(distance))
         raise DataError(
             f"{name}: {int(overlaps.sum())} pairs of particles overlap (closest: {pairs[worst, 0]} and "
-            f"{pairs[worst, 1]} at {distance[worst]:.3g}); the box {_edges(box)}, the types or the file is wrong"
+            f"{pairs[worst, 1]} at {distance[worst]:.3g}); the box {_edges(box)}, "
+            "the types or the file is wrong"
         )
 
 
@@ -107,8 +110,8 @@ def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np
         confined = bool(((final > -1e-6 * box) & (final < box * (1 + 1e-6))).all())
         if confined or np.quantile(size[~jumps], 0.99) < 0.25:
             raise DataError(
-                f"{name}: lag {k + 1}: {int(jumps.any(axis=-1).sum())} displacements jump by about a box edge, so the "
-                "positions were wrapped; displacements need unwrapped positions (or image flags)"
+                f"{name}: {int(jumps.any(axis=-1).sum())} displacements at lag {k + 1} jump by about a box edge, "
+                "so the positions were wrapped; displacements need unwrapped positions (or image flags)"
             )
 
 

@@ -11,14 +11,12 @@ import numpy as np
 import torch
 
 from gensample.data.formats import checks
-from gensample.data.formats.base import Imported, Options, Structure
+from gensample.data.formats.base import SPECIES_LETTERS, Imported, Options, Structure
 from gensample.data.store import StoreWriter, atomic
 from gensample.errors import DataError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.seeding import numpy_generator
-
-SPECIES_LETTERS = "ABCDEFGH"
 
 
 @dataclasses.dataclass
@@ -73,7 +71,9 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         bond_breaking=_averages(structures, order, "bond_breaking"),
     )
     for i, structure in enumerate(structures):
-        checks.check_structure(structure.name, dataset.positions[i], species, box[i], mixture, options.density)
+        checks.check_structure(
+            structure.name, dataset.positions[i], species, box[i], mixture, options.density
+        )
         if dataset.inherent is not None:
             checks.check_inherent(structure.name, dataset.positions[i], dataset.inherent[i], box[i])
     return dataset
@@ -102,7 +102,9 @@ def _in_dimension(positions: np.ndarray, mixture: Mixture, name: str) -> np.ndar
         return positions
     if d == 3 and mixture.dimension == 2 and np.ptp(positions[..., 2]) < 1e-9:
         return positions[..., :2]
-    raise DataError(f"{name} has {d} dimensions, the mixture {mixture.name} has {mixture.dimension}; see --mixture")
+    raise DataError(
+        f"{name} has {d} dimensions, the mixture {mixture.name} has {mixture.dimension}; see --mixture"
+    )
 
 
 def _box(s: Structure, positions: np.ndarray, mixture: Mixture, options: Options) -> np.ndarray:
@@ -248,8 +250,9 @@ def write(
     has = [s.load is not None for s in structures]
     if any(has) and not all(has):
         raise DataError("some files have displacements and others not; import them apart")
-    with atomic(out) as temporary:
-        with StoreWriter.create(
+    with (
+        atomic(out) as temporary,
+        StoreWriter.create(
             temporary,
             mixture=dataset.mixture.name,
             temperature=dataset.temperature,
@@ -270,10 +273,11 @@ def write(
             bond_breaking=dataset.bond_breaking,
             extra_attrs={"import_notes": "\n".join(imported.notes)},
             displacements=any(has),
-        ) as writer:
-            if any(has):
-                drift = _write_displacements(writer, imported, dataset, progress)
-                imported.notes.append(f"centre-of-mass drift removed from displacements: largest {drift:.2g}")
+        ) as writer,
+    ):
+        if any(has):
+            drift = _write_displacements(writer, imported, dataset, progress)
+            imported.notes.append(f"centre-of-mass drift removed from displacements: largest {drift:.2g}")
 
 
 def _write_displacements(

@@ -178,10 +178,11 @@ def _add_trajectories(
 
 
 def _displacements(path: Path, initial: np.ndarray, order: np.ndarray, replicas: int) -> np.ndarray:
-    trajectories = load_pickle(path)["trajectory_target_positions"]
+    trajectories: list[object] = load_pickle(path)["trajectory_target_positions"]
     name = f"{path}: trajectory_target_positions"
     levels = [as_floats(trajectories[level], name, (replicas, *initial.shape)) for level in order]
-    return np.stack(levels, axis=1) - initial[None, None]
+    fields: np.ndarray = np.stack(levels, axis=1) - initial[None, None]
+    return fields
 
 
 # The pressure in the files (2.93) is that of the energy-shifted potential; the force shift would add 1.

@@ -9,11 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats.base import Format, Options, Structure, as_floats, natural_order, read_text
+from gensample.data.formats.base import (
+    SPECIES_LETTERS,
+    Format,
+    Options,
+    Structure,
+    as_floats,
+    natural_order,
+    read_text,
+)
 from gensample.data.formats.trajectories import Frame, to_structures, wants_trajectory
 from gensample.errors import DataError
-
-SPECIES_NAMES = "ABCDEFGH"
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -22,7 +28,7 @@ def sniff(path: Path, head: bytes) -> bool:
 
 
 def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
-    """Structures of extxyz files: configurations, or lags where every frame has a time and says unwrapped=T."""
+    """Configurations, or trajectories where every frame has a time and says unwrapped=T."""
     frames = {path: parse(path, read_text(path), options) for path in sorted(files, key=natural_order)}
     timed = all(f.time is not None and f.unwrapped for file in frames.values() for f in file)
     return to_structures(frames, options, notes, trajectory=wants_trajectory(frames, options, timed))
@@ -38,7 +44,9 @@ def parse(path: Path, text: str, options: Options) -> list[Frame]:
     frames, start = [], 0
     while start < len(lines) and lines[start].strip():
         if not lines[start].strip().isdigit():
-            raise DataError(f"{path}, line {start + 1}: expected a number of particles, got {lines[start][:40]!r}")
+            raise DataError(
+                f"{path}, line {start + 1}: expected a number of particles, got {lines[start][:40]!r}"
+            )
         count = int(lines[start])
         body = lines[start + 2 : start + 2 + count]
         if len(body) < count or count == 0:
@@ -107,7 +115,7 @@ def _columns(path: Path, properties: str) -> dict[str, int]:
 
 
 def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, info: Mapping[str, object]) -> str:
-    """One frame. positions: (N, d), species: (N,) from 0, box: (d,); two dimensions get z = 0 and a height of 1."""
+    """One frame. positions: (N, d), species: (N,) from 0, box: (d,); 2D gets z = 0 and a height of 1."""
     dimension = positions.shape[1]
     edges = [*(float(edge) for edge in box), *[1.0] * (3 - dimension)]
     lattice = " ".join(f"{edges[i] if i == j else 0.0:.17g}" for i in range(3) for j in range(3))
@@ -116,7 +124,7 @@ def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, info: M
     comment = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{periodic}"{fields}'
     padded = np.hstack([positions, np.zeros((len(positions), 3 - dimension))])
     rows = (
-        f"{SPECIES_NAMES[s]} {x:.17g} {y:.17g} {z:.17g}"
+        f"{SPECIES_LETTERS[s]} {x:.17g} {y:.17g} {z:.17g}"
         for s, (x, y, z) in zip(species.tolist(), padded.tolist(), strict=True)
     )
     return "\n".join((str(len(positions)), comment, *rows)) + "\n"

@@ -1,8 +1,8 @@
 """GlassBench npz: trajectory files (replicas at one lag each) and model files (averages only).
 
 Source: doi 10.5281/zenodo.10118191. Trajectory files hold ``positions`` (R, N, d), ``initial_positions``,
-``initial_positions_inherent``, ``box`` and ``types`` from 1; model files hold ``md_prop`` and ``bb_prop`` (K, N)
-instead of replicas, with the lag times of the folder ``*_results/times_T.dat``.
+``initial_positions_inherent``, ``box`` and ``types`` from 1; model files hold ``md_prop`` and ``bb_prop``
+(K, N) instead of replicas, with the lag times of the folder ``*_results/times_T.dat``.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def read(files: list[Path], options: Options, notes: list[str]) -> list[Structur
         raise DataError("model files (averages) and trajectory files came together; import them apart")
     if averages:
         return _read_models(files, options, notes)
-    notes.append("replica positions come unwrapped: displacements are plain differences from initial_positions")
+    notes.append(
+        "replica positions come unwrapped: displacements are plain differences from initial_positions"
+    )
     groups = botan.group_by_structure(files)
     if len(next(iter(groups.values()))) > 1:
         notes.append("lags of the same structure joined: replica r is the same trajectory at every lag")
@@ -136,7 +138,11 @@ def _table(codes: list[str], temperature: float | None, dimension: int) -> dict[
 
 
 def _published(temperature: float | None) -> tuple[float, ...]:
-    near = [times for known, times in _LAGS_2D.items() if temperature is not None and abs(known - temperature) < 1e-6]
+    near = [
+        times
+        for known, times in _LAGS_2D.items()
+        if temperature is not None and abs(known - temperature) < 1e-6
+    ]
     return near[0] if near else ()
 
 
@@ -159,9 +165,13 @@ def _averages(path: Path, options: Options) -> Structure:
         raise DataError(f"{path}: md_prop holds negative mean displacements")
     structure.propensity = propensity
     if "bb_prop" in arrays:
-        structure.bond_breaking = as_floats(np.atleast_2d(arrays["bb_prop"]), f"{path}: bb_prop", propensity.shape)
+        structure.bond_breaking = as_floats(
+            np.atleast_2d(arrays["bb_prop"]), f"{path}: bb_prop", propensity.shape
+        )
     codes = [f"lag {i}" for i in range(1, len(propensity) + 1)]
-    structure.times = lag_times(codes, options, _model_table(codes, structure.temperature, dimension), str(path))
+    structure.times = lag_times(
+        codes, options, _model_table(codes, structure.temperature, dimension), str(path)
+    )
     return structure
 
 
@@ -172,7 +182,7 @@ def _model_table(codes: list[str], temperature: float | None, dimension: int) ->
 
 
 def _turn_bond_breaking(structures: list[Structure]) -> str:
-    """Store the fraction of neighbours lost: a source whose value falls as particles move counts those kept."""
+    """Store the fraction of neighbours lost: a value that falls as particles move counts those kept."""
     given = [s for s in structures if s.bond_breaking is not None and s.propensity is not None]
     moved = np.concatenate([s.propensity.ravel() for s in given if s.propensity is not None])
     value = np.concatenate([s.bond_breaking.ravel() for s in given if s.bond_breaking is not None])

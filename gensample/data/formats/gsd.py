@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from gensample.data.formats.base import Format, Options, Structure, as_positions, natural_order
+from gensample.data.formats.base import (
+    SPECIES_LETTERS,
+    Format,
+    Options,
+    Structure,
+    as_positions,
+    natural_order,
+)
 from gensample.data.formats.trajectories import Frame, to_structures, wants_trajectory
 from gensample.errors import DataError, MissingDependencyError
 
 _MAGIC = bytes.fromhex("df65df65df65df65")
+
+
+class WritableFrame(Protocol):
+    """What ``write`` needs of a frame: positions (N, d) and box (d,)."""
+
+    positions: np.ndarray
+    box: np.ndarray
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -30,13 +45,18 @@ def read(files: list[Path], options: Options, notes: list[str]) -> list[Structur
     return to_structures(frames, options, notes, trajectory=wants_trajectory(frames, options, True))
 
 
-def _frames(path: Path) -> list[Frame]:
+def _library() -> Any:
     try:
         import gsd.hoomd
     except ImportError:
-        raise MissingDependencyError("reading GSD needs the package gsd: pip install 'gensample[io]'") from None
+        raise MissingDependencyError("GSD files need the package gsd: pip install 'gensample[io]'") from None
+    return gsd.hoomd
+
+
+def _frames(path: Path) -> list[Frame]:
+    library = _library()
     try:
-        with gsd.hoomd.open(str(path), "r") as trajectory:
+        with library.open(str(path), "r") as trajectory:
             return [_frame(path, snapshot) for snapshot in trajectory]
     except DataError:
         raise
@@ -59,6 +79,34 @@ def _frame(path: Path, snapshot: Any) -> Frame:
         unwrapped=True,
         step=int(snapshot.configuration.step),
     )
+
+
+def write(path: Path, frames: Sequence[WritableFrame], species: np.ndarray) -> None:
+    """Write frames with wrapped positions and image flags.
+
+    Raises:
+        MissingDependencyError: gsd is not installed.
+    """
+    library = _library()
+    with library.open(str(path), "w") as trajectory:
+        for number, frame in enumerate(frames):
+            trajectory.append(_snapshot(library, frame, species, number))
+
+
+def _snapshot(library: Any, frame: WritableFrame, species: np.ndarray, number: int) -> Any:
+    dimension = frame.positions.shape[1]
+    snapshot = library.Frame()
+    snapshot.configuration.step = number
+    snapshot.configuration.dimensions = dimension
+    snapshot.configuration.box = [*frame.box, *[1.0] * (3 - dimension), 0, 0, 0]
+    image = np.floor(frame.positions / frame.box).astype(np.int32)
+    flat = np.zeros((len(species), 3 - dimension))
+    snapshot.particles.N = len(species)
+    snapshot.particles.types = [SPECIES_LETTERS[i] for i in range(int(species.max()) + 1)]
+    snapshot.particles.typeid = species.astype(np.uint32)
+    snapshot.particles.position = np.hstack([frame.positions - image * frame.box - frame.box / 2, flat])
+    snapshot.particles.image = np.hstack([image, flat.astype(np.int32)])
+    return snapshot
 
 
 FORMAT = Format("gsd", sniff, read)

@@ -85,7 +85,7 @@ def _frame(path: Path, rows: list[list[str]], style: str, low: np.ndarray, box: 
 
 
 def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, comment: str) -> str:
-    """A data file (atom style atomic, types from 1, masses 1) of one configuration, wrapped by LAMMPS on reading.
+    """A data file of one configuration (atom style atomic, types from 1, masses 1).
 
     positions: (N, d), species: (N,) from 0, box: (d,). Two dimensions get z = 0 and bounds -0.5 to 0.5.
     """

@@ -44,7 +44,7 @@ def parse(path: Path, text: str, options: Options) -> list[Frame]:
 
 
 def _frame_items(path: Path, lines: list[str], position: int) -> tuple[dict[str, list[str]], int]:
-    """Lines of each item of one frame, headed by the rest of the item's own line, and where the next begins."""
+    """Lines of each item of a frame, headed by the rest of its own line, and where the next frame begins."""
     items: dict[str, list[str]] = {}
     count = 0
     while "ATOMS" not in items:
@@ -65,14 +65,18 @@ def _item(path: Path, lines: list[str], position: int) -> tuple[str, str]:
     for name in ("TIMESTEP", "UNITS", "TIME", "NUMBER OF ATOMS", "BOX BOUNDS", "ATOMS"):
         if line.startswith(f"ITEM: {name}"):
             return name, line.removeprefix(f"ITEM: {name}").strip()
-    raise DataError(f"{path}, line {position + 1}: expected an ITEM of a dump, got {line[:60]!r}; is it truncated?")
+    raise DataError(
+        f"{path}, line {position + 1}: expected an ITEM of a dump, got {line[:60]!r}; is it truncated?"
+    )
 
 
 def _numbers(path: Path, lines: list[str], columns: int | None = None) -> np.ndarray:
     try:
         table = np.array([[float(word) for word in line.split()[:columns]] for line in lines])
     except ValueError as error:
-        raise DataError(f"{path}: a line of a frame is truncated or not numeric ({error})".splitlines()[0]) from None
+        raise DataError(
+            f"{path}: a line of a frame is truncated or not numeric ({error})".splitlines()[0]
+        ) from None
     return as_floats(table, str(path), (len(lines), columns))
 
 
@@ -86,7 +90,9 @@ def _frame(path: Path, items: dict[str, list[str]], options: Options) -> Frame:
     columns = items["ATOMS"][0].split()
     rows = [line.split() for line in items["ATOMS"][1:]]
     if not rows or any(len(row) < len(columns) for row in rows):
-        raise DataError(f"{path} is truncated: a particle has fewer than {len(columns)} columns, or there is none")
+        raise DataError(
+            f"{path} is truncated: a particle has fewer than {len(columns)} columns, or there is none"
+        )
     table = _table(path, columns, rows)
     positions, unwrapped = _positions(path, table, low, box)
     return Frame(
@@ -104,7 +110,9 @@ def _bounds(path: Path, item: list[str]) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{path}: tilted boxes cannot be imported")
     flags = [word for word in item[0].split() if word not in ("xy", "xz", "yz")]
     if any(word != "pp" for word in flags):
-        raise DataError(f"{path}: expected a box periodic in every direction (pp pp pp), got {' '.join(flags)}")
+        raise DataError(
+            f"{path}: expected a box periodic in every direction (pp pp pp), got {' '.join(flags)}"
+        )
     bounds = _numbers(path, item[1:], 2)
     return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
 

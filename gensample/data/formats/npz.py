@@ -55,7 +55,9 @@ def require(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     arrays = load(path, names)
     missing = [name for name in names if name not in arrays]
     if missing:
-        raise DataError(f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(keys(path))) or 'nothing'}")
+        raise DataError(
+            f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(keys(path))) or 'nothing'}"
+        )
     return arrays
 
 

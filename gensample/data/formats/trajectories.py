@@ -42,7 +42,9 @@ def to_structures(
     """Each file one trajectory whose later frames are lags, or each frame a configuration of its own."""
     if not trajectory:
         return [_configuration(path, f, options) for path, file in frames.items() for f in file]
-    notes.append("frames after the first are lag times; files that start from the same positions are replicas")
+    notes.append(
+        "frames after the first are lag times; files that start from the same positions are replicas"
+    )
     groups: list[list[tuple[Path, list[Frame]]]] = []
     for path, file in frames.items():
         group = next((g for g in groups if _same_start(g[0][1][0], file[0])), None)
@@ -82,7 +84,9 @@ def _isoconfigurational(group: list[tuple[Path, list[Frame]]], options: Options)
     for other, frames in group:
         _check_trajectory(other, frames, first)
         if not np.allclose(_times(other, frames, options), structure.times):
-            raise DataError(f"{other}: its lag times differ from those of {path}, a replica of the same start")
+            raise DataError(
+                f"{other}: its lag times differ from those of {path}, a replica of the same start"
+            )
     fields = [np.stack([f.positions - frames[0].positions for f in frames[1:]]) for _, frames in group]
     stacked = np.stack(fields)
     structure.replicas, structure.load = len(group), lambda: stacked
@@ -99,7 +103,9 @@ def _check_trajectory(path: Path, frames: list[Frame], first: list[Frame]) -> No
                 "frame; a minimum image would hide long moves"
             )
         if not np.allclose(frame.box, frames[0].box, rtol=1e-6):
-            raise DataError(f"{path}: the box changes along the trajectory; only constant volume is supported")
+            raise DataError(
+                f"{path}: the box changes along the trajectory; only constant volume is supported"
+            )
         if not np.array_equal(frame.types, first[0].types):
             raise DataError(f"{path}: particle types change between frames or replicas")
 
@@ -116,7 +122,9 @@ def _times(path: Path, frames: list[Frame], options: Options) -> np.ndarray:
         return checked_times(np.diff(known, prepend=known[0]).cumsum()[1:], str(path))
     steps = [frame.step for frame in frames if frame.step is not None]
     if options.timestep is None or len(steps) != len(frames):
-        raise DataError(f"{path}: lag times are not known; give --time, or --timestep for the length of one step")
+        raise DataError(
+            f"{path}: lag times are not known; give --time, or --timestep for the length of one step"
+        )
     return checked_times((np.asarray(steps[1:]) - steps[0]) * options.timestep, str(path))
 
 

@@ -1,0 +1,124 @@
+"""`gensample import SOURCE ... --out DATA.h5`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gensample.data.formats.base import Options
+    from gensample.data.formats.convert import Dataset
+
+FORMATS = ("auto", "botan", "glassbench", "deepmind", "lammps-dump", "lammps-data", "extxyz", "gsd")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="files or folders; folders train, val, test name the split",
+    )
+    add("--out", required=True, help="dataset to write")
+    add("--format", choices=FORMATS, default="auto", help="auto recognises files by their content")
+    add("--mixture", help="such as ka3d, ka3d-fs, ka2d, ka2d-ternary; needed where the source implies none")
+    add("--temperature", type=float, help="where the source does not say it")
+    add("--time", type=float, nargs="+", metavar="T", help="lag times in LJ units, in ascending order")
+    add("--timestep", type=float, help="LJ time of one simulation step, for dumps that count steps")
+    add("--box", type=float, nargs="+", metavar="L", help="edge length, or one for each direction")
+    add("--density", type=float, help="where it is not that of the mixture")
+    add("--species", nargs="+", metavar="TYPE=N", help="species number of each type, such as 1=0 2=1")
+    add(
+        "--split",
+        choices=("auto", "train", "val", "test"),
+        default="auto",
+        help="split of all configurations",
+    )
+    add("--val-count", type=int, default=0, metavar="N", help="move N random training configurations to val")
+    add("--seed", type=int, default=0, help="chooses the validation configurations")
+    add("--frames", choices=("auto", "trajectory", "configurations"), default="auto", help="what frames are")
+    add("--unwrapped", action="store_true", help="positions are unwrapped though the file does not say so")
+    add("--averages", action="store_true", help="take propensities where a source has both (DeepMind)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, check and write; say what was done."""
+    from gensample.data.formats import read_sources
+    from gensample.data.formats.convert import assemble, move_to_validation, write
+
+    options = _options(args)
+    imported = read_sources(args.sources, args.format, options)
+    dataset = assemble(imported, options)
+    if args.val_count:
+        dataset.split = move_to_validation(dataset.split, args.val_count, args.seed)
+        imported.notes.append(f"{args.val_count} training configurations moved to val (seed {args.seed})")
+    attributes = _inherent_attributes(dataset)
+    write(imported, dataset, args.out, command=_command(args), seed=args.seed, inherent_attrs=attributes)
+    print("\n".join(f"- {note}" for note in imported.notes))
+    replicas = sum(s.replicas for s in imported.structures)
+    print(
+        f"{args.out}: {len(imported.structures)} configurations, {replicas} replicas, "
+        f"{len(dataset.times)} lag times"
+    )
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from gensample.data.formats.base import Options
+
+    return Options(
+        mixture=args.mixture,
+        temperature=args.temperature,
+        times=tuple(args.time) if args.time else None,
+        timestep=args.timestep,
+        box=tuple(args.box) if args.box else None,
+        density=args.density,
+        split=args.split,
+        species=_species(args.species),
+        frames=args.frames,
+        unwrapped=args.unwrapped,
+        averages=args.averages,
+    )
+
+
+def _species(pairs: list[str] | None) -> dict[str, int] | None:
+    from gensample.errors import ConfigError
+
+    if pairs is None:
+        return None
+    mapping = {}
+    for pair in pairs:
+        label, _, number = pair.partition("=")
+        if not number.isdigit():
+            raise ConfigError(f"--species takes TYPE=N with N from 0, such as 1=0 2=1, got {pair!r}")
+        mapping[label] = int(number)
+    return mapping
+
+
+def _inherent_attributes(dataset: Dataset) -> dict[str, Any] | None:
+    """Energy and residual force of inherent structures that came with the source."""
+    from gensample.data.energies import potential
+
+    if dataset.inherent is None:
+        return None
+    energy, _, force = potential(dataset.inherent, dataset.species, dataset.box, dataset.mixture)
+    return {
+        "minimiser": "of the source",
+        "energy": energy,
+        "residual": force,
+        "max_residual_force": float(force.max()),
+    }
+
+
+def _command(args: argparse.Namespace) -> str:
+    import shlex
+
+    words = ["gensample", "import", *args.sources]
+    defaults = {"format": "auto", "split": "auto", "frames": "auto", "val_count": 0, "seed": 0}
+    for name, value in vars(args).items():
+        if name == "sources" or value in (None, False) or defaults.get(name) == value:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        words += [] if value is True else map(str, value if isinstance(value, list) else [value])
+    return shlex.join(words)

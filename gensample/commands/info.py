@@ -1,0 +1,96 @@
+"""`gensample info DATA.h5`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("data", help="dataset, by file or by the name of an embedded one")
+    parser.add_argument("--json", action="store_true", help="print the summary as json")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Validate a dataset and print its physics."""
+    import json
+
+    from gensample.data.summary import inspect
+
+    summary = inspect(args.data)
+    print(json.dumps(summary, indent=1) if args.json else "\n".join(describe(summary)))
+
+
+def describe(summary: dict[str, Any]) -> list[str]:
+    """Lines of the summary, as printed."""
+    lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"]), ""]
+    lines += [*_splits(summary), ""]
+    lines += [*_lags(summary), ""]
+    lines += _provenance(summary)
+    return [*lines, "", "valid" if summary["complete"] else "valid, but not complete: resume its simulation"]
+
+
+def _line(name: str, text: object) -> str:
+    return f"  {name:<13}{text}"
+
+
+def _state(s: dict[str, Any]) -> list[str]:
+    species = ", ".join(f"{count} {name}" for name, count in s["species"].items())
+    box = " x ".join(f"{edge:.6g}" for edge in s["box"])
+    return [
+        _line("mixture", f"{s['mixture']} (d = {s['dimension']}, truncation {s['truncation']})"),
+        _line("particles", f"{s['particles']} ({species})"),
+        _line("temperature", ", ".join(f"{t:g}" for t in s["temperature"])),
+        _line("density", f"{s['density']:.6g} (box {box})"),
+    ]
+
+
+def _energy(energy: dict[str, Any]) -> list[str]:
+    if "not_computed" in energy:
+        return [_line("energy", f"not computed: {energy['not_computed']}")]
+    over = f"over {energy['configurations']} configuration{'s' if energy['configurations'] > 1 else ''}"
+    lines = [
+        _line("energy", f"U/N = {_with_error(energy['thermal'])} thermal, {over}"),
+        _line("pressure", _with_error(energy["pressure"])),
+    ]
+    if "inherent" in energy:
+        how = f"minimiser {energy['minimiser']}, largest force {energy['inherent_max_force']:.2g}"
+        lines.insert(1, _line("", f"U/N = {_with_error(energy['inherent'])} inherent ({how})"))
+    return lines
+
+
+def _with_error(value: dict[str, float | None]) -> str:
+    error = value["standard_error"]
+    return f"{value['mean']:.4f}" + ("" if error is None else f" +- {error:.4f}")
+
+
+def _splits(s: dict[str, Any]) -> list[str]:
+    lines = [f"  {'split':<8}{'configurations':>15}{'replicas each':>15}{'complete':>16}"]
+    for name, split in s["splits"].items():
+        each = " or ".join(map(str, split["replicas"]))
+        complete = f"{split['complete']} of {split['planned']}"
+        lines.append(f"  {name:<8}{split['configurations']:>15}{each:>15}{complete:>16}")
+    return lines
+
+
+def _lags(s: dict[str, Any]) -> list[str]:
+    if not s["lags"]:
+        return ["  no displacements and no averages: configurations only"]
+    columns = ["msd", "overlap", "mean_displacement"] if s["has_displacements"] else ["mean_displacement"]
+    titles = {"msd": "MSD", "overlap": f"overlap({s['overlap_length']:g})", "mean_displacement": "<|u|>"}
+    lines = [f"  {'lag time':<12}{'species':>8}" + "".join(f"{titles[c]:>14}" for c in columns)]
+    for lag in s["lags"]:
+        for name, values in lag["species"].items():
+            lines.append(f"  {lag['time']:<12.6g}{name:>8}" + "".join(f"{values[c]:>14.5g}" for c in columns))
+    if s["averages"]:
+        lines.append(f"  averages stored: {', '.join(s['averages'])}")
+    return lines
+
+
+def _provenance(s: dict[str, Any]) -> list[str]:
+    lines = [_line("source", s["source"]), _line("created", s["created"])]
+    for name in ("command", "seed", "software"):
+        if s[name] is not None:
+            lines.append(_line(name, s[name]))
+    return lines

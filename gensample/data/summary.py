@@ -1,0 +1,247 @@
+"""Validation of a dataset and the numbers a physicist looks at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensample.data.energies import potential
+from gensample.data.formats.base import SPECIES_LETTERS
+from gensample.data.store import Store
+from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import get_mixture
+from gensample.stats.dynamics import OVERLAP_LENGTH, msd, overlap
+from gensample.stats.propensity import magnitudes
+
+ENERGY_SAMPLE = 16
+# Stored displacements may be rounded to 1e-3; the mean over particles of that rounding stays far below.
+DRIFT_TOLERANCE = 1e-3
+_ATTRIBUTES = ("version", "mixture", "temperature", "density", "truncation", "source", "created")
+
+
+def inspect(path: str | Path) -> dict[str, Any]:
+    """Validate a dataset and summarise it in plain Python values, ready for json.
+
+    Raises:
+        DataError: the file is damaged or breaks the format; the message says where.
+        ConfigError: its mixture is unknown.
+    """
+    try:
+        with Store.open(path) as store:
+            validate_layout(store)
+            return {**_head(store), **_splits(store), "energy": _energies(store), "lags": _lags(store)}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"{path} is damaged ({reason}); make or fetch it again") from None
+
+
+def validate_layout(store: Store) -> None:
+    """Check attributes, species, boxes, positions, lag times, averages and done flags, not displacements.
+
+    Raises:
+        DataError: the first thing that is wrong.
+    """
+    missing = [name for name in _ATTRIBUTES if name not in store.attrs]
+    _require(store, not missing, f"lacks the attributes {', '.join(missing)}")
+    _check_state(store)
+    _check_positions(store)
+    _check_lags(store)
+    _check_done(store)
+
+
+def _require(store: Store, condition: object, problem: str) -> None:
+    if not condition:
+        raise DataError(f"{store.path}: {problem}")
+
+
+def _check_state(store: Store) -> None:
+    mixture, species, box = get_mixture(store.mixture), store.species, store.box
+    _require(
+        store, mixture.dimension == store.dimension, f"{mixture.name} has {mixture.dimension} dimensions"
+    )
+    kinds = (int(species.min()), int(species.max()))
+    _require(
+        store, kinds[0] >= 0 and kinds[1] < mixture.num_species, f"species {kinds} do not fit {mixture.name}"
+    )
+    _require(store, np.isfinite(box).all() and (box > 0).all(), "box edges must be positive")
+    temperature = store.temperature
+    _require(
+        store, np.isfinite(temperature).all() and (temperature > 0).all(), "temperatures must be positive"
+    )
+    found = store.num_particles / box.prod(axis=1)
+    _require(
+        store,
+        np.allclose(found, store.density, rtol=0.02),
+        f"boxes give density {found.min():.4g} to {found.max():.4g}, the attribute says {store.density:.4g}",
+    )
+
+
+def _check_positions(store: Store) -> None:
+    for name, positions in (("positions", store.positions), ("inherent", store.inherent)):
+        if positions is None:
+            continue
+        _require(store, np.isfinite(positions).all(), f"{name} hold values that are not finite")
+        box = store.box[:, None, :]
+        outside = ((positions < 0) | (positions >= box)).any(axis=(1, 2))
+        _require(store, not outside.any(), f"{name} of configuration {np.argmax(outside)} are not wrapped")
+
+
+def _check_lags(store: Store) -> None:
+    times = store.times
+    increasing = np.isfinite(times).all() and (times > 0).all() and (np.diff(times) > 0).all()
+    _require(store, increasing, f"lag times must be positive and increase, got {times.tolist()}")
+    for name in ("propensity", "bond_breaking"):
+        averages = getattr(store, name)
+        if averages is not None:
+            _require(store, np.isfinite(averages).all(), f"{name} holds values that are not finite")
+            _require(store, (averages >= -1e-6).all(), f"{name} holds negative values")
+
+
+def _check_done(store: Store) -> None:
+    done, planned = store.done, store.replicas
+    _require(
+        store, (planned >= 0).all() and planned.max(initial=0) <= done.shape[1], "replicas exceed done flags"
+    )
+    beyond = np.arange(done.shape[1])[None, :] >= planned[:, None]
+    _require(store, not (done & beyond).any(), "replicas beyond the planned number are marked complete")
+    _require(store, store.has_displacements or not done.any(), "replicas are marked complete, none is stored")
+
+
+def _fields(store: Store) -> Iterator[np.ndarray]:
+    """Complete displacements (R, K, N, d) of each configuration that has any, checked."""
+    done = store.done
+    for c in range(store.num_configurations):
+        if not (store.has_displacements and done[c].any()):
+            continue
+        u = store.displacements(c)
+        _require(store, np.isfinite(u).all(), f"displacements of configuration {c} are not finite")
+        empty = ~u.any(axis=(1, 2, 3))
+        _require(
+            store, not empty.any(), f"configuration {c} has replicas marked complete that hold only zeros"
+        )
+        drift = float(np.abs(u.mean(axis=2, dtype=np.float64)).max())
+        _require(
+            store, drift < DRIFT_TOLERANCE, f"configuration {c} drifts by {drift:.2g}; expected drift removed"
+        )
+        yield u
+
+
+def _lags(store: Store) -> list[dict[str, Any]]:
+    """Per lag and species: MSD, overlap and mean displacement, averaged over configurations."""
+    species, times = store.species, store.times
+    kinds = np.unique(species)
+    if store.has_displacements:
+        rows = np.array([_moments(u, species, kinds) for u in _fields(store)])
+        names = ["msd", "overlap", "mean_displacement"]
+    elif store.propensity is not None:
+        rows = np.array(
+            [
+                [[[p[k][species == a].mean()] for a in kinds] for k in range(len(times))]
+                for p in store.propensity
+            ]
+        )
+        names = ["mean_displacement"]
+    else:
+        return []
+    if rows.size == 0:
+        return [{"time": float(t), "species": {}} for t in times]
+    mean = rows.mean(axis=0)
+    return [
+        {
+            "time": float(t),
+            "species": {
+                SPECIES_LETTERS[a]: dict(zip(names, mean[k, i].tolist(), strict=True))
+                for i, a in enumerate(kinds)
+            },
+        }
+        for k, t in enumerate(times)
+    ]
+
+
+def _moments(u: np.ndarray, species: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """MSD, overlap and mean |u| of one configuration, (K, species, 3); u: (R, K, N, d)."""
+    return np.array(
+        [
+            [
+                (msd(part), float(overlap(part).mean()), float(magnitudes(part).mean()))
+                for part in (u[:, k, species == a] for a in kinds)
+            ]
+            for k in range(u.shape[1])
+        ]
+    )
+
+
+def _head(store: Store) -> dict[str, Any]:
+    counts = np.bincount(store.species)
+    attrs = store.attrs
+    seed = int(attrs.get("seed", -1))
+    return {
+        "path": str(store.path),
+        "mixture": store.mixture,
+        "truncation": store.truncation,
+        "dimension": store.dimension,
+        "particles": store.num_particles,
+        "species": {SPECIES_LETTERS[i]: int(n) for i, n in enumerate(counts)},
+        "temperature": sorted({round(float(t), 10) for t in store.temperature}),
+        "density": store.density,
+        "box": store.box.mean(axis=0).tolist(),
+        "source": store.source,
+        "command": attrs.get("command") or None,
+        "seed": None if seed < 0 else seed,
+        "software": attrs.get("software"),
+        "created": attrs["created"],
+        "overlap_length": OVERLAP_LENGTH,
+        "has_displacements": store.has_displacements,
+        "has_inherent": store.inherent is not None,
+        "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
+    }
+
+
+def _splits(store: Store) -> dict[str, Any]:
+    split, planned, done = store.split, store.replicas, store.done
+    splits = {
+        name: {
+            "configurations": int((split == name).sum()),
+            "replicas": sorted(set(planned[split == name].tolist())),
+            "planned": int(planned[split == name].sum()),
+            "complete": int(done[split == name].sum()),
+        }
+        for name in ("train", "val", "test")
+        if (split == name).any()
+    }
+    return {"splits": splits, "complete": bool(done.sum() == planned.sum())}
+
+
+def _energies(store: Store) -> dict[str, Any]:
+    """Energy per particle, thermal and inherent, and pressure, over at most ENERGY_SAMPLE configurations."""
+    mixture = get_mixture(store.mixture)
+    rows = np.unique(np.linspace(0, store.num_configurations - 1, ENERGY_SAMPLE).astype(int))
+    positions, inherent, box = store.positions[rows], store.inherent, store.box[rows]
+    try:
+        thermal, virial, _ = potential(positions, store.species, box, mixture, store.truncation)
+        quenched = (
+            None
+            if inherent is None
+            else potential(inherent[rows], store.species, box, mixture, store.truncation)
+        )
+    except ConfigError as error:
+        return {"not_computed": str(error)}
+    pressure = store.density * (store.temperature[rows] + virial)
+    result: dict[str, Any] = {
+        "configurations": len(rows),
+        "thermal": _mean_and_error(thermal),
+        "pressure": _mean_and_error(pressure),
+    }
+    if quenched is not None:
+        result["inherent"] = _mean_and_error(quenched[0])
+        result["inherent_max_force"] = float(quenched[2].max())
+        result["minimiser"] = str(store.inherent_attrs.get("minimiser", "not recorded"))
+    return result
+
+
+def _mean_and_error(values: np.ndarray) -> dict[str, float | None]:
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+    return {"mean": float(values.mean()), "standard_error": error}
