@@ -187,7 +187,10 @@ class KADataModule(lightning.LightningDataModule):
     # Batches
 
     def batch(
-        self, rows: Sequence[int], fields: int | None = None, generator: torch.Generator | None = None
+        self,
+        rows: Sequence[int] | np.ndarray,
+        fields: int | None = None,
+        generator: torch.Generator | None = None,
     ) -> Data:
         """The configurations ``rows`` as one batch on the device; random fields and axes with a generator.
 
@@ -232,7 +235,7 @@ class KADataModule(lightning.LightningDataModule):
         fits = need < RESIDENT_SHARE * free
         if not fits:
             log.warning(
-                "%s: %.1f GB of displacements and graphs, %.1f GB free on %s; reading displacements at each step",
+                "%s: %.1f GB of fields and graphs, %.1f GB free on %s; each step reads fields from the file",
                 *(self.dataset, need / 1e9, free / 1e9, self.device),
             )
         return fits
@@ -278,9 +281,11 @@ class KADataModule(lightning.LightningDataModule):
     # Statistics of the training split
 
     def statistics(self) -> dict[str, Tensor]:
-        """Per species and lag over the training split: ``rms`` displacement component, mean ``propensity``.
+        """Scales of the training split, on the CPU.
 
-        Both (S, K), beside ``lag_time`` (K,), on the CPU.
+        ``rms`` displacement component, mean ``propensity`` and its standard deviation ``propensity_scale``,
+        the mean ``spread`` over replicas and its standard deviation ``spread_scale``, each (S, K) per species
+        and lag; ``elongation_scale`` (K,), its root mean square over bonds; ``lag_time`` (K,).
 
         Raises:
             DataError: the dataset has averages only.
@@ -290,14 +295,21 @@ class KADataModule(lightning.LightningDataModule):
                 f"{self.dataset} has averages only; the scale of displacements needs displacements"
             )
         records = [self._record(int(row)) for row in self._prepare("train")]
-        square = torch.stack([r["msd"] for r in records]).double().mean(0) / self.dimension
-        propensity = torch.stack([r["propensity"] for r in records]).double().mean(0)
-        of = [self._species == s for s in range(self.num_species)]
-        return {
-            "lag_time": self._lag_time.cpu(),
-            "rms": torch.stack([square[mask].mean(0).sqrt() for mask in of]).float().cpu(),
-            "propensity": torch.stack([propensity[mask].mean(0) for mask in of]).float().cpu(),
+        count = self.num_species
+        square, _ = _moments(torch.stack([r["msd"] for r in records]), self._species, count)
+        mean, scale = _moments(torch.stack([r["propensity"] for r in records]), self._species, count)
+        spread, spread_scale = _moments(torch.stack([r["spread"] for r in records]), self._species, count)
+        stretch = torch.stack([r["elongation"].double().square().mean(0) for r in records]).mean(0)
+        found = {
+            "lag_time": self._lag_time,
+            "rms": (square / self.dimension).sqrt(),
+            "propensity": mean,
+            "propensity_scale": scale,
+            "spread": spread,
+            "spread_scale": spread_scale,
+            "elongation_scale": stretch.sqrt().float(),
         }
+        return {name: value.cpu() for name, value in found.items()}
 
     def descriptor_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and scale of the descriptors, each (S, D): those given, else those of the training split.
@@ -306,7 +318,7 @@ class KADataModule(lightning.LightningDataModule):
             ConfigError: when none were given and the dataset has no training split.
         """
         if self._descriptor_statistics is None:
-            if not len(self.store.split) or "train" not in self.store.split:
+            if "train" not in self.store.split:
                 raise ConfigError(
                     f"{self.dataset} has no training split to standardise descriptors by; "
                     "give the model's own with use_descriptor_statistics"

@@ -83,7 +83,7 @@ def draw_fields(
 
 
 def collate(records: Sequence[Record], species: Tensor, lag_time: Tensor) -> Data:
-    """One batch (see :mod:`gensample.fields`) from the records of B configurations of one species order (N,)."""
+    """One batch (see :mod:`gensample.fields`) from the records of B configurations; species (N,)."""
     size, count = len(species), len(records)
     device = species.device
     batch = Data(

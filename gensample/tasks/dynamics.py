@@ -1,0 +1,175 @@
+"""Training of dynamics predictors: regression of propensities and bond elongations."""
+
+from typing import Any, Literal
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from gensample.data.official import load_official
+from gensample.errors import ConfigError
+from gensample.tasks.hparams import as_module, save_plain_hyperparameters
+from gensample.tasks.regression import Score, bond_mask, summarise
+
+
+class DynamicsTask(lightning.LightningModule):
+    """Regresses each particle's propensity and each bond's mean elongation.
+
+    Loss: p MSE(propensity) + (1 - p) MSE(elongation), over all species and lag times (Shiba et al., J. Chem.
+    Phys. 158, 084503 (2023)).
+
+    Args:
+        network: maps a batch to node outputs (n, K) and edge outputs (E, K); with ``spread``, (n, 2K).
+        p: weight of the node loss.
+        lr: learning rate of Adam.
+        schedule: keep the learning rate, or let it fall to zero along a half cosine over the run.
+        edge_epochs: epochs at the start that train on bonds alone (p = 0): edge pre-training.
+        normalise: measure targets from the mean and in units of the standard deviation of the training split,
+            per species and lag; several lag times then weigh alike. Off, targets are used as they are.
+        spread: regress the standard deviation of |u| over replicas too.
+        init_from: official ``.pth`` weights of BOTAN to start a fit from.
+        bond_cutoff: A-A bonds shorter than this count in the edge correlation.
+        num_species: S, number of species (used by ``normalise``).
+    """
+
+    node_mean: Tensor
+    node_scale: Tensor
+    edge_scale: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        p: float = 0.4,
+        lr: float = 1e-4,
+        schedule: Literal["constant", "cosine"] = "constant",
+        edge_epochs: int = 0,
+        normalise: bool = False,
+        spread: bool = False,
+        init_from: str | None = None,
+        bond_cutoff: float = 1.35,
+        num_species: int = 2,
+    ) -> None:
+        super().__init__()
+        save_plain_hyperparameters(self)
+        if not 0 <= p <= 1:
+            raise ConfigError(f"model.p must lie in [0, 1], got {p}")
+        self.network: Any = as_module(network)
+        self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
+        self.normalise, self.spread, self.init_from = normalise, spread, init_from
+        self.bond_cutoff = bond_cutoff
+        width: int = self.network.outputs
+        lags = width // 2 if spread else width
+        self.register_buffer("node_mean", torch.zeros(num_species, width))
+        self.register_buffer("node_scale", torch.ones(num_species, width))
+        self.register_buffer("edge_scale", torch.ones(lags))
+        self._scores: list[Score] = []
+
+    def forward(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Propensity (n, K), followed by the spread with ``spread``, and elongation (E, K), in LJ units."""
+        nodes, edges = self._outputs(batch)
+        species = batch.species
+        return self.node_mean[species] + self.node_scale[species] * nodes, self.edge_scale * edges
+
+    def _outputs(self, batch: Any) -> tuple[Tensor, Tensor]:
+        nodes, edges = self.network(batch)
+        if nodes.shape[1] != self.node_mean.shape[1] or len(self.edge_scale) != len(batch.lag_time):
+            raise ConfigError(
+                f"the data serve {len(batch.lag_time)} lag times, the network has {nodes.shape[1]} outputs; "
+                f"set model.network.outputs to {len(batch.lag_time) * (2 if self.spread else 1)}"
+            )
+        return nodes, edges[:, : len(self.edge_scale)]
+
+    def setup(self, stage: str) -> None:
+        """Before a fit: initial weights, and the scales of the training split."""
+        if stage != "fit":
+            return
+        if self.init_from is not None:
+            self.network.load_state_dict(load_official(self.init_from))
+        if self.normalise:
+            self._take_scales(self.trainer.datamodule.statistics())  # type: ignore[attr-defined]
+
+    def _take_scales(self, found: dict[str, Tensor]) -> None:
+        kinds = ("propensity", "spread") if self.spread else ("propensity",)
+        self.node_mean.copy_(torch.cat([found[kind] for kind in kinds], dim=1))
+        self.node_scale.copy_(torch.cat([found[f"{kind}_scale"] for kind in kinds], dim=1))
+        self.edge_scale.copy_(found["elongation_scale"])
+
+    # Steps
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Loss of one batch; bonds alone during the first ``edge_epochs`` epochs."""
+        node_loss, edge_loss = self._losses(batch, *self._outputs(batch))
+        p = 0.0 if self.current_epoch < self.edge_epochs else self.p
+        loss = p * node_loss + (1 - p) * edge_loss
+        parts = {"train/loss": loss, "train/node_loss": node_loss, "train/edge_loss": edge_loss}
+        self.log_dict(parts, on_step=False, on_epoch=True, batch_size=batch.num_graphs)
+        return loss
+
+    def _losses(self, batch: Any, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+        species = batch.species
+        target = torch.cat([batch.propensity, batch.spread], 1) if self.spread else batch.propensity
+        node_loss = nn.functional.mse_loss(
+            nodes, (target - self.node_mean[species]) / self.node_scale[species]
+        )
+        if "elongation" not in batch:
+            if self.p < 1 or self.edge_epochs:
+                raise ConfigError("these data have averages only, no bond elongation; set model.p to 1")
+            return node_loss, torch.zeros_like(node_loss)
+        return node_loss, nn.functional.mse_loss(edges, batch.elongation / self.edge_scale)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Loss, and what the correlations at the end of the epoch need."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """As validation, on the test split."""
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: Any, stage: str) -> None:
+        nodes, edges = self._outputs(batch)
+        node_loss, edge_loss = self._losses(batch, nodes, edges)
+        losses = {
+            f"{stage}/loss": self.p * node_loss + (1 - self.p) * edge_loss,
+            f"{stage}/node_loss": node_loss,
+            f"{stage}/edge_loss": edge_loss,
+        }
+        self.log_dict(losses, batch_size=batch.num_graphs, sync_dist=True)
+        predicted = self.node_mean[batch.species] + self.node_scale[batch.species] * nodes
+        self._scores += Score.of_batch(batch, predicted, edges, bond_mask(batch, self.bond_cutoff))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log Pearson per species and lag."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log Pearson per species and lag, beside the ceiling set by the finite number of replicas."""
+        self._log_scores("test")
+
+    def _log_scores(self, stage: str) -> None:
+        scores, self._scores = self._scores, []
+        if scores:
+            found = summarise(scores, ceilings=stage == "test")
+            self.log_dict({f"{stage}/{name}": value for name, value in found.items()}, sync_dist=True)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Predictions of one batch.
+
+        ``snapshot_id`` (B,), ``lag_time`` (K,), ``propensity`` (B, N, K), ``spread`` (B, N, K) if regressed.
+        """
+        nodes = self(batch)[0].unflatten(0, (batch.num_graphs, -1))
+        lags = len(batch.lag_time)
+        found = {
+            "snapshot_id": batch.snapshot_id,
+            "lag_time": batch.lag_time,
+            "propensity": nodes[..., :lags],
+        }
+        return found | ({"spread": nodes[..., lags:]} if self.spread else {})
+
+    def configure_optimizers(self) -> Any:
+        """Adam, with a cosine schedule if asked."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.lr)
+        if self.schedule == "constant":
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

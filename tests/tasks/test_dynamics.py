@@ -1,0 +1,144 @@
+import lightning
+import numpy as np
+import pytest
+import torch
+from synthetic import LAGS, write_dataset
+
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.nn.botan import Botan
+from gensample.stats.propensity import ceiling_exact, split_variance
+from gensample.tasks.callbacks import EMA
+from gensample.tasks.dynamics import DynamicsTask
+from gensample.tasks.regression import pearson
+from gensample.zoo import load_model
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return str(write_dataset(tmp_path_factory.mktemp("data") / "tiny.h5"))
+
+
+def small(outputs=3, **settings):
+    torch.manual_seed(0)
+    return DynamicsTask(Botan(dimension=2, outputs=outputs, width=8, steps=2), **settings)
+
+
+def trainer(**settings):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return lightning.Trainer(accelerator="cpu", **{"enable_checkpointing": False} | quiet | settings)
+
+
+def batch_of(dataset, row=1, **settings):
+    data = KADataModule(dataset, **settings)
+    data.setup()
+    return data.batch([row])
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+def test_training_lowers_the_loss(dataset, normalise):
+    task = small(lr=1e-2, normalise=normalise)
+    before = trainer().validate(task, KADataModule(dataset), verbose=False)[0] if not normalise else None
+    trainer(max_epochs=12, limit_val_batches=0).fit(task, KADataModule(dataset, augment=True))
+    after = trainer().validate(task, KADataModule(dataset), verbose=False)[0]
+    if normalise:
+        assert after["val/node_loss"] < 1.3  # the labels' own variance is 1 in these units
+    else:
+        assert after["val/loss"] < 0.5 * before["val/loss"]
+
+
+def test_loss_is_the_weighted_sum(dataset):
+    task, batch = small(p=0.3), batch_of(dataset)
+    nodes, edges = task.network(batch)
+    expected = 0.3 * ((nodes - batch.propensity) ** 2).mean() + 0.7 * ((edges - batch.elongation) ** 2).mean()
+    task.log_dict = lambda *a, **k: None
+    torch.testing.assert_close(task.training_step(batch, 0), expected)
+
+
+def test_first_epochs_train_on_bonds_alone(dataset):
+    task, batch = small(edge_epochs=1), batch_of(dataset)
+    task.log_dict = lambda *a, **k: None
+    _, edges = task.network(batch)
+    torch.testing.assert_close(task.training_step(batch, 0), ((edges - batch.elongation) ** 2).mean())
+
+
+def test_scores_by_brute_force(dataset):
+    task, data = small(), KADataModule(dataset, batch_size=2)
+    found = trainer().test(task, data, verbose=False)[0]
+    batch = data.batch(data.rows("test"))
+    with torch.no_grad():
+        nodes, edges = task(batch)
+    of = batch.species == 1
+    expected = np.corrcoef(nodes[of, 2], batch.propensity[of, 2])[0, 1]
+    assert found["test/pearson_B_100"] == pytest.approx(expected, abs=1e-5)
+    i, j = batch.edge_index
+    short = (batch.species[i] == 0) & (batch.species[j] == 0) & (batch.edge_vector.norm(dim=1) < 1.35)
+    expected = np.corrcoef(edges[short, 1], batch.elongation[short, 1])[0, 1]
+    assert found["test/edge_pearson_10"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_ceiling_agrees_with_the_statistics(dataset):
+    data = KADataModule(dataset)
+    found = trainer().test(small(), data, verbose=False)[0]
+    lengths = np.linalg.norm(
+        data.store.displacements(5)[:, 0, data.store.species == 0].astype(float), axis=-1
+    )
+    split = split_variance(lengths)
+    expected = ceiling_exact(split.delta, split.iso / split.replicas)
+    assert found[f"test/ceiling_A_{LAGS[0]:g}"] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_pearson_of_columns():
+    x, y = torch.randn(2, 50, 4, generator=torch.Generator().manual_seed(0))
+    expected = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(4)]
+    np.testing.assert_allclose(pearson(x, y), expected, rtol=1e-5)
+
+
+def test_spread_is_a_second_block_of_outputs(dataset):
+    task = small(outputs=6, spread=True, normalise=True)
+    trainer(max_epochs=1).fit(task, KADataModule(dataset))
+    nodes, edges = task(batch_of(dataset))
+    assert nodes.shape[1] == 6
+    assert edges.shape[1] == 3
+    predictions = trainer().predict(task, KADataModule(dataset))
+    assert predictions[0]["spread"].shape == predictions[0]["propensity"].shape == (1, 40, 3)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_checkpoint_holds_plain_values_and_loads(dataset, tmp_path, averaged):
+    task = small(normalise=True, lr=1e-2)
+    fit = trainer(max_epochs=2, callbacks=[EMA(0.9)] if averaged else [], enable_checkpointing=True)
+    fit.fit(task, KADataModule(dataset))
+    fit.save_checkpoint(tmp_path / "task.ckpt")
+    batch = batch_of(dataset)
+    loaded = DynamicsTask.load_from_checkpoint(tmp_path / "task.ckpt", weights_only=True)
+    named = load_model(tmp_path / "task.ckpt")
+    assert torch.equal(loaded(batch)[0], task(batch)[0])
+    assert torch.equal(named(batch)[0], task(batch)[0])
+    assert task.node_scale.min() != 1
+
+
+def test_average_decays_slowly_only_after_the_first_steps():
+    weights = [torch.tensor(v) for v in (0.0, 1.0, 1.0, 1.0)]
+    average, update = torch.tensor(0.0), EMA(0.3)._kwargs["multi_avg_fn"]
+    expected = 0.0
+    for number, weight in enumerate(weights, start=1):
+        update([average], [weight], torch.tensor(number))
+        decay = min(0.3, (1 + number) / (10 + number))
+        expected = decay * expected + (1 - decay) * float(weight)
+        assert float(average) == pytest.approx(expected)
+
+
+def test_checkpoint_holds_the_average(dataset, tmp_path):
+    task = small(lr=1e-2)
+    fit = trainer(max_epochs=2, callbacks=[EMA(0.9)], enable_checkpointing=True, default_root_dir=tmp_path)
+    fit.fit(task, KADataModule(dataset))
+    content = torch.load(fit.checkpoint_callback.best_model_path, weights_only=True)
+    name = "network.decoder.0.weight"
+    assert not torch.equal(content["state_dict"][name], content["current_model_state"][name])
+    torch.testing.assert_close(content["state_dict"][name], task.network.decoder[0].weight.data)
+
+
+def test_wrong_number_of_outputs_says_what_to_set(dataset):
+    with pytest.raises(ConfigError, match=r"set model.network.outputs to 3"):
+        trainer().validate(small(outputs=2), KADataModule(dataset), verbose=False)
