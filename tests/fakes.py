@@ -9,7 +9,14 @@ import torch
 
 
 class FakeTask(lightning.LightningModule):
-    def __init__(self, width: int = 1, cutoff: float = 1.0, lr: float = 0.1) -> None:
+    def __init__(
+        self,
+        lag_times: list[float],
+        width: int = 1,
+        cutoff: float = 1.0,
+        lr: float = 0.1,
+        descriptors: int = 0,
+    ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.width, self.cutoff, self.lr = width, cutoff, lr
@@ -40,13 +47,16 @@ class UnlinkedTask(FakeTask):
     """Declares no cut-off: the link must be skipped."""
 
     def __init__(self, width: int = 1) -> None:
-        super().__init__(width)
+        super().__init__([], width)
 
 
 class FakeData(lightning.LightningDataModule):
-    def __init__(self, cutoff: float = 2.0) -> None:
+    dimension = 2
+
+    def __init__(self, cutoff: float = 2.0, lag_times: list[float] | None = None) -> None:
         super().__init__()
         self.cutoff = cutoff
+        self.lag_times = lag_times or [1.0, 10.0]
 
     def train_dataloader(self):
         return torch.utils.data.DataLoader(torch.ones(4, 1), batch_size=2)

@@ -164,7 +164,9 @@ def test_fit_leaves_a_run_folder(config, tmp_path, capsys):
     saved = yaml.safe_load((run / "config.yaml").read_text())
     assert saved["data"]["init_args"]["cutoff"] == 1.5
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    # Both links: a setting of the data, and a fact that they know.
     assert checkpoint["hyper_parameters"]["cutoff"] == 1.5
+    assert checkpoint["hyper_parameters"]["lag_times"] == [1.0, 10.0]
 
 
 def test_run_folder_is_named_after_the_config(config, tmp_path):
@@ -205,6 +207,15 @@ def test_settings_that_the_checkpoint_overrules_are_reported(config):
     words = ["--config", "a/config.yaml", "--ckpt_path", "a/checkpoints/last.ckpt", "--model.lr", "0.5"]
     with pytest.warns(UserWarning, match=r"overrules lr: 0.1, not 0.5"):
         assert main(["test", *words]) == 0
+
+
+@pytest.mark.parametrize("words", [["--data.cutoff", "1.7"], ["--data.lag_times", "[1.0]"]])
+def test_data_unlike_those_of_the_training_are_refused(config, capsys, words):
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 0
+    capsys.readouterr()
+    checkpoint = ["--ckpt_path", "a/checkpoints/last.ckpt"]
+    assert main(["test", "--config", "a/config.yaml", *checkpoint, *words]) == 2
+    assert "the checkpoint was trained with" in capsys.readouterr().err
 
 
 def test_a_link_to_a_class_without_the_argument_is_skipped(config):

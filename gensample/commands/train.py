@@ -9,9 +9,11 @@ that a checkpoint overrules are reported.
 import logging
 import signal
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from jsonargparse import ArgumentError, Namespace, set_parsing_settings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -20,15 +22,23 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
-from gensample.errors import ConfigError, MissingDependencyError
+from gensample.errors import ConfigError, GensampleError, MissingDependencyError
+from gensample.zoo import build
 
 ALLOWED_IMPORTS = ["gensample", "lightning", "torch"]
 # "*" closes everything else; the others load or run foreign code from inside the allowed packages.
 DENIED_IMPORTS = ["*", "torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension"]
 
-# What is written under `data` and holds for the model too. jsonargparse skips a link whose source
-# or target class has no such argument.
-SHARED = ("cutoff",)
+# What holds for data and model alike is written once, under `data`; where the model's class has no such
+# argument, jsonargparse skips the link. The first are settings of the data, the second properties of
+# the data module and what a model gets whose data do not have them.
+SHARED_SETTINGS = ("cutoff", "input")
+SHARED_FACTS = {
+    "lag_times": ("lag_times", None),
+    "num_species": ("num_species", 2),
+    "dimension": ("dimension", 3),
+    "descriptors": ("num_descriptors", 0),
+}
 
 PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": "omegaconf+"}
 
@@ -45,7 +55,7 @@ def main(command: str, args: list[str]) -> LightningCLI:
             _quiet()
             return GensampleCLI(command, args)
     except (ArgumentError, MisconfigurationException) as error:
-        raise ConfigError(_readable(str(error))) from error
+        raise _cause(error) or ConfigError(_readable(str(error))) from error
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,6 +68,7 @@ class GensampleCLI(LightningCLI):
 
     def __init__(self, command: str, args: list[str]) -> None:
         self._command = command
+        self._data: dict[str, Any] = {}  # data modules made while parsing, by their settings
         super().__init__(
             LightningModule,
             LightningDataModule,
@@ -85,8 +96,20 @@ class GensampleCLI(LightningCLI):
             default="off",
             help="Log to Weights & Biases beside metrics.csv; offline sends nothing.",
         )
-        for name in SHARED:
+        for name in SHARED_SETTINGS:
             parser.link_arguments(f"data.init_args.{name}", f"model.init_args.{name}")
+        for name, (fact, default) in SHARED_FACTS.items():
+            # Applied when parsing: links applied on instantiation enter the hyper-parameters of classes
+            # without the argument too, and such a checkpoint does not load.
+            parser.link_arguments("data", f"model.init_args.{name}", partial(self._fact, fact, default))
+
+    def _fact(self, name: str, default: Any, data: Namespace | None) -> Any:
+        if data is None:
+            return default
+        key = repr(data)
+        if key not in self._data:
+            self._data[key] = build(data.as_dict())
+        return getattr(self._data[key], name, default)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse; LightningCLI's own method warns whenever it is called by a console script."""
@@ -95,7 +118,7 @@ class GensampleCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Let the checkpoint's hyper-parameters win, as LightningCLI does, but say which."""
-        self._check_checkpoint()
+        self._trained_with = self._checkpoint_settings()
         before = self._model_settings()
         super()._parse_ckpt_path()
         after = self._model_settings()
@@ -107,15 +130,27 @@ class GensampleCLI(LightningCLI):
         settings = self.config[self._command]["model"].items(branches=False)
         return {key.removeprefix("init_args."): value for key, value in settings}
 
-    def _check_checkpoint(self) -> None:
+    def _checkpoint_settings(self) -> dict[str, Any]:
         path = self.config[self._command].get("ckpt_path")
         if path is None and self._command != "fit":
             raise ConfigError(
                 f"`gensample {self._command}` needs --ckpt_path FILE.ckpt: it never runs on random weights"
             )
         keywords = ("best", "last", "hpc") if self._command == "fit" else ()
-        if path is not None and path not in keywords and not Path(path).is_file():
+        if path is None or path in keywords:
+            return {}
+        if not Path(path).is_file():
             raise ConfigError(f"no checkpoint at {path}")
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        settings: dict[str, Any] = checkpoint.get("hyper_parameters", {})
+        return settings
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse data unlike those that the checkpoint was trained on: the links let the data win."""
+        for name in (*SHARED_SETTINGS, *SHARED_FACTS):
+            old, new = (found.get(name) for found in (self._trained_with, self.model.hparams))
+            if old is not None and new is not None and old != new:
+                raise ConfigError(f"the checkpoint was trained with {name} {old}, these data have {new}")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Trainer with the CSV log and the last checkpoint in the run's folder."""
@@ -190,6 +225,13 @@ def _keep_previous_metrics(folder: Path) -> None:
     if current.exists():
         taken = len(list(folder.glob("metrics-*.csv")))
         current.rename(folder / f"metrics-{taken + 1}.csv")
+
+
+def _cause(error: BaseException | None) -> GensampleError | None:
+    """The error of ours that jsonargparse wrapped, if any."""
+    while error is not None and not isinstance(error, GensampleError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 _NOISE = (
