@@ -33,7 +33,7 @@ Key = tuple[int, int]
 
 
 class Result(NamedTuple):
-    """``metrics`` is JSON-ready; ``curves`` maps a name to rows (time, species, source, x, value, lo, hi)."""
+    """``metrics`` is JSON-ready; ``curves`` maps a name to rows, dicts of `curves.CurveRow`."""
 
     metrics: dict[str, Any]
     curves: curves.Curves
@@ -188,7 +188,7 @@ class _Gathered:
         if self.plan.configurations > 1 and samples > 0:
             generator = numpy_generator(self.plan.seed, 4)
             weights = resample_weights(self.plan.configurations, samples, generator)
-        found: curves.Curves = defaultdict(list)
+        found: curves.Rows = defaultdict(list)
         entries: list[dict[str, Any]] = []
         for lag, time in enumerate(times):
             blocks = {}
@@ -199,8 +199,8 @@ class _Gathered:
                 for curve, rows in curves.histogram_rows(shown, weights, float(time), name).items():
                     found[curve] += rows
             entries.append({"time": float(time), "species": blocks})
-        result = {"meta": self._meta(temperature, samples), "lags": entries}
-        return Result(result, dict(found) | curves.metric_rows(result))
+        result = {"meta": self._meta(times, temperature, samples), "lags": entries}
+        return Result(result, curves.as_dicts({**found, **curves.metric_rows(result)}))
 
     def _stacks(self, key: Key) -> dict[str, summary.Summary]:
         complete = {n: s for n, s in self.sources[key].items() if len(s) == self.plan.configurations}
@@ -219,17 +219,18 @@ class _Gathered:
             blocks[name] = metrics.block(comparison, weights)
         return blocks
 
-    def _meta(self, temperature: Any, samples: int) -> dict[str, Any]:
+    def _meta(self, times: Floats, temperature: Any, samples: int) -> dict[str, Any]:
         return {
             "configurations": self.plan.configurations,
             "particles": self.plan.first.num_particles,
             "dimension": self.plan.first.dimension,
             "replicas": {name: numbers for name, numbers in self.replicas.items() if name in SHOWN[:2]},
+            "times": metrics.plain(times),
             "temperature": metrics.plain(temperature),
             "seed": self.plan.seed,
             "bootstrap": samples,
             "interval": "95 % percentile bootstrap over configurations",
-            "correlation_r": metrics.plain(curves.centers(self.plan.edges)),
+            "r": metrics.plain(curves.centers(self.plan.edges)),
             "overlap_length": OVERLAP_LENGTH,
             "bond_formed": bonds.BOND_FORMED,
             "bond_broken": bonds.BOND_BROKEN,

@@ -50,7 +50,13 @@ class CurveRow(NamedTuple):
     hi: float | None
 
 
-Curves = dict[str, list[CurveRow]]
+Rows = dict[str, list[CurveRow]]
+Curves = dict[str, list[dict[str, Any]]]
+
+
+def as_dicts(rows: Rows) -> Curves:
+    """Rows as dicts, as CSV writers and table readers take them."""
+    return {name: [row._asdict() for row in table] for name, table in rows.items()}
 
 
 def centers(edges: Floats) -> Floats:
@@ -58,11 +64,11 @@ def centers(edges: Floats) -> Floats:
     return (edges[1:] + edges[:-1]) / 2
 
 
-def histogram_rows(sources: dict[str, Summary], weights: Floats | None, time: float, species: str) -> Curves:
+def histogram_rows(sources: dict[str, Summary], weights: Floats | None, time: float, species: str) -> Rows:
     """Self van Hove function, P(log10 r) and propensity histogram of every source at one lag and species."""
     edges = propensity_edges(sources["simulated"]["mu"])
     grids = {"van_hove": VAN_HOVE_EDGES, "log_displacement": LOG_EDGES, "propensity": edges}
-    curves: Curves = {name: [] for name in grids}
+    curves: Rows = {name: [] for name in grids}
     for source, summary in sources.items():
         tables = summary | {"propensity": densities(summary["mu"], edges)}
         for name, grid in grids.items():
@@ -90,10 +96,10 @@ def _bootstrapped(tables: Summary, name: str, weights: Floats | None, x: Floats)
     return [(float(p), float(v), float(a), float(b)) for p, v, a, b in zip(x, value, low, high, strict=True)]
 
 
-def metric_rows(metrics: dict[str, Any]) -> Curves:
+def metric_rows(metrics: dict[str, Any]) -> Rows:
     """Curves against lag time (x is the time) and against distance, read off the finished metrics."""
-    curves: Curves = {name: [] for name in (*OVER_TIME, *OVER_DISTANCE)}
-    distance = metrics["meta"]["correlation_r"]
+    curves: Rows = {name: [] for name in (*OVER_TIME, *OVER_DISTANCE)}
+    distance = metrics["meta"]["r"]
     for lag in metrics["lags"]:
         for species, blocks in lag["species"].items():
             for name in OVER_TIME:
@@ -102,10 +108,10 @@ def metric_rows(metrics: dict[str, Any]) -> Curves:
                     curves[name].append(CurveRow(lag["time"], species, source, lag["time"], value, low, high))
             for name in OVER_DISTANCE:
                 for source, value, interval in _entries(blocks, name):
-                    low, high = interval or ([None] * len(value), [None] * len(value))
+                    bounds = interval or [None] * len(value)
                     curves[name] += [
-                        CurveRow(lag["time"], species, source, *point)
-                        for point in zip(distance, value, low, high, strict=True)
+                        CurveRow(lag["time"], species, source, r, v, *(b or (None, None)))
+                        for r, v, b in zip(distance, value, bounds, strict=True)
                     ]
     return curves
 

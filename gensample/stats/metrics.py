@@ -144,17 +144,17 @@ def block(comparison: Comparison, weights: Floats | None) -> dict[str, Any]:
     for name, value in values.items():
         interval = None
         if resampled is not None:
-            interval = _interval(*bootstrap.percentile_interval(resampled[name]), name in PAIRED)
+            bounds = np.stack(bootstrap.percentile_interval(resampled[name]), axis=-1)
+            interval = [_interval(b) for b in bounds] if name in PAIRED else _interval(bounds)
         result[name] = {"value": plain(value[0]), "interval": interval}
     return result
 
 
-def _interval(low: Floats, high: Floats, paired: bool) -> Any:
-    if paired:
-        return [_interval(low[k], high[k], False) for k in range(2)]
-    if np.isnan(low).all():
-        return None
-    return [plain(low), plain(high)]
+def _interval(bounds: Floats) -> Any:
+    """[low, high], a list of them for bins (bins, 2), and None for each that is undefined."""
+    if bounds.ndim == 2:
+        return [_interval(b) for b in bounds]
+    return plain(bounds) if np.isfinite(bounds).all() else None
 
 
 def plain(value: Any) -> Any:

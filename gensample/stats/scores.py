@@ -140,5 +140,5 @@ def wasserstein(first: Any, second: Any, edges: Any) -> Floats:
     return ((gap[..., 1:] + gap[..., :-1]) / 2) @ np.diff(as_array(edges))
 
 
-LENGTH_GRID: Floats = np.concatenate([[0.0], np.geomspace(1e-4, 1e3, 1401)])
+LENGTH_GRID: Floats = np.concatenate([[0.0], np.geomspace(1e-3, 1e2, 1001)])
 """Radii for cumulative functions of |u|: 200 a decade, so that W1 needs no knowledge of the largest value."""

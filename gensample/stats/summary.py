@@ -21,7 +21,7 @@ LOG_EDGES: Floats = np.linspace(-2.5, 1.0, 71)
 CORRELATION_WIDTH = 0.1
 CORRELATION_FIRST = 0.75
 CORRELATION_REACH = 4.05
-W1_SPLITS = 8
+W1_SPLITS = 16
 """Random ways to halve the replicas over which W1 and its floor are averaged."""
 C2ST_SAMPLES = 8192
 """Particles of each class in one classifier test, over all configurations."""
