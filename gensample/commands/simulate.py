@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,6 +29,16 @@ def run(args: argparse.Namespace) -> None:
     if args.processes is not None:
         overrides.append(f"processes={args.processes}")
     config = load_config(args.config, overrides)
-    command = " ".join(["gensample simulate", args.config, *args.overrides])
-    summary = simulate(config, args.out, lmp=args.lmp, command=command, keep_parts=args.keep_parts)
-    print(summary)
+    command = shlex.join(["gensample", "simulate", args.config, *args.overrides])
+    with resumable():
+        print(simulate(config, args.out, lmp=args.lmp, command=command, keep_parts=args.keep_parts))
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say on Ctrl-C that nothing finished is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; finished jobs are kept, the same command resumes", file=sys.stderr)
+        raise

@@ -7,14 +7,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gensample.errors import ConfigError
+from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
 
 THERMOSTATS = ("nose-hoover", "langevin", "none")
+SPLITS = ("train", "val", "test")
+# Below this the overlap decay and the energy drift have no points to be judged by.
+MIN_SNAPSHOTS = 8
 
 
 @dataclass
@@ -84,6 +90,11 @@ class SimulationConfig:
         """Density given, or the mixture's own."""
         return mixture.density if self.density is None else self.density
 
+    def box(self, mixture: Mixture) -> np.ndarray:
+        """Edge lengths of the cubic (square) box, (d,)."""
+        volume = self.particles / self.resolved_density(mixture)
+        return np.full(mixture.dimension, volume ** (1 / mixture.dimension))
+
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig:
     """Read and check a yaml file; ``overrides`` are ``key=value`` strings.
@@ -97,38 +108,75 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Simulat
         config = OmegaConf.to_object(merged)
     except FileNotFoundError:
         raise ConfigError(f"no configuration file at {path}") from None
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from None
-    assert isinstance(config, SimulationConfig)
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, TypeError, OSError) as error:
+        raise ConfigError(f"{path}: {_reason(error)}") from None
+    if not isinstance(config, SimulationConfig):
+        raise ConfigError(f"{path} must hold settings as key: value")
     check(config)
     return config
 
 
+def _reason(error: Exception) -> str:
+    """First line of a message, and the setting that omegaconf names in a later one."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    names = [line.split(":", 1)[1].strip() for line in lines[1:] if "full_key:" in line]
+    return " ".join([lines[0], *(f"(setting {name})" for name in names if name not in lines[0])])
+
+
 def check(config: SimulationConfig) -> None:
     """Refuse settings that cannot work, naming the value and the cure."""
-    get_mixture(config.mixture)
-    positive = {
-        "particles": config.particles,
-        "temperature": config.temperature,
-        "timestep": config.timestep,
-        "equilibration.time": config.equilibration.time,
-        "equilibration.segment": config.equilibration.segment,
-        "equilibration.snapshots": config.equilibration.snapshots,
-        "thermostat.damping": config.thermostat.damping,
-        "replicas_per_job": config.replicas_per_job,
-        "processes": config.processes,
-    }
-    for name, value in positive.items():
-        if not value > 0:
-            raise ConfigError(f"{name} must be positive, got {value}")
-    if not config.splits or not set(config.splits) <= {"train", "val", "test"}:
-        raise ConfigError(f"splits must name some of train, val, test; got {sorted(config.splits)}")
-    if sorted(set(config.lags)) != list(config.lags) or config.lags[0] <= 0:
-        raise ConfigError(f"lags must be positive and increasing, got {config.lags}")
+    mixture = get_mixture(config.mixture)
+    _check_numbers(config)
+    _check_splits(config)
+    if not config.lags or sorted(set(config.lags)) != list(config.lags):
+        raise ConfigError(f"lags must be increasing, got {config.lags}")
     _check_multiples(config)
     for name in (config.thermostat.equilibration, config.thermostat.replicas):
         if name not in THERMOSTATS:
-            raise ConfigError(f"thermostat must be one of {THERMOSTATS}, got {name!r}")
+            raise ConfigError(f"thermostat must be one of {', '.join(THERMOSTATS)}; got {name!r}")
+    check_cutoff(mixture.cutoff, torch.from_numpy(config.box(mixture)))
+
+
+def _check_numbers(config: SimulationConfig) -> None:
+    positive = {
+        "particles": config.particles,
+        "density": 1.0 if config.density is None else config.density,
+        "temperature": config.temperature,
+        "timestep": config.timestep,
+        "melt.temperature": config.melt.temperature,
+        "equilibration.time": config.equilibration.time,
+        "equilibration.segment": config.equilibration.segment,
+        "thermostat.damping": config.thermostat.damping,
+        "replicas_per_job": config.replicas_per_job,
+        "processes": config.processes,
+        **{f"lags[{k}]": lag for k, lag in enumerate(config.lags)},
+    }
+    not_negative = {
+        "seed": config.seed,
+        "melt.time": config.melt.time,
+        "melt.cooling_time": config.melt.cooling_time,
+        "displacement_precision": config.displacement_precision,
+    }
+    for name, value in positive.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ConfigError(f"{name} must be positive, got {value}")
+    for name, value in not_negative.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise ConfigError(f"{name} must not be negative, got {value}")
+    snapshots = config.equilibration.snapshots
+    if snapshots < MIN_SNAPSHOTS:
+        raise ConfigError(f"equilibration.snapshots must be at least {MIN_SNAPSHOTS}, got {snapshots}")
+
+
+def _check_splits(config: SimulationConfig) -> None:
+    if not config.splits or not set(config.splits) <= set(SPLITS):
+        raise ConfigError(f"splits must name some of {', '.join(SPLITS)}; got {sorted(config.splits)}")
+    for name, split in config.splits.items():
+        if split.configurations < 1 or split.replicas < 0:
+            raise ConfigError(
+                f"splits.{name} needs at least one configuration and no negative number of replicas, "
+                f"got {split.configurations} and {split.replicas}"
+            )
 
 
 def _check_multiples(config: SimulationConfig) -> None:
@@ -137,8 +185,9 @@ def _check_multiples(config: SimulationConfig) -> None:
             raise ConfigError(f"lag {lag} is not a multiple of the time step {config.timestep}")
     total, segment = config.steps(config.equilibration.time), config.steps(config.equilibration.segment)
     spacing = total / config.equilibration.snapshots
-    if total % segment or segment % spacing or spacing % 10:
+    if segment < 1 or total % segment or segment % spacing or spacing % 10:
         raise ConfigError(
-            "equilibration.time must be a whole number of segments, and a segment a whole number of snapshots "
-            f"10 steps apart or multiples of it; got {total} steps in segments of {segment}, snapshots every {spacing}"
+            "equilibration.time must be a whole number of segments, "
+            "and a segment a whole number of snapshots, which are a multiple of 10 steps apart; "
+            f"got {total} steps in segments of {segment}, snapshots every {spacing:g}"
         )

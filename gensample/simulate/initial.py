@@ -14,12 +14,14 @@ def lattice_melt(particles: int, box: np.ndarray, generator: np.random.Generator
     axes = np.meshgrid(*[np.arange(side)] * dimension, indexing="ij")
     sites = np.stack([axis.ravel() for axis in axes], axis=-1)
     chosen = generator.permutation(len(sites))[:particles]
-    return (sites[chosen] + 0.5) * (box / side)
+    positions: np.ndarray = (sites[chosen] + 0.5) * (box / side)
+    return positions
 
 
 def maxwell_boltzmann(
     particles: int, dimension: int, temperature: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Velocities at temperature T for unit masses, total momentum zero, (N, d)."""
-    velocities = generator.normal(scale=math.sqrt(temperature), size=(particles, dimension))
-    return velocities - velocities.mean(0)
+    velocities: np.ndarray = generator.normal(scale=math.sqrt(temperature), size=(particles, dimension))
+    velocities -= velocities.mean(0)
+    return velocities

@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import json
-import shutil
+import math
 from pathlib import Path
+from typing import Any
 
-from gensample.data.store import Store, atomic
+from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.simulate.assemble import assemble
 from gensample.simulate.config import SimulationConfig
 from gensample.simulate.engine import find_engine
 from gensample.simulate.jobs import Workshop
+from gensample.simulate.parts import Parts, claim
 from gensample.simulate.scheduler import run_jobs
 
 
 def simulate(
-    config: SimulationConfig, out: Path, *, lmp: str | None = None, command: str = "", keep_parts: bool = False
+    config: SimulationConfig,
+    out: Path,
+    *,
+    lmp: str | None = None,
+    command: str = "",
+    keep_parts: bool = False,
 ) -> str:
     """Run or resume a simulation and write its dataset; returns a summary.
 
     Raises:
-        ConfigError: ``out`` or its folder of finished jobs belongs to other settings.
+        ConfigError: ``out`` or its folder of finished jobs belongs to other settings, or is in use.
         MissingDependencyError: LAMMPS is not installed.
         GensampleError: LAMMPS failed.
     """
+    root = parts_folder(out)
     if out.exists():
         _refuse_other_dataset(config, out)
+        if not keep_parts:
+            Parts(root).remove()
         return f"{out} is complete; nothing to do"
     engine = find_engine(lmp)
-    parts = parts_folder(out)
-    _claim(parts, config)
-    shop = Workshop(config, engine, parts)
-    shop.discard_scratch()
-    run_jobs(shop.jobs(), shop.run, shop.is_done, config.processes)
-    assemble(shop, out, command)
-    if not keep_parts:
-        shutil.rmtree(parts)
+    with claim(root, config.deciding()) as parts:
+        shop = Workshop(config, engine, root)
+        run_jobs(shop.jobs(), parts.run, parts.is_done, config.processes, engine.stop)
+        with parts.publish(out) as temporary:
+            assemble(shop, temporary, command)
+        if not keep_parts:
+            parts.remove()
     return describe(out)
 
 
@@ -46,24 +55,21 @@ def parts_folder(out: Path) -> Path:
 
 
 def describe(out: Path) -> str:
-    """Two lines on what was made and how well it was equilibrated."""
+    """What was made and how well it was equilibrated, in two lines."""
     with Store.open(out) as store:
-        a = store.attrs
-        return (
-            f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas\n"
-            f"equilibrated for {a['equilibration_over_tau_alpha']:.1f} tau_alpha "
-            f"(tau_alpha = {a['tau_alpha']:.0f}), energy drift {a['energy_drift']:.4f} "
-            f"+- {a['energy_drift_error']:.4f} per particle over its last quarter"
-        )
+        made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas"
+        return f"{made}\n{_equilibration(store.attrs)}"
 
 
-def _claim(parts: Path, config: SimulationConfig) -> None:
-    record, text = parts / "config.json", json.dumps(config.deciding(), sort_keys=True)
-    parts.mkdir(parents=True, exist_ok=True)
-    if record.exists() and record.read_text() != text:
-        raise ConfigError(f"{parts} holds jobs of other settings; remove it or choose another --out")
-    with atomic(record) as temporary:
-        temporary.write_text(text)
+def _equilibration(a: dict[str, Any]) -> str:
+    time, tau = a["equilibration_time"], a["tau_alpha"]
+    if math.isnan(tau):
+        length = f"{time:g} tau; the overlap of A did not fall to 1/e, tau_alpha is not known: run longer"
+    else:
+        length = f"{time:g} tau = {time / tau:.1f} tau_alpha (tau_alpha = {tau:.3g})"
+    drift, error = a["energy_drift"], a["energy_drift_error"]
+    spread = "" if math.isnan(error) else f" +- {error:.4f}"
+    return f"equilibrated for {length}; energy drift {drift:+.4f}{spread} per particle over the last half"
 
 
 def _refuse_other_dataset(config: SimulationConfig, out: Path) -> None:

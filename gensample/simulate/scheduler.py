@@ -4,36 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from gensample.errors import GensampleError
+from gensample.simulate.progress import Reporter
 
-from gensample.simulate.jobs import Job
+
+@dataclass(frozen=True)
+class Job:
+    """A unit of work: its folder's name, the job it waits for, and how it fills a scratch folder."""
+
+    name: str
+    after: str | None
+    cost: float
+    work: Callable[[Path], None]
 
 
 def run_jobs(
-    jobs: Sequence[Job], run: Callable[[Job], None], is_done: Callable[[Job], bool], processes: int
+    jobs: Sequence[Job],
+    run: Callable[[Job], None],
+    is_done: Callable[[Job], bool],
+    processes: int,
+    stop: Callable[[], None],
+    title: str = "simulated",
+    unit: str = "tau",
 ) -> None:
     """Run all jobs that are not done, ``processes`` at a time, in the order given where possible.
 
-    An error in a job stops the start of new ones, waits for those that run, and is raised.
+    An error in a job stops the start of new ones, waits for those that run, and is raised; an interrupt
+    calls ``stop``, which must make running jobs end.
+
+    Raises:
+        GensampleError: a job failed; says which, and that the rest is kept.
     """
     finished = {job.name for job in jobs if is_done(job)}
     waiting = [job for job in jobs if job.name not in finished]
-    with _progress() as progress, ThreadPoolExecutor(processes) as pool:
-        total = sum(job.cost for job in jobs)
-        task = progress.add_task("simulated time", total=total, jobs=f"{len(finished)}/{len(jobs)}")
-        progress.advance(task, total - sum(job.cost for job in waiting))
+    total, left = sum(job.cost for job in jobs), sum(job.cost for job in waiting)
+    reporter = Reporter(title, unit, total, total - left, len(jobs), len(finished))
+    with reporter, ThreadPoolExecutor(processes) as pool:
         running: dict[Future[None], Job] = {}
-        while waiting or running:
-            for job in _startable(waiting, finished, processes - len(running)):
-                waiting.remove(job)
-                running[pool.submit(run, job)] = job
-            complete, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in complete:
-                job = running.pop(future)
-                future.result()
-                finished.add(job.name)
-                progress.update(task, advance=job.cost, jobs=f"{len(finished)}/{len(jobs)}")
+        try:
+            while waiting or running:
+                for job in _startable(waiting, finished, processes - len(running)):
+                    waiting.remove(job)
+                    running[pool.submit(run, job)] = job
+                for job in _next_finished(running, reporter):
+                    finished.add(job.name)
+                    reporter.advance(job.cost)
+        except KeyboardInterrupt:
+            stop()
+            raise
 
 
 def _startable(waiting: Sequence[Job], finished: set[str], slots: int) -> list[Job]:
@@ -41,10 +62,21 @@ def _startable(waiting: Sequence[Job], finished: set[str], slots: int) -> list[J
     return ready[:slots]
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:5.1f} % of tau, jobs {task.fields[jobs]}"),
-        TimeRemainingColumn(),
-    )
+def _next_finished(running: dict[Future[None], Job], reporter: Reporter) -> list[Job]:
+    """Wait until a job ends; the failure of one is raised when all that run have ended."""
+    assert running, "every job that waits must wait for a job that is done or runs"
+    complete, _ = wait(running, return_when=FIRST_COMPLETED)
+    failed = next((future for future in complete if future.exception()), None)
+    if failed is None:
+        return [running.pop(future) for future in complete]
+    job, others = running[failed], len(running) - len(complete)
+    if others:
+        reporter.say(f"{job.name} failed; waiting for {others} more that run (Ctrl-C stops them)")
+    wait(running)
+    error = failed.exception()
+    if isinstance(error, (GensampleError, OSError)):
+        raise GensampleError(
+            f"{job.name}: {error}; finished jobs are kept, the same command goes on from there"
+        )
+    assert error is not None
+    raise error

@@ -8,6 +8,8 @@ from gensample.simulate.config import SimulationConfig
 # One thread of the OPENMP styles runs 14 % faster than the plain styles (ka2d, N = 500); the suffix is
 # ignored for styles that have no such variant.
 SUFFIX = "package omp 1\nsuffix omp"
+# File of tabulated potentials, beside the script.
+TABLE = "pair.table"
 
 
 def header(dimension: int) -> str:
@@ -22,8 +24,8 @@ newton on
 """
 
 
-def interactions(mixture: Mixture, table: str) -> str:
-    """Pair style and coefficients of a mixture; ``table`` is the file of a tabulated potential."""
+def interactions(mixture: Mixture) -> str:
+    """Pair style and coefficients of a mixture."""
     kinds = range(mixture.num_species)
     pairs = [(a, b) for a in kinds for b in kinds if a <= b]
     cutoffs = {(a, b): mixture.cutoff_factor * mixture.sigma[a][b] for a, b in pairs}
@@ -34,7 +36,7 @@ def interactions(mixture: Mixture, table: str) -> str:
         style, coefficients = f"pair_style lj/cut {mixture.cutoff:.10g}\npair_modify shift yes", lj
     else:
         style = "pair_style table spline 20000"
-        coefficients = [f"{table} PAIR_{a}_{b} {cutoffs[a, b]:.10g}" for a, b in pairs]
+        coefficients = [f"{TABLE} PAIR_{a}_{b} {cutoffs[a, b]:.10g}" for a, b in pairs]
     lines = [f"pair_coeff {a + 1} {b + 1} {text}" for (a, b), text in zip(pairs, coefficients, strict=True)]
     return "\n".join([style, *lines, "neighbor 0.3 bin", "neigh_modify every 1 delay 0 check yes", ""])
 
@@ -57,7 +59,7 @@ def melt(config: SimulationConfig, mixture: Mixture, seed: int) -> str:
     return (
         header(mixture.dimension)
         + "read_data start.data\n"
-        + interactions(mixture, "pair.table")
+        + interactions(mixture)
         + "minimize 0 1e-2 1000 10000\n"
         + f"reset_timestep 0\ntimestep {config.timestep}\n"
         + dynamics(bath, hot, hot, damping, seed, mixture.dimension)
@@ -73,7 +75,7 @@ def restart(mixture: Mixture, timestep: float) -> str:
     return (
         header(mixture.dimension)
         + "read_restart before.restart\n"
-        + interactions(mixture, "pair.table")
+        + interactions(mixture)
         + f"timestep {timestep}\n"
     )
 
@@ -102,33 +104,35 @@ def equilibration_segment(config: SimulationConfig, mixture: Mixture, seed: int)
     )
 
 
-def minimisation(mixture: Mixture, tolerance: float) -> str:
-    """Conjugate gradients to a maximum force component, then the structure, energy and residual force."""
-    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+def thermal(mixture: Mixture) -> str:
+    """The configuration of ``before.restart`` as it is."""
+    return restart(mixture, 0.005) + _dump("thermal.dump", mixture)
+
+
+def quench(mixture: Mixture, tolerance: float, source: str) -> str:
+    """Inherent structure of the configuration in ``start.data`` or ``before.restart``.
+
+    Conjugate gradients to a maximum force component, then the structure, energy and residual force.
+    """
     plane = "fix plane all enforce2d\n" if mixture.dimension == 2 else ""
+    data = header(mixture.dimension) + "read_data start.data\n" + interactions(mixture)
     return (
-        "min_style cg\n"
+        (restart(mixture, 0.005) if source == "restart" else data)
+        + _dump("thermal.dump", mixture)
+        + "min_style cg\n"
         + "min_modify dmax 0.05 norm max\n"
         + plane
         + "thermo_style custom step pe fmax\nthermo_modify norm no\nthermo 1000\n"
         + f"minimize 0 {tolerance} 20000 200000\n"
-        + f"write_dump all custom inherent.dump id {axes} modify sort id format float %.17g\n"
+        + _dump("inherent.dump", mixture)
         + "variable e equal pe/atoms\nvariable f equal fmax\n"
         + 'print "$(v_e:%.15g) $(v_f:%.15g)" file inherent.txt\n'
     )
 
 
-def quench(mixture: Mixture, tolerance: float, source: str) -> str:
-    """Inherent structure of the configuration in ``start.data`` or ``before.restart``."""
+def _dump(name: str, mixture: Mixture) -> str:
     axes = "xu yu zu"[: 3 * mixture.dimension - 1]
-    start = restart(mixture, 0.005) if source == "restart" else (
-        header(mixture.dimension) + "read_data start.data\n" + interactions(mixture, "pair.table")
-    )
-    return (
-        start
-        + f"write_dump all custom thermal.dump id {axes} modify sort id format float %.17g\n"
-        + minimisation(mixture, tolerance)
-    )
+    return f"write_dump all custom {name} id {axes} modify sort id format float %.17g\n"
 
 
 def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) -> str:
@@ -136,7 +140,7 @@ def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) 
     axes = "xu yu zu"[: 3 * mixture.dimension - 1]
     dump = f"write_dump all custom replica-{number}-{{}}.dump id {axes} modify sort id format float %.12g\n"
     text = "clear\n" + header(mixture.dimension) + f"read_data replica-{number}.data\n"
-    text += interactions(mixture, "pair.table") + f"timestep {config.timestep}\n"
+    text += interactions(mixture) + f"timestep {config.timestep}\n"
     text += dynamics(
         config.thermostat.replicas,
         config.temperature,

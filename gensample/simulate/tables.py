@@ -10,7 +10,7 @@ import torch
 from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import pair_potential
 
-# In units of sigma_ab: 240,000 eps up the repulsion, so that only a broken start comes closer; LAMMPS then stops.
+# In units of sigma_ab: 240,000 eps up the repulsion, so that only a broken start comes closer.
 INNER = 0.4
 POINTS = 20000
 
