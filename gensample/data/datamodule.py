@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning
@@ -26,6 +25,8 @@ from gensample.data.resident import (
 )
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.physics.descriptors import invariant_names, invariants
+from gensample.physics.mixtures import get_mixture
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class KADataModule(lightning.LightningDataModule):
     def store(self) -> Store:
         """The dataset, opened at first use and checked against the settings."""
         if self._store is None:
-            store = Store.open(Path(self.dataset) if Path(self.dataset).is_file() else self.dataset)
+            store = Store.open(self.dataset)
             self._check(store)
             self._store = store
         return self._store
@@ -112,6 +113,11 @@ class KADataModule(lightning.LightningDataModule):
     def num_species(self) -> int:
         """Number of species."""
         return int(self.store.species.max()) + 1
+
+    @property
+    def num_descriptors(self) -> int:
+        """D, zero when no descriptors are served."""
+        return len(invariant_names(get_mixture(self.store.mixture))) if self.descriptors else 0
 
     @property
     def lag_rows(self) -> np.ndarray:
@@ -230,7 +236,7 @@ class KADataModule(lightning.LightningDataModule):
         if self.resident != "auto":
             return bool(self.resident)
         rows, lags = np.arange(self.store.num_configurations), len(self.lag_rows)
-        need = estimate_bytes(self.store, rows, self.cutoff, lags, True, self.descriptors)
+        need = estimate_bytes(self.store, rows, self.cutoff, lags, self.num_descriptors)
         free = free_memory(self.device)
         fits = need < RESIDENT_SHARE * free
         if not fits:
@@ -268,7 +274,7 @@ class KADataModule(lightning.LightningDataModule):
         elif store.propensity is not None:
             record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
         if self.descriptors:
-            record["descriptors"] = self._describe(thermal, inherent, box)
+            record["descriptors"] = self._describe(record, thermal, inherent, box)
         return record
 
     def _add_averages(self, record: Record, row: int, thermal: Tensor, box: Tensor) -> None:
@@ -336,8 +342,10 @@ class KADataModule(lightning.LightningDataModule):
         mean, scale = (x.to(self.device) for x in self.descriptor_statistics())
         return (descriptors - mean[self._species]) / scale[self._species]
 
-    def _describe(self, thermal: Tensor, inherent: Tensor | None, box: Tensor) -> Tensor:
-        raise NotImplementedError
+    def _describe(self, record: Record, thermal: Tensor, inherent: Tensor | None, box: Tensor) -> Tensor:
+        positions = inherent if self.input == "inherent" and inherent is not None else thermal
+        cage = record["cage_vector"].double().norm(dim=-1)
+        return invariants(positions, self._species.cpu(), box, get_mixture(self.store.mixture), cage)
 
 
 def _lag_rows(times: np.ndarray, lags: Sequence[float] | None) -> np.ndarray:

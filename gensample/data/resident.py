@@ -101,18 +101,14 @@ def collate(records: Sequence[Record], species: Tensor, lag_time: Tensor) -> Dat
     return batch
 
 
-def estimate_bytes(
-    store: Any, rows: np.ndarray, cutoff: float, lags: int, fields: bool, descriptors: bool
-) -> int:
-    """Memory of the records of ``rows``, from the mean number of neighbours at the density of the boxes."""
+def estimate_bytes(store: Any, rows: np.ndarray, cutoff: float, lags: int, descriptors: int) -> int:
+    """Memory of the records of ``rows`` with their fields, from the density of the boxes."""
     size, dimension = store.num_particles, store.dimension
     ball = pi * cutoff**2 if dimension == 2 else 4 / 3 * pi * cutoff**3
     edges = size * ball * size / float(np.prod(store.box[0]))
-    per_configuration = edges * (16 + 4 * dimension + 4 * lags) + size * (8 * dimension + 12 * lags)
-    if descriptors:
-        per_configuration += size * 4 * 700
-    if fields:
-        per_configuration += store.replicas[rows].mean() * lags * size * dimension * 4
+    per_configuration = edges * (16 + 4 * dimension + 4 * lags)
+    per_configuration += size * 4 * (2 * dimension + 3 * lags + descriptors)
+    per_configuration += store.replicas[rows].mean() * lags * size * dimension * 4
     return int(per_configuration * len(rows))
 
 

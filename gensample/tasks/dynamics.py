@@ -30,11 +30,14 @@ class DynamicsTask(lightning.LightningModule):
         init_from: official ``.pth`` weights of BOTAN to start a fit from.
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.
         num_species: S, number of species (used by ``normalise``).
+        descriptors: D, number of structural invariants that the network reads.
     """
 
     node_mean: Tensor
     node_scale: Tensor
     edge_scale: Tensor
+    descriptor_mean: Tensor
+    descriptor_scale: Tensor
 
     def __init__(
         self,
@@ -48,20 +51,24 @@ class DynamicsTask(lightning.LightningModule):
         init_from: str | None = None,
         bond_cutoff: float = 1.35,
         num_species: int = 2,
+        descriptors: int = 0,
     ) -> None:
         super().__init__()
         save_plain_hyperparameters(self)
         if not 0 <= p <= 1:
             raise ConfigError(f"model.p must lie in [0, 1], got {p}")
-        self.network: Any = as_module(network)
+        self.network = as_module(network)
         self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
         self.normalise, self.spread, self.init_from = normalise, spread, init_from
         self.bond_cutoff = bond_cutoff
-        width: int = self.network.outputs
+        width = _outputs(self.network)
         lags = width // 2 if spread else width
         self.register_buffer("node_mean", torch.zeros(num_species, width))
         self.register_buffer("node_scale", torch.ones(num_species, width))
         self.register_buffer("edge_scale", torch.ones(lags))
+        # Kept with the weights, so that other data are standardised as the training data were.
+        self.register_buffer("descriptor_mean", torch.zeros(num_species, descriptors))
+        self.register_buffer("descriptor_scale", torch.ones(num_species, descriptors))
         self._scores: list[Score] = []
 
     def forward(self, batch: Any) -> tuple[Tensor, Tensor]:
@@ -80,13 +87,19 @@ class DynamicsTask(lightning.LightningModule):
         return nodes, edges[:, : len(self.edge_scale)]
 
     def setup(self, stage: str) -> None:
-        """Before a fit: initial weights, and the scales of the training split."""
-        if stage != "fit":
-            return
-        if self.init_from is not None:
-            self.network.load_state_dict(load_official(self.init_from))
-        if self.normalise:
-            self._take_scales(self.trainer.datamodule.statistics())  # type: ignore[attr-defined]
+        """Before a fit: initial weights, and the scales of the training split; else hand ours to the data."""
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if stage == "fit":
+            if self.init_from is not None:
+                self.network.load_state_dict(load_official(self.init_from))
+            if self.normalise:
+                self._take_scales(data.statistics())
+            if len(self.descriptor_mean[0]):
+                mean, scale = data.descriptor_statistics()
+                self.descriptor_mean.copy_(mean)
+                self.descriptor_scale.copy_(scale)
+        elif len(self.descriptor_mean[0]):
+            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale)
 
     def _take_scales(self, found: dict[str, Tensor]) -> None:
         kinds = ("propensity", "spread") if self.spread else ("propensity",)
@@ -173,3 +186,10 @@ class DynamicsTask(lightning.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _outputs(network: nn.Module) -> int:
+    outputs = getattr(network, "outputs", None)
+    if not isinstance(outputs, int):
+        raise ConfigError(f"{type(network).__name__} must say how many outputs it has: attribute `outputs`")
+    return outputs

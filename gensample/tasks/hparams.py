@@ -27,7 +27,7 @@ def save_plain_hyperparameters(task: lightning.LightningModule) -> None:
     if networks:
         task.hparams.update({name: specification(value) for name, value in networks.items()})
         task.hparams["_class_path"] = _class_path(type(task))
-        task._hparams_initial = copy.copy(task.hparams)
+        object.__setattr__(task, "_hparams_initial", copy.copy(task.hparams))
 
 
 def specification(module: nn.Module) -> dict[str, Any]:

@@ -229,3 +229,36 @@ def test_a_resumed_run_sees_what_an_unbroken_one_sees(dataset, tmp_path, steps):
     trainer(tmp_path / "c", max_epochs=3).fit(rest, KADataModule(dataset, **settings), ckpt_path=last)
     assert len(whole.seen) == 9
     assert part.seen + rest.seen == whole.seen
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    return str(write_dataset(tmp_path_factory.mktemp("data") / "wide.h5", box=10.5))
+
+
+def test_descriptors_are_standardised_within_each_species(wide):
+    data = make(wide, descriptors=True)
+    values = torch.cat([data.batch([row]).descriptors for row in data.rows("train")])
+    species = data._species.repeat(3)
+    assert values.shape[1] == data.num_descriptors
+    for s in range(2):
+        varying = data.descriptor_statistics()[1][s] != 1
+        of = values[species == s].double()
+        assert varying.float().mean() > 0.5
+        assert of.mean(0).abs().max() < 1e-3
+        torch.testing.assert_close(
+            of.std(0, unbiased=False)[varying], torch.ones(int(varying.sum())).double()
+        )
+
+
+def test_descriptors_by_given_statistics(wide):
+    data = make(wide, descriptors=True)
+    count = data.num_descriptors
+    raw = data._record(5)["descriptors"]
+    data.use_descriptor_statistics(torch.ones(2, count), torch.full((2, count), 2.0))
+    torch.testing.assert_close(data.batch([5]).descriptors, (raw - 1) / 2)
+
+
+def test_descriptors_of_the_inherent_structure(wide):
+    thermal, inherent = make(wide, descriptors=True), make(wide, descriptors=True, input="inherent")
+    assert not torch.allclose(thermal._record(0)["descriptors"], inherent._record(0)["descriptors"])

@@ -142,3 +142,29 @@ def test_checkpoint_holds_the_average(dataset, tmp_path):
 def test_wrong_number_of_outputs_says_what_to_set(dataset):
     with pytest.raises(ConfigError, match=r"set model.network.outputs to 3"):
         trainer().validate(small(outputs=2), KADataModule(dataset), verbose=False)
+
+
+class Linear(torch.nn.Module):
+    """Linear in the descriptors: a network that reads them and nothing else."""
+
+    def __init__(self, descriptors: int, outputs: int) -> None:
+        super().__init__()
+        self.descriptors, self.outputs = descriptors, outputs
+        self.node = torch.nn.Linear(descriptors, outputs)
+
+    def forward(self, data):
+        return self.node(data.descriptors), data.edge_vector.new_zeros(len(data.edge_vector), self.outputs)
+
+
+def test_other_data_are_standardised_as_the_training_data_were(tmp_path):
+    ours, theirs = (
+        str(write_dataset(tmp_path / f"{seed}.h5", box=10.5, seed=seed, split=["train", "test"]))
+        for seed in (1, 2)
+    )
+    data = KADataModule(ours, descriptors=True)
+    task = DynamicsTask(Linear(data.num_descriptors, 3), p=1.0, descriptors=data.num_descriptors)
+    trainer(max_epochs=1).fit(task, data)
+    other = KADataModule(theirs, descriptors=True)
+    trainer().test(task, other, verbose=False)
+    for kept, used in zip(other.descriptor_statistics(), data.descriptor_statistics(), strict=True):
+        assert torch.equal(kept, used)
