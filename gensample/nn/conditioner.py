@@ -21,7 +21,7 @@ from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cu
 class Condition:
     """Output of a conditioner.
 
-    scalars: (n, H); vectors: (n, V, d); edges: (E, H_e); propensity, spread: (n, K) in LJ units;
+    scalars: (n, H); vectors: (n, d, V); edges: (E, H_e); propensity, spread: (n, K) in LJ units;
     elongation: (E, K). Widths may be zero.
     """
 
@@ -48,7 +48,7 @@ class BotanConditioner(nn.Module):
     def forward(self, data: Any) -> Condition:
         """Latents and predictions for the configurations of a batch."""
         nodes, edges = self.botan.latents(data)
-        empty = nodes.new_zeros(len(nodes), 0, data.edge_vector.shape[-1])
+        empty = nodes.new_zeros(len(nodes), data.edge_vector.shape[-1], 0)
         decode = self.botan.decoder
         return Condition(nodes, empty, edges, decode(nodes), self.spread(nodes), decode(edges))
 
@@ -105,7 +105,7 @@ class EquivariantConditioner(nn.Module):
         scalars = self.species(data.species) + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
         if self.encode is not None:
             scalars = scalars + self.encode(data.descriptors)
-        vectors = self.lift(data.cage_vector.unsqueeze(-1)).transpose(-1, -2)
+        vectors = self.lift(data.cage_vector.unsqueeze(-1))
         return scalars.unsqueeze(1), vectors.unsqueeze(1), bonds
 
     def _elongation(self, scalars: Tensor, bonds: Bonds) -> Tensor:

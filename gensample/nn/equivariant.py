@@ -48,12 +48,14 @@ class Interaction(nn.Module):
     """One round: messages along bonds, then an update of each node's scalars and vectors.
 
     Messages reach the destination. The first layer of the message network acts on node scalars before they are
-    gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, once per node instead of once per edge.
+    gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, once per node instead of once per edge. Vectors enter the
+    update through their lengths and inner products, normalised, so that depth does not make them grow.
     """
 
     def __init__(self, width: int, vectors: int, static: int, dynamic: int) -> None:
         super().__init__()
         self.width, self.vectors = width, vectors
+        self.norm = nn.LayerNorm(width)
         self.from_source = nn.Linear(width, width)
         self.from_destination = nn.Linear(width, width, bias=False)
         self.from_static = nn.Linear(static, width, bias=False)
@@ -64,15 +66,15 @@ class Interaction(nn.Module):
         self.update = MLP([2 * width + 2 * vectors, width, width + 2 * vectors], nn.SiLU)
 
     def forward(self, scalars: Tensor, vectors: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
-        """New scalars (n, F, H) and vectors (n, F, V, d)."""
-        received, pushed = self._receive(scalars, vectors, bonds)
-        vectors = vectors + pushed
-        left, right = self.mix(vectors.transpose(-1, -2)).chunk(2, -1)
-        invariants = torch.cat([(left * right).sum(-2), right.square().sum(-2)], -1)
-        out = self.update(torch.cat([scalars, received, invariants], -1))
+        """New scalars (n, F, H) and vectors (n, F, d, V)."""
+        known = self.norm(scalars)
+        received, pushed = self._receive(known, vectors, bonds)
+        vectors = normalise(vectors + pushed)
+        left, right = self.mix(vectors).chunk(2, -1)
+        invariants = torch.cat([(left * right).sum(-2), left.square().sum(-2)], -1)
+        out = self.update(torch.cat([known, received, invariants], -1))
         gain, keep, add = out.split([self.width, self.vectors, self.vectors], -1)
-        vectors = vectors * (1 + keep.unsqueeze(-1)) + (left * add.unsqueeze(-2)).transpose(-1, -2)
-        return scalars + gain, vectors
+        return scalars + gain, vectors * (1 + keep.unsqueeze(-2)) + left * add.unsqueeze(-2)
 
     def _receive(self, scalars: Tensor, vectors: Tensor, bonds: Bonds) -> tuple[Tensor, Tensor]:
         hidden = self.from_source(scalars).index_select(0, bonds.source)
@@ -81,10 +83,16 @@ class Interaction(nn.Module):
         if self.from_dynamic is not None:
             hidden = hidden + self.from_dynamic(bonds.dynamic)
         message = self.message(nn.functional.silu(hidden)) * bonds.weight.view(-1, 1, 1)
-        value, *gates = message.split([self.width, *[self.vectors] * self.kinds], -1)
-        pushed = gates[0].unsqueeze(-1) * bonds.direction.view(-1, 1, 1, bonds.direction.shape[-1])
-        pushed = pushed + gates[1].unsqueeze(-1) * vectors.index_select(0, bonds.source)
+        value, *gates = (part.contiguous() for part in message.split([self.width, *[self.vectors] * self.kinds], -1))
+        pushed = gates[0].unsqueeze(-2) * bonds.direction.unsqueeze(1).unsqueeze(-1)
+        pushed = pushed + gates[1].unsqueeze(-2) * vectors.index_select(0, bonds.source)
         if bonds.relative is not None:
-            pushed = pushed + gates[2].unsqueeze(-1) * bonds.relative.unsqueeze(-2)
+            pushed = pushed + gates[2].unsqueeze(-2) * bonds.relative.unsqueeze(-1)
         count = scalars.shape[0]
         return sum_per_node(value, bonds.destination, count), sum_per_node(pushed, bonds.destination, count)
+
+
+def normalise(vectors: Tensor) -> Tensor:
+    """Vectors (..., d, V) divided by sqrt(1 + mean square length over V): small ones as they are, large ones bounded."""
+    mean_square = vectors.square().sum(-2, keepdim=True).mean(-1, keepdim=True)
+    return vectors * torch.rsqrt(1 + mean_square)

@@ -84,7 +84,7 @@ class VelocityNetwork(nn.Module):
             scalars, vectors = layer(scalars * (1 + gain) + shift, vectors, bonds)
         late = clock.index_select(0, data.batch)
         gates = self.gate(torch.cat([scalars, late], -1))
-        return (gates.unsqueeze(-1) * vectors).sum(-2)
+        return (gates.unsqueeze(-2) * vectors).sum(-1)
 
     def _clock_features(self, s: Tensor, setting: Setting) -> Tensor:
         phases = math.pi * s.unsqueeze(-1) * torch.arange(1, FREQUENCIES + 1, dtype=s.dtype, device=s.device)
@@ -95,7 +95,7 @@ class VelocityNetwork(nn.Module):
     def _encode(self, field: Tensor, data: Any, setting: Setting) -> tuple[Tensor, Tensor]:
         scale = setting.scale.unsqueeze(-1)
         cage = data.cage_vector.unsqueeze(1) / scale
-        known = [field.unsqueeze(-2), cage.unsqueeze(-2)]
+        known = [field.unsqueeze(-1), cage.expand_as(field).unsqueeze(-1)]
         length = field.norm(dim=-1, keepdim=True)
         scalars = self.norms(torch.cat([length, cage.norm(dim=-1, keepdim=True), scale.log()], -1))
         scalars = scalars + self.species(data.species).unsqueeze(1)
@@ -106,7 +106,7 @@ class VelocityNetwork(nn.Module):
             assert setting.condition is not None
             given = setting.condition.vectors.unsqueeze(1)
             known.append(given.expand(-1, field.shape[1], -1, -1))
-        return scalars, self.lift(torch.cat(known, -2).transpose(-1, -2)).transpose(-1, -2)
+        return scalars, self.lift(torch.cat(known, -1))
 
     def _bonds(self, x: Tensor, field: Tensor, data: Any, setting: Setting) -> Bonds:
         source, destination = data.edge_index[0], data.edge_index[1]

@@ -1,0 +1,331 @@
+"""The displacement generator: p(u | x, t, T) by flow matching on the particle graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import lightning
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError
+from gensample.flow.objective import flow_matching_loss
+from gensample.flow.path import get_path
+from gensample.flow.precondition import input_gain, output_gain, skip_gain
+from gensample.flow.prior import FieldContext, remove_drift
+from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
+from gensample.nn.velocity import Setting, VelocityNetwork
+from gensample.sampling.ode import Velocity, integrate
+from gensample.seeding import torch_generator
+from gensample.tasks.priors import make_prior
+
+# Keys of the random streams.
+TRAIN, VALIDATE, DRAW = range(3)
+
+
+class DisplacementTask(lightning.LightningModule):
+    """Conditioner, prior, path and velocity network, trained together.
+
+    For ``regression_epochs`` only the conditioner is trained, on the averages over replicas (propensity, spread,
+    bond elongation); then the velocity, with the conditioner frozen or trained along.
+
+    Args:
+        lag_times: lag times of the training data; a sample is drawn at one of them.
+        num_species: number of species.
+        dimension: d.
+        cutoff: of the graph.
+        input: positions that the graph is built from.
+        descriptors: number of structural invariants that the conditioner reads.
+        conditioner: "none", "botan" or "equivariant".
+        train_conditioner: whether the conditioner goes on learning with the velocity.
+        prior: "species", "particle" (scales from the predicted propensity) or "elastic" (spatially correlated).
+        path: "linear", "trigonometric" or "variance-preserving".
+        width: node scalars of both networks.
+        vectors: node vectors of both networks.
+        layers: rounds of message passing of the velocity network.
+        conditioner_layers: rounds of the conditioner.
+        dropout: on the conditioner's descriptors.
+        regression_epochs: epochs of regression before the flow.
+        regression_weight: weight of the regression loss while the conditioner is trained along.
+        regression_lr, lr: learning rates (Adam) of the two phases; the second decays by a cosine.
+        weight_decay: of AdamW.
+        steps: solver steps of the ensembles drawn in validation.
+        validation_replicas: replicas of those ensembles; zero for none.
+        validation_every: epochs between them.
+        seed: of the noise of training and validation.
+
+    Raises:
+        ConfigError: a prior that needs a conditioner without one.
+    """
+
+    def __init__(
+        self,
+        lag_times: list[float],
+        num_species: int,
+        dimension: int,
+        cutoff: float,
+        input: Literal["thermal", "inherent"] = "thermal",
+        descriptors: int = 0,
+        conditioner: Literal["none", "botan", "equivariant"] = "equivariant",
+        train_conditioner: bool = True,
+        prior: Literal["species", "particle", "elastic"] = "species",
+        path: Literal["linear", "trigonometric", "variance-preserving"] = "linear",
+        width: int = 64,
+        vectors: int = 16,
+        layers: int = 5,
+        conditioner_layers: int = 3,
+        dropout: float = 0.0,
+        regression_epochs: int = 0,
+        regression_weight: float = 0.1,
+        regression_lr: float = 1e-3,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-4,
+        steps: int = 8,
+        validation_replicas: int = 0,
+        validation_every: int = 10,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        if prior == "particle" and conditioner == "none":
+            raise ConfigError(
+                "prior=particle takes its scales from a conditioner; set conditioner, or another prior"
+            )
+        self.path = get_path(path)
+        self.prior = make_prior(prior, num_species, len(lag_times), cutoff)
+        self.conditioner = self._make_conditioner()
+        self.network = VelocityNetwork(
+            num_species,
+            *(
+                [getattr(self.conditioner, name) for name in ("width", "vectors", "edge_width")]
+                if self.conditioner
+                else []
+            ),
+            width=width,
+            vectors=vectors,
+            layers=layers,
+            cutoff=cutoff,
+        )
+        self._register_statistics(num_species, lag_times, descriptors)
+
+    def _make_conditioner(self) -> BotanConditioner | EquivariantConditioner | None:
+        h = self.hparams
+        outputs = len(h.lag_times)
+        if h.conditioner == "botan":
+            return BotanConditioner(h.dimension, outputs, h.width)
+        if h.conditioner == "equivariant":
+            return EquivariantConditioner(
+                outputs,
+                h.num_species,
+                h.descriptors,
+                h.width,
+                h.vectors,
+                h.conditioner_layers,
+                h.cutoff,
+                h.dropout,
+            )
+        return None
+
+    def _register_statistics(self, num_species: int, lag_times: list[float], descriptors: int) -> None:
+        count = len(lag_times)
+        self.lag_time: Tensor
+        self.target_mean: Tensor
+        self.target_scale: Tensor
+        self.register_buffer("lag_time", torch.tensor(lag_times, dtype=torch.float32))
+        # Propensity and spread are regressed in units of their mean over each species.
+        self.register_buffer("target_mean", torch.zeros(2, num_species, count))
+        self.register_buffer("target_scale", torch.ones(2, num_species, count))
+        self.register_buffer("descriptor_mean", torch.zeros(num_species, descriptors))
+        self.register_buffer("descriptor_scale", torch.ones(num_species, descriptors))
+
+    # What a sampler needs
+
+    def condition(self, data: Any) -> Condition | None:
+        """The conditioner's output for a batch, in LJ units; once per configuration."""
+        if self.conditioner is None:
+            return None
+        raw = self.conditioner(data)
+        mean, scale = self.target_mean[:, data.species], self.target_scale[:, data.species]
+        return Condition(
+            raw.scalars,
+            raw.vectors,
+            raw.edges,
+            mean[0] + scale[0] * raw.propensity,
+            mean[1] + scale[1] * raw.spread,
+            raw.elongation,
+        )
+
+    def context(self, data: Any, field_lag: Tensor, condition: Condition | None) -> FieldContext:
+        """What the prior may know of a batch."""
+        return FieldContext(
+            data.species,
+            data.batch,
+            int(data.num_graphs),
+            data.edge_index,
+            data.edge_vector,
+            field_lag,
+            None if condition is None else condition.propensity.detach(),
+        )
+
+    def bind(self, data: Any, context: FieldContext, condition: Condition | None) -> Velocity:
+        """velocity(x (n, F, d), s () or (n, F)) in LJ units, drift-free, for the configurations of a batch."""
+        scale = self.prior.scale(context)
+        setting = Setting(self.lag_time[context.field_lag], data.temperature, scale, condition)
+
+        def velocity(x: Tensor, s: Tensor) -> Tensor:
+            at_field = s.expand(context.field_lag.shape) if s.ndim == 0 else s[data.ptr[:-1]]
+            at_node = s if s.ndim == 0 else s.unsqueeze(-1)
+            learned = self.network(input_gain(self.path, at_node) * x, at_field, data, setting)
+            v = skip_gain(self.path, at_node) * x
+            v = v + output_gain(self.path, at_node) * scale.unsqueeze(-1) * learned
+            return remove_drift(v, context.num_graphs)
+
+        return velocity
+
+    @torch.no_grad()
+    def draw(
+        self,
+        data: Any,
+        field_lag: Tensor,
+        noise: Tensor,
+        method: str = "heun2",
+        steps: int = 8,
+        **solver: Any,
+    ) -> tuple[Tensor, int]:
+        """Displacement fields (n, F, d) from white noise of that shape, and the number of function evaluations."""
+        condition = self.condition(data)
+        context = self.context(data, field_lag, condition)
+        start = self.prior.colour(context, noise)
+        return integrate(self.bind(data, context, condition), start, method=method, steps=steps, **solver)
+
+    # Lightning
+
+    def setup(self, stage: str) -> None:
+        """Take the statistics of the training split at the first fit; a checkpoint brings its own."""
+        if stage != "fit" or self.trainer.ckpt_path is not None:
+            return
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        from gensample.tasks.priors import fit_statistics
+
+        fit_statistics(self, data)
+
+    @property
+    def regressing(self) -> bool:
+        """Whether only the conditioner is trained in this epoch."""
+        return self.conditioner is not None and self.current_epoch < self.hparams.regression_epochs
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """Regression loss, flow-matching loss, or both."""
+        trained = self.regressing or self.hparams.train_conditioner
+        with torch.set_grad_enabled(trained):
+            condition = self.condition(batch)
+        loss = batch.pos.new_zeros(())
+        if condition is not None and trained:
+            regression = self.regression_loss(batch, condition)
+            self.log("train/regression", regression, batch_size=batch.num_graphs)
+            loss = regression * (1.0 if self.regressing else self.hparams.regression_weight)
+        if not self.regressing:
+            generator = torch_generator(
+                self.hparams.seed, TRAIN, self.global_step, self.global_rank, device=self.device
+            )
+            flow = self.flow_loss(batch, condition, generator).mean()
+            self.log("train/flow", flow, prog_bar=True, batch_size=batch.num_graphs)
+            loss = loss + flow
+        return loss
+
+    def regression_loss(self, batch: Any, condition: Condition) -> Tensor:
+        """Mean square errors of propensity, spread and elongation in units of their variation, summed."""
+        scale = self.target_scale[:, batch.species]
+        node = ((condition.propensity - batch.propensity) / scale[0]).square().mean()
+        spread = ((condition.spread - batch.spread) / scale[1]).square().mean()
+        edge = ((condition.elongation - batch.elongation) / self.target_scale[0, 0]).square().mean()
+        return node + 0.5 * spread + edge
+
+    def flow_loss(
+        self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
+    ) -> Tensor:
+        """Flow-matching loss of each field in units of the best linear prediction, (B, F)."""
+        context = self.context(batch, batch.field_lag, condition)
+        if s is None:
+            s = torch.rand(batch.field_lag.shape, generator=generator, device=batch.pos.device)
+        at_node = s[batch.batch]
+        x0 = self.prior.sample(context, generator)
+        weight = (self.prior.scale(context) * output_gain(self.path, at_node)).pow(-2)
+        velocity = self.bind(batch, context, condition)
+        return flow_matching_loss(
+            velocity, x0, batch.displacement, at_node, self.path, weight, num_graphs=context.num_graphs
+        )
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Losses at fixed path times and noise, the conditioner's Pearson, now and then an ensemble."""
+        condition = self.condition(batch)
+        if condition is not None:
+            self._log_regression(batch, condition)
+        if self.regressing:
+            return
+        fields = batch.field_lag.shape[1]
+        s = ((torch.arange(fields, device=self.device) + 0.5) / fields).expand(batch.field_lag.shape)
+        generator = torch_generator(self.hparams.seed, VALIDATE, index, device=self.device)
+        loss = self.flow_loss(batch, condition, generator, s).mean()
+        self.log("val/flow", loss, prog_bar=True, batch_size=batch.num_graphs)
+        due = (self.current_epoch + 1) % self.hparams.validation_every == 0
+        if self.hparams.validation_replicas and due:
+            self._log_ensemble(batch, index)
+
+    def _log_regression(self, batch: Any, condition: Condition) -> None:
+        self.log(
+            "val/regression",
+            self.regression_loss(batch, condition),
+            prog_bar=True,
+            batch_size=batch.num_graphs,
+        )
+        a = batch.species == 0
+        for k, t in enumerate(self.lag_time.tolist()):
+            score = _pearson(condition.propensity[a, k], batch.propensity[a, k])
+            self.log(f"val/pearson_A_t{t:g}", score, batch_size=batch.num_graphs)
+
+    def _log_ensemble(self, batch: Any, index: int) -> None:
+        replicas = self.hparams.validation_replicas
+        a = batch.species == 0
+        for k, t in enumerate(self.lag_time.tolist()):
+            generator = torch_generator(self.hparams.seed, DRAW, index, k, device=self.device)
+            lag = torch.full((int(batch.num_graphs), replicas), k, device=self.device)
+            noise = torch.randn(len(a), replicas, batch.pos.shape[1], generator=generator, device=self.device)
+            fields, _ = self.draw(batch, lag, noise, steps=self.hparams.steps)
+            length = fields.norm(dim=-1)[a]
+            mean = length.mean(1)
+            values = {
+                "pearson_draws": _pearson(mean, batch.propensity[a, k]),
+                "mean_ratio": mean.mean() / batch.propensity[a, k].mean(),
+                "overlap": (length < 0.3).float().mean(),
+                "chi4": int(a.sum()) * (length < 0.3).float().mean(0).var(),
+            }
+            for name, value in values.items():
+                self.log(f"val/{name}_A_t{t:g}", value, batch_size=batch.num_graphs)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a constant rate during regression, then warm-up and cosine decay."""
+        h = self.hparams
+        optimizer = torch.optim.AdamW(self.parameters(), lr=1.0, weight_decay=h.weight_decay)
+        total = max(int(self.trainer.estimated_stepping_batches), 1)
+        first = int(total * min(h.regression_epochs / max(self.trainer.max_epochs or 1, 1), 1.0))
+
+        def rate(step: int) -> float:
+            if self.conditioner is not None and step < first:
+                return h.regression_lr * _cosine(step, first)
+            return h.lr * _cosine(step - first, total - first)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _cosine(step: int, total: int, warmup: int = 100) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
+    return decay * min((step + 1) / warmup, 1.0)
+
+
+def _pearson(x: Tensor, y: Tensor) -> Tensor:
+    x, y = x - x.mean(), y - y.mean()
+    return (x * y).sum() / (x.norm() * y.norm()).clamp(min=1e-12)
