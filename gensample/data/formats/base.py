@@ -148,6 +148,8 @@ def as_floats(value: object, name: str, shape: tuple[int | None, ...] | None = N
         DataError: not numbers, another shape, or a value that is not finite.
     """
     try:
+        if value is None:  # numpy would make it NaN
+            raise TypeError
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{name}: expected an array of numbers, got {type(value).__name__}") from None
