@@ -1,0 +1,77 @@
+"""The README's code runs: its command lines parse, its Python is executed, its links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from gensample import zoo
+from gensample.cli import COMMANDS, build_parser, main
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+COMMAND_LINES = [
+    shlex.split(line, comments=True)
+    for block in blocks("bash")
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.strip() and not line.startswith("#")
+]
+GENSAMPLE = [words[1:] for words in COMMAND_LINES if words[0] == "gensample"]
+
+
+def test_every_command_is_shown_or_a_sibling_is():
+    shown = {words[0] for words in GENSAMPLE}
+    assert {COMMANDS[name].module for name in shown} == {command.module for command in COMMANDS.values()}
+
+
+@pytest.mark.parametrize("words", GENSAMPLE, ids=" ".join)
+def test_command_lines_parse(words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if COMMANDS[words[0]].module != "train":
+        build_parser(words[0]).parse_intermixed_args(words[1:])
+        return
+    config = words[words.index("--config") + 1]
+    if config.startswith("runs/"):  # written by the line above it
+        pytest.skip(f"{config} exists after the fit only")
+    assert main([*words, "--print_config"]) == 0
+
+
+def test_make_targets_exist():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    asked = [words[1] for words in COMMAND_LINES if words[0] == "make"]
+    assert {"demo", "test"} <= set(asked) <= set(targets)
+
+
+def test_nothing_else_is_shown():
+    assert {words[0] for words in COMMAND_LINES} == {"make", "gensample"}
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_runs(code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    missing = [name for name in re.findall(r'load_model\("(.*?)"\)', code) if name not in zoo.names()]
+    if missing:
+        pytest.skip(f"{missing} not released yet")
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Pearson" in capsys.readouterr().out
+
+
+def test_python_is_about_twelve_lines():
+    lines = [line for line in blocks("python")[0].splitlines() if line and "import" not in line]
+    assert len(lines) <= 12
+
+
+def test_at_most_150_lines():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)(.*?)\)", README))
+def test_links_lead_somewhere(target):
+    assert (ROOT / target).exists()
