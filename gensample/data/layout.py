@@ -1,0 +1,65 @@
+"""What an HDF5 file must hold to be a dataset; see docs/data-format.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+
+from gensample.errors import DataError
+
+FORMAT = "gensample"
+VERSION = 1
+SPLITS = ("train", "val", "test")
+ATTRIBUTES = ("version", "mixture", "temperature", "density", "truncation", "source")
+# Dimensions of each array: configurations C, replicas R, lags K, particles N, space d.
+ARRAYS = {
+    "positions": "CNd",
+    "times": "K",
+    "done": "CR",
+    "species": "N",
+    "box": "Cd",
+    "split": "C",
+    "replicas": "C",
+    "inherent": "CNd",
+    "displacements": "CRKNd",
+    "propensity": "CKN",
+    "bond_breaking": "CKN",
+    "source_configuration": "C",
+}
+REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
+
+
+def check_layout(file: h5py.File, path: Path) -> None:
+    """Format, version, attributes, and shapes that fit each other; values are not read.
+
+    Raises:
+        DataError: what is missing or does not fit.
+    """
+    if file.attrs.get("format") != FORMAT:
+        raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
+    missing = [name for name in ATTRIBUTES if name not in file.attrs]
+    missing += [name for name in REQUIRED if not isinstance(file.get(name), h5py.Dataset)]
+    if missing:
+        raise DataError(f"{path} lacks {', '.join(missing)}; the file is damaged, make it again")
+    if file.attrs["version"] > VERSION:
+        raise DataError(
+            f"{path} has format version {file.attrs['version']}, this gensample reads up to {VERSION}; "
+            "upgrade gensample"
+        )
+    _check_shapes(file, path)
+
+
+def _check_shapes(file: h5py.File, path: Path) -> None:
+    sizes: dict[str, int] = {}
+    for name, letters in ARRAYS.items():
+        if name not in file:
+            continue
+        shape = file[name].shape
+        expected = tuple(sizes.get(letter, letter) for letter in letters)
+        fits = len(shape) == len(letters) and all(
+            sizes.setdefault(letter, size) == size for letter, size in zip(letters, shape, strict=True)
+        )
+        if not fits:
+            wanted = ", ".join(map(str, expected))
+            raise DataError(f"{path}: {name} has shape {shape}, expected ({wanted}); make the file again")

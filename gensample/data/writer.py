@@ -1,0 +1,239 @@
+"""Writing a dataset: laid out at once, replicas in any order, nothing half-written on bad input."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+import gensample
+from gensample.data.layout import FORMAT, SPLITS, VERSION, check_layout
+from gensample.errors import DataError
+
+# Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
+LIBVER = ("v108", "v110")
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def software_versions() -> dict[str, str]:
+    """Versions that a dataset records about the programs that wrote it."""
+    return {
+        "gensample": gensample.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "h5py": h5py.__version__,
+    }
+
+
+class StoreWriter:
+    """Writes one dataset; replicas may come in any order and are marked when complete.
+
+    Raises:
+        DataError: an array has the wrong shape or is not finite.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        *,
+        mixture: str,
+        temperature: float | np.ndarray,
+        density: float,
+        truncation: str,
+        source: str,
+        species: np.ndarray,
+        box: np.ndarray,
+        split: Sequence[str],
+        positions: np.ndarray,
+        times: np.ndarray,
+        replicas: np.ndarray,
+        inherent: np.ndarray | None = None,
+        inherent_attrs: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        command: str | None = None,
+        propensity: np.ndarray | None = None,
+        bond_breaking: np.ndarray | None = None,
+        extra_attrs: Mapping[str, Any] | None = None,
+        displacements: bool = True,
+    ) -> StoreWriter:
+        """Lay out a new file at ``path``; shapes as in docs/data-format.md."""
+        positions = np.asarray(positions, np.float64)
+        if positions.ndim != 3:
+            raise DataError(f"positions must have shape (C, N, d), got {positions.shape}")
+        attributes = {
+            "format": FORMAT,
+            "version": VERSION,
+            "mixture": mixture,
+            "temperature": temperature,
+            "density": density,
+            "units": "lj",
+            "truncation": truncation,
+            "source": source,
+            "command": command or "",
+            "seed": -1 if seed is None else seed,
+            "software": json.dumps(software_versions()),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **(extra_attrs or {}),
+        }
+        count, particles, dimension = positions.shape
+        with _removed_on_error(Path(path)):
+            writer = cls(h5py.File(path, "w", libver=LIBVER))
+            with writer._closed_on_error():
+                writer._write_attributes(attributes, count)
+                writer._put("species", np.asarray(species, np.int8), (particles,))
+                writer._put("box", np.asarray(box, np.float64), (count, dimension))
+                writer._put_split(split, count)
+                writer._put("positions", positions, positions.shape)
+                writer._put_times(np.asarray(times, np.float64))
+                writer._put("replicas", np.asarray(replicas, np.int32), (count,))
+                for name, array in (("propensity", propensity), ("bond_breaking", bond_breaking)):
+                    if array is not None:
+                        writer._put(name, np.asarray(array, np.float32), (count, len(times), particles))
+                if inherent is not None:
+                    writer.write_inherent(inherent, inherent_attrs or {})
+                longest = int(np.max(replicas, initial=0))
+                writer._reserve((count, longest, len(times), particles, dimension), displacements)
+        return writer
+
+    @classmethod
+    def resume(cls, path: str | Path) -> StoreWriter:
+        """Open an existing file for writing more replicas or inherent structures."""
+        with h5py.File(path, "r") as file:
+            check_layout(file, Path(path))
+        return cls(h5py.File(path, "r+", libver=LIBVER))
+
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def _write_attributes(self, attributes: Mapping[str, Any], count: int) -> None:
+        temperature = np.asarray(attributes["temperature"], np.float64)
+        if temperature.shape not in ((), (count,)) or not (temperature > 0).all():
+            raise DataError(
+                f"temperature must be positive, one or {count} values, got {attributes['temperature']}"
+            )
+        for name, value in attributes.items():
+            self._file.attrs[name] = value
+
+    def _put(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+        _check(name, array, shape)
+        self._file.create_dataset(name, data=array, compression="gzip", compression_opts=9, shuffle=True)
+
+    def _put_split(self, split: Sequence[str], count: int) -> None:
+        names = [str(name) for name in split]
+        if len(names) != count or not set(names) <= set(SPLITS):
+            raise DataError(
+                f"split must name one of {SPLITS} for each of {count} configurations, got {names}"
+            )
+        self._file.create_dataset("split", data=names, dtype=h5py.string_dtype())
+
+    def _put_times(self, times: np.ndarray) -> None:
+        if times.ndim != 1 or not (times > 0).all() or not (np.diff(times) > 0).all():
+            raise DataError(f"lag times must be positive and increase, got {times.tolist()}")
+        self._put("times", times, times.shape)
+
+    def _reserve(self, shape: tuple[int, ...], fields: bool) -> None:
+        """Room for displacements (C, R, K, N, d), one chunk for each replica, and what is complete."""
+        self._file.create_dataset("done", data=np.zeros(shape[:2], bool))
+        if fields and 0 in shape:
+            self._file.create_dataset("displacements", shape=shape, dtype="f4")
+        elif fields:
+            layout = {"chunks": (1, 1, *shape[2:]), "compression": "gzip", "compression_opts": 9}
+            self._file.create_dataset("displacements", shape=shape, dtype="f4", shuffle=True, **layout)
+
+    def write_replica(self, configuration: int, replica: int, displacement: np.ndarray) -> None:
+        """Store one replica (K, N, d) and mark it complete."""
+        target, planned = self._file["displacements"], int(self._file["replicas"][configuration])
+        if not 0 <= replica < planned:
+            raise DataError(f"configuration {configuration} has {planned} replicas, got number {replica}")
+        if displacement.shape != target.shape[2:]:
+            raise DataError(f"a replica must have shape {target.shape[2:]}, got {displacement.shape}")
+        if not np.isfinite(displacement).all():
+            raise DataError(f"configuration {configuration}, replica {replica}: displacements are not finite")
+        target[configuration, replica] = displacement
+        self._file["done"][configuration, replica] = True
+
+    def write_inherent(self, inherent: np.ndarray, attrs: Mapping[str, Any]) -> None:
+        """Store inherent structures (C, N, d) and how they were made, replacing older ones."""
+        inherent = np.asarray(inherent, np.float64)
+        shape = self._file["positions"].shape
+        _check("inherent", inherent, shape)
+        if "inherent" in self._file:
+            del self._file["inherent"]
+        self._put("inherent", inherent, shape)
+        self._file["inherent"].attrs.update(attrs)
+
+    def write_array(self, name: str, array: np.ndarray) -> None:
+        """Store a further array, such as ``source_configuration`` or ``equilibration/energy``."""
+        self._put(name, np.asarray(array), np.asarray(array).shape)
+
+    @property
+    def done(self) -> np.ndarray:
+        """Which replicas are complete, (C, R)."""
+        return np.asarray(self._file["done"][...])
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _check(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise DataError(f"{name} must have shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} holds values that are not finite; mend the source")
+
+
+@contextmanager
+def _removed_on_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
