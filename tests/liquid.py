@@ -35,7 +35,9 @@ def make_liquid(mixture="ka3d-fs", per_edge=6, replicas=3, lags=1, seed=0):
     size = per_edge**m.dimension
     edge = m.edge_length(size)
     grid = np.stack(np.meshgrid(*[np.arange(per_edge)] * m.dimension, indexing="ij"), axis=-1)
-    positions = grid.reshape(size, m.dimension) * edge / per_edge + rng.uniform(-0.02, 0.02, (size, m.dimension))
+    positions = grid.reshape(size, m.dimension) * edge / per_edge + rng.uniform(
+        -0.02, 0.02, (size, m.dimension)
+    )
     positions %= edge  # half of the particles on a face lie at its other side
     species = rng.permutation(m.species(size).numpy())
     scale = 0.1 * np.arange(1, lags + 1)[:, None, None]

@@ -184,7 +184,8 @@ def with_nan(path, key="positions"):
         (lambda p: rewrite(p, types=np.full(216, 0.5)), "whole numbers"),
         (lambda p: rewrite(p, types=None), "no known kind"),
         (lambda p: rewrite(p, initial_positions=np.zeros((216, 3))), "overlap"),
-        (lambda p: p.write_bytes(b""), "no known format"),
+        (lambda p: p.write_bytes(b""), "is empty"),
+        (lambda p: p.write_bytes(b"junk"), "no known format"),
     ],
 )
 def test_damaged_botan_files_are_refused_with_one_line(tmp_path, capsys, out, damage, match):

@@ -94,18 +94,27 @@ def read_head(path: Path, size: int = 4096) -> bytes:
                 head = file.read(size)
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read ({error})") from None
+    if not head:
+        raise DataError(f"{path} is empty; fetch or make it again")
     return head
 
 
 def read_text(path: Path) -> str:
-    """Whole text file, decompressed when it is gzip."""
+    """Whole text file, decompressed when it is gzip.
+
+    Raises:
+        DataError: not text, or cut within its last line, where a shortened number would still look right.
+    """
     try:
         raw = path.read_bytes()
         if raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
-        return raw.decode()
+        text = raw.decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a readable text file ({error})") from None
+    if not text.endswith("\n"):
+        raise DataError(f"{path} is truncated: it ends within a line; if it is whole, end it with a newline")
+    return text
 
 
 def split_of(path: Path) -> str | None:
