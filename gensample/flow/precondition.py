@@ -1,8 +1,8 @@
 """Analytic part of the velocity, so that a network only learns what a Gaussian would not give.
 
-For data and prior of the same covariance S (the prior's scales are fitted to the data), x_s and the velocity are
-jointly Gaussian and the best linear prediction is E[v | x] = skip(s) x with a residual of covariance out(s)^2 S:
-the preconditioning of Karras et al. (arXiv:2206.00364, table 1) written for a general path.
+For Gaussian data and prior of the same covariance S (the prior's scales are fitted to the data) the best
+prediction is E[v | x] = skip(s) x, with a residual of covariance out(s)^2 S: the preconditioning of Karras
+et al. (arXiv:2206.00364, table 1) written for a general path.
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ def skip_gain(path: Path, s: Tensor) -> Tensor:
 
 
 def output_gain(path: Path, s: Tensor) -> Tensor:
-    """|alpha sigma' - alpha' sigma| / sqrt(alpha^2 + sigma^2): standard deviation of what is left of the velocity."""
+    """|alpha sigma' - alpha' sigma| / sqrt(alpha^2 + sigma^2): deviation of the residual velocity."""
     return path.determinant(s).abs() * input_gain(path, s)

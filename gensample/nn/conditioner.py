@@ -56,8 +56,9 @@ class BotanConditioner(nn.Module):
 class EquivariantConditioner(nn.Module):
     """Scalar-vector message passing over the configuration's structural invariants and cage vectors.
 
-    Reads the species, the graph, the vector from the thermal to the inherent position (the centre of the cage,
-    to which a particle returns) and, where ``descriptors`` is not zero, that many standardised invariants.
+    Reads the species, the graph, the vector from the thermal to the inherent position (the centre of the
+    cage, to which a particle returns) and, where ``descriptors`` is not zero, that many standardised
+    invariants.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class EquivariantConditioner(nn.Module):
         self.width, self.edge_width, self.vectors, self.cutoff = width, 0, vectors, cutoff
         self.descriptors, self.radial = descriptors, 16
         self.species = nn.Embedding(num_species, width)
-        self.encode = nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
+        self.encode = (
+            nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
+        )
         self.cage = nn.Linear(1, width)
         self.lift = nn.Linear(1, vectors, bias=False)
         self.layers = nn.ModuleList(Interaction(width, vectors, self.radial, 0) for _ in range(layers))

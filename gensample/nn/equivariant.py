@@ -47,9 +47,10 @@ class Bonds:
 class Interaction(nn.Module):
     """One round: messages along bonds, then an update of each node's scalars and vectors.
 
-    Messages reach the destination. The first layer of the message network acts on node scalars before they are
-    gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, once per node instead of once per edge. Vectors enter the
-    update through their lengths and inner products, normalised, so that depth does not make them grow.
+    Messages reach the destination. The first layer of the message network acts on node scalars before they
+    are gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, once per node instead of once per edge. Vectors
+    enter the update through their lengths and inner products, normalised, so that they do not grow with
+    depth.
     """
 
     def __init__(self, width: int, vectors: int, static: int, dynamic: int) -> None:
@@ -83,7 +84,9 @@ class Interaction(nn.Module):
         if self.from_dynamic is not None:
             hidden = hidden + self.from_dynamic(bonds.dynamic)
         message = self.message(nn.functional.silu(hidden)) * bonds.weight.view(-1, 1, 1)
-        value, *gates = (part.contiguous() for part in message.split([self.width, *[self.vectors] * self.kinds], -1))
+        value, *gates = (
+            part.contiguous() for part in message.split([self.width, *[self.vectors] * self.kinds], -1)
+        )
         pushed = gates[0].unsqueeze(-2) * bonds.direction.unsqueeze(1).unsqueeze(-1)
         pushed = pushed + gates[1].unsqueeze(-2) * vectors.index_select(0, bonds.source)
         if bonds.relative is not None:
@@ -93,6 +96,6 @@ class Interaction(nn.Module):
 
 
 def normalise(vectors: Tensor) -> Tensor:
-    """Vectors (..., d, V) divided by sqrt(1 + mean square length over V): small ones as they are, large ones bounded."""
+    """Vectors (..., d, V) over sqrt(1 + mean square length): small ones as they are, large ones bounded."""
     mean_square = vectors.square().sum(-2, keepdim=True).mean(-1, keepdim=True)
     return vectors * torch.rsqrt(1 + mean_square)

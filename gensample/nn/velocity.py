@@ -1,4 +1,4 @@
-"""The velocity network of the displacement generator: O(d)-equivariant, on the graph of the initial configuration."""
+"""The velocity network of the displacement generator: O(d)-equivariant, on the initial configuration."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Setting:
 class VelocityNetwork(nn.Module):
     """Scalar-vector message passing fed with the initial geometry and the current field.
 
-    Each bond carries the elongation |r_ij + u_j - u_i| - |r_ij|, the components of u_i and u_j along it and the
-    current distance, so that a layer sees what BOTAN's edge target sees. Path time s, log t and 1/T modulate every
-    layer. The receptive field is ``layers`` x ``cutoff``.
+    Each bond carries the elongation |r_ij + u_j - u_i| - |r_ij|, the components of u_i and u_j along it and
+    the current distance, so that a layer sees what BOTAN's edge target sees. Path time s, log t and 1/T
+    modulate every layer. The receptive field is ``layers`` x ``cutoff``.
 
     Args:
         num_species: number of species.
-        condition_scalars, condition_vectors, condition_edges: widths of the conditioner's output; zero without one.
+        condition_scalars, condition_vectors, condition_edges: widths of the conditioner's output, or zero.
         width: node scalars.
         vectors: node vectors.
         layers: rounds of message passing.
@@ -74,7 +74,7 @@ class VelocityNetwork(nn.Module):
         nn.init.zeros_(self.gate[-1].bias)
 
     def forward(self, x: Tensor, s: Tensor, data: Any, setting: Setting) -> Tensor:
-        """Output (n, F, d) for fields x (n, F, d) in LJ units at path times s (B, F); equivariant, in units of 1."""
+        """Output (n, F, d), of order one, for fields x (n, F, d) in LJ units at path times s (B, F)."""
         field = x / setting.scale.unsqueeze(-1)
         bonds = self._bonds(x, field, data, setting)
         clock = self.clock(self._clock_features(s, setting))

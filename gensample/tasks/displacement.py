@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import lightning
@@ -17,8 +19,9 @@ from gensample.flow.prior import FieldContext, remove_drift
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
 from gensample.nn.velocity import Setting, VelocityNetwork
 from gensample.sampling.ode import Velocity, integrate
+from gensample.sampling.sde import integrate_sde
 from gensample.seeding import torch_generator
-from gensample.tasks.priors import make_prior
+from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior
 
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW = range(3)
@@ -27,8 +30,8 @@ TRAIN, VALIDATE, DRAW = range(3)
 class DisplacementTask(lightning.LightningModule):
     """Conditioner, prior, path and velocity network, trained together.
 
-    For ``regression_epochs`` only the conditioner is trained, on the averages over replicas (propensity, spread,
-    bond elongation); then the velocity, with the conditioner frozen or trained along.
+    For ``regression_epochs`` only the conditioner is trained, on the averages over replicas (propensity,
+    spread, bond elongation); then the velocity, with the conditioner frozen or trained along.
 
     Args:
         lag_times: lag times of the training data; a sample is drawn at one of them.
@@ -39,7 +42,8 @@ class DisplacementTask(lightning.LightningModule):
         descriptors: number of structural invariants that the conditioner reads.
         conditioner: "none", "botan" or "equivariant".
         train_conditioner: whether the conditioner goes on learning with the velocity.
-        prior: "species", "particle" (scales from the predicted propensity) or "elastic" (spatially correlated).
+        prior: "species" (one scale per species and lag), "particle" (a scale per particle, from the predicted
+            propensity), "elastic" and "elastic-particle" (the same, spatially correlated).
         path: "linear", "trigonometric" or "variance-preserving".
         width: node scalars of both networks.
         vectors: node vectors of both networks.
@@ -69,7 +73,7 @@ class DisplacementTask(lightning.LightningModule):
         descriptors: int = 0,
         conditioner: Literal["none", "botan", "equivariant"] = "equivariant",
         train_conditioner: bool = True,
-        prior: Literal["species", "particle", "elastic"] = "species",
+        prior: PriorName = "species",
         path: Literal["linear", "trigonometric", "variance-preserving"] = "linear",
         width: int = 64,
         vectors: int = 16,
@@ -88,20 +92,17 @@ class DisplacementTask(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        if prior == "particle" and conditioner == "none":
-            raise ConfigError(
-                "prior=particle takes its scales from a conditioner; set conditioner, or another prior"
-            )
+        if prior.endswith("particle") and conditioner == "none":
+            raise ConfigError(f"prior={prior} needs the scales a conditioner predicts; set conditioner")
         self.path = get_path(path)
         self.prior = make_prior(prior, num_species, len(lag_times), cutoff)
         self.conditioner = self._make_conditioner()
+        known = self.conditioner
         self.network = VelocityNetwork(
             num_species,
-            *(
-                [getattr(self.conditioner, name) for name in ("width", "vectors", "edge_width")]
-                if self.conditioner
-                else []
-            ),
+            condition_scalars=known.width if known else 0,
+            condition_vectors=known.vectors if known else 0,
+            condition_edges=known.edge_width if known else 0,
             width=width,
             vectors=vectors,
             layers=layers,
@@ -109,8 +110,13 @@ class DisplacementTask(lightning.LightningModule):
         )
         self._register_statistics(num_species, lag_times, descriptors)
 
+    @property
+    def settings(self) -> Any:
+        """The hyper-parameters, by attribute."""
+        return self.hparams
+
     def _make_conditioner(self) -> BotanConditioner | EquivariantConditioner | None:
-        h = self.hparams
+        h = self.settings
         outputs = len(h.lag_times)
         if h.conditioner == "botan":
             return BotanConditioner(h.dimension, outputs, h.width)
@@ -132,10 +138,12 @@ class DisplacementTask(lightning.LightningModule):
         self.lag_time: Tensor
         self.target_mean: Tensor
         self.target_scale: Tensor
+        self.elongation_scale: Tensor
         self.register_buffer("lag_time", torch.tensor(lag_times, dtype=torch.float32))
-        # Propensity and spread are regressed in units of their mean over each species.
+        # Propensity and spread are regressed from their mean, in units of their standard deviation.
         self.register_buffer("target_mean", torch.zeros(2, num_species, count))
         self.register_buffer("target_scale", torch.ones(2, num_species, count))
+        self.register_buffer("elongation_scale", torch.ones(count))
         self.register_buffer("descriptor_mean", torch.zeros(num_species, descriptors))
         self.register_buffer("descriptor_scale", torch.ones(num_species, descriptors))
 
@@ -153,23 +161,15 @@ class DisplacementTask(lightning.LightningModule):
             raw.edges,
             mean[0] + scale[0] * raw.propensity,
             mean[1] + scale[1] * raw.spread,
-            raw.elongation,
+            self.elongation_scale * raw.elongation,
         )
 
     def context(self, data: Any, field_lag: Tensor, condition: Condition | None) -> FieldContext:
         """What the prior may know of a batch."""
-        return FieldContext(
-            data.species,
-            data.batch,
-            int(data.num_graphs),
-            data.edge_index,
-            data.edge_vector,
-            field_lag,
-            None if condition is None else condition.propensity.detach(),
-        )
+        return context_of(data, None if condition is None else condition.propensity.detach(), field_lag)
 
     def bind(self, data: Any, context: FieldContext, condition: Condition | None) -> Velocity:
-        """velocity(x (n, F, d), s () or (n, F)) in LJ units, drift-free, for the configurations of a batch."""
+        """velocity(x (n, F, d), s () or (n, F)) in LJ units, drift-free, for a batch."""
         scale = self.prior.scale(context)
         setting = Setting(self.lag_time[context.field_lag], data.temperature, scale, condition)
 
@@ -188,46 +188,68 @@ class DisplacementTask(lightning.LightningModule):
         self,
         data: Any,
         field_lag: Tensor,
-        noise: Tensor,
+        noise: Callable[[], Tensor],
+        *,
+        condition: Condition | None = None,
         method: str = "heun2",
         steps: int = 8,
-        **solver: Any,
+        tolerance: float = 1e-5,
     ) -> tuple[Tensor, int]:
-        """Displacement fields (n, F, d) from white noise of that shape, and the number of function evaluations."""
-        condition = self.condition(data)
+        """Fields (n, F, d) and the number of function evaluations.
+
+        ``noise()`` gives white noise of that shape; ``condition`` spares running the conditioner again;
+        ``method`` is an ODE method of ``sampling.ode`` or "sde".
+        """
+        condition = self.condition(data) if condition is None else condition
         context = self.context(data, field_lag, condition)
-        start = self.prior.colour(context, noise)
-        return integrate(self.bind(data, context, condition), start, method=method, steps=steps, **solver)
+        velocity = self.bind(data, context, condition)
+
+        def prior() -> Tensor:
+            return self.prior.colour(context, noise())
+
+        if method == "sde":
+            return integrate_sde(velocity, prior(), self.path, prior, steps=steps)
+        return integrate(velocity, prior(), method=method, steps=steps, rtol=tolerance, atol=0.1 * tolerance)
 
     # Lightning
 
     def setup(self, stage: str) -> None:
         """Take the statistics of the training split at the first fit; a checkpoint brings its own."""
-        if stage != "fit" or self.trainer.ckpt_path is not None:
-            return
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        from gensample.tasks.priors import fit_statistics
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and self.trainer.ckpt_path is None:
+            self._take_statistics(data)
+        elif self.settings.descriptors:
+            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale)
 
-        fit_statistics(self, data)
+    def _take_statistics(self, data: Any) -> None:
+        found = data.statistics()
+        self.target_mean.copy_(torch.stack([found["propensity"], found["spread"]]))
+        self.target_scale.copy_(torch.stack([found["propensity_scale"], found["spread_scale"]]))
+        self.elongation_scale.copy_(found["elongation_scale"])
+        if self.settings.descriptors:
+            mean, scale = data.descriptor_statistics()
+            self.descriptor_mean.copy_(mean)
+            self.descriptor_scale.copy_(scale)
+        fit_prior(self.prior, data, self.settings.seed)
 
     @property
     def regressing(self) -> bool:
         """Whether only the conditioner is trained in this epoch."""
-        return self.conditioner is not None and self.current_epoch < self.hparams.regression_epochs
+        return self.conditioner is not None and self.current_epoch < self.settings.regression_epochs
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Regression loss, flow-matching loss, or both."""
-        trained = self.regressing or self.hparams.train_conditioner
+        trained = self.regressing or self.settings.train_conditioner
         with torch.set_grad_enabled(trained):
             condition = self.condition(batch)
         loss = batch.pos.new_zeros(())
         if condition is not None and trained:
             regression = self.regression_loss(batch, condition)
             self.log("train/regression", regression, batch_size=batch.num_graphs)
-            loss = regression * (1.0 if self.regressing else self.hparams.regression_weight)
+            loss = regression * (1.0 if self.regressing else self.settings.regression_weight)
         if not self.regressing:
             generator = torch_generator(
-                self.hparams.seed, TRAIN, self.global_step, self.global_rank, device=self.device
+                self.settings.seed, TRAIN, self.global_step, self.global_rank, device=self.device
             )
             flow = self.flow_loss(batch, condition, generator).mean()
             self.log("train/flow", flow, prog_bar=True, batch_size=batch.num_graphs)
@@ -239,7 +261,7 @@ class DisplacementTask(lightning.LightningModule):
         scale = self.target_scale[:, batch.species]
         node = ((condition.propensity - batch.propensity) / scale[0]).square().mean()
         spread = ((condition.spread - batch.spread) / scale[1]).square().mean()
-        edge = ((condition.elongation - batch.elongation) / self.target_scale[0, 0]).square().mean()
+        edge = ((condition.elongation - batch.elongation) / self.elongation_scale).square().mean()
         return node + 0.5 * spread + edge
 
     def flow_loss(
@@ -266,11 +288,11 @@ class DisplacementTask(lightning.LightningModule):
             return
         fields = batch.field_lag.shape[1]
         s = ((torch.arange(fields, device=self.device) + 0.5) / fields).expand(batch.field_lag.shape)
-        generator = torch_generator(self.hparams.seed, VALIDATE, index, device=self.device)
+        generator = torch_generator(self.settings.seed, VALIDATE, index, device=self.device)
         loss = self.flow_loss(batch, condition, generator, s).mean()
         self.log("val/flow", loss, prog_bar=True, batch_size=batch.num_graphs)
-        due = (self.current_epoch + 1) % self.hparams.validation_every == 0
-        if self.hparams.validation_replicas and due:
+        due = (self.current_epoch + 1) % self.settings.validation_every == 0
+        if self.settings.validation_replicas and due:
             self._log_ensemble(batch, index)
 
     def _log_regression(self, batch: Any, condition: Condition) -> None:
@@ -286,13 +308,14 @@ class DisplacementTask(lightning.LightningModule):
             self.log(f"val/pearson_A_t{t:g}", score, batch_size=batch.num_graphs)
 
     def _log_ensemble(self, batch: Any, index: int) -> None:
-        replicas = self.hparams.validation_replicas
+        replicas = self.settings.validation_replicas
         a = batch.species == 0
         for k, t in enumerate(self.lag_time.tolist()):
-            generator = torch_generator(self.hparams.seed, DRAW, index, k, device=self.device)
+            generator = torch_generator(self.settings.seed, DRAW, index, k, device=self.device)
             lag = torch.full((int(batch.num_graphs), replicas), k, device=self.device)
-            noise = torch.randn(len(a), replicas, batch.pos.shape[1], generator=generator, device=self.device)
-            fields, _ = self.draw(batch, lag, noise, steps=self.hparams.steps)
+            shape = (len(a), replicas, batch.pos.shape[1])
+            noise = partial(torch.randn, shape, generator=generator, device=self.device)
+            fields, _ = self.draw(batch, lag, noise, steps=self.settings.steps)
             length = fields.norm(dim=-1)[a]
             mean = length.mean(1)
             values = {
@@ -306,15 +329,15 @@ class DisplacementTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW with a constant rate during regression, then warm-up and cosine decay."""
-        h = self.hparams
+        h = self.settings
         optimizer = torch.optim.AdamW(self.parameters(), lr=1.0, weight_decay=h.weight_decay)
         total = max(int(self.trainer.estimated_stepping_batches), 1)
         first = int(total * min(h.regression_epochs / max(self.trainer.max_epochs or 1, 1), 1.0))
 
         def rate(step: int) -> float:
             if self.conditioner is not None and step < first:
-                return h.regression_lr * _cosine(step, first)
-            return h.lr * _cosine(step - first, total - first)
+                return float(h.regression_lr) * _cosine(step, first)
+            return float(h.lr) * _cosine(step - first, total - first)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -328,4 +351,5 @@ def _cosine(step: int, total: int, warmup: int = 100) -> float:
 
 def _pearson(x: Tensor, y: Tensor) -> Tensor:
     x, y = x - x.mean(), y - y.mean()
-    return (x * y).sum() / (x.norm() * y.norm()).clamp(min=1e-12)
+    product: Tensor = (x * y).sum() / (x.norm() * y.norm()).clamp(min=1e-12)
+    return product

@@ -1,40 +1,60 @@
-"""Priors by name, and the statistics of the training split that a generator starts from."""
+"""Priors of the displacement generator by name, and their fit to a training split."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from gensample.errors import ConfigError
-from gensample.flow.prior import ParticlePrior, Prior, SpeciesPrior
+from gensample.flow.elastic import ElasticPrior
+from gensample.flow.prior import FieldContext, ParticlePrior, Prior, SpeciesPrior
+from gensample.flow.spectrum import fit_elastic_prior
+from gensample.seeding import torch_generator
+
+PriorName = Literal["species", "particle", "elastic", "elastic-particle"]
+# Enough for the spectrum of an elastic prior; more changes its coefficients by less than a percent.
+FIT_CONFIGURATIONS = 16
+FIT_FIELDS = 12
 
 
-def make_prior(name: str, num_species: int, num_lags: int, cutoff: float) -> Prior:
-    """Prior of that name, to be fitted to a training split.
-
-    Raises:
-        ConfigError: the name is unknown.
-    """
+def make_prior(name: PriorName, num_species: int, num_lags: int, cutoff: float) -> Prior:
+    """Prior of that name; ``fit_prior`` or a checkpoint fills its buffers."""
     if name == "species":
         return SpeciesPrior(num_species, num_lags)
     if name == "particle":
         return ParticlePrior()
-    raise ConfigError(f"unknown prior {name!r}; known: species, particle, elastic")
+    scales = "particle" if name == "elastic-particle" else "species"
+    return ElasticPrior(num_species, num_lags, cutoff=min(cutoff, 1.5), scales=scales)
 
 
-def fit_statistics(task: Any, data: Any) -> None:
-    """Fill the buffers of a displacement task from the training split of a data module."""
-    records = [data._record(int(row)) for row in data._prepare("train")]
-    species = data._species
-    for row, name in enumerate(("propensity", "spread")):
-        values = torch.stack([record[name] for record in records]).double()
-        for a in range(data.num_species):
-            task.target_mean[row, a] = values[:, species == a].mean((0, 1)).float()
-            task.target_scale[row, a] = values[:, species == a].flatten(0, 1).std(0).float()
-    if isinstance(task.prior, SpeciesPrior):
-        task.prior.table.copy_(data.statistics()["rms"])
-    if task.hparams.descriptors:
-        mean, scale = data.descriptor_statistics()
-        task.descriptor_mean.copy_(mean)
-        task.descriptor_scale.copy_(scale)
+def fit_prior(prior: Prior, data: Any, seed: int) -> None:
+    """Fit a prior to the training split of a data module of displacement fields.
+
+    Scales per particle are fitted with the propensities measured in place of those predicted.
+    """
+    if isinstance(prior, SpeciesPrior):
+        prior.table.copy_(data.statistics()["rms"])
+    if isinstance(prior, ElasticPrior):
+        generator = torch_generator(seed)
+        rows = data.rows("train")
+        chosen = rows[torch.randperm(len(rows), generator=generator)[:FIT_CONFIGURATIONS].numpy()]
+        samples = []
+        for row in chosen:
+            batch = data.batch([int(row)], fields=FIT_FIELDS, generator=generator)
+            samples.append((context_of(batch, batch.propensity), batch.displacement))
+        fit_elastic_prior(prior, samples)
+
+
+def context_of(
+    batch: Any, propensity: torch.Tensor | None, field_lag: torch.Tensor | None = None
+) -> FieldContext:
+    """What a prior may know of a batch."""
+    return FieldContext(
+        batch.species,
+        batch.batch,
+        int(batch.num_graphs),
+        batch.edge_index,
+        batch.edge_vector,
+        batch.field_lag if field_lag is None else field_lag,
+        propensity,
+    )

@@ -1,0 +1,211 @@
+"""Drawing a whole ensemble: units of work, resumption, shards, and the dataset at the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from gensample import zoo
+from gensample.data.datamodule import KADataModule
+from gensample.data.store import Store, StoreWriter, atomic
+from gensample.errors import ConfigError
+from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, plan_units, run_unit
+from gensample.tasks.displacement import DisplacementTask
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides the bits of an ensemble."""
+
+    model: str
+    data: str
+    split: str
+    replicas: int
+    seed: int
+    method: str
+    steps: int
+    tolerance: float
+
+
+class Ensemble:
+    """One request with its model, data and folder of finished units."""
+
+    def __init__(self, request: Request, out: Path, device: str) -> None:
+        self.request, self.out = request, out
+        self.parts = out.with_name(f"{out.name}.parts")
+        self.model = load_generator(request.model, device)
+        settings = self.model.settings
+        self.module = KADataModule(
+            request.data,
+            target="structure",
+            input=settings.input,
+            cutoff=settings.cutoff,
+            descriptors=settings.descriptors > 0,
+        )
+        check_fits(self.model, self.module)
+        self.module.use_device(torch.device(device))
+        if settings.descriptors:
+            self.module.use_descriptor_statistics(self.model.descriptor_mean, self.model.descriptor_scale)
+        self.configurations = [int(c) for c in self.module.store.indices(request.split)]
+        self.nfe = 0
+        self._current: tuple[int, Any, Any] | None = None
+
+    def path(self, unit: Unit) -> Path:
+        """File of a finished unit."""
+        return self.parts / f"fields-{unit.configuration:05d}-{unit.first:05d}.npz"
+
+    def units(self, shard: tuple[int, int] = (0, 1)) -> list[Unit]:
+        """Units of a shard."""
+        return plan_units(self.configurations, self.request.replicas, shard=shard)
+
+    def draw_unit(self, unit: Unit) -> None:
+        """Draw the fields of a unit and keep them in its file."""
+        store = self.module.store
+        fields = run_unit(
+            unit,
+            self._draw,
+            seed=self.request.seed,
+            lags=range(len(self.model.lag_time)),
+            shape=(store.num_particles, store.dimension),
+            device=self.model.device,
+        )
+        with atomic(self.path(unit)) as temporary:
+            np.savez(temporary, fields=fields.numpy(), nfe=self.nfe)
+
+    def _draw(self, call: Call, noise: NoiseStream) -> torch.Tensor:
+        data, condition = self._configuration(call.configuration)
+        lag = torch.full((1, len(call.replicas)), call.lag, device=self.model.device)
+        request = self.request
+        fields, self.nfe = self.model.draw(
+            data,
+            lag,
+            noise.next,
+            condition=condition,
+            method=request.method,
+            steps=request.steps,
+            tolerance=request.tolerance,
+        )
+        return fields
+
+    @torch.no_grad()
+    def _configuration(self, row: int) -> tuple[Any, Any]:
+        if self._current is None or self._current[0] != row:
+            data = self.module.batch([row])
+            self._current = (row, data, self.model.condition(data))
+        return self._current[1:]
+
+    def write(self, seconds: float) -> None:
+        """The dataset from the finished units."""
+        store, request, chosen = self.module.store, self.request, self.configurations
+        with np.load(self.path(self.units()[-1])) as last:
+            nfe = int(last["nfe"])
+        with (
+            atomic(self.out) as temporary,
+            StoreWriter.create(
+                temporary,
+                mixture=store.mixture,
+                temperature=store.temperature[chosen],
+                density=store.density,
+                truncation=store.truncation,
+                source=f"gensample sample {request.model}",
+                species=store.species,
+                box=store.box[chosen],
+                split=list(store.split[chosen]),
+                positions=store.positions[chosen],
+                times=self.model.lag_time.double().cpu().numpy(),
+                replicas=np.full(len(chosen), request.replicas),
+                inherent=None if store.inherent is None else store.inherent[chosen],
+                seed=request.seed,
+                command="gensample sample",
+                extra_attrs={"request": json.dumps(asdict(request)), "nfe": nfe, "seconds": seconds},
+            ) as writer,
+        ):
+            writer.write_array("source_configuration", np.array(chosen))
+            for unit in self.units():
+                with np.load(self.path(unit)) as part:
+                    for offset, field in enumerate(part["fields"]):
+                        writer.write_replica(chosen.index(unit.configuration), unit.first + offset, field)
+
+
+def sample_ensemble(request: Request, out: Path, shard: str = "0/1", device: str = "cpu") -> str:
+    """Draw the missing units of a shard; write the dataset when no unit of any shard is missing.
+
+    Raises:
+        ConfigError: model and data do not fit, or ``out`` or its folder belongs to another request.
+    """
+    share = parse_shard(shard)
+    if out.exists():
+        _refuse_other(request, out)
+        return f"{out} is complete; nothing to do"
+    ensemble = Ensemble(request, out, device)
+    _claim(ensemble.parts, request)
+    started = time.monotonic()
+    mine = [unit for unit in ensemble.units(share) if not ensemble.path(unit).exists()]
+    for unit in track(mine, f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"):
+        ensemble.draw_unit(unit)
+    missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())
+    if missing:
+        return f"shard {shard} done; {missing} units of other shards are missing, so {out} is not written yet"
+    ensemble.write(time.monotonic() - started)
+    shutil.rmtree(ensemble.parts, ignore_errors=True)
+    return _describe(out, len(mine) * FIELDS_PER_CALL * len(ensemble.model.lag_time), started)
+
+
+def load_generator(name: str, device: str) -> DisplacementTask:
+    """A displacement generator by released name, folder or checkpoint, in evaluation mode."""
+    model = zoo.load_model(name, device)
+    if not isinstance(model, DisplacementTask):
+        raise ConfigError(f"{name} is a {type(model).__name__}, which draws no displacement fields")
+    return model
+
+
+def check_fits(model: DisplacementTask, module: KADataModule) -> None:
+    """Refuse data whose dimension, species or descriptors are not those the model was trained on."""
+    ours = (module.dimension, module.num_species, module.num_descriptors)
+    theirs = (model.settings.dimension, model.settings.num_species, model.settings.descriptors)
+    if ours != theirs:
+        raise ConfigError(
+            f"the model was trained on (dimension, species, descriptors) = {theirs}, the data have {ours}; "
+            "choose a model of this mixture"
+        )
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """(i, n) of "i/n"."""
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit()):
+        raise ConfigError(f"--shard must be i/n, such as 0/4, got {text!r}")
+    return int(index), int(count)
+
+
+def _claim(parts: Path, request: Request) -> None:
+    record, text = parts / "request.json", json.dumps(asdict(request), sort_keys=True)
+    if record.exists() and record.read_text() != text:
+        raise ConfigError(f"{parts} holds fields of another request; remove it or choose another --out")
+    with atomic(record) as temporary:
+        temporary.write_text(text)
+
+
+def _refuse_other(request: Request, out: Path) -> None:
+    with Store.open(out) as store:
+        made_with = store.attrs.get("request")
+    if made_with is None or json.loads(made_with) != asdict(request):
+        raise ConfigError(f"{out} exists and is another ensemble; remove it or choose another --out")
+
+
+def _describe(out: Path, drawn: int, started: float) -> str:
+    seconds = time.monotonic() - started
+    with Store.open(out) as store:
+        return (
+            f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas at "
+            f"{len(store.times)} lags, {store.attrs['nfe']} function evaluations a field\n"
+            f"{drawn} fields in {seconds:.0f} s, {seconds / max(drawn, 1):.3f} s a field"
+        )
