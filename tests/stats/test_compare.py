@@ -1,0 +1,268 @@
+import json
+
+import numpy as np
+import pytest
+from gaussian_ensembles import ensemble, redraw
+
+from gensample.errors import DataError
+from gensample.stats import dynamics, propensity
+from gensample.stats.compare import PAIRINGS, compare
+from gensample.stats.curves import CurveRow
+from gensample.stats.ensemble import Ensemble
+from gensample.stats.metrics import PAIRED
+
+TIMES = [1.0, 10.0]
+CEILINGS = ("pearson_ceiling_exact", "pearson_ceiling_sampler", "W1_floor", "crps_skill_best")
+SCALARS = (
+    *("pearson", "pearson_pooled", "spearman", "W1", "crps_skill", "energy_score_skill", "c2st"),
+    *(*CEILINGS, "energy_score_skill_best"),
+)
+LISTS = ("corr_longitudinal", "corr_transverse", "corr_mobility")
+
+
+def run(sim, gen, **kwargs):
+    return compare(sim, gen, TIMES, temperature=0.45, **{"seed": 1, "bootstrap": 20, **kwargs})
+
+
+def simulated(count=3, **kwargs):
+    return [ensemble(np.random.default_rng(10 + c), **{"replicas": 8, **kwargs}) for c in range(count)]
+
+
+def generated(sim, **kwargs):
+    return [redraw(e, np.random.default_rng(20 + c), **kwargs) for c, e in enumerate(sim)]
+
+
+@pytest.fixture(scope="module")
+def small():
+    sim = simulated()
+    gen = generated(sim, replicas=5)
+    return sim, gen, run(sim, gen)
+
+
+def test_every_metric_of_the_schema_is_there(small):
+    _, _, (metrics, _) = small
+    json.dumps(metrics, allow_nan=False)
+    assert [lag["time"] for lag in metrics["lags"]] == TIMES
+    for lag in metrics["lags"]:
+        assert list(lag["species"]) == ["A", "B"]
+        for blocks in lag["species"].values():
+            assert list(blocks) == list(PAIRINGS)
+            for block in blocks.values():
+                assert set(block) == {*SCALARS, *PAIRED}
+                for name in SCALARS:
+                    assert block[name]["interval"] is None or len(block[name]["interval"]) == 2
+                for name in PAIRED:
+                    assert len(block[name]["value"]) == len(block[name]["interval"]) == 2
+                for name in LISTS:
+                    assert len(block[name]["value"][1]) == len(metrics["meta"]["r"])
+                    assert len(block[name]["interval"][1]) == len(metrics["meta"]["r"])
+
+
+def block_of(result, lag=0, species="A", source="generated"):
+    return result.metrics["lags"][lag]["species"][species][source]
+
+
+def test_values_are_those_of_the_single_functions(small):
+    sim, gen, result = small
+    block = block_of(result, lag=1, species="B")
+    fields = [[e.displacements[:, 1][:, e.members(1)] for e in side] for side in (sim, gen)]
+    for k, side in enumerate(fields):
+        lengths = [propensity.magnitudes(u) for u in side]
+        splits = [propensity.split_variance(m) for m in lengths]
+        delta, iso = (np.mean([getattr(s, name) for s in splits]) for name in ("delta", "iso"))
+        assert block["mean_propensity"]["value"][k] == pytest.approx(np.mean([m.mean() for m in lengths]))
+        assert block["msd"]["value"][k] == pytest.approx(np.mean([dynamics.msd(u) for u in side]))
+        assert block["alpha2"]["value"][k] == pytest.approx(dynamics.alpha2(np.concatenate(side)))
+        assert block["predictability"]["value"][k] == pytest.approx(
+            float(propensity.predictability(delta, iso))
+        )
+        q = [dynamics.overlap(u) for u in side]
+        within = np.mean([dynamics.chi4_within(x, 18) for x in q])
+        assert block["chi4_iso"]["value"][k] == pytest.approx(within)
+        assert block["chi4_between"]["value"][k] == pytest.approx(dynamics.chi4_between(q, 18))
+    mu = [[propensity.propensity(u) for u in side] for side in fields]
+    each = [propensity.pearson(a, b) for a, b in zip(*mu, strict=True)]
+    assert block["pearson"]["value"] == pytest.approx(np.mean(each))
+    pooled = propensity.pearson(np.concatenate(mu[0]), np.concatenate(mu[1]))
+    assert block["pearson_pooled"]["value"] == pytest.approx(pooled)
+
+
+def test_ceilings_follow_the_numbers_of_replicas(small):
+    """M = 8 simulated and M' = 5 generated replicas; halves have 4 and 4."""
+    sim, _, result = small
+    splits = [propensity.split_variance(propensity.magnitudes(e.displacements[:, 0, ::2])) for e in sim]
+    delta, iso = (np.mean([getattr(s, name) for s in splits]) for name in ("delta", "iso"))
+    block = block_of(result)
+    expected = propensity.ceiling_sampler(delta, iso / 8, iso / 5)
+    assert block["pearson_ceiling_sampler"]["value"] == pytest.approx(float(expected))
+    exact = propensity.ceiling_exact(delta, iso / 8)
+    assert block["pearson_ceiling_exact"]["value"] == pytest.approx(float(exact))
+    halves = block_of(result, source="halves")
+    assert halves["pearson_ceiling_exact"]["value"] < block["pearson_ceiling_exact"]["value"]
+    assert result.metrics["meta"]["replicas"] == {"simulated": [8, 8, 8], "generated": [5, 5, 5]}
+
+
+def test_controls_show_what_they_lack(small):
+    _, _, result = small
+    climatology, independent = (block_of(result, source=s) for s in ("climatology", "independent"))
+    assert independent["pearson"]["value"] == pytest.approx(1)
+    assert abs(climatology["pearson"]["value"]) < 0.6
+    assert climatology["overlap"]["value"][0] == pytest.approx(climatology["overlap"]["value"][1])
+    assert climatology["chi4_iso"]["value"][0] == pytest.approx(climatology["chi4_iso"]["value"][1])
+    assert abs(climatology["crps_skill"]["value"]) < 0.1 < climatology["crps_skill_best"]["value"]
+    best = independent["crps_skill_best"]["value"]
+    assert independent["crps_skill"]["value"] == pytest.approx(best)
+
+
+def test_a_perfect_sampler_meets_the_floor_the_best_and_the_ceiling():
+    """Generated by the law of the simulation itself, in the same numbers."""
+    sim, gen = [], []
+    for c in range(6):
+        both = ensemble(np.random.default_rng(c), size=10, replicas=32, lags=1, species=1, joint=0.3)
+        parts = both.displacements[:16], both.displacements[16:]
+        for side, u in zip((sim, gen), parts, strict=True):
+            side.append(Ensemble(both.positions, both.box, both.species, u))
+    result = compare(sim, gen, [1.0], temperature=0.45, seed=0, bootstrap=20)
+    block = block_of(result)
+    assert block["W1"]["value"] < 2 * block["W1_floor"]["value"]
+    assert block["pearson"]["value"] == pytest.approx(block["pearson_ceiling_sampler"]["value"], abs=0.03)
+    assert block["crps_skill"]["value"] == pytest.approx(block["crps_skill_best"]["value"], abs=0.02)
+    assert block["energy_score_skill"]["value"] == pytest.approx(
+        block["energy_score_skill_best"]["value"], abs=0.02
+    )
+    assert block["c2st"]["value"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_wrong_scale_is_seen():
+    sim = simulated(4, size=8, species=1, lags=2)
+    result = run(sim, generated(sim, factor=1.4, replicas=8))
+    block = block_of(result)
+    assert block["W1"]["value"] > 3 * block["W1_floor"]["value"]
+    assert block["crps_skill"]["value"] < block["crps_skill_best"]["value"] - 0.02
+    low, high = block["mean_propensity"]["interval"][1]
+    assert low > block["mean_propensity"]["interval"][0][1]
+    assert low < block["mean_propensity"]["value"][1] < high
+
+
+def test_same_seed_same_numbers_and_another_seed_other_controls(small):
+    sim, gen, result = small
+    assert run(sim, gen).metrics == result.metrics
+    other = run(sim, gen, seed=2, bootstrap=0)
+    assert block_of(other)["pearson"]["value"] == block_of(result)["pearson"]["value"]
+    assert block_of(other, source="climatology") != block_of(result, source="climatology")
+
+
+def test_the_whole_interval_is_the_bootstrap_of_configurations(small):
+    """All configurations alike: resampling them changes nothing, and every interval has no width."""
+    sim = [simulated(1, lags=2)[0]] * 3
+    block = block_of(run(sim, generated(sim[:1], replicas=4) * 3))
+    for name in ("pearson", "pearson_pooled", "pearson_ceiling_exact"):
+        low, high = block[name]["interval"]
+        assert low == pytest.approx(high)
+    low, high = block["msd"]["interval"][1]
+    assert low == pytest.approx(high)
+
+
+def test_one_configuration_has_values_and_no_intervals():
+    sim = simulated(1)
+    result = run(sim, generated(sim))
+    block = block_of(result)
+    assert block["pearson"] == {"value": pytest.approx(block["pearson"]["value"]), "interval": None}
+    assert block["c2st"]["value"] is None
+    assert block["chi4_between"]["value"] == [None, None]
+    assert all(row["lo"] is None for row in result.curves["van_hove"])
+
+
+def test_two_configurations_three_dimensions_and_one_species():
+    sim = simulated(2, size=4, dimension=3, species=1)
+    result = run(sim, generated(sim, replicas=3))
+    assert list(result.metrics["lags"][0]["species"]) == ["A"]
+    assert block_of(result)["c2st"]["value"] is not None
+    assert max(result.metrics["meta"]["r"]) < 2.0
+
+
+def test_few_simulated_replicas_leave_out_the_halves():
+    sim = simulated(2, replicas=3)
+    result = run(sim, generated(sim))
+    assert "halves" not in result.metrics["lags"][0]["species"]["A"]
+    assert block_of(result)["pearson"]["value"] is not None
+
+
+def test_curves_are_tidy_rows(small):
+    _, _, result = small
+    for name in (
+        "van_hove",
+        "log_displacement",
+        "propensity",
+        "pearson",
+        "predictability",
+        *LISTS,
+        "chi4_iso",
+    ):
+        rows = result.curves[name]
+        assert rows
+        assert all(tuple(row) == CurveRow._fields for row in rows)
+        assert {row["time"] for row in rows} == set(TIMES)
+        assert {row["species"] for row in rows} == {"A", "B"}
+    assert {r["source"] for r in result.curves["pearson"]} == {*PAIRINGS, "ceiling_exact", "ceiling_sampler"}
+    assert {r["source"] for r in result.curves["chi4_iso"]} == {*PAIRINGS, "simulated"}
+    row = next(r for r in result.curves["msd"] if r["source"] == "simulated" and r["species"] == "B")
+    assert row["value"] == block_of(result, species="B")["msd"]["value"][0]
+    point = next(r for r in result.curves["corr_longitudinal"] if r["source"] == "generated")
+    value = block_of(result)["corr_longitudinal"]
+    assert (point["x"], point["value"]) == (result.metrics["meta"]["r"][0], value["value"][1][0])
+
+
+def test_ensembles_are_read_one_at_a_time(small):
+    """A sequence that builds its items on demand is enough: large datasets need not be in memory."""
+    sim, gen, _ = small
+    lines = []
+
+    class Lazy:
+        def __init__(self, items):
+            self.items = items
+
+        def __len__(self):
+            return len(self.items)
+
+        def __getitem__(self, c):
+            return self.items[c]
+
+    compare(Lazy(sim), Lazy(gen), TIMES, temperature=0.45, seed=1, bootstrap=0, progress=lines.append)
+    assert len(lines) == 3
+    assert "3 of 3" in lines[-1]
+
+
+def broken(e, **changes):
+    fields = ("positions", "box", "species", "displacements")
+    return Ensemble(**{**{n: getattr(e, n) for n in fields}, **changes})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: broken(e, positions=e.positions + 0.5), "same order"),
+        (lambda e: broken(e, displacements=e.displacements[:1]), "at least 2 replicas"),
+        (lambda e: broken(e, displacements=e.displacements[:, :1]), "lag times"),
+        (lambda e: broken(e, species=1 - e.species), "other species"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(small, change, message):
+    sim, gen, _ = small
+    with pytest.raises(DataError, match=message):
+        run(sim, [gen[0], change(gen[1]), gen[2]])
+
+
+def test_wrong_numbers_are_refused(small):
+    sim, gen, _ = small
+    with pytest.raises(DataError, match="3 simulated and 2 generated"):
+        run(sim, gen[:2])
+    with pytest.raises(DataError, match="2 lag times, got 3"):
+        compare(sim, gen, [1.0, 2.0, 3.0], temperature=0.45, seed=0)
+
+
+def test_positions_may_differ_by_lattice_vectors(small):
+    sim, gen, result = small
+    moved = [broken(e, positions=e.positions + 2 * e.box) for e in gen]
+    found = block_of(run(sim, moved, bootstrap=0))
+    assert found["msd"]["value"] == block_of(result)["msd"]["value"]
