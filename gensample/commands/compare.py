@@ -1,0 +1,163 @@
+"""``gensample compare``: judge generated against simulated isoconfigurational ensembles."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from gensample.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from gensample.data.store import Store
+    from gensample.report.content import Propensities
+    from gensample.stats.ensemble import Ensemble
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("simulated", metavar="SIM.h5", help="simulated dataset: a file or an embedded name")
+    parser.add_argument("generated", metavar="GEN.h5", help="ensembles written by `gensample sample`")
+    parser.add_argument("--out", required=True, metavar="REPORT/", help="folder of the report")
+    parser.add_argument(
+        "--split", default="all", help="configurations to compare: train, val, test or all (default)"
+    )
+    parser.add_argument(
+        "--lags", type=float, nargs="+", metavar="T", help="lag times to compare (default: all in common)"
+    )
+    parser.add_argument(
+        "--temperature", type=float, metavar="T", help="which temperature, where SIM.h5 has several"
+    )
+    parser.add_argument(
+        "--bootstrap", type=int, default=1000, metavar="N", help="bootstrap resamples (default 1000)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of bootstrap, halves and controls (default 0)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare, write the report and print the main table.
+
+    Raises:
+        DataError: the two files do not hold the same configurations, or lack what a comparison needs.
+        ConfigError: the lags, the split or the output folder cannot be used.
+    """
+    from rich.console import Console
+
+    from gensample.data.store import Store
+    from gensample.report.content import Content
+    from gensample.report.metrics import Metrics
+    from gensample.report.pairing import choose, common_lags
+    from gensample.report.tables import to_text
+    from gensample.report.write import check_target, plain, write_report
+    from gensample.stats.compare import compare
+
+    _check(args)
+    check_target(args.out)
+    with Store.open(args.simulated) as sim, Store.open(args.generated) as gen:
+        pairs = choose(sim, gen, args.split, args.temperature)
+        lags = common_lags(sim, gen, args.lags)
+        simulated = [_ensemble(sim, i, [a for a, _ in lags]) for i, _ in pairs]
+        generated = [_ensemble(gen, j, [b for _, b in lags]) for _, j in pairs]
+        meta = _describe(args, sim, gen, pairs)
+        temperature = float(sim.temperature[pairs[0][0]])
+        times = sim.times[[a for a, _ in lags]]
+    names = [i for i, _ in pairs]
+    with Console(stderr=True).status("statistics") as status:
+        result, curves = compare(
+            simulated,
+            generated,
+            times,
+            temperature=temperature,
+            seed=args.seed,
+            bootstrap=args.bootstrap,
+            progress=status.update,
+        )
+        metrics = Metrics(plain({**result, "meta": {**result["meta"], **meta}}))
+        status.update("figures and page")
+        page = write_report(args.out, Content(metrics, curves, _propensities(simulated, generated, names)))
+    print(to_text(metrics))
+    print(f"\nEverything else, species by species: {page}")
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.bootstrap < 1:
+        raise ConfigError(f"--bootstrap must be at least 1, got {args.bootstrap}")
+    if args.seed < 0:
+        raise ConfigError(f"--seed must not be negative, got {args.seed}")
+
+
+def _ensemble(store: Store, configuration: int, lags: list[int]) -> Ensemble:
+    from gensample.stats.ensemble import Ensemble
+
+    if not store.has_displacements:
+        raise DataError(f"{store.path} holds averages only; compare needs displacements of single replicas")
+    fields = store.displacements(configuration)[:, lags]
+    return Ensemble(store.positions[configuration], store.box[configuration], store.species, fields)
+
+
+def _propensities(simulated: list[Ensemble], generated: list[Ensemble], names: list[int]) -> Propensities:
+    import numpy as np
+
+    from gensample.report.content import Propensities
+    from gensample.stats.propensity import propensity
+
+    return Propensities(
+        simulated=np.stack([propensity(e.displacements) for e in simulated]),
+        generated=np.stack([propensity(e.displacements) for e in generated]),
+        positions=np.stack([e.positions for e in simulated]),
+        box=np.stack([e.box for e in simulated]),
+        species=simulated[0].species,
+        names=names,
+    )
+
+
+def _describe(
+    args: argparse.Namespace, sim: Store, gen: Store, pairs: list[tuple[int, int]]
+) -> dict[str, Any]:
+    """What the report says about the two files and the comparison."""
+    import datetime
+
+    import gensample
+    from gensample.report.pairing import composition
+
+    temperature = float(sim.temperature[pairs[0][0]])
+    model = str(gen.attrs.get("model", gen.path.stem))
+    return {
+        "configurations": len(pairs),
+        "split": args.split,
+        "bootstrap": args.bootstrap,
+        "seed": args.seed,
+        "gensample": gensample.__version__,
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "simulated": {
+            "name": sim.path.stem,
+            "mixture": sim.mixture,
+            "particles": f"{sim.num_particles} ({composition(sim).removesuffix(' particles')})",
+            "temperature": temperature,
+            "density": sim.density,
+            "truncation": sim.truncation,
+            **_facts(sim, [i for i, _ in pairs]),
+        },
+        "generated": {"name": model, **_facts(gen, [j for _, j in pairs])},
+    }
+
+
+# Attributes that the layout itself or the entries above already tell.
+_KNOWN = {"format", "version", "mixture", "temperature", "density", "units", "truncation"}
+
+
+def _facts(store: Store, chosen: list[int]) -> dict[str, Any]:
+    """File, complete replicas, and every scalar attribute: seeds, command, solver, function evaluations."""
+    import json
+
+    import numpy as np
+
+    counts = store.done[chosen].sum(axis=1)
+    low, high = int(counts.min()), int(counts.max())
+    facts: dict[str, Any] = {"file": str(store.path), "replicas": low if low == high else f"{low} to {high}"}
+    for name, value in store.attrs.items():
+        if name in _KNOWN or isinstance(value, np.ndarray) or value in ("", -1):
+            continue
+        facts[name] = json.loads(value) if name == "software" else value
+    return facts

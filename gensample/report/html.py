@@ -1,0 +1,231 @@
+"""The report as one self-contained page: no script, no font, no picture from anywhere else."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from gensample.report.glossary import QUANTITIES
+from gensample.report.metrics import Metrics
+from gensample.report.tables import aim_words, glance_html, symbol_html, to_html
+
+FEW = 10  # configurations below which a bootstrap interval is only indicative
+
+
+class Picture(NamedTuple):
+    """A figure ready for the page: name of its files, title, one sentence on how to read it, SVG."""
+
+    name: str
+    title: str
+    reading: str
+    svg: bytes
+
+
+def render(metrics: Metrics, pictures: Sequence[Picture], curves: Iterable[str]) -> str:
+    """The page; ``curves`` are the relative paths of the CSV files it links to."""
+    sections = (
+        ("compared", "What was compared", _facts(metrics)),
+        ("glance", "At a glance", _glance(metrics)),
+        ("figures", "Figures", "\n".join(_figure(p) for p in pictures)),
+        ("tables", "All numbers", _tables(metrics)),
+        ("words", "What the rows mean", _definitions()),
+        ("notes", "How far to trust this", _notes(metrics)),
+        ("files", "Files", _files(curves)),
+    )
+    links = " ".join(f'<a href="#{anchor}">{title}</a>' for anchor, title, _ in sections)
+    body = "\n".join(f'<section id="{a}"><h2>{title}</h2>\n{text}\n</section>' for a, title, text in sections)
+    return _PAGE.format(
+        style=files("gensample.report").joinpath("page.css").read_text(),
+        title=escape(_title(metrics.meta)),
+        lead=escape(_lead(metrics.meta)),
+        links=links,
+        body=body,
+        footer=escape(f"gensample {metrics.meta.get('gensample', '')}, {metrics.meta.get('created', '')}"),
+    )
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p class="lead">{lead}</p>
+<nav>{links}</nav>
+{body}
+<footer>{footer}</footer>
+</body>
+</html>
+"""
+
+
+def _title(meta: Mapping[str, Any]) -> str:
+    return f"{meta.get('generated', {}).get('name', 'generated')} against simulation"
+
+
+def _lead(meta: Mapping[str, Any]) -> str:
+    sim, count = meta.get("simulated", {}), meta.get("configurations", "?")
+    return (
+        f"Isoconfigurational ensembles of displacements from {count} configurations of "
+        f"{sim.get('name', 'the simulated data')}: does the generator move the particles as molecular "
+        f"dynamics does?"
+    )
+
+
+def _facts(metrics: Metrics) -> str:
+    """Simulation on the left, generated on the right, one line for each fact that is known."""
+    meta = metrics.meta
+    sim, gen = meta.get("simulated", {}), meta.get("generated", {})
+    common = {
+        "mixture": sim.get("mixture"),
+        "particles": sim.get("particles"),
+        "temperature": sim.get("temperature"),
+        "density": sim.get("density"),
+        "truncation": sim.get("truncation"),
+        "lag times / τ": ", ".join(f"{t:g}" for t in metrics.times),
+        "configurations": meta.get("configurations"),
+        "split": meta.get("split"),
+        "bootstrap": f"{meta['bootstrap']} resamples, seed {meta.get('seed')}"
+        if "bootstrap" in meta
+        else None,
+    }
+    return (
+        _list("Both ensembles", common)
+        + _list("Simulation", {k: v for k, v in sim.items() if k not in _SHOWN_ABOVE})
+        + _list("Generated", {k: v for k, v in gen.items() if k not in _SHOWN_ABOVE})
+    )
+
+
+_SHOWN_ABOVE = ("name", "mixture", "particles", "temperature", "density", "truncation")
+
+
+def _list(title: str, facts: Mapping[str, Any]) -> str:
+    lines = "".join(
+        f"<div><dt>{escape(str(name))}</dt><dd>{escape(_words(value))}</dd></div>"
+        for name, value in facts.items()
+        if value not in (None, "", [])
+    )
+    return f'<h3>{title}</h3>\n<dl class="facts">{lines}</dl>\n' if lines else ""
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(v) for v in value)
+    return str(value)
+
+
+_GLANCE = """<p>Each cell: the <b>generated</b> value / the value it is measured by (simulation for pairs;
+the best that a perfect sampler with as many draws could reach, or the floor between halves of the simulated
+replicas, where the number of replicas limits). Hover over a name for its definition, or see
+<a href="#words">below</a>.</p>
+<p class="key"><span class="good">✓ within the aim</span><span class="near">≈ outside, but the 95 % intervals
+overlap</span><span class="off">✗ outside</span></p>
+"""
+
+
+def _glance(metrics: Metrics) -> str:
+    return _GLANCE + "\n".join(
+        f'<div class="scroll">{glance_html(metrics, s)}</div>' for s in metrics.species
+    )
+
+
+def _figure(picture: Picture) -> str:
+    data = base64.b64encode(picture.svg).decode()
+    return (
+        f'<figure id="{picture.name}"><img alt="{escape(picture.title)}" '
+        f'src="data:image/svg+xml;base64,{data}">\n'
+        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.reading)}</figcaption></figure>"
+    )
+
+
+_TABLES = """<p>Intervals are 95 % bootstrap intervals over configurations; hover over a simulated value for
+its own. The last three columns are controls made from the simulated data itself, scored as if they had been
+generated: <b>halves</b>, replicas against replicas, is a perfect sampler; <b>independent</b> shuffles the
+replicas of each particle, so that every particle is right and nothing moves together; <b>climatology</b>
+shuffles the particles of a species within each field, so that structure no longer matters and neighbours move
+unrelated, while the van Hove function, the overlap and its χ₄ stay right.</p>
+"""
+
+
+def _tables(metrics: Metrics) -> str:
+    blocks = [
+        f'<div class="scroll">{to_html(metrics, k, s)}</div>'
+        for s in metrics.species
+        for k in range(len(metrics.times))
+    ]
+    return _TABLES + "\n".join(blocks)
+
+
+def _definitions() -> str:
+    seen, lines = set(), []
+    for q in QUANTITIES:
+        if q.name not in seen:
+            seen.add(q.name)
+            label = escape(q.label)
+            symbol = symbol_html(q.symbol.split("(1.1)")[0])
+            lines.append(
+                f'<tr><th scope="row">{label} <span class="symbol">{symbol}</span></th>'
+                f'<td class="words">{escape(q.meaning)}</td><td>{escape(aim_words(q))}</td></tr>'
+            )
+    return (
+        '<table><thead><tr><th class="words">quantity</th><th class="words">meaning</th><th>aim</th></tr>'
+        "</thead>"
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def _notes(metrics: Metrics) -> str:
+    meta = metrics.meta
+    sim, gen = meta.get("simulated", {}), meta.get("generated", {})
+    notes = [
+        _note_on_configurations(meta),
+        f"Simulation has {_words(sim.get('replicas', '?'))} replicas of each configuration, the generator "
+        f"{_words(gen.get('replicas', '?'))} draws. Correlations of propensities are limited by both "
+        f"numbers; that is "
+        "what the ceilings say, and a correlation without its ceiling means nothing.",
+        "The controls bracket every number: a generator worse than climatology has learned nothing from the "
+        "structure, one like the independent control knows each particle and no collective motion, one like "
+        "the halves cannot be told from simulation with these data.",
+        "Halves compare half of the replicas with the other half, so their noise is larger than that of the "
+        "whole; a good generator can score better than they do on W₁ and correlations.",
+        "The aims are yardsticks of this project, not tests of significance. ≈ marks a value outside its aim "
+        "that these data cannot tell from one inside.",
+    ]
+    return "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>"
+
+
+def _note_on_configurations(meta: Mapping[str, Any]) -> str:
+    count = int(meta.get("configurations", 0))
+    text = (
+        f"Intervals come from {meta.get('bootstrap', '?')} bootstrap resamples of the {count} "
+        f"configurations, never of "
+        "particles or replicas: particles of one configuration move together and are not independent "
+        "evidence. They say how far the numbers would change with other configurations of the same state."
+    )
+    if count < 2:
+        return "One configuration only: no interval can be given, and nothing here generalises beyond it."
+    if count < FEW:
+        return text + f" With only {count} of them they are indicative and tend to be too narrow."
+    return text
+
+
+def _files(curves: Iterable[str]) -> str:
+    links = [("metrics.json", "metrics.json"), *((path, path) for path in curves)]
+    items = "".join(
+        f'<li><a href="{escape(path, quote=True)}">{escape(text)}</a></li>' for path, text in links
+    )
+    return (
+        "<p>Next to this page: every number above, the curves behind the figures as CSV, and the figures as "
+        "PNG "
+        f'and SVG in <span class="soft">figures/</span>.</p>\n<ul class="files">{items}</ul>'
+    )

@@ -1,0 +1,105 @@
+"""Which configuration and lag of a generated dataset belongs to which of the simulated one."""
+
+import numpy as np
+
+from gensample.data.store import Store
+from gensample.errors import ConfigError, DataError
+
+
+def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
+    """Pairs (configuration of ``sim``, of ``gen``) that are the same structure, in order of ``sim``.
+
+    ``gen`` says itself which ones it was drawn for (dataset ``source_configuration``), and the positions
+    must agree; without it, equal positions decide.
+
+    Raises:
+        DataError: species or boxes differ, or a generated configuration is not in ``sim``.
+    """
+    if sim.species.shape != gen.species.shape or not np.array_equal(sim.species, gen.species):
+        raise DataError(
+            f"{gen.path} has {composition(gen)} and {sim.path} has {composition(sim)}, or another order of "
+            f"them; "
+            "compare ensembles drawn for the same configurations"
+        )
+    if sim.dimension != gen.dimension:
+        raise DataError(
+            f"{gen.path} is {gen.dimension}-dimensional, {sim.path} is {sim.dimension}-dimensional"
+        )
+    stated = gen.source_configuration
+    box, ours, theirs = sim.box, sim.positions, gen.positions
+    found = []
+    for j in range(gen.num_configurations):
+        candidates = range(sim.num_configurations) if stated is None else [int(stated[j])]
+        match = [i for i in candidates if i < len(ours) and _same(ours[i], theirs[j], box[i], gen.box[j])]
+        if not match:
+            where = "any configuration" if stated is None else f"configuration {int(stated[j])}"
+            raise DataError(
+                f"configuration {j} of {gen.path} is not {where} of {sim.path}; "
+                "give the dataset that it was sampled from"
+            )
+        found.append((match[0], j))
+    return sorted(found)
+
+
+def composition(store: Store) -> str:
+    """Number of particles of each species, in words."""
+    counts = np.bincount(store.species)
+    return " + ".join(f"{n} {'ABCDEFGH'[s]}" for s, n in enumerate(counts)) + " particles"
+
+
+def _same(
+    x: np.ndarray, y: np.ndarray, box_x: np.ndarray, box_y: np.ndarray, tolerance: float = 1e-4
+) -> bool:
+    """Whether two configurations agree up to periodic images; the first particles decide most cases."""
+    if not np.allclose(box_x, box_y, rtol=1e-6):
+        return False
+    for part in (slice(0, 4), slice(None)):
+        gap = x[part] - y[part]
+        if np.abs(gap - box_x * np.round(gap / box_x)).max() > tolerance:
+            return False
+    return True
+
+
+def choose(sim: Store, gen: Store, split: str, temperature: float | None) -> list[tuple[int, int]]:
+    """The pairs of the wanted split and temperature, all at one temperature.
+
+    Raises:
+        DataError: the files do not match, or share no configuration of the split.
+        ConfigError: the pairs do not have one temperature, or none the wanted one.
+    """
+    wanted = set(sim.indices(split).tolist())
+    pairs = [(i, j) for i, j in pair_configurations(sim, gen) if i in wanted]
+    if not pairs:
+        raise DataError(
+            f"{gen.path} has no configuration of split {split!r} of {sim.path}; use another --split"
+        )
+    temperatures = sim.temperature
+    if temperature is not None:
+        pairs = [(i, j) for i, j in pairs if np.isclose(temperatures[i], temperature)]
+    found = sorted({float(temperatures[i]) for i, _ in pairs})
+    if not found:
+        raise ConfigError(
+            f"no configuration at T = {temperature:g}; there is {sorted({*map(float, temperatures)})}"
+        )
+    if len(found) > 1:
+        raise ConfigError(f"the configurations have temperatures {found}; choose one with --temperature")
+    return pairs
+
+
+def common_lags(sim: Store, gen: Store, wanted: list[float] | None) -> list[tuple[int, int]]:
+    """Pairs of lag indices (in ``sim``, in ``gen``) of equal lag times, all or the wanted ones.
+
+    Raises:
+        ConfigError: a wanted lag time is missing, or there is none in common.
+    """
+    ours, theirs = sim.times, gen.times
+    pairs = [(a, b) for a, t in enumerate(ours) for b, s in enumerate(theirs) if np.isclose(t, s, rtol=1e-4)]
+    names = f"{sim.path} has {ours.tolist()}, {gen.path} has {theirs.tolist()}"
+    if wanted is not None:
+        missing = [t for t in wanted if not any(np.isclose(ours[a], t, rtol=1e-4) for a, _ in pairs)]
+        if missing:
+            raise ConfigError(f"lag times {missing} are not in both files: {names}")
+        pairs = [(a, b) for a, b in pairs if any(np.isclose(ours[a], t, rtol=1e-4) for t in wanted)]
+    if not pairs:
+        raise ConfigError(f"no lag time in common: {names}")
+    return pairs

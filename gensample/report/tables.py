@@ -1,0 +1,284 @@
+"""The comparison as rows, and the rows as text, markdown or HTML."""
+
+import html
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gensample.report.glossary import INDISTINGUISHABLE, MAIN, QUANTITIES, Quantity
+from gensample.report.metrics import NAN, Metrics, Number
+from gensample.report.style import CONTROLS
+
+Mark = Literal["good", "near", "off", "none"]
+SIGNS: dict[Mark, str] = {"good": "✓", "near": "≈", "off": "✗", "none": ""}
+MARKS: dict[Mark, str] = {
+    "good": "within the aim",
+    "near": "outside the aim, but the intervals overlap",
+    "off": "outside the aim",
+    "none": "not judged",
+}
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity at one lag and species: simulation, generated, best possible, verdict, controls."""
+
+    quantity: Quantity
+    simulation: Number
+    generated: Number
+    best: Number
+    controls: tuple[Number, ...]
+
+    @property
+    def verdict(self) -> tuple[str, Mark]:
+        """Words and mark that say how near generated is to what it should be."""
+        return _verdict(self)
+
+
+def _read(metrics: Metrics, k: int, species: str, source: str, quantity: Quantity) -> Number:
+    if quantity.at is None:
+        return metrics.get(k, species, source, quantity.name)
+    profile = metrics.profile(k, species, source, quantity.name)
+    if not len(profile):
+        return Number(NAN)
+    return Number(*profile[int(np.abs(metrics.distances[: len(profile)] - quantity.at).argmin())])
+
+
+def _best(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Number:
+    if quantity.name == "c2st":
+        return Number(INDISTINGUISHABLE)
+    if quantity.reference is None:
+        return Number(NAN)
+    return metrics.get(k, species, "generated", quantity.reference)
+
+
+def row(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Row:
+    """One row of the table of lag index ``k`` and ``species``."""
+    return Row(
+        quantity,
+        _read(metrics, k, species, "simulated", quantity),
+        _read(metrics, k, species, "generated", quantity),
+        _best(metrics, k, species, quantity),
+        tuple(_read(metrics, k, species, control, quantity) for control in CONTROLS),
+    )
+
+
+def rows(metrics: Metrics, k: int, species: str, names: Sequence[str] | None = None) -> list[Row]:
+    """Rows that have a generated value, of all quantities or of ``names``."""
+    wanted = [q for q in QUANTITIES if names is None or q.name in names]
+    found = [row(metrics, k, species, q) for q in wanted]
+    return [r for r in found if r.generated.defined]
+
+
+def _verdict(r: Row) -> tuple[str, Mark]:
+    if not r.generated.defined:
+        return "", "none"
+    if r.quantity.kind == "pair":
+        return _verdict_pair(r)
+    if r.quantity.name == "c2st":
+        return "", _mark(r.generated.value <= (r.quantity.aim or 0), r.generated.low <= INDISTINGUISHABLE)
+    if not r.best.defined or r.best.value <= 0:
+        return "", "none"
+    ratio = r.generated.value / r.best.value
+    if r.quantity.kind == "floor":
+        return f"{ratio:.1f} × floor", _judge(r.quantity, ratio <= (r.quantity.aim or 0), False)
+    reached = r.generated.high >= r.best.value
+    return f"{100 * ratio:.0f} % of best", _judge(r.quantity, ratio >= (r.quantity.aim or 0), reached)
+
+
+def _verdict_pair(r: Row) -> tuple[str, Mark]:
+    sim, gen = r.simulation, r.generated
+    if not sim.defined or abs(sim.value) < max(r.quantity.needs, 1e-12):
+        return "", "none"
+    change = gen.value / sim.value - 1
+    words = f"{100 * change:+.1f} %" if abs(change) < 0.095 else f"{100 * change:+.0f} %"
+    overlap = gen.low <= sim.high and sim.low <= gen.high
+    return words.replace("-", "−"), _judge(r.quantity, abs(change) <= (r.quantity.aim or 0), overlap)
+
+
+def _judge(quantity: Quantity, good: bool, near: bool) -> Mark:
+    return "none" if quantity.aim is None else _mark(good, near)
+
+
+def _mark(good: bool, near: bool) -> Mark:
+    return "good" if good else "near" if near else "off"
+
+
+def aim_words(quantity: Quantity) -> str:
+    """The aim of a quantity, in words."""
+    if quantity.aim is None:
+        return ""
+    if quantity.name == "c2st":
+        return f"at most {quantity.aim:g}"
+    if quantity.kind == "floor":
+        return f"at most {quantity.aim:g} × floor"
+    if quantity.kind == "ceiling":
+        return f"at least {100 * quantity.aim:.0f} % of best"
+    return f"within {100 * quantity.aim:.0f} %"
+
+
+def _decimals(value: float) -> int:
+    """Decimals that show three significant digits of ``value``, two below 0.1, and no more than five."""
+    size = abs(value)
+    if size < 5e-6:
+        return 0
+    return max(0, min(5, (2 if size >= 0.1 else 1) - math.floor(math.log10(size))))
+
+
+def number(x: Number, interval: bool = False) -> str:
+    """Two or three significant digits, and the interval to the same decimals when asked."""
+    if not x.defined:
+        return MISSING
+    places = _decimals(x.value)
+    text = f"{x.value:.{places}f}" if places or abs(x.value) >= 1 else "0"
+    if interval and math.isfinite(x.low) and math.isfinite(x.high):
+        text += f" [{x.low:.{places}f}, {x.high:.{places}f}]"
+    return text.replace("-", "−")
+
+
+HEADER = ("quantity", "simulation", "generated [95 %]", "best", "verdict", "", *CONTROLS)
+
+
+def cells(r: Row) -> tuple[str, ...]:
+    """The cells of a row as text, in the order of ``HEADER``."""
+    words, mark = r.verdict
+    best = number(r.best) if r.quantity.kind != "pair" else MISSING
+    return (
+        f"{r.quantity.label} {r.quantity.symbol}",
+        number(r.simulation),
+        number(r.generated, interval=True),
+        best,
+        words,
+        SIGNS[mark],
+        *(number(c) for c in r.controls),
+    )
+
+
+def _heading(metrics: Metrics, k: int, species: str) -> str:
+    return f"t = {metrics.times[k]:g} τ, species {species}"
+
+
+def to_text(
+    metrics: Metrics, species: Sequence[str] | None = None, names: Sequence[str] | None = MAIN
+) -> str:
+    """Plain-text table of the main quantities, a block for each lag and species (species 0 when not "
+    "given)."""
+    chosen = metrics.species[:1] if species is None else species
+    blocks = [
+        (_heading(metrics, k, s), [cells(r) for r in rows(metrics, k, s, names)])
+        for s in chosen
+        for k in range(len(metrics.times))
+    ]
+    lines = [HEADER, *(line for _, block in blocks for line in block)]
+    widths = [max(len(line[c]) for line in lines) for c in range(len(HEADER))]
+    text = [_aligned(HEADER, widths)]
+    for heading, block in blocks:
+        text += ["", heading, *(_aligned(line, widths) for line in block)]
+    return "\n".join(text)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    first = line[0].ljust(widths[0])
+    return "  ".join([first, *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
+
+
+def to_markdown(
+    metrics: Metrics, species: Sequence[str] | None = None, names: Sequence[str] | None = MAIN
+) -> str:
+    """One markdown table, with the lag and species in front of every row."""
+    chosen = metrics.species[:1] if species is None else species
+    header = ("t / τ", "species", *HEADER)
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    for s in chosen:
+        for k, time in enumerate(metrics.times):
+            for r in rows(metrics, k, s, names):
+                line = (f"{time:g}", s, *(cell.replace("|", "\\|") for cell in cells(r)))
+                lines.append("| " + " | ".join(line) + " |")
+    return "\n".join(lines)
+
+
+def to_html(metrics: Metrics, k: int, species: str) -> str:
+    """The full table of one lag and species; definitions show as tooltips."""
+    head = "".join(f'<th scope="col"{_th(i)}>{html.escape(h)}</th>' for i, h in enumerate(_HTML_HEADER))
+    body = "\n".join(_html_row(r) for r in rows(metrics, k, species))
+    caption = html.escape(_heading(metrics, k, species))
+    return _table(caption, head, body)
+
+
+def _table(caption: str, head: str, body: str) -> str:
+    return (
+        f"<table><caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody></table>"
+    )
+
+
+_HTML_HEADER = ("quantity", "simulation", "generated", "95 % interval", "best", "verdict", *CONTROLS)
+
+
+def _th(index: int) -> str:
+    return ' class="control"' if index > 5 else ' class="words"' if index == 0 else ""
+
+
+def _label(quantity: Quantity) -> str:
+    """Row heading that shows its definition when hovered over."""
+    meaning = html.escape(quantity.meaning, quote=True)
+    symbol = f'<span class="symbol">{symbol_html(quantity.symbol)}</span>'
+    return f'<th scope="row" title="{meaning}">{html.escape(quantity.label)} {symbol}</th>'
+
+
+def symbol_html(symbol: str) -> str:
+    """A symbol whose ``_x`` is a subscript."""
+    return re.sub(r"_(\w)", r"<sub>\1</sub>", html.escape(symbol))
+
+
+def _html_row(r: Row) -> str:
+    words, mark = r.verdict
+    best = MISSING if r.quantity.kind == "pair" else number(r.best)
+    return (
+        f"<tr>{_label(r.quantity)}"
+        f'<td title="{_interval(r.simulation)}">{number(r.simulation)}</td>'
+        f'<td class="generated">{number(r.generated)}</td>'
+        f'<td class="interval">{_interval(r.generated)}</td>'
+        f"<td>{best}</td>"
+        f'<td class="verdict {mark}" title="{MARKS[mark]}">{html.escape(words)} {SIGNS[mark]}</td>'
+        + "".join(f'<td class="control">{number(c)}</td>' for c in r.controls)
+        + "</tr>"
+    )
+
+
+def _interval(x: Number) -> str:
+    if not (x.defined and math.isfinite(x.low) and math.isfinite(x.high)):
+        return MISSING
+    places = _decimals(x.value)
+    return f"{x.low:.{places}f} … {x.high:.{places}f}".replace("-", "−")
+
+
+def glance_html(metrics: Metrics, species: str) -> str:
+    """Main quantities against lag for one species: generated value, what it is measured by, and mark."""
+    head = "".join(f'<th scope="col">t = {t:g} τ</th>' for t in metrics.times)
+    body = []
+    for quantity in (q for q in QUANTITIES if q.name in MAIN):
+        line = [row(metrics, k, species, quantity) for k in range(len(metrics.times))]
+        if any(r.generated.defined for r in line):
+            values = "".join(_glance_cell(r) for r in line)
+            aim = f'<td class="aim">{html.escape(aim_words(quantity))}</td>'
+            body.append(f"<tr>{_label(quantity)}{aim}{values}</tr>")
+    columns = '<th scope="col" class="words">quantity</th><th scope="col">aim</th>'
+    return _table(f"Species {html.escape(species)}", columns + head, "\n".join(body))
+
+
+def _glance_cell(r: Row) -> str:
+    if not r.generated.defined:
+        return f"<td>{MISSING}</td>"
+    words, mark = r.verdict
+    against = r.simulation if r.quantity.kind == "pair" else r.best
+    note = f" / {number(against)}" if against.defined else ""
+    return (
+        f'<td class="verdict {mark}" title="{html.escape(words)}; {MARKS[mark]}"><b>{number(r.generated)}</b>'
+        f'<span class="against">{note}</span> {SIGNS[mark]}</td>'
+    )

@@ -1,0 +1,125 @@
+"""The report folder: built beside its place under a temporary name, then renamed into it."""
+
+import csv
+import io
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from gensample.errors import ConfigError
+from gensample.report.content import Content
+from gensample.report.gallery import plates
+from gensample.report.html import Picture, render
+from gensample.report.style import look
+
+COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
+OURS = {"metrics.json", "index.html", "curves", "figures"}
+
+
+def write_report(folder: str | Path, content: Content) -> Path:
+    """Write metrics.json, curves/*.csv, figures/*.png and *.svg, and index.html; the path of the page.
+
+    Raises:
+        ConfigError: ``folder`` exists and is not an earlier report.
+    """
+    folder = Path(folder)
+    check_target(folder)
+    with _swapped_in(folder) as temporary:
+        (temporary / "metrics.json").write_text(to_json(content.metrics.data))
+        curves = _write_curves(temporary / "curves", content.curves)
+        pictures = _write_figures(temporary / "figures", content)
+        (temporary / "index.html").write_text(render(content.metrics, pictures, curves), encoding="utf-8")
+    return folder / "index.html"
+
+
+def check_target(folder: str | Path) -> None:
+    """ConfigError when ``folder`` holds anything but an earlier report, which may be replaced."""
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; --out names the folder of the report")
+    found = {path.name for path in folder.iterdir()}
+    is_report = {"metrics.json", "index.html"} <= found and found <= OURS
+    if found and not is_report:
+        raise ConfigError(f"{folder} exists and is not a report alone; choose another --out or empty it")
+
+
+@contextmanager
+def _swapped_in(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of ``folder`` on success and vanishes on failure."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        fresh = work / "new"
+        fresh.mkdir()
+        yield fresh
+        if folder.exists():
+            folder.rename(work / "old")
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """JSON with null for what is not finite, as the standard demands."""
+    return json.dumps(plain(data), indent=1, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Numpy scalars and arrays as Python values, NaN and infinities as None, recursively."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _write_curves(folder: Path, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    folder.mkdir()
+    for name, rows in curves.items():
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows([[_cell(value) for value in (row[c] for c in COLUMNS)] for row in rows])
+    return [f"curves/{name}.csv" for name in curves]
+
+
+def _cell(value: Any) -> Any:
+    value = plain(value)
+    return f"{value:.7g}" if isinstance(value, float) else "" if value is None else value
+
+
+def _write_figures(folder: Path, content: Content) -> list[Picture]:
+    folder.mkdir()
+    pictures = []
+    for plate in plates(content):
+        with look():
+            figure = plate.draw()
+            figure.savefig(folder / f"{plate.name}.png", format="png", metadata={"Software": None})
+            # The layout is solved by now; solving it again for the SVG would take most of the time.
+            figure.set_layout_engine("none")
+            svg = _svg(figure)
+        (folder / f"{plate.name}.svg").write_bytes(svg)
+        pictures.append(Picture(plate.name, plate.title, plate.reading, svg))
+    return pictures
+
+
+def _svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
