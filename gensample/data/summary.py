@@ -19,7 +19,6 @@ from gensample.stats.propensity import magnitudes
 ENERGY_SAMPLE = 16
 # Stored displacements may be rounded to 1e-3; the mean over particles of that rounding stays far below.
 DRIFT_TOLERANCE = 1e-3
-_ATTRIBUTES = ("version", "mixture", "temperature", "density", "truncation", "source", "created")
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
@@ -39,13 +38,11 @@ def inspect(path: str | Path) -> dict[str, Any]:
 
 
 def validate_layout(store: Store) -> None:
-    """Check attributes, species, boxes, positions, lag times, averages and done flags, not displacements.
+    """Check species, boxes, positions, lag times, averages and done flags, not displacements.
 
     Raises:
         DataError: the first thing that is wrong.
     """
-    missing = [name for name in _ATTRIBUTES if name not in store.attrs]
-    _require(store, not missing, f"lacks the attributes {', '.join(missing)}")
     _check_state(store)
     _check_positions(store)
     _check_lags(store)
@@ -192,7 +189,7 @@ def _head(store: Store) -> dict[str, Any]:
         "command": attrs.get("command") or None,
         "seed": None if seed < 0 else seed,
         "software": attrs.get("software"),
-        "created": attrs["created"],
+        "created": attrs.get("created", "not recorded"),
         "overlap_length": OVERLAP_LENGTH,
         "has_displacements": store.has_displacements,
         "has_inherent": store.inherent is not None,

@@ -11,6 +11,7 @@ from liquid import make_liquid
 from gensample.cli import main
 from gensample.data.formats.deepmind import load_pickle
 from gensample.data.store import Store
+from gensample.data.summary import inspect
 from gensample.errors import DataError
 
 
@@ -165,3 +166,5 @@ def test_shared_file_has_the_targets_of_its_own_trajectories(shared_data, out):
         u = store.displacements(0)
         assert u.shape == (30, 1, 4096, 3)
         np.testing.assert_allclose(np.linalg.norm(u[:, 0], axis=-1).mean(0), targets, atol=1e-6)
+    # The file states p = 2.93, which the force-shifted mixture would miss by more than 1.
+    assert inspect(out)["energy"]["pressure"]["mean"] == pytest.approx(2.93, abs=0.15)

@@ -56,6 +56,9 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         notes.append(f"box from density {options.density or mixture.density:g}: edge {box[0, 0]:.6g}")
     species, order = _species(structures, mixture, options, notes)
     wrapped = [_wrapped(x, b, s, notes) for x, b, s in zip(positions, box, structures, strict=True)]
+    times = _times(structures)
+    if times.size:
+        notes.append("lag times " + ", ".join(f"{t:g}" for t in times))
     dataset = Dataset(
         mixture=mixture,
         species=species,
@@ -63,7 +66,7 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         split=_splits(structures, options, notes),
         positions=np.stack(_permute(wrapped, order)),
         temperature=np.array([_temperature(s) for s in structures]),
-        times=_times(structures),
+        times=times,
         density=float(np.mean(len(species) / box.prod(axis=1))),
         order=order,
         inherent=_inherent(structures, order, box, mixture),
