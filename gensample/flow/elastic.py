@@ -47,7 +47,7 @@ class ElasticPrior(Prior):
         num_lags: int,
         *,
         cutoff: float = 1.5,
-        degree: int = 32,
+        degree: int = 48,
         scales: str = "species",
         floor: float = 1e-2,
         dense_limit: int = 3000,

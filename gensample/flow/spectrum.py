@@ -3,7 +3,7 @@
 The variance of modes with eigenvalue lambda is estimated without diagonalising anything: Chebyshev
 moments u' T_k(L) u of the fields and of random vectors (for the density of modes), resummed with Jackson's
 kernel into windows of the spectrum (Weisse et al., Rev. Mod. Phys. 78, 275 (2006), eqs. 49-71). A
-non-negative mixture of a / (lambda + b) terms and a constant is then fitted by Gaussian maximum
+non-negative mixture of a / (lambda + b) terms, their squares and a constant is then fitted by Gaussian maximum
 likelihood (Whittle's), and the filter is the Chebyshev series of its square root.
 """
 
@@ -37,7 +37,7 @@ class Spectrum:
 
 
 def fit_elastic_prior(
-    prior: ElasticPrior, samples: Sequence[Sample], *, transverse: Sequence[float] = (0.1, 0.3, 1.0)
+    prior: ElasticPrior, samples: Sequence[Sample], *, transverse: Sequence[float] = (0.0, 0.1, 0.3)
 ) -> float:
     """Fills the prior's buffers from displacement fields; returns the log-likelihood gained per component.
 
@@ -112,17 +112,21 @@ def _windows() -> Tensor:
 def _poles(prior: ElasticPrior) -> Tensor:
     """Values of b: from what a polynomial of the prior's degree resolves next to eigenvalue 0, up to 1."""
     degree = prior.coefficients.shape[0] - 1
-    return torch.logspace(2 * math.log10(1.5 / degree), 0, 8, dtype=torch.float64)
+    return torch.logspace(2 * math.log10(2 / degree), 0, 8, dtype=torch.float64)
 
 
 def _basis(eigenvalue: Tensor, poles: Tensor) -> Tensor:
-    """The constant and b / (lambda + b) at (M,) eigenvalues, (M, 1 + number of poles)."""
+    """The constant, b / (lambda + b) and its square at (M,) eigenvalues, (M, 1 + 2 J).
+
+    Equipartition gives the simple pole; glasses in two dimensions fluctuate more than that at long
+    wavelengths, hence the square.
+    """
     falling = poles / (eigenvalue[:, None] + poles)
-    return torch.cat([torch.ones_like(falling[:, :1]), falling], 1)
+    return torch.cat([torch.ones_like(falling[:, :1]), falling, falling**2], 1)
 
 
 def fit_mixture(spectrum: Spectrum, poles: Tensor, iterations: int = 3000) -> Tensor:
-    """Non-negative weights (1 + J, K) of the basis that maximise the Gaussian likelihood of the spectrum.
+    """Non-negative weights (1 + 2 J, K) of the basis that maximise the Gaussian likelihood of the spectrum.
 
     Multiplicative updates, each of which raises the likelihood (Fevotte & Idier, Neural Computation 23,
     2421 (2011), the majorisation-minimisation rule for the Itakura-Saito divergence).
