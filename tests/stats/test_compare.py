@@ -135,7 +135,7 @@ def test_a_perfect_sampler_meets_the_floor_the_best_and_the_ceiling():
 
 def test_a_wrong_scale_is_seen():
     sim = simulated(4, size=8, species=1, lags=2)
-    result = run(sim, generated(sim, factor=1.4, replicas=8))
+    result = run(sim, generated(sim, factor=1.6, replicas=8))
     block = block_of(result)
     assert block["W1"]["value"] > 3 * block["W1_floor"]["value"]
     assert block["crps_skill"]["value"] < block["crps_skill_best"]["value"] - 0.02
