@@ -40,8 +40,8 @@ def invariants(
     positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d);
     cage_distance: (N,) or (C, N) distance between thermal and inherent position, zero where not given.
     Returns (N, F) or (C, N, F) float32, columns as in `invariant_names`. Works on one configuration at a
-    time, within 0.6 GB at N = 4096 in 3D. Raises ConfigError when RANGE exceeds half an edge of the box, DataError
-    for shapes or species that do not fit the mixture.
+    time, within 0.6 GB at N = 4096 in 3D. Raises ConfigError when RANGE exceeds half an edge of the box,
+    DataError for shapes or species that do not fit the mixture.
     """
     if cage_distance is None:
         cage_distance = positions.new_zeros(positions.shape[:-1])
