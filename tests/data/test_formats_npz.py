@@ -227,7 +227,7 @@ def test_replicas_from_other_images_are_refused(tmp_path, capsys, out):
     [path] = tmp_path.glob("*.npz")
     image = np.random.default_rng(0).integers(-1, 2, liquid.positions.shape)
     rewrite(path, positions=liquid.final[:, 0] + image * liquid.edge)
-    assert_refused(capsys, out, path, match="jump by a box edge")
+    assert_refused(capsys, out, path, match="jump by an edge")
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np
         local = bool(np.quantile(size[~jumps], 0.99) < 0.25) if crossings else True
         if confined or (local and jumps.sum() > max(1.0, 0.25 * crossings)):
             raise DataError(
-                f"{name}: {int(jumps.any(axis=-1).sum())} displacements at lag {k + 1} jump by a box edge, so the "
-                "positions were wrapped; displacements need unwrapped positions (or image flags)"
+                f"{name}: {int(jumps.any(axis=-1).sum())} displacements at lag {k + 1} jump by an edge, so "
+                "the positions were wrapped; displacements need unwrapped positions (or image flags)"
             )
 
 

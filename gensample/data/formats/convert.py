@@ -50,36 +50,44 @@ def assemble(imported: Imported, options: Options) -> Dataset:
     structures, notes = imported.structures, imported.notes
     mixture = _mixture(imported)
     _same_size(structures)
-    positions = [_in_dimension(s.positions, mixture, s.name) for s in structures]
-    box = np.stack([_box(s, x, mixture, options) for s, x in zip(structures, positions, strict=True)])
-    if all(s.box is None for s in structures) and options.box is None:
-        notes.append(f"box from density {options.density or mixture.density:g}: edge {box[0, 0]:.6g}")
+    positions, box = _geometry(structures, mixture, options, notes)
     species, order = _species(structures, mixture, options, notes)
-    wrapped = [_wrapped(x, b, s, notes) for x, b, s in zip(positions, box, structures, strict=True)]
-    times = _times(structures)
-    if times.size:
-        notes.append("lag times " + ", ".join(f"{t:g}" for t in times))
     dataset = Dataset(
         mixture=mixture,
         species=species,
         box=box,
         split=_splits(structures, options, notes),
-        positions=np.stack(_permute(wrapped, order)),
+        positions=np.stack(_permute(positions, order)),
         temperature=np.array([_temperature(s) for s in structures]),
-        times=times,
+        times=_times(structures, notes),
         density=float(np.mean(len(species) / box.prod(axis=1))),
         order=order,
         inherent=_inherent(structures, order, box, mixture),
         propensity=_averages(structures, order, "propensity"),
         bond_breaking=_averages(structures, order, "bond_breaking"),
     )
-    for i, structure in enumerate(structures):
-        checks.check_structure(
-            structure.name, dataset.positions[i], species, box[i], mixture, options.density
-        )
-        if dataset.inherent is not None:
-            checks.check_inherent(structure.name, dataset.positions[i], dataset.inherent[i], box[i])
+    _check(dataset, structures, options)
     return dataset
+
+
+def _check(dataset: Dataset, structures: list[Structure], options: Options) -> None:
+    for i, s in enumerate(structures):
+        x, box = dataset.positions[i], dataset.box[i]
+        checks.check_structure(s.name, x, dataset.species, box, dataset.mixture, options.density)
+        if dataset.inherent is not None:
+            checks.check_inherent(s.name, x, dataset.inherent[i], box)
+
+
+def _geometry(
+    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Wrapped positions (N, d) of each structure and boxes (C, d), in the dimension of the mixture."""
+    positions = [_in_dimension(s.positions, mixture, s.name) for s in structures]
+    box = np.stack([_box(s, x, mixture, options) for s, x in zip(structures, positions, strict=True)])
+    if all(s.box is None for s in structures) and options.box is None:
+        notes.append(f"box from density {options.density or mixture.density:g}: edge {box[0, 0]:.6g}")
+    wrapped = [_wrapped(x, b, s, notes) for x, b, s in zip(positions, box, structures, strict=True)]
+    return wrapped, box
 
 
 def _mixture(imported: Imported) -> Mixture:
@@ -192,7 +200,7 @@ def _temperature(s: Structure) -> float:
     return s.temperature
 
 
-def _times(structures: list[Structure]) -> np.ndarray:
+def _times(structures: list[Structure], notes: list[str]) -> np.ndarray:
     first = structures[0]
     for s in structures:
         if s.times.shape != first.times.shape or not np.allclose(s.times, first.times):
@@ -200,6 +208,8 @@ def _times(structures: list[Structure]) -> np.ndarray:
                 f"{s.name} has lag times {s.times.tolist()}, {first.name} has {first.times.tolist()}; "
                 "one dataset holds one set (import each temperature apart)"
             )
+    if first.times.size:
+        notes.append("lag times " + ", ".join(f"{t:g}" for t in first.times))
     return first.times
 
 
