@@ -51,9 +51,11 @@ class Ensemble:
             descriptors=settings.descriptors > 0,
         )
         check_fits(self.model, self.module)
-        self.module.use_device(torch.device(device))
+        self.module.device = torch.device(device)
+        self.module.setup()
         if settings.descriptors:
-            self.module.use_descriptor_statistics(self.model.descriptor_mean, self.model.descriptor_scale)
+            mean, scale = self.model.descriptor_mean, self.model.descriptor_scale
+            self.module.use_descriptor_statistics(mean, scale)
         self.configurations = [int(c) for c in self.module.store.indices(request.split)]
         self.nfe = 0
         self._current: tuple[int, Any, Any] | None = None

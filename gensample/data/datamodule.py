@@ -43,7 +43,8 @@ class KADataModule(lightning.LightningDataModule):
 
     Args:
         dataset: file, or name of an embedded dataset.
-        target: "propensity" for averages over replicas, "displacement" for whole fields as well.
+        target: "propensity" for averages over replicas, "displacement" for whole fields as well,
+            "structure" for graphs alone.
         input: positions the graph is built from, "thermal" or "inherent".
         lags: lag times to serve; None for all.
         cutoff: cut-off of the graph.
@@ -65,7 +66,7 @@ class KADataModule(lightning.LightningDataModule):
     def __init__(
         self,
         dataset: str,
-        target: Literal["propensity", "displacement"] = "propensity",
+        target: Literal["propensity", "displacement", "structure"] = "propensity",
         input: Literal["thermal", "inherent"] = "thermal",
         lags: list[float] | None = None,
         cutoff: float = 2.0,
@@ -143,7 +144,9 @@ class KADataModule(lightning.LightningDataModule):
                 f"{self.dataset} has no inherent structures; run `gensample quench {self.dataset}` first, "
                 "or set data.input to thermal"
             )
-        if not store.has_displacements and (self.target == "displacement" or store.propensity is None):
+        averages = store.has_displacements or store.propensity is not None
+        enough = {"displacement": store.has_displacements, "propensity": averages, "structure": True}
+        if not enough[self.target]:
             raise ConfigError(f"{self.dataset} has no displacements, which data.target={self.target} needs")
         wrong = [c for c in self.validation or [] if not 0 <= c < store.num_configurations]
         if wrong:
@@ -269,7 +272,7 @@ class KADataModule(lightning.LightningDataModule):
         record["temperature"] = torch.tensor([store.temperature[row]], dtype=torch.float32)
         record["snapshot_id"] = torch.tensor([row])
         record["replicas"] = torch.zeros(1, dtype=torch.int64)
-        if store.has_displacements:
+        if store.has_displacements and self.target != "structure":
             self._add_averages(record, row, thermal, box)
         elif store.propensity is not None:
             record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()

@@ -114,4 +114,7 @@ class EquivariantConditioner(nn.Module):
     def _elongation(self, scalars: Tensor, bonds: Bonds) -> Tensor:
         # The sum over both ends makes the prediction the same for i -> j and j -> i.
         one, two = scalars.index_select(0, bonds.source), scalars.index_select(0, bonds.destination)
-        return self.bond_head(torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1))
+        elongation: Tensor = self.bond_head(
+            torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1)
+        )
+        return elongation

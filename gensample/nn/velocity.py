@@ -70,8 +70,9 @@ class VelocityNetwork(nn.Module):
         self.lift = nn.Linear(2 + condition_vectors, vectors, bias=False)
         self.layers = nn.ModuleList(Interaction(width, vectors, static, dynamic) for _ in range(layers))
         self.gate = MLP([2 * width, width, vectors], nn.SiLU)
-        nn.init.zeros_(self.gate[-1].weight)
-        nn.init.zeros_(self.gate[-1].bias)
+        # Starts as the analytic part of the velocity alone.
+        for parameter in self.gate[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, s: Tensor, data: Any, setting: Setting) -> Tensor:
         """Output (n, F, d), of order one, for fields x (n, F, d) in LJ units at path times s (B, F)."""
@@ -84,7 +85,8 @@ class VelocityNetwork(nn.Module):
             scalars, vectors = layer(scalars * (1 + gain) + shift, vectors, bonds)
         late = clock.index_select(0, data.batch)
         gates = self.gate(torch.cat([scalars, late], -1))
-        return (gates.unsqueeze(-2) * vectors).sum(-1)
+        out: Tensor = (gates.unsqueeze(-2) * vectors).sum(-1)
+        return out
 
     def _clock_features(self, s: Tensor, setting: Setting) -> Tensor:
         phases = math.pi * s.unsqueeze(-1) * torch.arange(1, FREQUENCIES + 1, dtype=s.dtype, device=s.device)

@@ -63,6 +63,13 @@ class DisplacementTask(lightning.LightningModule):
         ConfigError: a prior that needs a conditioner without one.
     """
 
+    lag_time: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+    elongation_scale: Tensor
+    descriptor_mean: Tensor
+    descriptor_scale: Tensor
+
     def __init__(
         self,
         lag_times: list[float],
@@ -135,10 +142,6 @@ class DisplacementTask(lightning.LightningModule):
 
     def _register_statistics(self, num_species: int, lag_times: list[float], descriptors: int) -> None:
         count = len(lag_times)
-        self.lag_time: Tensor
-        self.target_mean: Tensor
-        self.target_scale: Tensor
-        self.elongation_scale: Tensor
         self.register_buffer("lag_time", torch.tensor(lag_times, dtype=torch.float32))
         # Propensity and spread are regressed from their mean, in units of their standard deviation.
         self.register_buffer("target_mean", torch.zeros(2, num_species, count))
@@ -242,7 +245,7 @@ class DisplacementTask(lightning.LightningModule):
         trained = self.regressing or self.settings.train_conditioner
         with torch.set_grad_enabled(trained):
             condition = self.condition(batch)
-        loss = batch.pos.new_zeros(())
+        loss: Tensor = batch.pos.new_zeros(())
         if condition is not None and trained:
             regression = self.regression_loss(batch, condition)
             self.log("train/regression", regression, batch_size=batch.num_graphs)
@@ -262,7 +265,8 @@ class DisplacementTask(lightning.LightningModule):
         node = ((condition.propensity - batch.propensity) / scale[0]).square().mean()
         spread = ((condition.spread - batch.spread) / scale[1]).square().mean()
         edge = ((condition.elongation - batch.elongation) / self.elongation_scale).square().mean()
-        return node + 0.5 * spread + edge
+        total: Tensor = node + 0.5 * spread + edge
+        return total
 
     def flow_loss(
         self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
