@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -103,15 +103,16 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Simulat
         ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
     """
     try:
+        given = OmegaConf.load(path)
+        if not isinstance(given, DictConfig):
+            raise ConfigError(f"{path} must hold settings as key: value")
         schema = OmegaConf.structured(SimulationConfig)
-        merged = OmegaConf.merge(schema, OmegaConf.load(path), OmegaConf.from_dotlist(overrides or []))
-        config = OmegaConf.to_object(merged)
+        config = OmegaConf.to_object(OmegaConf.merge(schema, given, OmegaConf.from_dotlist(overrides or [])))
     except FileNotFoundError:
         raise ConfigError(f"no configuration file at {path}") from None
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, TypeError, OSError) as error:
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path}: {_reason(error)}") from None
-    if not isinstance(config, SimulationConfig):
-        raise ConfigError(f"{path} must hold settings as key: value")
+    assert isinstance(config, SimulationConfig)
     check(config)
     return config
 

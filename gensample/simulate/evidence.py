@@ -22,11 +22,16 @@ def overlap_decay(snapshots: np.ndarray, species: np.ndarray) -> np.ndarray:
 
 
 def relaxation_time(times: np.ndarray, overlap: np.ndarray) -> float:
-    """Time at which the overlap falls to 1/e, interpolated in log t; NaN when it does not."""
+    """Time at which the overlap falls to 1/e; NaN when it does not.
+
+    Interpolated in log t between two times, in t before the first.
+    """
     below = np.flatnonzero(overlap < 1 / np.e)
-    if below.size == 0 or below[0] == 0:
+    if below.size == 0:
         return float("nan")
     k = below[0]
+    if k == 0:
+        return float(times[0] * (1 - 1 / np.e) / (1 - overlap[0]))
     fraction = (overlap[k - 1] - 1 / np.e) / (overlap[k - 1] - overlap[k])
     return float(np.exp(np.log(times[k - 1]) + fraction * np.log(times[k] / times[k - 1])))
 

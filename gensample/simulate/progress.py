@@ -67,7 +67,7 @@ class Reporter:
         gained, elapsed = self._cost - self._start_cost, time.monotonic() - self._started
         if gained <= 0 or self._cost >= self.total:
             return ""
-        return f", about {elapsed * (self.total - self._cost) / gained / 60:.0f} min left"
+        return f", about {_duration(elapsed * (self.total - self._cost) / gained)} left"
 
     def _count(self) -> str:
         return f"{self._jobs_done}/{self.jobs}"
@@ -82,6 +82,12 @@ def _bar(console: Console) -> Progress:
         console=console,
         speed_estimate_period=SPEED_PERIOD,
     )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _print_error(message: str) -> None:
