@@ -6,6 +6,10 @@ set -euo pipefail
 
 out=${1:-demo}
 replicas=${REPLICAS:-32}
+# A tenth of the released models' training.
+botan_epochs=${BOTAN_EPOCHS:-20}
+regression_epochs=${REGRESSION_EPOCHS:-8}
+flow_epochs=${FLOW_EPOCHS:-20}
 mkdir -p "$out"
 
 step() {
@@ -18,11 +22,13 @@ step "the dataset"
 gensample info ka2d-mini
 
 step "1/4 train BOTAN on the propensities"
-gensample fit --config configs/dynamics/ka2d-mini-botan-demo.yaml --out "$out/botan" "${quiet[@]}"
+gensample fit --config configs/dynamics/ka2d-mini-botan.yaml --out "$out/botan" \
+  --trainer.max_epochs "$botan_epochs" "${quiet[@]}"
 gensample test --config "$out/botan/config.yaml" --ckpt_path "$out/botan/checkpoints/last.ckpt" "${quiet[@]}"
 
 step "2/4 train the generator on the displacement fields"
-gensample fit --config configs/displacement/ka2d-mini-flow-demo.yaml --out "$out/flow" "${quiet[@]}"
+gensample fit --config configs/displacement/ka2d-mini-flow.yaml --out "$out/flow" \
+  --trainer.max_epochs "$flow_epochs" --model.regression_epochs "$regression_epochs" "${quiet[@]}"
 
 step "3/4 sample $replicas replicas of each test configuration"
 gensample sample "$out/flow/checkpoints/last.ckpt" --data ka2d-mini --split test \

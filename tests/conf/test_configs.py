@@ -47,10 +47,14 @@ def stand_ins(config, datasets):
 @pytest.mark.parametrize("path", TRAINING, ids=name)
 def test_training_configs_run(path, datasets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    options = stand_ins(yaml.safe_load(path.read_text()), datasets)
+    config = yaml.safe_load(path.read_text())
+    options = stand_ins(config, datasets)
     quiet = ["--trainer.fast_dev_run", "true", "--trainer.accelerator", "cpu"]
     quiet += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
     assert main(["fit", "--config", str(path), *options, *quiet]) == 0
+    if config["model"].get("init_args", {}).get("regression_epochs"):  # the phase after it, too
+        flow = ["--model.regression_epochs", "0"]
+        assert main(["fit", "--config", str(path), *options, *quiet, *flow]) == 0
     assert list(tmp_path.iterdir()) == []
 
 
