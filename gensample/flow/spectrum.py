@@ -3,8 +3,8 @@
 The variance of modes with eigenvalue lambda is estimated without diagonalising anything: Chebyshev
 moments u' T_k(L) u of the fields and of random vectors (for the density of modes), resummed with Jackson's
 kernel into windows of the spectrum (Weisse et al., Rev. Mod. Phys. 78, 275 (2006), eqs. 49-71). A
-non-negative mixture of a / (lambda + b) terms, their squares and a constant is then fitted by Gaussian maximum
-likelihood (Whittle's), and the filter is the Chebyshev series of its square root.
+non-negative mixture of a / (lambda + b) terms, their squares and a constant is then fitted by Gaussian
+maximum likelihood (Whittle's), and the filter is the Chebyshev series of its square root.
 """
 
 import math

@@ -20,6 +20,7 @@ def test_stratified_times_fill_every_interval_in_random_order():
     s = draw_times((8, 16), density="stratified", generator=torch.Generator().manual_seed(0)).flatten()
     assert sorted((s * 128).floor().tolist()) == list(range(128))
     assert not torch.equal(s, s.sort().values)
+    assert abs((s * 128 % 1).std() - 12**-0.5) < 0.05  # anywhere within their intervals
 
 
 def test_logit_normal_has_its_quantiles():
