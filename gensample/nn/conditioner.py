@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from gensample.nn.blocks import MLP
 from gensample.nn.botan import Botan
-from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+from gensample.nn.equivariant import Bonds, Interaction, distance_features, smooth_cutoff
+
+RADIAL = 16
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class BotanConditioner(nn.Module):
 class EquivariantConditioner(nn.Module):
     """Scalar-vector message passing over the configuration's structural invariants and cage vectors.
 
-    Reads the species, the graph, the vector from the thermal to the inherent position (the centre of the
-    cage, to which a particle returns) and, where ``descriptors`` is not zero, that many standardised
-    invariants.
+    Reads the species, the thermal and inherent bond lengths, the vector from the thermal to the inherent
+    position (the centre of the cage, to which a particle returns) and, where ``descriptors`` is not zero,
+    that many standardised invariants.
     """
 
     def __init__(
@@ -71,19 +73,20 @@ class EquivariantConditioner(nn.Module):
         layers: int = 3,
         cutoff: float = 2.0,
         dropout: float = 0.0,
+        input: str = "thermal",
     ) -> None:
         super().__init__()
         self.width, self.edge_width, self.vectors, self.cutoff = width, 0, vectors, cutoff
-        self.descriptors, self.radial = descriptors, 16
+        self.input = input
         self.species = nn.Embedding(num_species, width)
         self.encode = (
             nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
         )
         self.cage = nn.Linear(1, width)
         self.lift = nn.Linear(1, vectors, bias=False)
-        self.layers = nn.ModuleList(Interaction(width, vectors, self.radial, 0) for _ in range(layers))
+        self.layers = nn.ModuleList(Interaction(width, vectors, 2 * RADIAL, 0) for _ in range(layers))
         self.head = MLP([width, width, 2 * outputs], nn.SiLU)
-        self.bond_head = MLP([2 * width + self.radial, width, outputs], nn.SiLU)
+        self.bond_head = MLP([2 * width + 2 * RADIAL, width, outputs], nn.SiLU)
 
     def forward(self, data: Any) -> Condition:
         """Latents and predictions for the configurations of a batch."""
@@ -103,7 +106,7 @@ class EquivariantConditioner(nn.Module):
             data.edge_index[1],
             data.edge_vector / distance.unsqueeze(-1),
             smooth_cutoff(distance, self.cutoff),
-            radial_basis(distance, 0.7, self.cutoff, self.radial).unsqueeze(1),
+            distance_features(data, self.input, self.cutoff, RADIAL).unsqueeze(1),
         )
         scalars = self.species(data.species) + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
         if self.encode is not None:

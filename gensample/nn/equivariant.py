@@ -7,6 +7,7 @@ Schuett, Unke and Gastegger, ICML 2021 (arXiv:2102.03150). Node scalars are (n, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,24 @@ def radial_basis(distance: Tensor, low: float, high: float, count: int) -> Tenso
     centres = torch.linspace(low, high, count, dtype=distance.dtype, device=distance.device)
     width = (high - low) / count
     return torch.exp(-0.5 * ((distance.unsqueeze(-1) - centres) / width).square())
+
+
+def bond_vectors(data: Any, input: str) -> tuple[Tensor, Tensor]:
+    """Thermal and inherent bond vectors (E, d) of a batch whose graph was built from ``input``.
+
+    They differ by the difference of the two particles' cage vectors; without inherent structures they do not.
+    """
+    source, destination = data.edge_index[0], data.edge_index[1]
+    change = data.cage_vector.index_select(0, destination) - data.cage_vector.index_select(0, source)
+    if input == "thermal":
+        return data.edge_vector, data.edge_vector + change
+    return data.edge_vector - change, data.edge_vector
+
+
+def distance_features(data: Any, input: str, cutoff: float, count: int) -> Tensor:
+    """Radial bases of the thermal and of the inherent bond lengths, (E, 2 count)."""
+    lengths = [vector.norm(dim=-1) for vector in bond_vectors(data, input)]
+    return torch.cat([radial_basis(length, 0.7, cutoff, count) for length in lengths], -1)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,17 @@ from torch import Tensor, nn
 
 from gensample.nn.blocks import MLP
 from gensample.nn.conditioner import Condition
-from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+from gensample.nn.equivariant import (
+    Bonds,
+    Interaction,
+    bond_vectors,
+    distance_features,
+    radial_basis,
+    smooth_cutoff,
+)
 
 FREQUENCIES = 8
+RADIAL = 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class VelocityNetwork(nn.Module):
         vectors: node vectors.
         layers: rounds of message passing.
         cutoff: of the graph it is given.
+        input: positions that the graph is built from; elongations are always measured from the thermal ones.
     """
 
     def __init__(
@@ -56,12 +65,13 @@ class VelocityNetwork(nn.Module):
         vectors: int = 16,
         layers: int = 5,
         cutoff: float = 1.6,
+        input: str = "thermal",
     ) -> None:
         super().__init__()
-        self.cutoff, self.radial = cutoff, 16
+        self.cutoff, self.input = cutoff, input
         self.condition_scalars, self.condition_vectors = condition_scalars, condition_vectors
         self.condition_edges = condition_edges
-        static, dynamic = self.radial + condition_edges, self.radial + 5
+        static, dynamic = 2 * RADIAL + condition_edges, RADIAL + 5
         self.species = nn.Embedding(num_species, width)
         self.condition = nn.Linear(condition_scalars, width) if condition_scalars else None
         self.norms = nn.Linear(3, width)
@@ -114,19 +124,20 @@ class VelocityNetwork(nn.Module):
         source, destination = data.edge_index[0], data.edge_index[1]
         distance = data.edge_vector.norm(dim=-1)
         direction = data.edge_vector / distance.unsqueeze(-1)
-        static = radial_basis(distance, 0.7, self.cutoff, self.radial)
+        static = distance_features(data, self.input, self.cutoff, RADIAL)
         if self.condition_edges:
             assert setting.condition is not None
             static = torch.cat([static, setting.condition.edges], -1)
-        stretched = data.edge_vector.unsqueeze(1) + x.index_select(0, destination) - x.index_select(0, source)
-        current = stretched.norm(dim=-1)
+        initial, _ = bond_vectors(data, self.input)
+        moved = x.index_select(0, destination) - x.index_select(0, source)
+        current = (initial.unsqueeze(1) + moved).norm(dim=-1)
         one, two = field.index_select(0, source), field.index_select(0, destination)
         relative = two - one
         scale = setting.scale.index_select(0, source)
         along = direction.unsqueeze(1)
         dynamic = torch.stack(
             [
-                (current - distance.unsqueeze(1)) / scale,
+                (current - initial.norm(dim=-1).unsqueeze(1)) / scale,
                 (relative * along).sum(-1),
                 (one * along).sum(-1),
                 (one * two).sum(-1),
@@ -134,6 +145,6 @@ class VelocityNetwork(nn.Module):
             ],
             -1,
         )
-        dynamic = torch.cat([dynamic, radial_basis(current, 0.6, self.cutoff + 0.4, self.radial)], -1)
+        dynamic = torch.cat([dynamic, radial_basis(current, 0.6, self.cutoff + 0.4, RADIAL)], -1)
         weight = smooth_cutoff(distance, self.cutoff)
         return Bonds(source, destination, direction, weight, static.unsqueeze(1), dynamic, relative)

@@ -114,6 +114,7 @@ class DisplacementTask(lightning.LightningModule):
             vectors=vectors,
             layers=layers,
             cutoff=cutoff,
+            input=input,
         )
         self._register_statistics(num_species, lag_times, descriptors)
 
@@ -137,6 +138,7 @@ class DisplacementTask(lightning.LightningModule):
                 h.conditioner_layers,
                 h.cutoff,
                 h.dropout,
+                h.input,
             )
         return None
 
