@@ -209,6 +209,16 @@ def test_settings_that_the_checkpoint_overrules_are_reported(config):
         assert main(["test", *words]) == 0
 
 
+def test_weights_that_do_not_fit_are_one_error(config, capsys):
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 0
+    checkpoint = torch.load("a/checkpoints/last.ckpt", weights_only=True)
+    checkpoint["state_dict"]["linear.weight"] = torch.ones(7, 1)
+    torch.save(checkpoint, "b.ckpt")
+    capsys.readouterr()
+    assert main(["test", "--config", "a/config.yaml", "--ckpt_path", "b.ckpt"]) == 2
+    assert "does not fit the model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--data.cutoff", "1.7"], ["--data.lag_times", "[1.0]"]])
 def test_data_unlike_those_of_the_training_are_refused(config, capsys, words):
     assert main(["fit", "--config", str(config), "--out", "a"]) == 0

@@ -22,7 +22,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
-from gensample.errors import ConfigError, GensampleError, MissingDependencyError
+from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.zoo import build
 
 ALLOWED_IMPORTS = ["gensample", "lightning", "torch"]
@@ -56,6 +56,10 @@ def main(command: str, args: list[str]) -> LightningCLI:
             return GensampleCLI(command, args)
     except (ArgumentError, MisconfigurationException) as error:
         raise _cause(error) or ConfigError(_readable(str(error))) from error
+    except RuntimeError as error:
+        if not str(error).startswith("Error(s) in loading state_dict"):
+            raise
+        raise DataError(f"the checkpoint does not fit the model: {error}") from error
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
             signal.signal(signal.SIGINT, signal.default_int_handler)
