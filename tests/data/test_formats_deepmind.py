@@ -139,6 +139,7 @@ def test_numpy_itself_is_no_way_in(tmp_path, payload):
         ({"time_indices": [1, 99, 2]}, "point outside"),
         ({"trajectory_target_positions": [[np.zeros((5, 3))] * 3]}, "expected shape"),
         ({"trajectory_target_positions": []}, "--averages"),
+        ({"trajectory_target_positions": [5]}, "must list its replicas"),
     ],
 )
 def test_damaged_content_is_refused(tmp_path, capsys, out, change, match):

@@ -284,6 +284,18 @@ def test_glassbench_trajectories_join_lags_and_keep_inherent_structures(tmp_path
         assert store.inherent_energy.shape == (1,)
 
 
+def test_codes_of_the_warmer_glassbench_set_are_mapped_only_when_complete(tmp_path, capsys, out):
+    liquid = make_liquid("ka2d-ternary", per_edge=10, lags=6)
+    codes = [f"tc{i:02d}" for i in (1, 6, 11, 16, 21, 26)]
+    write_glassbench(tmp_path, liquid, codes=codes, temperature="0.30")
+    assert run_import(capsys, out, tmp_path)[0] == 0
+    with Store.open(out) as store:
+        assert store.times.tolist() == [0.11, 1.25, 14.14, 158.74, 1781.79, 20000.0]
+    out.unlink()
+    (tmp_path / "N100T0.30_1_tc26.npz").unlink()
+    assert_refused(capsys, out, tmp_path, match="--time")
+
+
 def test_glassbench_inherent_of_another_configuration_is_refused(tmp_path, capsys, out):
     liquid = make_liquid("ka2d-ternary", per_edge=10, lags=2)
     write_glassbench(tmp_path, liquid, inherent=make_liquid("ka2d-ternary", 10).positions[::-1])

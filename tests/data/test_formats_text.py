@@ -327,6 +327,8 @@ def test_lammps_data_with_images_and_velocities_is_read(tmp_path, out):
         ("extxyz", substitute('Lattice="', 'Lattice="1 2 '), "Lattice"),
         ("extxyz", substitute(":pos:R:3", ":force:R:3"), "Properties must name"),
         ("extxyz", substitute('"T T T"', '"T T T'), "comment line"),
+        ("extxyz", substitute('"T T T"', '"T F T"'), "periodic in every direction"),
+        ("extxyz", substitute('"T T T"', '"T T F"'), "periodic in every direction"),
         ("lammps-data", lambda p: drop_last(p, 50), "truncated"),
         ("lammps-data", lambda p: p.write_text(p.read_text()[:-40]), "truncated"),
         ("lammps-data", substitute("Atoms # atomic", "Atoms # dipole"), "style dipole"),

@@ -163,6 +163,8 @@ def _add_trajectories(
     trajectories = data.get("trajectory_target_positions")
     if not isinstance(trajectories, list) or not 0 < len(trajectories) <= levels.size:
         raise DataError(f"{path} has no trajectory_target_positions; take the averages with --averages")
+    if not all(isinstance(level, list | np.ndarray) and len(level) > 0 for level in trajectories):
+        raise DataError(f"{path}: each level of trajectory_target_positions must list its replicas")
     replicas = len(trajectories[0])
     order = np.argsort(levels[: len(trajectories)])
     structure.times = checked_times(levels[: len(trajectories)][order], f"{path}: time")

@@ -75,6 +75,7 @@ def _frame(path: Path, comment: str, body: list[str], options: Options) -> Frame
         raise DataError(f"{path} is truncated: a particle has fewer than {columns['width']} columns")
     start = columns["pos"]
     positions = as_floats([row[start : start + 3] for row in rows], f"{path}: pos", (len(rows), 3))
+    _check_periodic(path, info.get("pbc", "T T T").split(), positions)
     labels = np.array([row[columns["species"]] for row in rows])
     return Frame(
         positions=positions,
@@ -85,6 +86,13 @@ def _frame(path: Path, comment: str, body: list[str], options: Options) -> Frame
         temperature=_optional_float(path, info, "temperature"),
         split=info.get("split"),
     )
+
+
+def _check_periodic(path: Path, flags: list[str], positions: np.ndarray) -> None:
+    open_axes = [axis for axis, flag in enumerate(flags) if flag.upper() not in ("T", "TRUE", "1")]
+    flat = np.ptp(positions[:, 2]) == 0
+    if open_axes and not (open_axes == [2] and flat):
+        raise DataError(f"{path}: expected a box periodic in every direction, got pbc {' '.join(flags)}")
 
 
 def _optional_float(path: Path, info: Mapping[str, str], key: str) -> float | None:

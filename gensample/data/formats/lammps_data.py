@@ -62,7 +62,7 @@ def _bounds(path: Path, text: str) -> tuple[np.ndarray, np.ndarray]:
         low.append(match.group(1))
         high.append(match.group(2))
     tilt = re.search(r"^\s*(\S+)\s+(\S+)\s+(\S+)\s+xy\s+xz\s+yz", text, re.M)
-    if tilt and any(float(t) != 0 for t in tilt.groups()):
+    if tilt and as_floats(tilt.groups(), f"{path}: tilt").any():
         raise DataError(f"{path}: tilted boxes cannot be imported")
     bottom, top = as_floats(low, f"{path}: box"), as_floats(high, f"{path}: box")
     return bottom, top - bottom

@@ -41,7 +41,11 @@ def to_structures(
 ) -> list[Structure]:
     """Each file one trajectory whose later frames are lags, or each frame a configuration of its own."""
     if not trajectory:
-        return [_configuration(path, f, options) for path, file in frames.items() for f in file]
+        return [
+            _configuration(str(path) if len(file) == 1 else f"{path}, frame {i}", path, frame, options)
+            for path, file in frames.items()
+            for i, frame in enumerate(file)
+        ]
     notes.append(
         "frames after the first are lag times; files that start from the same positions are replicas"
     )
@@ -63,9 +67,9 @@ def _same_start(a: Frame, b: Frame) -> bool:
     return bool(np.abs(difference).max() < 1e-5)
 
 
-def _configuration(path: Path, frame: Frame, options: Options) -> Structure:
+def _configuration(name: str, path: Path, frame: Frame, options: Options) -> Structure:
     return Structure(
-        name=str(path),
+        name=name,
         positions=frame.positions,
         types=frame.types,
         box=frame.box,
@@ -79,7 +83,7 @@ def _configuration(path: Path, frame: Frame, options: Options) -> Structure:
 
 def _isoconfigurational(group: list[tuple[Path, list[Frame]]], options: Options) -> Structure:
     path, first = group[0]
-    structure = _configuration(path, first[0], options)
+    structure = _configuration(str(path), path, first[0], options)
     structure.times = _times(path, first, options)
     for other, frames in group:
         _check_trajectory(other, frames, first)
