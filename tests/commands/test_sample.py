@@ -1,0 +1,154 @@
+"""`gensample sample`: the same bits however the work is cut, resumption, refusals."""
+
+import shutil
+
+import lightning
+import numpy as np
+import pytest
+
+from gensample.cli import main
+from gensample.data.datamodule import KADataModule
+from gensample.data.store import Store
+from gensample.tasks.displacement import DisplacementTask
+from tests.synthetic import write_dataset
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A dataset and the checkpoint of a generator that saw two steps of it."""
+    folder = tmp_path_factory.mktemp("sample")
+    data = write_dataset(folder / "data.h5")
+    module = KADataModule(str(data), target="displacement", cutoff=1.6, fields=3)
+    task = DisplacementTask(
+        module.lag_times,
+        2,
+        2,
+        1.6,
+        width=8,
+        vectors=4,
+        layers=2,
+        conditioner_layers=1,
+        lr=1e-2,
+        prior="elastic",
+    )
+    task.hparams["_class_path"] = "gensample.tasks.displacement.DisplacementTask"
+    trainer = lightning.Trainer(
+        max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    trainer.fit(task, module)
+    trainer.save_checkpoint(folder / "model.ckpt")
+    return folder
+
+
+def sample(folder, out, *words, code=0):
+    arguments = [
+        str(folder / "model.ckpt"),
+        "--data",
+        str(folder / "data.h5"),
+        "--out",
+        str(out),
+        "--steps",
+        "2",
+    ]
+    assert main(["sample", *arguments, "--replicas", "10", "--split", "val", *words]) == code
+
+
+def fields(path):
+    with Store.open(path) as store:
+        return np.stack([store.displacements(c) for c in range(store.num_configurations)])
+
+
+def test_writes_a_complete_ensemble(workplace, tmp_path, capsys):
+    out = tmp_path / "gen.h5"
+    sample(workplace, out)
+    assert "4 function evaluations" in capsys.readouterr().out
+    with Store.open(out) as store, Store.open(workplace / "data.h5") as source:
+        assert store.done.all()
+        assert store.done.shape == (2, 10)
+        assert store.source_configuration.tolist() == [3, 4]
+        assert np.array_equal(store.positions, source.positions[[3, 4]])
+        assert np.array_equal(store.times, source.times)
+        assert store.attrs["seed"] == 0
+        assert store.attrs["nfe"] == 4
+    assert np.abs(fields(out).mean(3)).max() < 1e-5
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_same_seed_same_bits_and_other_seed_other_fields(workplace, tmp_path):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        sample(workplace, tmp_path / f"{name}.h5", "--seed", seed)
+    a, b, c = (fields(tmp_path / f"{name}.h5") for name in "abc")
+    assert np.array_equal(a, b)
+    assert not np.allclose(a, c)
+
+
+def test_shards_and_fewer_replicas_give_the_same_bits(workplace, tmp_path):
+    sample(workplace, tmp_path / "whole.h5")
+    for shard in ("1/3", "0/3", "2/3"):
+        assert not (tmp_path / "parts.h5").exists()
+        sample(workplace, tmp_path / "parts.h5", "--shard", shard)
+    whole = fields(tmp_path / "whole.h5")
+    assert np.array_equal(whole, fields(tmp_path / "parts.h5"))
+    sample(workplace, tmp_path / "few.h5", "--replicas", "3")
+    assert np.array_equal(whole[:, :3], fields(tmp_path / "few.h5"))
+
+
+def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch):
+    sample(workplace, tmp_path / "whole.h5")
+    from gensample.commands import sample_ensemble
+
+    draw, count = sample_ensemble.Ensemble.draw_unit, []
+
+    def stop_at_third(self, unit):
+        count.append(unit)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+        draw(self, unit)
+
+    monkeypatch.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_third)
+    out = tmp_path / "gen.h5"
+    sample(workplace, out, code=130)
+    assert not out.exists()
+    count.append("and go on")
+    sample(workplace, out)
+    assert len(count) == 3 + 1 + 2, "two units were done before, four are needed"
+    assert np.array_equal(fields(tmp_path / "whole.h5"), fields(out))
+
+
+def test_replicas_differ(workplace, tmp_path):
+    sample(workplace, tmp_path / "gen.h5")
+    u = fields(tmp_path / "gen.h5")
+    flat = u.reshape(u.shape[0], u.shape[1], -1)
+    correlation = np.corrcoef(flat[0])
+    assert np.abs(correlation - np.eye(len(correlation))).max() < 0.9
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--shard", "3/3"], "0 <= i < n"),
+        (["--shard", "half"], "i/n"),
+        (["--replicas", "0"], "at least one replica"),
+        (["--method", "magic"], "unknown ODE method"),
+        (["--split", "nothing"], "split"),
+    ],
+)
+def test_bad_requests_are_one_line_and_leave_nothing(workplace, tmp_path, capsys, words, text):
+    out = tmp_path / "gen.h5"
+    sample(workplace, out, *words, code=2)
+    assert text in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_another_ensemble_is_not_overwritten(workplace, tmp_path, capsys):
+    out = tmp_path / "gen.h5"
+    shutil.copy(workplace / "data.h5", out)
+    sample(workplace, out, code=2)
+    assert "remove it" in capsys.readouterr().err
+
+
+def test_a_model_of_another_dimension_is_refused(workplace, tmp_path, capsys):
+    other = write_dataset(tmp_path / "other.h5", dimension=3)
+    arguments = [str(workplace / "model.ckpt"), "--data", str(other), "--out", str(tmp_path / "gen.h5")]
+    assert main(["sample", *arguments]) == 2
+    assert "trained on" in capsys.readouterr().err

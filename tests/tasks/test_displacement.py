@@ -1,0 +1,139 @@
+"""The displacement task: exactness where it is known, phases, statistics, refusals."""
+
+import lightning
+import numpy as np
+import pytest
+import torch
+
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.tasks.displacement import DisplacementTask
+from tests.synthetic import write_dataset
+
+SMALL = {"width": 8, "vectors": 4, "layers": 1, "conditioner_layers": 1}
+
+
+@pytest.fixture
+def module(tmp_path):
+    data = KADataModule(
+        str(write_dataset(tmp_path / "data.h5")), target="displacement", cutoff=1.6, batch_size=1, fields=3
+    )
+    data.setup()
+    return data
+
+
+def make(data, **settings):
+    return DisplacementTask(
+        data.lag_times, data.num_species, data.dimension, data.cutoff, **{**SMALL, **settings}
+    )
+
+
+def fit(task, data, epochs=1, **settings):
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **settings,
+    )
+    trainer.fit(task, data)
+    return trainer
+
+
+@pytest.mark.parametrize("prior", ["species", "particle", "elastic", "elastic-particle"])
+def test_every_prior_trains_and_draws_drift_free_fields(module, prior):
+    task = make(module, prior=prior, regression_epochs=1)
+    fit(task, module, epochs=2)
+    batch = module.batch([5])
+    generator = torch.Generator().manual_seed(0)
+    lag = torch.tensor([[0, 1, 2, 2]])
+    shape = (batch.num_nodes, 4, 2)
+    fields, nfe = task.draw(batch, lag, lambda: torch.randn(shape, generator=generator), steps=3)
+    assert nfe == 6
+    assert torch.isfinite(fields).all()
+    assert fields.mean(0).abs().max() < 1e-5
+    assert fields.norm(dim=-1).mean() > 0.01
+
+
+@pytest.mark.parametrize("path", ["linear", "trigonometric", "variance-preserving"])
+@pytest.mark.parametrize("method", ["heun2", "dopri5"])
+def test_untrained_generator_reproduces_its_prior(module, path, method):
+    """Without a learned part the flow is the exact one between equal Gaussians: the variance is kept."""
+    task = make(module, path=path, conditioner="none")
+    task._take_statistics(module)
+    batch = module.batch([5])
+    generator = torch.Generator().manual_seed(0)
+    lag = torch.full((1, 100), 1)
+    noise = torch.randn((batch.num_nodes, 100, 2), generator=generator)
+    fields, _ = task.draw(batch, lag, lambda: noise, method=method, steps=25)
+    scale = task.prior.table[:, 1]
+    for species in (0, 1):
+        assert abs(fields[batch.species == species].std() / scale[species] - 1) < 0.05
+
+
+def test_untrained_loss_is_one_for_gaussian_data(module):
+    """The loss is in units of the best linear prediction, which the untrained network is."""
+    task = make(module, conditioner="none")
+    task._take_statistics(module)
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(40):
+        batch = module.batch([0, 1, 2], fields=6, generator=generator)
+        losses.append(task.flow_loss(batch, None, generator).mean())
+    assert abs(torch.stack(losses).mean() - 1) < 0.03
+
+
+def test_regression_comes_first(module):
+    task = make(module, regression_epochs=1)
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
+    conditioner = {name: value.clone() for name, value in task.conditioner.state_dict().items()}
+    fit(task, module, epochs=1)
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in task.network.state_dict().items()
+        if "norm" in name
+    )
+    assert any(not torch.equal(v, conditioner[n]) for n, v in task.conditioner.state_dict().items())
+
+
+def test_a_frozen_conditioner_stays(module):
+    task = make(module, train_conditioner=False, weight_decay=0.0)
+    before = {name: value.clone() for name, value in task.conditioner.state_dict().items()}
+    fit(task, module, epochs=1)
+    assert all(torch.equal(value, before[name]) for name, value in task.conditioner.state_dict().items())
+
+
+def test_same_seed_same_weights(module):
+    states = []
+    for _ in range(2):
+        torch.manual_seed(7)
+        task = make(module, regression_epochs=1, prior="elastic")
+        fit(task, module, epochs=2)
+        states.append(task.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_statistics_are_those_of_the_training_split(module):
+    task = make(module)
+    task._take_statistics(module)
+    store = module.store
+    for species in (0, 1):
+        rows = [store.displacements(c)[:, :, store.species == species] for c in store.indices("train")]
+        rms = np.mean([np.square(u).mean((0, 2, 3)) for u in rows], 0) ** 0.5
+        np.testing.assert_allclose(task.prior.table[species].numpy(), rms, rtol=1e-4)
+
+
+def test_validation_logs_the_ensemble(module):
+    task = make(module, validation_replicas=4, validation_every=1, steps=2)
+    trainer = fit(task, module, epochs=1)
+    logged = trainer.callback_metrics
+    for name in ("val/flow", "val/chi4_A_t10", "val/pearson_draws_A_t100", "val/mean_ratio_A_t1"):
+        assert torch.isfinite(logged[name])
+
+
+def test_particle_scales_need_a_conditioner(module):
+    with pytest.raises(ConfigError, match="conditioner"):
+        make(module, prior="particle", conditioner="none")
