@@ -136,8 +136,15 @@ def wasserstein(first: Any, second: Any, edges: Any) -> Floats:
 
     The integral of |F - G|, here by the trapezoid rule: Vallender, Theory Probab. Appl. 18, 784 (1974).
     """
-    gap = np.abs(as_array(first) - as_array(second))
-    return ((gap[..., 1:] + gap[..., :-1]) / 2) @ np.diff(as_array(edges))
+    return wasserstein_from_gap(as_array(first) - as_array(second), edges)
+
+
+def wasserstein_from_gap(gap: Any, edges: Any) -> Floats:
+    """W1 from the difference F - G at ``edges``: (..., E) to (...)."""
+    steps = np.diff(as_array(edges))
+    trapezoid = (np.append(steps, 0.0) + np.insert(steps, 0, 0.0)) / 2
+    difference = np.asarray(gap)
+    return np.abs(difference) @ trapezoid.astype(difference.dtype)
 
 
 LENGTH_GRID: Floats = np.concatenate([[0.0], np.geomspace(1e-3, 1e2, 1001)])
