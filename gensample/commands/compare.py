@@ -125,7 +125,7 @@ def _describe(
     model = str(gen.attrs.get("model", gen.path.stem))
     return {
         "configurations": len(pairs),
-        "split": args.split,
+        "split": ", ".join(sorted({str(sim.split[i]) for i, _ in pairs})),
         "bootstrap": args.bootstrap,
         "seed": args.seed,
         "gensample": gensample.__version__,

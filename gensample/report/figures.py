@@ -98,14 +98,15 @@ def propensity_against_lag(content: Content) -> Figure:
     m = content.metrics
     figure, axes = canvas(len(m.species), 2, 2.3, sharex=True)
     for (left, right), s in zip(axes, m.species, strict=True):
-        for source in ("generated", *CONTROLS):
+        # The independent control has the propensities of simulation itself: 1 by construction.
+        for source in ("generated", "halves", "climatology"):
             draw_series(left, m.times, m.series(s, source, "pearson"), source)
         ceiling = m.series(s, "generated", "pearson_ceiling_sampler")
         _ceiling(left, m.times, ceiling, "best, as many draws", "--")
         exact = m.series(s, "generated", "pearson_ceiling_exact")
         _ceiling(left, m.times, exact, "best, exact propensity", ":")
         left.set(ylabel=f"Pearson correlation, {s}", ylim=(min(-0.05, left.get_ylim()[0]), 1.02))
-        for source in EVERYONE:
+        for source in ("simulated", "generated", "halves", "climatology"):
             draw_series(right, m.times, m.series(s, source, "predictability"), source)
         right.set(ylabel=f"predictability $R$, {s}", ylim=(min(0, right.get_ylim()[0]), None))
     _finish_lags(figure, axes, m)

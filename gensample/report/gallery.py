@@ -21,18 +21,17 @@ class Plate(NamedTuple):
 
 def plates(content: Content) -> Iterator[Plate]:
     """Every figure that the content allows; what was not computed is left out."""
-    if content.propensities is not None:
-        yield _maps(content)
     yield Plate(
         "propensity_correlation",
         "Propensity correlation and predictability against lag time",
         "Left: a perfect sampler with as many draws lies on the dashed line, so the distance to it, not to "
-        "1, is what is missing. Right: the share of the variance of |u| that structure decides should agree "
-        "with simulation.",
+        "1, is what is missing (halves have fewer draws, and a lower ceiling). Right: the share of the "
+        "variance of |u| that structure decides should agree with simulation.",
         lambda: figures.propensity_against_lag(content),
     )
     if content.propensities is not None:
-        yield from _propensities(content)
+        yield _maps(content)
+        yield _scatter(content)
     yield Plate(
         "moments",
         "Mean squared displacement, non-Gaussian parameter, overlap and bond breaking",
@@ -67,38 +66,36 @@ def _maps(content: Content) -> Plate:
     )
 
 
-def _propensities(content: Content) -> Iterator[Plate]:
-    yield Plate(
+def _scatter(content: Content) -> Plate:
+    return Plate(
         "propensity_scatter",
         "Generated against simulated propensity",
         "Number of particles on a logarithmic scale, all configurations; part of the scatter about the "
         "diagonal is the finite number of replicas on both axes.",
         lambda: maps.propensity_scatter(content),
     )
-    yield Plate(
-        "propensity_histogram",
-        "Distribution of propensity",
-        "The outlines should agree in place and width; fewer draws than replicas widen the generated one.",
-        lambda: distributions.propensity_distribution(content),
-    )
 
 
 def _distributions(content: Content) -> Iterator[Plate]:
-    if "van_hove" in content.curves:
-        yield Plate(
-            "van_hove",
-            "Self van Hove function",
-            "Probability density of a displacement of length r; the tail beyond the first few tenths is "
-            "rare, large moves.",
-            lambda: distributions.van_hove(content),
-        )
-    if "log_displacement" in content.curves:
-        yield Plate(
-            "log_displacement",
-            "Distribution of the logarithm of the displacement",
-            "The main peak is rattling in the cage, a shoulder or second peak near r = 1 is hopping.",
-            lambda: distributions.log_displacement(content),
-        )
+    yield Plate(
+        "propensity_histogram",
+        "Distribution of propensity",
+        "The curves should agree in place and width; fewer draws than replicas widen the generated one.",
+        lambda: distributions.propensity_distribution(content),
+    )
+    yield Plate(
+        "van_hove",
+        "Self van Hove function",
+        "Probability density of a displacement of length r; the tail beyond the first few tenths is rare, "
+        "large moves.",
+        lambda: distributions.van_hove(content),
+    )
+    yield Plate(
+        "log_displacement",
+        "Distribution of the logarithm of the displacement",
+        "The main peak is rattling in the cage, a shoulder or second peak near r = 1 is hopping.",
+        lambda: distributions.log_displacement(content),
+    )
     yield Plate(
         "distribution_distance",
         "Distance between the distributions of |u|",
@@ -122,6 +119,7 @@ def _joint(content: Content) -> Iterator[Plate]:
             f"correlations_{species}",
             f"Displacement correlations, species {species}",
             "Particles at distance r: do they move along together (top), sideways together (middle), and far "
-            "in the same replica (bottom)? The independent control is zero by construction.",
+            "in the same replica (bottom)? The independent control shows what is left when every particle "
+            "moves by itself.",
             partial(figures.displacement_correlations, content, species),
         )

@@ -30,6 +30,11 @@ class Quantity:
     needs: float = 0.0
     at: float | None = None
 
+    @property
+    def short(self) -> str:
+        """Name for a terminal."""
+        return self.label if self.at is None else f"{self.label}, r={self.at:g}"
+
 
 def _correlation(name: str, label: str, letter: str, meaning: str, aim: float | None) -> tuple[Quantity, ...]:
     return tuple(
@@ -119,7 +124,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(
         "chi4_iso",
         "χ₄ within a configuration",
-        "χ₄",
+        "",
         "pair",
         "Number of particles times the variance of the overlap between replicas of one configuration: how "
         "many particles move together because of the velocities. Only a sampler of joint motion gets it "
@@ -130,7 +135,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(
         "chi4_between",
         "χ₄ between configurations",
-        "χ₄",
+        "",
         "pair",
         "Number of particles times the variance, between configurations, of the mean overlap: how far "
         "structure makes whole configurations fast or slow. Known only as well as the number of "
@@ -193,8 +198,9 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Classifier two-sample test",
         "C2ST",
         "floor",
-        "Accuracy of a classifier trained to tell generated from simulated: 0.5 is indistinguishable, 1 is "
-        "told apart every time.",
+        "Accuracy of a small classifier that tells generated from simulated by how a particle and its "
+        "neighbours move, on configurations it was not trained on: 0.5 is indistinguishable, 1 is told apart "
+        "every time.",
         aim=0.6,
     ),
 )

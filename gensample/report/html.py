@@ -186,37 +186,51 @@ def _definitions() -> str:
 
 def _notes(metrics: Metrics) -> str:
     meta = metrics.meta
-    sim, gen = meta.get("simulated", {}), meta.get("generated", {})
-    notes = [
+    replicas = [_words(meta.get(side, {}).get("replicas", "?")) for side in ("simulated", "generated")]
+    notes = (
         _note_on_configurations(meta),
-        f"Simulation has {_words(sim.get('replicas', '?'))} replicas of each configuration, the generator "
-        f"{_words(gen.get('replicas', '?'))} draws. Correlations of propensities are limited by both "
-        f"numbers; that is "
-        "what the ceilings say, and a correlation without its ceiling means nothing.",
-        "The controls bracket every number: a generator worse than climatology has learned nothing from the "
-        "structure, one like the independent control knows each particle and no collective motion, one like "
-        "the halves cannot be told from simulation with these data.",
-        "Halves compare half of the replicas with the other half, so their noise is larger than that of the "
-        "whole; a good generator can score better than they do on W₁ and correlations.",
-        "The aims are yardsticks of this project, not tests of significance. ≈ marks a value outside its aim "
-        "that these data cannot tell from one inside.",
-    ]
+        _NOTE_ON_REPLICAS.format(*replicas),
+        _NOTE_ON_CONTROLS,
+        _NOTE_ON_HALVES,
+        _NOTE_ON_AIMS,
+    )
     return "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>"
+
+
+_NOTE_ON_REPLICAS = (
+    "Simulation has {} replicas of each configuration, the generator {} draws. Correlations of propensities "
+    "are limited by both numbers: that is what the ceilings say, and a correlation without its ceiling means "
+    "nothing."
+)
+_NOTE_ON_CONTROLS = (
+    "The controls bracket every number. A generator no better than climatology has learned nothing from the "
+    "structure; one like the independent control knows each particle and no collective motion; one like the "
+    "halves cannot be told from simulation with these data. The independent control has exactly the "
+    "propensities of simulation, so its propensity correlation is 1 by construction; likewise climatology "
+    "has exactly its distribution of |u|, overlap and χ₄ within a configuration."
+)
+_NOTE_ON_HALVES = (
+    "Halves compare one half of the replicas with the other: fewer replicas than the whole, hence lower "
+    "correlations and more noise. A good generator can score better than they do."
+)
+_NOTE_ON_AIMS = (
+    "The aims are yardsticks, not tests of significance. ≈ marks a value outside its aim that these data "
+    "cannot tell from one inside."
+)
+_NOTE_ON_INTERVALS = (
+    "Intervals come from {} bootstrap resamples of the {} configurations, never of particles or replicas: "
+    "particles of one configuration move together and are not independent evidence. They say how far the "
+    "numbers would change with other configurations of the same state."
+)
 
 
 def _note_on_configurations(meta: Mapping[str, Any]) -> str:
     count = int(meta.get("configurations", 0))
-    text = (
-        f"Intervals come from {meta.get('bootstrap', '?')} bootstrap resamples of the {count} "
-        f"configurations, never of "
-        "particles or replicas: particles of one configuration move together and are not independent "
-        "evidence. They say how far the numbers would change with other configurations of the same state."
-    )
     if count < 2:
         return "One configuration only: no interval can be given, and nothing here generalises beyond it."
-    if count < FEW:
-        return text + f" With only {count} of them they are indicative and tend to be too narrow."
-    return text
+    text = _NOTE_ON_INTERVALS.format(meta.get("bootstrap", "?"), count)
+    few = f" With only {count} of them they are indicative and tend to be too narrow."
+    return text + few if count < FEW else text
 
 
 def _files(curves: Iterable[str]) -> str:

@@ -35,6 +35,11 @@ class Row:
     controls: tuple[Number, ...]
 
     @property
+    def target(self) -> Number:
+        """What the generated value is judged by."""
+        return self.simulation if self.quantity.kind == "pair" else self.best
+
+    @property
     def verdict(self) -> tuple[str, Mark]:
         """Words and mark that say how near generated is to what it should be."""
         return _verdict(self)
@@ -141,18 +146,16 @@ def number(x: Number, interval: bool = False) -> str:
     return text.replace("-", "−")
 
 
-HEADER = ("quantity", "simulation", "generated [95 %]", "best", "verdict", "", *CONTROLS)
+HEADER = ("quantity", "target", "generated [95 %]", "verdict", "", "halves", "indep.", "clim.")
 
 
 def cells(r: Row) -> tuple[str, ...]:
-    """The cells of a row as text, in the order of ``HEADER``."""
+    """The cells of a row as text, in the order of ``HEADER``; the target is simulation, ceiling or floor."""
     words, mark = r.verdict
-    best = number(r.best) if r.quantity.kind != "pair" else MISSING
     return (
-        f"{r.quantity.label} {r.quantity.symbol}",
-        number(r.simulation),
+        r.quantity.short,
+        number(r.target),
         number(r.generated, interval=True),
-        best,
         words,
         SIGNS[mark],
         *(number(c) for c in r.controls),
@@ -276,8 +279,7 @@ def _glance_cell(r: Row) -> str:
     if not r.generated.defined:
         return f"<td>{MISSING}</td>"
     words, mark = r.verdict
-    against = r.simulation if r.quantity.kind == "pair" else r.best
-    note = f" / {number(against)}" if against.defined else ""
+    note = f" / {number(r.target)}" if r.target.defined else ""
     return (
         f'<td class="verdict {mark}" title="{html.escape(words)}; {MARKS[mark]}"><b>{number(r.generated)}</b>'
         f'<span class="against">{note}</span> {SIGNS[mark]}</td>'

@@ -1,0 +1,164 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from tiny_ensembles import write
+
+from gensample.cli import main
+from gensample.data.store import Store
+from gensample.report.metrics import Metrics
+from gensample.report.pairing import choose, common_lags, pair_configurations
+
+BOOTSTRAP = ["--bootstrap", "20"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Simulation of three configurations, and draws for the last two in the other order."""
+    folder = tmp_path_factory.mktemp("compare")
+    sim = write(folder / "sim.h5")
+    gen = write(folder / "gen.h5", chosen=(2, 1), dynamics=2, replicas=4, stated=True, model="toy", nfe=16)
+    return sim, gen
+
+
+@pytest.fixture(scope="module")
+def report(files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "report"
+    words = ["--out", str(folder), "--lags", "10", *BOOTSTRAP]
+    assert main(["compare", *map(str, files), *words]) == 0
+    return folder
+
+
+def test_the_report_is_complete(report):
+    assert {p.name for p in report.iterdir()} == {"metrics.json", "index.html", "curves", "figures"}
+    drawn = {p.stem for p in (report / "figures").glob("*.png")}
+    assert {p.stem for p in (report / "figures").glob("*.svg")} == drawn
+    assert drawn >= {
+        "propensity_maps",
+        "propensity_correlation",
+        "propensity_scatter",
+        "propensity_histogram",
+    }
+    assert drawn >= {
+        "van_hove",
+        "log_displacement",
+        "chi4",
+        "correlations_A",
+        "correlations_B",
+        "skill",
+        "moments",
+    }
+    header, *lines = (report / "curves" / "van_hove.csv").read_text().splitlines()
+    assert header == "time,species,source,x,value,lo,hi"
+    assert {line.split(",")[2] for line in lines} >= {"simulated", "generated"}
+
+
+def test_the_page_is_self_contained(report):
+    page = (report / "index.html").read_text()
+    targets = re.findall(r'(?:src|href)="([^"]*)"', page)
+    links = [t for t in targets if not t.startswith(("data:image/svg+xml;base64,", "#"))]
+    assert links
+    assert all((report / link).is_file() for link in links)
+    assert len(targets) - len(links) >= 12
+    assert not re.search(r"https?://|<script|@import|url\(", page)
+
+
+def test_the_page_says_what_was_compared(report):
+    page = (report / "index.html").read_text()
+    for words in (
+        "<h1>toy against simulation</h1>",
+        "<dt>nfe</dt><dd>16</dd>",
+        "64 (42 A + 22 B)",
+        "t = 10 τ, species B",
+    ):
+        assert words in page
+
+
+def test_metrics_round_trip(report):
+    metrics = Metrics.load(report)
+    assert metrics.times == [10.0]
+    assert metrics.species == ["A", "B"]
+    assert metrics.meta["configurations"] == 2
+    assert metrics.meta["split"] == "test"
+    assert metrics.meta["generated"]["replicas"] == 4
+    text = (report / "metrics.json").read_text()
+    assert json.loads(text) == metrics.data
+    assert "NaN" not in text
+
+
+def test_metrics_are_those_of_the_paired_configurations(files, report):
+    metrics = Metrics.load(report)
+    sim, gen = (Store.open(path) for path in files)
+    a = sim.species == 0
+    for store, chosen, source in ((sim, (1, 2), "simulated"), (gen, (1, 0), "generated")):
+        expected = np.mean([(store.displacements(c)[:, 1, a] ** 2).sum(-1).mean() for c in chosen])
+        assert metrics.get(0, "A", source, "msd").value == pytest.approx(expected, rel=1e-5)
+        store.close()
+
+
+def test_the_main_table_is_printed(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gensample.report.write.plates", lambda content: iter(()))
+    out = tmp_path / "report"
+    words = ["--out", str(out), "--split", "test", *BOOTSTRAP]
+    assert main(["compare", *map(str, files), *words]) == 0
+    text = capsys.readouterr().out
+    assert "t = 1 τ, species A" in text
+    assert "t = 10 τ, species A" in text
+    assert "Propensity, Pearson" in text
+    assert str(out / "index.html") in text
+    assert max(map(len, text.splitlines())) < 125
+
+
+def test_equal_positions_pair_files_that_do_not_say(files, tmp_path):
+    gen = write(tmp_path / "gen.h5", chosen=(2, 0), replicas=4)
+    with Store.open(files[0]) as sim, Store.open(gen) as other:
+        assert pair_configurations(sim, other) == [(0, 1), (2, 0)]
+        assert choose(sim, other, "train", None) == [(0, 1)]
+
+
+def test_lags_are_matched_by_time(files, tmp_path):
+    gen = write(tmp_path / "gen.h5", times=(0.5, 1.0, 10.0), replicas=4)
+    with Store.open(files[0]) as sim, Store.open(gen) as other:
+        assert common_lags(sim, other, None) == [(0, 1), (1, 2)]
+        assert common_lags(sim, other, [10.0]) == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "message"),
+    [
+        ({"structure": 5}, [], "sampled from"),
+        ({"structure": 5, "stated": True}, [], "is not configuration 0"),
+        ({"particles": 60}, [], "60|39 A"),
+        ({"times": (3.0,)}, [], "no lag time in common"),
+        ({}, ["--lags", "7"], "not in both files"),
+        ({}, ["--split", "val"], "no configuration in split 'val'"),
+        ({}, ["--temperature", "0.3"], "no configuration at T = 0.3"),
+        ({}, ["--bootstrap", "0"], "--bootstrap must be at least 1"),
+        ({}, ["--seed", "-1"], "--seed must not be negative"),
+        ({"replicas": 1}, [], "replicas"),
+        ({"chosen": (0,)}, ["--split", "test"], "no configuration of split 'test'"),
+    ],
+)
+def test_bad_input_gets_one_line_and_leaves_nothing(files, tmp_path, capsys, change, words, message):
+    gen = write(tmp_path / "gen.h5", **{"replicas": 4, "dynamics": 2, **change})
+    out = tmp_path / "report"
+    assert main(["compare", str(files[0]), str(gen), "--out", str(out), *words]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert re.search(message, lines[0])
+    assert [p.name for p in tmp_path.iterdir()] == ["gen.h5"]
+
+
+def test_several_temperatures_must_be_told_apart(tmp_path):
+    warm = np.array([0.4, 0.5, 0.5])
+    sim = write(tmp_path / "sim.h5", temperature=warm)
+    with Store.open(sim) as store:
+        assert choose(store, store, "all", 0.5) == [(1, 1), (2, 2)]
+    assert main(["compare", str(sim), str(sim), "--out", str(tmp_path / "report")]) == 2
+
+
+def test_foreign_folders_are_refused_before_any_work(files, tmp_path, capsys):
+    (tmp_path / "card.md").touch()
+    assert main(["compare", *map(str, files), "--out", str(tmp_path)]) == 2
+    assert "choose another --out" in capsys.readouterr().err

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from gensample.report.content import Propensities
+from gensample.report.maps import SLAB, _with_images, typical_configuration, visible
+
+
+def propensities(simulated, generated, dimension=2):
+    count, _, particles = simulated.shape
+    x = np.random.default_rng(0).uniform(-10, 20, (count, particles, dimension))
+    return Propensities(
+        simulated, generated, x, np.full((count, dimension), 10.0), np.zeros(particles, int), range(count)
+    )
+
+
+def test_the_median_configuration_is_shown_not_the_best():
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=(5, 1, 400))
+    noise = np.array([0.1, 3.0, 1.0, 0.3, 9.0])[:, None, None] * rng.normal(size=truth.shape)
+    assert typical_configuration(propensities(truth, truth + noise)) == 2
+
+
+def test_a_slab_of_the_middle_is_shown_in_three_dimensions():
+    mu = np.zeros((1, 1, 4000))
+    p = propensities(mu, mu, dimension=3)
+    shown = visible(p, 0)
+    height = np.mod(p.positions[0, shown, 2], 10.0)
+    assert height.min() > 5 - SLAB / 2
+    assert height.max() < 5 + SLAB / 2
+    assert shown.mean() == pytest.approx(SLAB / 10, abs=0.03)
+    assert visible(propensities(mu, mu), 0).all()
+
+
+def test_discs_at_the_edge_have_images_on_the_other_side():
+    box = np.array([10.0, 8.0])
+    at, which = _with_images(np.array([[5.0, 4.0], [0.1, 4.0], [9.9, 7.9]]), box)
+    assert np.bincount(which).tolist() == [1, 2, 4]
+    assert sorted(map(tuple, at[which == 1].round(6))) == [(0.1, 4.0), (10.1, 4.0)]
