@@ -75,8 +75,6 @@ def _next_finished(running: dict[Future[None], Job], reporter: Reporter) -> list
     wait(running)
     error = failed.exception()
     if isinstance(error, (GensampleError, OSError)):
-        raise GensampleError(
-            f"{job.name}: {error}; finished jobs are kept, the same command goes on from there"
-        )
+        raise GensampleError(f"{job.name}: {error}; finished jobs are kept, the same command resumes")
     assert error is not None
     raise error

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gensample.errors import MissingDependencyError
-from gensample.simulate.config import load_config
+from gensample.simulate.config import Split, load_config
 from gensample.simulate.engine import find_engine
 from gensample.simulate.run import simulate
 
@@ -44,8 +44,15 @@ def tiny_yaml(tmp_path_factory):
 
 @pytest.fixture
 def tiny_config(tiny_yaml):
-    """The tiny settings, with overrides."""
-    return lambda *overrides: load_config(tiny_yaml, list(overrides))
+    """The tiny settings with overrides; ``single``: one training configuration with so many replicas."""
+
+    def load(*overrides, single=None):
+        config = load_config(tiny_yaml, list(overrides))
+        if single is not None:
+            config.splits = {"train": Split(1, single)}
+        return config
+
+    return load
 
 
 @pytest.fixture(scope="session")

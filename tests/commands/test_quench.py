@@ -1,0 +1,61 @@
+import shutil
+
+import h5py
+import pytest
+
+from gensample.cli import main
+from gensample.errors import MissingDependencyError
+from gensample.simulate.engine import find_engine
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Two structures without inherent ones, by the command itself."""
+    try:
+        find_engine()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("quench")
+    config = folder / "config.yaml"
+    config.write_text(
+        "{mixture: ka2d, particles: 60, temperature: 1.0, lags: [0.05], inherent: false, "
+        "splits: {train: {configurations: 2, replicas: 1}}, melt: {time: 0.5, cooling_time: 0}, "
+        "equilibration: {time: 2, segment: 2, snapshots: 8}}"
+    )
+    assert main(["simulate", str(config), "--out", str(folder / "data.h5")]) == 0
+    return folder / "data.h5"
+
+
+def test_adds_inherent_structures_in_place(dataset, tmp_path, capsys):
+    path = shutil.copy(dataset, tmp_path / "data.h5")
+    assert main(["quench", str(path), "--processes", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "2 inherent structures" in printed.out
+    assert "quenched: 100.0 % (2 of 2 structures)" in printed.err
+    with h5py.File(path) as file:
+        assert file["inherent"].shape == (2, 60, 2)
+    assert main(["quench", str(path)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_writes_a_copy(dataset, tmp_path):
+    assert main(["quench", str(dataset), "--out", str(tmp_path / "copy.h5")]) == 0
+    with h5py.File(dataset) as before, h5py.File(tmp_path / "copy.h5") as after:
+        assert "inherent" not in before
+        assert "inherent" in after
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["nowhere.h5"], "no dataset at nowhere.h5"),
+        (["DATA", "--processes", "0"], "--processes"),
+        (["DATA", "--lmp", "/nowhere/lmp"], "pip install 'gensample[md]'"),
+        (["DATA", "--proc", "2"], "--proc"),
+        (["ka2d-mini"], "--out"),
+    ],
+)
+def test_errors_are_one_line(dataset, words, named, capsys):
+    assert main(["quench", *[str(dataset) if word == "DATA" else word for word in words]]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line

