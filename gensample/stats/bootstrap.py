@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from gensample.stats.ensemble import Floats
@@ -29,17 +27,3 @@ def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Fl
         filled = np.where(all_nan, 0.0, values)
         low, high = np.nanquantile(filled, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.where(all_nan, np.nan, low), np.where(all_nan, np.nan, high)
-
-
-def bootstrap_interval(
-    estimate: Callable[[Floats], Floats],
-    configurations: int,
-    samples: int,
-    generator: np.random.Generator,
-    level: float = 0.95,
-) -> tuple[Floats, Floats]:
-    """Interval of ``estimate(weights (samples, C)) -> (samples, ...)``; nan for a single configuration."""
-    if configurations < 2 or samples < 1:
-        empty = np.full_like(estimate(np.full((1, configurations), 1 / configurations))[0], np.nan)
-        return empty, empty
-    return percentile_interval(estimate(resample_weights(configurations, samples, generator)), level)

@@ -116,8 +116,8 @@ def wasserstein_and_floor(cdfs: Floats, weights: Floats) -> tuple[Floats, Floats
     pool the configurations and average over splits.
     """
     a, b, g, h = np.moveaxis(cdfs, 1, 0)
-    # The tables are in single precision, good to 1e-7 of a probability; in double these products would be most
-    # of the time of a comparison.
+    # The tables are in single precision, good to 1e-7 of a probability; in double these products would be
+    # most of the time of a comparison.
     single = weights.astype(np.float32)
 
     def pooled(gaps: Any) -> Floats:
