@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gensample.errors import ConfigError, DataError
 
@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
     from gensample.report.content import Content
     from gensample.report.metrics import Metrics
     from gensample.report.pairing import choose, common_lags
+    from gensample.report.provenance import describe
     from gensample.report.tables import to_text
     from gensample.report.write import check_target, plain, write_report
     from gensample.stats.compare import compare
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         lags = common_lags(sim, gen, args.lags)
         simulated = [_ensemble(sim, i, [a for a, _ in lags]) for i, _ in pairs]
         generated = [_ensemble(gen, j, [b for _, b in lags]) for _, j in pairs]
-        meta = _describe(args, sim, gen, pairs)
+        meta = describe(sim, gen, pairs)
         temperature = float(sim.temperature[pairs[0][0]])
         times = sim.times[[a for a, _ in lags]]
     names = [i for i, _ in pairs]
@@ -110,54 +111,3 @@ def _propensities(simulated: list[Ensemble], generated: list[Ensemble], names: l
         species=simulated[0].species,
         names=names,
     )
-
-
-def _describe(
-    args: argparse.Namespace, sim: Store, gen: Store, pairs: list[tuple[int, int]]
-) -> dict[str, Any]:
-    """What the report says about the two files and the comparison."""
-    import datetime
-
-    import gensample
-    from gensample.report.pairing import composition
-
-    temperature = float(sim.temperature[pairs[0][0]])
-    model = str(gen.attrs.get("model", gen.path.stem))
-    return {
-        "configurations": len(pairs),
-        "split": ", ".join(sorted({str(sim.split[i]) for i, _ in pairs})),
-        "bootstrap": args.bootstrap,
-        "seed": args.seed,
-        "gensample": gensample.__version__,
-        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "simulated": {
-            "name": sim.path.stem,
-            "mixture": sim.mixture,
-            "particles": f"{sim.num_particles} ({composition(sim).removesuffix(' particles')})",
-            "temperature": temperature,
-            "density": sim.density,
-            "truncation": sim.truncation,
-            **_facts(sim, [i for i, _ in pairs]),
-        },
-        "generated": {"name": model, **_facts(gen, [j for _, j in pairs])},
-    }
-
-
-# Attributes that the layout itself or the entries above already tell.
-_KNOWN = {"format", "version", "mixture", "temperature", "density", "units", "truncation"}
-
-
-def _facts(store: Store, chosen: list[int]) -> dict[str, Any]:
-    """File, complete replicas, and every scalar attribute: seeds, command, solver, function evaluations."""
-    import json
-
-    import numpy as np
-
-    counts = store.done[chosen].sum(axis=1)
-    low, high = int(counts.min()), int(counts.max())
-    facts: dict[str, Any] = {"file": str(store.path), "replicas": low if low == high else f"{low} to {high}"}
-    for name, value in store.attrs.items():
-        if name in _KNOWN or isinstance(value, np.ndarray) or value in ("", -1):
-            continue
-        facts[name] = json.loads(value) if name == "software" else value
-    return facts

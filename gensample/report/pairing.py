@@ -17,8 +17,7 @@ def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
     """
     if sim.species.shape != gen.species.shape or not np.array_equal(sim.species, gen.species):
         raise DataError(
-            f"{gen.path} has {composition(gen)} and {sim.path} has {composition(sim)}, or another order of "
-            f"them; "
+            f"{gen.path} has {composition(gen)} particles and {sim.path} has {composition(sim)}, or another order; "
             "compare ensembles drawn for the same configurations"
         )
     if sim.dimension != gen.dimension:
@@ -42,9 +41,9 @@ def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
 
 
 def composition(store: Store) -> str:
-    """Number of particles of each species, in words."""
+    """Number of particles of each species, such as 325 A + 175 B."""
     counts = np.bincount(store.species)
-    return " + ".join(f"{n} {'ABCDEFGH'[s]}" for s, n in enumerate(counts)) + " particles"
+    return " + ".join(f"{n} {'ABCDEFGH'[s]}" for s, n in enumerate(counts))
 
 
 def _same(

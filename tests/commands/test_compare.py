@@ -18,7 +18,9 @@ def files(tmp_path_factory):
     """Simulation of three configurations, and draws for the last two in the other order."""
     folder = tmp_path_factory.mktemp("compare")
     sim = write(folder / "sim.h5")
-    gen = write(folder / "gen.h5", chosen=(2, 1), dynamics=2, replicas=4, stated=True, model="toy", nfe=16)
+    request = json.dumps({"model": "runs/toy.ckpt", "split": "test", "method": "heun2", "steps": 8})
+    made = {"request": request, "nfe": 16, "log": "x" * 500}
+    gen = write(folder / "gen.h5", chosen=(2, 1), dynamics=2, replicas=4, stated=True, **made)
     return sim, gen
 
 
@@ -67,12 +69,14 @@ def test_the_page_is_self_contained(report):
 def test_the_page_says_what_was_compared(report):
     page = (report / "index.html").read_text()
     for words in (
-        "<h1>toy against simulation</h1>",
+        "<h1>runs/toy.ckpt against simulation</h1>",
         "<dt>nfe</dt><dd>16</dd>",
+        "<dt>method</dt><dd>heun2</dd>",
         "64 (42 A + 22 B)",
         "t = 10 τ, species B",
     ):
         assert words in page
+    assert "xxx" not in re.sub(r'src="[^"]*"', "", page)
 
 
 def test_metrics_round_trip(report):

@@ -1,0 +1,71 @@
+"""What a report says about the two files it compares: where they come from and how they were made."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gensample
+from gensample.data.store import Store
+from gensample.report.pairing import composition
+
+# Attributes that the layout itself or other entries already tell.
+_TOLD = {"format", "version", "mixture", "temperature", "density", "units", "truncation", "data", "split"}
+_LONGEST = 160  # characters of an attribute that still reads as a fact; `gensample info` shows the rest
+
+
+def describe(sim: Store, gen: Store, pairs: list[tuple[int, int]]) -> dict[str, Any]:
+    """Entries of ``meta`` about the paired configurations and both files."""
+    ours, theirs = (list(side) for side in zip(*pairs, strict=True))
+    made = facts(gen, theirs)
+    return {
+        "configurations": len(pairs),
+        "split": ", ".join(sorted({str(name) for name in sim.split[ours]})),
+        "gensample": gensample.__version__,
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "simulated": {
+            "name": sim.path.stem,
+            "mixture": sim.mixture,
+            "particles": f"{sim.num_particles} ({composition(sim)})",
+            "temperature": float(sim.temperature[ours[0]]),
+            "density": sim.density,
+            "truncation": sim.truncation,
+            **facts(sim, ours),
+        },
+        "generated": {"name": _model_name(made.get("model"), gen.path), **made},
+    }
+
+
+def _model_name(model: str | None, path: Path) -> str:
+    """The model as it was named, or the end of its path."""
+    return path.stem if model is None else "/".join(Path(model).parts[-3:])
+
+
+def facts(store: Store, chosen: list[int]) -> dict[str, Any]:
+    """File, complete replicas, and every short attribute: seeds, solver, function evaluations, versions."""
+    counts = store.done[chosen].sum(axis=1)
+    low, high = int(counts.min()), int(counts.max())
+    found: dict[str, Any] = {"file": str(store.path), "replicas": low if low == high else f"{low} to {high}"}
+    for name, value in store.attrs.items():
+        decoded = _decoded(value)
+        entries = decoded if isinstance(decoded, dict) and name != "software" else {name: decoded}
+        for key, entry in entries.items():
+            if key not in _TOLD and _is_fact(entry):
+                found.setdefault(key, entry)
+    return found
+
+
+def _decoded(value: Any) -> Any:
+    """Attributes that are JSON objects, such as the request of a sample, as dictionaries."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _is_fact(value: Any) -> bool:
+    return not isinstance(value, np.ndarray) and value not in ("", -1, None) and len(str(value)) <= _LONGEST
