@@ -98,8 +98,8 @@ class Botan(nn.Module):
         for _ in range(self.steps):
             hidden = torch.addmm(e_constant, e, from_edge)
             # In place: a fresh (E, width) tensor costs more on the CPU than the arithmetic it holds.
-            hidden += (x @ from_source)[source]
-            hidden += (x @ from_destination)[destination]
+            hidden += (x @ from_source).index_select(0, source)
+            hidden += (x @ from_destination).index_select(0, destination)
             e = edge_second(hidden.relu_()).relu_()
             hidden = torch.addmm(x_constant, x, from_node)
             hidden = torch.addmm(hidden, sum_per_node(e, destination, len(x)), from_sum)

@@ -28,11 +28,12 @@ RADIAL = 16
 class Setting:
     """What a velocity depends on besides the field: computed once for all solver steps.
 
-    lag: (B, F) lag times; temperature: (B,); scale: (n, F) standard deviation of one component of each
-    particle's prior; condition: the conditioner's output, or None.
+    lag: (B, F) lag times, lag_index: their rows among the model's; temperature: (B,); scale: (n, F) standard
+    deviation of one component of each particle's prior; condition: the conditioner's output, or None.
     """
 
     lag: Tensor
+    lag_index: Tensor
     temperature: Tensor
     scale: Tensor
     condition: Condition | None = None
@@ -74,6 +75,7 @@ class VelocityNetwork(nn.Module):
         static, dynamic = 2 * RADIAL + condition_edges, RADIAL + 5
         self.species = nn.Embedding(num_species, width)
         self.condition = nn.Linear(condition_scalars, width) if condition_scalars else None
+        self.mobility = nn.Linear(2, width) if condition_scalars else None
         self.norms = nn.Linear(3, width)
         self.clock = MLP([2 * FREQUENCIES + 3, width, width], nn.SiLU, activate_last=True)
         self.modulate = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(layers))
@@ -111,9 +113,10 @@ class VelocityNetwork(nn.Module):
         length = field.norm(dim=-1, keepdim=True)
         scalars = self.norms(torch.cat([length, cage.norm(dim=-1, keepdim=True), scale.log()], -1))
         scalars = scalars + self.species(data.species).unsqueeze(1)
-        if self.condition is not None:
+        if self.condition is not None and self.mobility is not None:
             assert setting.condition is not None
             scalars = scalars + self.condition(setting.condition.scalars).unsqueeze(1)
+            scalars = scalars + self.mobility(_mobility(data, setting))
         if self.condition_vectors:
             assert setting.condition is not None
             given = setting.condition.vectors.unsqueeze(1)
@@ -148,3 +151,12 @@ class VelocityNetwork(nn.Module):
         dynamic = torch.cat([dynamic, radial_basis(current, 0.6, self.cutoff + 0.4, RADIAL)], -1)
         weight = smooth_cutoff(distance, self.cutoff)
         return Bonds(source, destination, direction, weight, static.unsqueeze(1), dynamic, relative)
+
+
+def _mobility(data: Any, setting: Setting) -> Tensor:
+    """Predicted propensity and spread at each field's own lag, in units of the prior's scale, (n, F, 2)."""
+    condition = setting.condition
+    assert condition is not None
+    lag = setting.lag_index.index_select(0, data.batch)
+    values = [table.gather(1, lag) / setting.scale for table in (condition.propensity, condition.spread)]
+    return torch.stack(values, -1)

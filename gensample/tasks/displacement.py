@@ -20,11 +20,11 @@ from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantCon
 from gensample.nn.velocity import Setting, VelocityNetwork
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
-from gensample.seeding import torch_generator
+from gensample.seeding import derive_seed, torch_generator
 from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior
 
 # Keys of the random streams.
-TRAIN, VALIDATE, DRAW = range(3)
+TRAIN, VALIDATE, DRAW, DROPOUT = range(4)
 
 
 class DisplacementTask(lightning.LightningModule):
@@ -176,7 +176,8 @@ class DisplacementTask(lightning.LightningModule):
     def bind(self, data: Any, context: FieldContext, condition: Condition | None) -> Velocity:
         """velocity(x (n, F, d), s () or (n, F)) in LJ units, drift-free, for a batch."""
         scale = self.prior.scale(context)
-        setting = Setting(self.lag_time[context.field_lag], data.temperature, scale, condition)
+        lag = context.field_lag
+        setting = Setting(self.lag_time[lag], lag, data.temperature, scale, condition)
 
         def velocity(x: Tensor, s: Tensor) -> Tensor:
             at_field = s.expand(context.field_lag.shape) if s.ndim == 0 else s[data.ptr[:-1]]
@@ -245,8 +246,7 @@ class DisplacementTask(lightning.LightningModule):
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Regression loss, flow-matching loss, or both."""
         trained = self.regressing or self.settings.train_conditioner
-        with torch.set_grad_enabled(trained):
-            condition = self.condition(batch)
+        condition = self._training_condition(batch, trained)
         loss: Tensor = batch.pos.new_zeros(())
         if condition is not None and trained:
             regression = self.regression_loss(batch, condition)
@@ -260,6 +260,16 @@ class DisplacementTask(lightning.LightningModule):
             self.log("train/flow", flow, prog_bar=True, batch_size=batch.num_graphs)
             loss = loss + flow
         return loss
+
+    def _training_condition(self, batch: Any, trained: bool) -> Condition | None:
+        if self.conditioner is None:
+            return None
+        self.conditioner.train(trained)
+        # Dropout draws from torch's global generator: seeded by the step, so that a resumed run draws alike.
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), torch.set_grad_enabled(trained):
+            torch.manual_seed(derive_seed(self.settings.seed, DROPOUT, self.global_step))
+            return self.condition(batch)
 
     def regression_loss(self, batch: Any, condition: Condition) -> Tensor:
         """Mean square errors of propensity, spread and elongation in units of their variation, summed."""

@@ -34,6 +34,7 @@ def velocity_of(network, conditioner=None):
         like = batch.displacement
         setting = Setting(
             batch.lag_time[batch.field_lag],
+            batch.field_lag,
             batch.temperature,
             (0.2 + 0.1 * batch.species).to(like).unsqueeze(1).expand(-1, fields),
             condition,
