@@ -107,7 +107,7 @@ def test_spread_is_a_second_block_of_outputs(dataset):
 @pytest.mark.parametrize("averaged", [False, True])
 def test_checkpoint_holds_plain_values_and_loads(dataset, tmp_path, averaged):
     task = small(normalise=True, lr=1e-2)
-    fit = trainer(max_epochs=2, callbacks=[EMA(0.9)] if averaged else [], enable_checkpointing=True)
+    fit = trainer(max_epochs=2, callbacks=[EMA(0.9)] if averaged else [])
     fit.fit(task, KADataModule(dataset))
     fit.save_checkpoint(tmp_path / "task.ckpt")
     batch = batch_of(dataset)
