@@ -3,8 +3,8 @@
     python benchmarks/botan_step.py [--particles 4096] [--repeats 3] [--threads 1] [--skip-compiled]
 
 A random configuration at density 1.2 with the cut-off of the published network (about 40 neighbours each), or
-configuration ``--row`` of ``--dataset``. All forms run in turn in one process; time is the process's own (CPU)
-time, the smallest of the repeats. Peak memory is measured in a fresh process per form.
+configuration ``--row`` of ``--dataset``. All forms run in turn in one process; time is the process's own
+(CPU) time, the smallest of the repeats. Peak memory is measured in a fresh process per form.
 """
 
 import argparse
