@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gensample.data.store import StoreWriter
-from gensample.simulate.evidence import overlap_decay, summarise
+from gensample.simulate.evidence import overlap_decay, scattering_decay, summarise
 from gensample.simulate.jobs import Workshop
 from gensample.simulate.structure import load, quench_attrs, wrapped
 
@@ -17,9 +17,9 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
     """Write the dataset of a finished simulation to ``path``."""
     count = len(shop.split)
     structures = [load(shop.root / f"structure-{c:05d}" / "structure.npz") for c in range(count)]
-    energy, overlap, spacing = _evidence(shop)
+    energy, overlap, scattering, spacing = _evidence(shop)
     config, boxes = shop.config, np.tile(shop.box, (count, 1))
-    evidence = summarise(energy, overlap, spacing, config.equilibration.time)
+    evidence = summarise(energy, overlap, scattering, spacing, config.equilibration.time)
     with StoreWriter.create(
         path,
         mixture=config.mixture,
@@ -41,7 +41,8 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
             writer.write_inherent(wrapped(structures, "inherent", boxes), quench_attrs(structures))
         writer.write_array("equilibration/energy", energy)
         writer.write_array("equilibration/overlap", overlap)
-        writer.write_array("equilibration/overlap_times", spacing * np.arange(1, overlap.shape[1] + 1))
+        writer.write_array("equilibration/scattering", scattering)
+        writer.write_array("equilibration/lags", spacing * np.arange(1, overlap.shape[1] + 1))
         _write_replicas(shop, writer)
 
 
@@ -53,9 +54,9 @@ def _write_replicas(shop: Workshop, writer: StoreWriter) -> None:
                 writer.write_replica(c, r, field)
 
 
-def _evidence(shop: Workshop) -> tuple[np.ndarray, np.ndarray, float]:
+def _evidence(shop: Workshop) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     config = shop.config
-    energies, overlaps = [], []
+    energies, overlaps, scatterings = [], [], []
     for c in range(len(shop.split)):
         parts = [
             load(shop.root / f"equilibration-{c:05d}-{k:04d}" / "evidence.npz") for k in range(shop.segments)
@@ -63,5 +64,6 @@ def _evidence(shop: Workshop) -> tuple[np.ndarray, np.ndarray, float]:
         energies.append(np.concatenate([part["energy"] for part in parts]))
         snapshots = np.concatenate([part["snapshots"] for part in parts])
         overlaps.append(overlap_decay(snapshots, shop.species))
+        scatterings.append(scattering_decay(snapshots, shop.species))
     spacing = config.equilibration.time / config.equilibration.snapshots
-    return np.stack(energies), np.stack(overlaps), spacing
+    return np.stack(energies), np.stack(overlaps), np.stack(scatterings), spacing

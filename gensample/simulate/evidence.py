@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 OVERLAP_RADIUS = 0.3
+# About the first peak of the structure factor of A, as in Kob and Andersen, Phys. Rev. E 52, 4134 (1995).
+WAVE_NUMBER = 7.25
 
 
 def overlap_decay(snapshots: np.ndarray, species: np.ndarray) -> np.ndarray:
@@ -15,14 +18,28 @@ def overlap_decay(snapshots: np.ndarray, species: np.ndarray) -> np.ndarray:
     Q(Delta) is the fraction of particles displaced by less than OVERLAP_RADIUS; snapshots (S, N, d) are
     unwrapped and equally spaced; entry k belongs to a separation of k + 1 snapshots.
     """
+    return np.array(
+        [(np.linalg.norm(u, axis=-1) < OVERLAP_RADIUS).mean() for u in _moves(snapshots, species)]
+    )
+
+
+def scattering_decay(snapshots: np.ndarray, species: np.ndarray) -> np.ndarray:
+    """Self-intermediate scattering function F_s(q, Delta) of species A at WAVE_NUMBER, as `overlap_decay`.
+
+    Mean of cos(q u) over the axes: wave vectors along them.
+    """
+    return np.array([np.cos(WAVE_NUMBER * u).mean() for u in _moves(snapshots, species)])
+
+
+def _moves(snapshots: np.ndarray, species: np.ndarray) -> Iterator[np.ndarray]:
     tail = snapshots[len(snapshots) // 2 :, species == 0]
     tail = tail - snapshots[len(snapshots) // 2 :].mean(1, keepdims=True)
-    lags = range(1, len(snapshots) // 4 + 1)
-    return np.array([(np.linalg.norm(tail[k:] - tail[:-k], axis=-1) < OVERLAP_RADIUS).mean() for k in lags])
+    for k in range(1, len(snapshots) // 4 + 1):
+        yield tail[k:] - tail[:-k]
 
 
 def relaxation_time(times: np.ndarray, overlap: np.ndarray) -> float:
-    """Time at which the overlap falls to 1/e; NaN when it does not.
+    """Time at which the overlap (or F_s) falls to 1/e; NaN when it does not.
 
     Interpolated in log t between two times, in t before the first.
     """
@@ -47,13 +64,19 @@ def energy_drift(energy: np.ndarray) -> tuple[float, float]:
     return float(change.mean()), float(error)
 
 
-def summarise(energy: np.ndarray, overlap: np.ndarray, spacing: float, length: float) -> dict[str, Any]:
-    """Attributes of the dataset: tau_alpha, its multiple that was run, and the energy drift."""
+def summarise(
+    energy: np.ndarray, overlap: np.ndarray, scattering: np.ndarray, spacing: float, length: float
+) -> dict[str, Any]:
+    """Attributes of the dataset: relaxation times, the multiple of tau_alpha that was run, the energy drift.
+
+    tau_alpha is the time at which F_s falls to 1/e; the overlap's own time is given beside it.
+    """
     times = spacing * np.arange(1, overlap.shape[1] + 1)
-    tau = relaxation_time(times, overlap.mean(0))
+    tau = relaxation_time(times, scattering.mean(0))
     drift, error = energy_drift(energy)
     return {
         "tau_alpha": tau,
+        "tau_overlap": relaxation_time(times, overlap.mean(0)),
         "equilibration_time": length,
         "equilibration_over_tau_alpha": length / tau,
         "energy_drift": drift,

@@ -64,7 +64,7 @@ def describe(out: Path) -> str:
 def _equilibration(a: dict[str, Any]) -> str:
     time, tau = a["equilibration_time"], a["tau_alpha"]
     if math.isnan(tau):
-        length = f"{time:g} tau; the overlap of A did not fall to 1/e, tau_alpha is not known: run longer"
+        length = f"{time:g} tau; F_s of A did not fall to 1/e, tau_alpha is not known: run longer"
     else:
         length = f"{time:g} tau = {time / tau:.1f} tau_alpha (tau_alpha = {tau:.3g})"
     drift, error = a["energy_drift"], a["energy_drift_error"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
 from gensample.simulate.config import SimulationConfig
+from gensample.simulate.tables import POINTS
 
 # One thread of the OPENMP styles runs 14 % faster than the plain styles (ka2d, N = 500); the suffix is
 # ignored for styles that have no such variant.
@@ -35,7 +36,7 @@ def interactions(mixture: Mixture) -> str:
     elif mixture.truncation == SHIFT:
         style, coefficients = f"pair_style lj/cut {mixture.cutoff:.10g}\npair_modify shift yes", lj
     else:
-        style = "pair_style table spline 20000"
+        style = f"pair_style table spline {POINTS}"
         coefficients = [f"{TABLE} PAIR_{a}_{b} {cutoffs[a, b]:.10g}" for a, b in pairs]
     lines = [f"pair_coeff {a + 1} {b + 1} {text}" for (a, b), text in zip(pairs, coefficients, strict=True)]
     return "\n".join([style, *lines, "neighbor 0.3 bin", "neigh_modify every 1 delay 0 check yes", ""])

@@ -60,7 +60,7 @@ def interrupt(child, number, moment, parts, out):
         status = ended(child)
         if status is not None:
             return status, 0
-        time.sleep(0.0005)
+        time.sleep(0.003)
     at_work = len(lammps_in(parts))
     os.kill(child, number)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), at_work

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from gensample.simulate.evidence import energy_drift, overlap_decay, relaxation_time, summarise
+from gensample.simulate.evidence import (
+    WAVE_NUMBER,
+    energy_drift,
+    overlap_decay,
+    relaxation_time,
+    scattering_decay,
+    summarise,
+)
 
 
 def test_overlap_of_particles_that_hop_one_by_one():
@@ -56,7 +63,16 @@ def test_energy_drift_of_one_run_has_no_error():
 def test_summary_counts_relaxation_times():
     times = 2.0 * np.arange(1, 30)
     overlap = np.tile(np.exp(-times / 10.0), (3, 1))
-    summary = summarise(np.zeros((3, 8)), overlap, 2.0, 120.0)
+    summary = summarise(np.zeros((3, 8)), overlap**0.5, overlap, 2.0, 120.0)
     assert summary["tau_alpha"] == pytest.approx(10.0, rel=0.01)
     assert summary["equilibration_over_tau_alpha"] == pytest.approx(12.0, rel=0.01)
     assert summary["energy_drift"] == 0.0
+
+
+def test_scattering_of_a_diffusing_gaussian():
+    rng = np.random.default_rng(0)
+    step = 0.05
+    walk = np.cumsum(rng.normal(scale=step, size=(16, 4000, 2)), axis=0)
+    found = scattering_decay(walk, np.zeros(4000))
+    k = np.arange(1, 5)
+    assert found == pytest.approx(np.exp(-(WAVE_NUMBER**2) * step**2 * k / 2), abs=0.01)
