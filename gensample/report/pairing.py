@@ -17,8 +17,8 @@ def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
     """
     if sim.species.shape != gen.species.shape or not np.array_equal(sim.species, gen.species):
         raise DataError(
-            f"{gen.path} has {composition(gen)} particles and {sim.path} has {composition(sim)}, or another order; "
-            "compare ensembles drawn for the same configurations"
+            f"{gen.path} has {composition(gen)} particles and {sim.path} has {composition(sim)}, "
+            "or another order of them; compare ensembles drawn for the same configurations"
         )
     if sim.dimension != gen.dimension:
         raise DataError(
