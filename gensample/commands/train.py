@@ -170,7 +170,15 @@ class GensampleCLI(LightningCLI):
     def _last_checkpoint(self, settings: Namespace) -> list[ModelCheckpoint]:
         if self._command != "fit" or settings.get("enable_checkpointing") is False:
             return []
-        return [ModelCheckpoint(filename="epoch={epoch}", auto_insert_metric_name=False, save_last=True)]
+        return [
+            # After every epoch: left to itself it waits for a validation, which a dataset may not have.
+            ModelCheckpoint(
+                filename="epoch={epoch}",
+                auto_insert_metric_name=False,
+                save_last=True,
+                save_on_train_epoch_end=True,
+            )
+        ]
 
     def _loggers(self, asked: Logger | list[Logger] | bool | None) -> list[Logger] | bool:
         if asked is False:
