@@ -5,8 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gensample.report.content import Content
-from gensample.report.figures import canvas, chosen_lags, lag_title, legend_above
+from gensample.report.figures import legend_above, species_by_lag
 from gensample.report.style import SOURCES
+
+_DRAWN = ("simulated", "generated")
 
 
 def van_hove(content: Content) -> Figure:
@@ -26,19 +28,13 @@ def propensity_distribution(content: Content) -> Figure:
 
 def _panels(content: Content, name: str, xlabel: str, ylabel: str, *, log: bool = False) -> Figure:
     m = content.metrics
-    lags = chosen_lags(m.times)
-    figure, axes = canvas(len(m.species), len(lags), 1.8, sharey="row" if log else False)
-    for line, s in zip(axes, m.species, strict=True):
-        for a, k in zip(line, lags, strict=True):
-            curves = [content.curve(name, m.times[k], s, source) for source in ("simulated", "generated")]
-            for source, curve in zip(("simulated", "generated"), curves, strict=True):
-                _draw(a, curve, source, log)
-            _frame(a, curves)
-            a.set_title(f"{s}, {lag_title(m.times, k)}")
-        line[0].set_ylabel(ylabel)
-    for a in axes[-1]:
-        a.set_xlabel(xlabel)
-    legend_above(figure, axes[0, 0])
+    figure, panels = species_by_lag(m, 1.8, xlabel, ylabel, sharey="row" if log else False)
+    for axes, s, k in panels:
+        curves = [content.curve(name, m.times[k], m.species[s], source) for source in _DRAWN]
+        for source, curve in zip(_DRAWN, curves, strict=True):
+            _draw(axes, curve, source, log)
+        _frame(axes, curves)
+    legend_above(figure, panels[0][0])
     return figure
 
 

@@ -31,6 +31,26 @@ def canvas(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figur
     return figure, axes
 
 
+def species_by_lag(
+    m: Metrics, height: float, xlabel: str, ylabel: str, **kwargs: Any
+) -> tuple[Figure, list[tuple[Axes, int, int]]]:
+    """A panel for each species (rows) and lag (columns), with its two indices; one lag makes one row."""
+    lags = chosen_lags(m.times)
+    single = len(lags) == 1
+    shape = (1, len(m.species)) if single else (len(m.species), len(lags))
+    figure, axes = canvas(*shape, height, **kwargs)
+    for a in axes[-1]:
+        a.set_xlabel(xlabel)
+    for a in axes[:, 0]:
+        a.set_ylabel(ylabel)
+    panels = []
+    for s, line in enumerate(axes.T if single else axes):
+        for a, k in zip(line, lags, strict=True):
+            a.set_title(f"{m.species[s]}, {lag_title(m.times, k)}")
+            panels.append((a, s, k))
+    return figure, panels
+
+
 def legend_above(figure: Figure, axes: Axes, columns: int = 5) -> None:
     """One legend for the whole figure, above it."""
     handles, labels = axes.get_legend_handles_labels()
@@ -63,6 +83,7 @@ def draw_series(axes: Axes, times: Sequence[float], values: np.ndarray, source: 
         return
     look = SOURCES[source]
     judged = source in ("simulated", "generated")
+    times = _beside(times, source)
     size = 5.0 if judged else 3.5
     axes.plot(
         times, values[:, 0], look.line, color=look.colour, marker=look.marker, ms=size, label=look.label,
@@ -71,6 +92,13 @@ def draw_series(axes: Axes, times: Sequence[float], values: np.ndarray, source: 
     )  # fmt: skip
     if judged:
         _band(axes, times, values, look.colour)
+
+
+def _beside(times: Sequence[float], source: str) -> Sequence[float]:
+    """The lag times; a single one is moved a little for each source, so that markers do not hide others."""
+    if len(times) > 1:
+        return times
+    return [times[0] * (1 + 0.07 * (list(SOURCES).index(source) - 2))]
 
 
 def plain_log(axis: Axis) -> None:
@@ -90,6 +118,9 @@ def _band(axes: Axes, x: Sequence[float] | np.ndarray, values: np.ndarray, colou
 
 
 def _ceiling(axes: Axes, times: Sequence[float], values: np.ndarray, label: str, line: str) -> None:
+    if len(times) == 1:
+        axes.axhline(values[0, 0], ls=line, color=CEILING, lw=1.3, label=label, zorder=1)
+        return
     axes.plot(times, values[:, 0], line, color=CEILING, lw=1.3, label=label, marker="_", ms=9, zorder=1)
 
 

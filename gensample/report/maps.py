@@ -7,7 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from gensample.report.content import Content, Propensities
-from gensample.report.figures import WIDTH, canvas, chosen_lags, lag_title
+from gensample.report.figures import WIDTH, canvas, chosen_lags, lag_title, species_by_lag
 from gensample.report.style import SOURCES
 
 # Diameters that make discs touch at about the distance of the first neighbours.
@@ -95,17 +95,12 @@ def _with_images(at: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def propensity_scatter(content: Content) -> Figure:
     """Generated against simulated propensity of every particle, as densities, for each species and lag."""
-    p, m = _present(content), content.metrics
-    lags = chosen_lags(m.times)
-    figure, axes = canvas(len(m.species), len(lags), 2.0)
-    for s, (line, name) in enumerate(zip(axes, m.species, strict=True)):
+    p = _present(content)
+    labels = (r"simulated $\mu/\sigma$", r"generated $\mu/\sigma$")
+    figure, panels = species_by_lag(content.metrics, 2.0, *labels)
+    for axes, s, k in panels:
         of = p.species == s
-        for a, k in zip(line, lags, strict=True):
-            _density(a, p.simulated[:, k, of].ravel(), p.generated[:, k, of].ravel())
-            a.set_title(f"{name}, {lag_title(m.times, k)}")
-        line[0].set_ylabel(r"generated $\mu/\sigma$")
-    for a in axes[-1]:
-        a.set_xlabel(r"simulated $\mu/\sigma$")
+        _density(axes, p.simulated[:, k, of].ravel(), p.generated[:, k, of].ravel())
     return figure
 
 
