@@ -62,11 +62,21 @@ def _swapped_in(folder: Path) -> Iterator[Path]:
         fresh = work / "new"
         fresh.mkdir()
         yield fresh
-        if folder.exists():
-            folder.rename(work / "old")
-        fresh.rename(folder)
+        _replace(folder, fresh, work / "old")
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _replace(folder: Path, fresh: Path, aside: Path) -> None:
+    """Move ``fresh`` to ``folder``; what was there goes ``aside``, and comes back if the move fails."""
+    if folder.exists():
+        folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise
 
 
 def to_json(data: Mapping[str, Any]) -> str:
