@@ -13,7 +13,7 @@ from gensample.physics.potentials import pair_potential
 
 # In units of sigma_ab: 240,000 eps up the repulsion, so that only a broken start comes closer.
 INNER = 0.4
-# Also the number LAMMPS interpolates from; the energy of a pair at r = 0.8 sigma is then exact to 1e-10.
+# Also the number LAMMPS interpolates from; the energy of a pair at r = 0.8 sigma is then exact to 1e-9.
 POINTS = 10000
 
 
