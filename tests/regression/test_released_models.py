@@ -1,0 +1,63 @@
+"""A number of every released model, recomputed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gensample import zoo
+from gensample.cli import main
+from gensample.data.datamodule import KADataModule
+from gensample.data.store import Store
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def test_botan_gives_the_pearson_of_its_card():
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("score_predictor", SCRIPTS / "score_predictor.py")
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    released = zoo.load_metrics("ka2d-mini-botan")
+    data = KADataModule("ka2d-mini", input="thermal", cutoff=2.0)
+    data.setup()
+    found = script.score(zoo.load_model("ka2d-mini-botan"), data, "test")
+    for ours, theirs in zip(found["lags"], released["lags"], strict=True):
+        for species in "AB":
+            pair = [lag["species"][species]["pearson"]["value"] for lag in (ours, theirs)]
+            assert pair[0] == pytest.approx(pair[1], abs=1e-3)
+
+
+def sampled(tmp_path, replicas, split, check):
+    out = tmp_path / "gen.h5"
+    solver = ["--method", check["method"], "--steps", str(check["steps"])]
+    where = ["--data", "ka2d-mini", "--split", split, "--out", str(out)]
+    many = ["--replicas", str(replicas), "--seed", str(check["seed"])]
+    assert main(["sample", "ka2d-mini-flow", *where, *many, *solver]) == 0
+    return out
+
+
+def test_flow_draws_the_fields_of_its_card(tmp_path, monkeypatch):
+    check = zoo.load_metrics("ka2d-mini-flow")["check"]
+    # One configuration is enough here; the slow test below draws them all.
+    monkeypatch.setattr(Store, "indices", lambda self, split: np.array([check["configuration"]]))
+    out = sampled(tmp_path, check["replicas"], "test", check)
+    with Store.open(out) as store:
+        lengths = np.linalg.norm(store.displacements(0), axis=-1)[:, :, store.species == 0]
+    # Other machines round otherwise; a wrong weight or seed is off by a percent and more.
+    assert lengths.mean((0, 2)) == pytest.approx(check["mean_length_A"], rel=2e-3)
+
+
+@pytest.mark.slow
+def test_flow_gives_the_metrics_of_its_card(tmp_path):
+    released = zoo.load_metrics("ka2d-mini-flow")
+    out = sampled(tmp_path, 32, "test", released["check"])
+    report = tmp_path / "report"
+    assert main(["compare", "ka2d-mini", str(out), "--split", "test", "--out", str(report)]) == 0
+    found = json.loads((report / "metrics.json").read_text())
+    for ours, theirs in zip(found["lags"], released["lags"], strict=True):
+        for name in ("pearson", "mean_propensity", "W1", "chi4_iso", "overlap"):
+            pair = [lag["species"]["A"]["generated"][name]["value"] for lag in (ours, theirs)]
+            np.testing.assert_allclose(pair[0], pair[1], rtol=0.02)
