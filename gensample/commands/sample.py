@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="configurations to sample: train, val, test or all")
     parser.add_argument("--replicas", type=int, default=32, help="fields per configuration and lag")
     parser.add_argument("--seed", type=int, default=0, help="of the ensemble")
-    parser.add_argument("--method", default="heun2", help="euler, midpoint, heun2, rk4, dopri5, or sde")
+    parser.add_argument("--method", default="midpoint", help="euler, midpoint, heun2, rk4, dopri5, or sde")
     parser.add_argument("--steps", type=int, default=8, help="solver steps (fixed-step methods)")
     parser.add_argument("--tolerance", type=float, default=1e-5, help="of adaptive methods")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
