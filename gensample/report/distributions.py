@@ -28,20 +28,20 @@ def propensity_distribution(content: Content) -> Figure:
 
 def _panels(content: Content, name: str, xlabel: str, ylabel: str, *, log: bool = False) -> Figure:
     m = content.metrics
-    figure, panels = species_by_lag(m, 1.8, xlabel, ylabel, sharey="row" if log else False)
+    figure, panels = species_by_lag(m, 1.8, xlabel, ylabel)
     for axes, s, k in panels:
         curves = [content.curve(name, m.times[k], m.species[s], source) for source in _DRAWN]
         for source, curve in zip(_DRAWN, curves, strict=True):
             _draw(axes, curve, source, log)
-        _frame(axes, curves)
+        _frame(axes, curves, log)
     legend_above(figure, panels[0][0])
     return figure
 
 
 def _draw(axes: Axes, curve: np.ndarray, source: str, log: bool) -> None:
     """Line with its band; the simulated one wide and pale, so that the generated one shows on it."""
-    x, value, low, high = np.where(curve > 0, curve, np.nan).T if log else curve.T
-    x, look, wide = curve[:, 0], SOURCES[source], source == "simulated"
+    x, value, low, high = _positive(curve).T if log else curve.T
+    look, wide = SOURCES[source], source == "simulated"
     axes.plot(
         x, value, color=look.colour, label=look.label, lw=2.6 if wide else 1.4, alpha=0.55 if wide else 1
     )
@@ -50,10 +50,19 @@ def _draw(axes: Axes, curve: np.ndarray, source: str, log: bool) -> None:
         axes.set_yscale("log")
 
 
-def _frame(axes: Axes, curves: list[np.ndarray]) -> None:
-    """Show the range of x where any curve is above a millionth of its peak, and nothing empty."""
-    seen = [c[c[:, 1] > 1e-6 * c[:, 1].max(), 0] for c in curves if len(c)]
-    if seen and sum(map(len, seen)):
-        x = np.concatenate(seen)
-        pad = 0.03 * (x.max() - x.min())
-        axes.set_xlim(x.min() - pad, x.max() + pad)
+def _positive(curve: np.ndarray) -> np.ndarray:
+    """The points above zero: empty bins of the tail are bridged, intervals end where the axis does."""
+    kept = curve[curve[:, 1] > 0]
+    return np.column_stack([kept[:, :2], np.fmax(kept[:, 2], np.finfo(float).tiny), kept[:, 3]])
+
+
+def _frame(axes: Axes, curves: list[np.ndarray], log: bool) -> None:
+    """Show the range where any curve is above a millionth of its peak, and nothing empty."""
+    drawn = np.concatenate([c[c[:, 1] > 1e-6 * np.nanmax(c[:, 1])] for c in curves if len(c)])
+    if not len(drawn):
+        return
+    low, high = drawn[:, 0].min(), drawn[:, 0].max()
+    pad = 0.03 * (high - low)
+    axes.set_xlim(low - pad, high + pad)
+    if log:
+        axes.set_ylim(0.4 * drawn[:, 1].min(), 2.5 * drawn[:, 1].max())

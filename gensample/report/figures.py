@@ -230,12 +230,21 @@ def displacement_correlations(content: Content, species: str) -> Figure:
             a.axhline(0, color="black", lw=0.6)
             a.xaxis.set_major_locator(MaxNLocator(integer=True))
         line[0].set_ylabel(label)
+        line[0].set_ylim(*_typical_range([m.profile(k, species, "simulated", name) for k in lags]))
     for a, k in zip(axes[0], lags, strict=True):
         a.set_title(lag_title(m.times, k))
     for a in axes[-1]:
         a.set_xlabel(r"distance $r/\sigma$")
     legend_above(figure, axes[0, 0])
     return figure
+
+
+def _typical_range(profiles: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Limits that hold all but the noisiest bins: those of the closest pairs rest on a handful of them."""
+    values = np.concatenate([p[:, 0] for p in profiles if len(p)] or [np.zeros(1)])
+    low, high = np.percentile(np.append(values[np.isfinite(values)], 0.0), [2.5, 97.5])
+    pad = 0.35 * (high - low) + 1e-3
+    return low - pad, high + pad
 
 
 def _profile(axes: Axes, m: Metrics, k: int, species: str, source: str, name: str) -> None:
