@@ -1,0 +1,125 @@
+"""The figures of a report in order, each with its title and one sentence that says how to read it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from gensample.report import distributions, figures, maps
+from gensample.report.content import Content
+
+
+class Plate(NamedTuple):
+    """One figure: file name, title, how to read it, and the function that draws it."""
+
+    name: str
+    title: str
+    reading: str
+    draw: Callable[[], Figure]
+
+
+def plates(content: Content) -> Iterator[Plate]:
+    """Every figure that the content allows; what was not computed is left out."""
+    yield Plate(
+        "propensity_correlation",
+        "Propensity correlation and predictability against lag time",
+        "Left: a perfect sampler with as many draws lies on the dashed line, so the distance to it, not to "
+        "1, is what is missing (halves have fewer draws, and a lower ceiling). Right: the share of the "
+        "variance of |u| that structure decides should agree with simulation.",
+        lambda: figures.propensity_against_lag(content),
+    )
+    if content.propensities is not None:
+        yield _maps(content)
+        yield _scatter(content)
+    yield Plate(
+        "moments",
+        "Mean squared displacement, non-Gaussian parameter, overlap and bond breaking",
+        "Blue should lie on black; bands are 95 % intervals over configurations.",
+        lambda: figures.moments_against_lag(content),
+    )
+    yield from _distributions(content)
+    yield from _joint(content)
+    yield Plate(
+        "skill",
+        "Skill over climatology and the classifier test",
+        "Skill rises from 0 (knows only the species) to the dashed line (a perfect sampler); the classifier "
+        "should stay at 0.5, where generated cannot be told from simulated.",
+        lambda: figures.skill_against_lag(content),
+    )
+
+
+def _maps(content: Content) -> Plate:
+    p = content.propensities
+    assert p is not None
+    c = maps.typical_configuration(p)
+    where = (
+        "" if p.positions.shape[-1] == 2 else f", a slab {maps.SLAB:g} σ thick through the middle of the box"
+    )
+    return Plate(
+        "propensity_maps",
+        f"Propensity maps, configuration {p.names[c]}{where}",
+        "The same particles in the same places, coloured on the same scale for each lag: fast and slow "
+        "regions should coincide. The configuration shown is the median one by correlation at the longest "
+        "lag, not the best.",
+        lambda: maps.propensity_maps(content, c),
+    )
+
+
+def _scatter(content: Content) -> Plate:
+    return Plate(
+        "propensity_scatter",
+        "Generated against simulated propensity",
+        "Number of particles on a logarithmic scale, all configurations; part of the scatter about the "
+        "diagonal is the finite number of replicas on both axes.",
+        lambda: maps.propensity_scatter(content),
+    )
+
+
+def _distributions(content: Content) -> Iterator[Plate]:
+    yield Plate(
+        "propensity_histogram",
+        "Distribution of propensity",
+        "The curves should agree in place and width; fewer draws than replicas widen the generated one.",
+        lambda: distributions.propensity_distribution(content),
+    )
+    yield Plate(
+        "van_hove",
+        "Self van Hove function",
+        "Probability density of a displacement of length r; the tail beyond the first few tenths is rare, "
+        "large moves.",
+        lambda: distributions.van_hove(content),
+    )
+    yield Plate(
+        "log_displacement",
+        "Distribution of the logarithm of the displacement",
+        "The main peak is rattling in the cage, a shoulder or second peak near r = 1 is hopping.",
+        lambda: distributions.log_displacement(content),
+    )
+    yield Plate(
+        "distribution_distance",
+        "Distance between the distributions of |u|",
+        "On the dashed line the generated distribution is as near to simulation as two halves of the "
+        "simulated replicas are to each other.",
+        lambda: figures.distribution_distance(content),
+    )
+
+
+def _joint(content: Content) -> Iterator[Plate]:
+    yield Plate(
+        "chi4",
+        "Susceptibility χ₄ of the overlap, split",
+        "Left: particles that move together because of the velocities; the independent control shows how "
+        "little is left without joint motion. Right: whole configurations that are fast or slow because of "
+        "their structure.",
+        lambda: figures.chi4_split(content),
+    )
+    for species in content.metrics.species:
+        yield Plate(
+            f"correlations_{species}",
+            f"Displacement correlations, species {species}",
+            "Particles at distance r: do they move along together (top), sideways together (middle), and far "
+            "in the same replica (bottom)? The independent control keeps only what the mean displacements of "
+            "the particles share.",
+            partial(figures.displacement_correlations, content, species),
+        )

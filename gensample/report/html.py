@@ -107,7 +107,7 @@ _SHOWN_ABOVE = ("name", "mixture", "particles", "temperature", "density", "trunc
 
 def _list(title: str, facts: Mapping[str, Any]) -> str:
     lines = "".join(
-        f"<div><dt>{escape(name.replace("_", " "))}</dt><dd>{escape(_words(value))}</dd></div>"
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_words(value))}</dd></div>"
         for name, value in facts.items()
         if value not in (None, "", [])
     )
