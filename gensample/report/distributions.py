@@ -58,7 +58,8 @@ def _positive(curve: np.ndarray) -> np.ndarray:
 
 def _frame(axes: Axes, curves: list[np.ndarray], log: bool) -> None:
     """Show the range where any curve is above a millionth of its peak, and nothing empty."""
-    drawn = np.concatenate([c[c[:, 1] > 1e-6 * np.nanmax(c[:, 1])] for c in curves if len(c)])
+    peak = max((np.nanmax(c[:, 1]) for c in curves if len(c)), default=0.0)
+    drawn = np.concatenate([c[c[:, 1] > 1e-6 * peak] for c in curves])
     if not len(drawn):
         return
     low, high = drawn[:, 0].min(), drawn[:, 0].max()

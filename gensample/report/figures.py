@@ -243,6 +243,7 @@ def _typical_range(profiles: Sequence[np.ndarray]) -> tuple[float, float]:
     """Limits that hold all but the noisiest bins: those of the closest pairs rest on a handful of them."""
     values = np.concatenate([p[:, 0] for p in profiles if len(p)] or [np.zeros(1)])
     low, high = np.percentile(np.append(values[np.isfinite(values)], 0.0), [2.5, 97.5])
+    low = min(low, 0.0)
     pad = 0.35 * (high - low) + 1e-3
     return low - pad, high + pad
 
