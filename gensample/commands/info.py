@@ -92,5 +92,18 @@ def _provenance(s: dict[str, Any]) -> list[str]:
     lines = [_line("source", s["source"]), _line("created", s["created"])]
     for name in ("command", "seed", "software"):
         if s[name] is not None:
-            lines.append(_line(name, s[name]))
-    return lines
+            lines.append(_line(name, _versions(s[name]) if name == "software" else s[name]))
+    return [*lines, *_equilibration(s["equilibration"])]
+
+
+def _equilibration(evidence: dict[str, float | None] | None) -> list[str]:
+    from gensample.simulate.evidence import describe_equilibration
+
+    return [] if evidence is None else [_line("equilibrated", describe_equilibration(evidence))]
+
+
+def _versions(text: str) -> str:
+    """The stored json of program versions as words."""
+    import json
+
+    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())

@@ -189,12 +189,21 @@ def _head(store: Store) -> dict[str, Any]:
         "command": attrs.get("command") or None,
         "seed": None if seed < 0 else seed,
         "software": attrs.get("software"),
+        "equilibration": _equilibration(attrs),
         "created": attrs.get("created", "not recorded"),
         "overlap_length": OVERLAP_LENGTH,
         "has_displacements": store.has_displacements,
         "has_inherent": store.inherent is not None,
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
     }
+
+
+def _equilibration(attrs: dict[str, Any]) -> dict[str, float | None] | None:
+    """What `gensample simulate` recorded; None where it could not be measured."""
+    names = ("equilibration_time", "tau_alpha", "energy_drift", "energy_drift_error")
+    if not set(names) <= attrs.keys():
+        return None
+    return {name: None if np.isnan(attrs[name]) else float(attrs[name]) for name in names}
 
 
 def _splits(store: Store) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.simulate.assemble import assemble
 from gensample.simulate.config import SimulationConfig
 from gensample.simulate.engine import find_engine
+from gensample.simulate.evidence import describe_equilibration
 from gensample.simulate.jobs import Workshop
 from gensample.simulate.parts import Parts, claim
 from gensample.simulate.scheduler import run_jobs
@@ -58,18 +57,7 @@ def describe(out: Path) -> str:
     """What was made and how well it was equilibrated, in two lines."""
     with Store.open(out) as store:
         made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas"
-        return f"{made}\n{_equilibration(store.attrs)}"
-
-
-def _equilibration(a: dict[str, Any]) -> str:
-    time, tau = a["equilibration_time"], a["tau_alpha"]
-    if math.isnan(tau):
-        length = f"{time:g} tau; F_s of A did not fall to 1/e, tau_alpha is not known: run longer"
-    else:
-        length = f"{time:g} tau = {time / tau:.1f} tau_alpha (tau_alpha = {tau:.3g})"
-    drift, error = a["energy_drift"], a["energy_drift_error"]
-    spread = "" if math.isnan(error) else f" +- {error:.4f}"
-    return f"equilibrated for {length}; energy drift {drift:+.4f}{spread} per particle over the last half"
+        return f"{made}\nequilibrated for {describe_equilibration(store.attrs)}"
 
 
 def _refuse_other_dataset(config: SimulationConfig, out: Path) -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from gensample.simulate.evidence import (
     WAVE_NUMBER,
+    describe_equilibration,
     energy_drift,
     overlap_decay,
     relaxation_time,
@@ -76,3 +77,18 @@ def test_scattering_of_a_diffusing_gaussian():
     found = scattering_decay(walk, np.zeros(4000))
     k = np.arange(1, 5)
     assert found == pytest.approx(np.exp(-(WAVE_NUMBER**2) * step**2 * k / 2), abs=0.01)
+
+
+def test_description_says_what_could_not_be_measured():
+    known = {
+        "equilibration_time": 60.0,
+        "tau_alpha": 9.4,
+        "energy_drift": -0.014,
+        "energy_drift_error": 0.0177,
+    }
+    text = describe_equilibration(known)
+    assert text.startswith("60 tau = 6.4 tau_alpha (tau_alpha = 9.4); energy drift -0.0140 +- 0.0177")
+    for unknown in (None, float("nan")):
+        text = describe_equilibration({**known, "tau_alpha": unknown, "energy_drift_error": unknown})
+        assert "run longer" in text
+        assert "+-" not in text

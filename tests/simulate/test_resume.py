@@ -49,7 +49,9 @@ def test_sigkill_at_random_moments(engine, tiny_yaml, reference, tmp_path, asser
 
 
 def test_an_interrupt_is_clean(engine, tiny_yaml, reference, tmp_path, assert_same):
-    lines, errors = killed(tiny_yaml, tmp_path / "stopped.h5", "SIGINT", "scratch", "equilibration-00000-0000")
+    lines, errors = killed(
+        tiny_yaml, tmp_path / "stopped.h5", "SIGINT", "scratch", "equilibration-00000-0000"
+    )
     assert [status for _, status, *_ in lines] == [130, 130]
     assert [after for *_, after, _ in lines] == [0, 0]
     assert errors.count("the same command resumes") == 2
