@@ -29,4 +29,4 @@ if __name__ == "__main__":
             "steps": request["steps"],
             "mean_length_A": [float(value) for value in lengths.mean((0, 2))],
         }
-    path.write_text(json.dumps(metrics, indent=1))
+    path.write_text(json.dumps(metrics))

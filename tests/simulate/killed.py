@@ -24,7 +24,10 @@ def lammps_in(folder):
     found = []
     for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
-            if str(link.readlink()).startswith(str(folder)):
+            if (
+                str(link.readlink()).startswith(str(folder))
+                and (link.parent / "exe").readlink().name == "lmp"
+            ):
                 found.append(int(link.parent.name))
         except OSError:
             continue

@@ -16,11 +16,14 @@ FOREVER = "units lj\nregion r block 0 1 0 1 0 1\ncreate_box 1 r\nmass 1 1\nfix m
 
 
 def running_in(folder):
-    """Process ids whose working directory lies below ``folder``."""
+    """Process ids of the LAMMPS whose working directory lies below ``folder``."""
     found = []
     for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
-            if str(link.readlink()).startswith(str(folder)):
+            if (
+                str(link.readlink()).startswith(str(folder))
+                and (link.parent / "exe").readlink().name == "lmp"
+            ):
                 found.append(int(link.parent.name))
         except OSError:
             continue

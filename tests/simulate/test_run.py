@@ -14,7 +14,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.seeding import numpy_generator
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.jobs import REPLICA
+from gensample.simulate.jobs import REPLICA, Workshop
 from gensample.simulate.run import describe, parts_folder, simulate
 
 MIXTURE = get_mixture("ka2d")
@@ -87,6 +87,22 @@ def test_displacements_are_drift_free_and_rounded_as_asked(reference):
         u = store.displacements(0).astype(np.float64)
     assert (u * 1024 == np.round(u * 1024)).all()
     assert np.abs(u.mean(2)).max() < 0.5 / 1024
+
+
+def test_drift_is_removed_from_each_lag(tiny_config, tmp_path):
+    """LAMMPS conserves the momentum, so a drift must be put in to see it go."""
+    shop, generator = (
+        Workshop(tiny_config("displacement_precision=0"), None, tmp_path),
+        np.random.default_rng(0),
+    )
+    start, moves = generator.normal(size=(60, 2)), generator.normal(size=(2, 60, 2))
+    for k, drift in enumerate((0.5, -3.0)):
+        rows = "".join(
+            f"{i + 1} {x!r} {y!r}\n" for i, (x, y) in enumerate((start + moves[k] + drift).tolist())
+        )
+        (tmp_path / f"replica-7-{k + 1}.dump").write_text("\n" * 3 + "60\n" + "\n" * 5 + rows)
+    expected = moves - moves.mean(1, keepdims=True)
+    assert shop._displacement(tmp_path, 7, start) == pytest.approx(expected, abs=1e-6)
 
 
 def test_inherent_structures_are_minima_of_the_potential(reference):
