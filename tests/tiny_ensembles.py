@@ -32,7 +32,7 @@ def field(x: np.ndarray, length: float, generator: np.random.Generator, waves: i
 def displacements(
     x: np.ndarray, length: float, times: tuple, replicas: int, seed: int, *, joint: float, scale: float
 ) -> np.ndarray:
-    """(R, K, N, d): a scale read off the structure, times noise of which the share ``joint`` is smooth in space."""
+    """(R, K, N, d): a scale read off the structure, times noise; the share ``joint`` is smooth in space."""
     generator = numpy_generator(seed, 1)
     mobility = np.exp(0.5 * np.sin(2 * np.pi * x[:, 0] / length) * np.cos(4 * np.pi * x[:, 1] / length))
     u = np.empty((replicas, len(times), *x.shape))
