@@ -1,4 +1,4 @@
-"""Inherent structures made by `gensample quench`'s engine from public configurations, against published ones."""
+"""Inherent structures that the engine of `gensample quench` finds from public configurations."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def quenched(engine, folder, mixture, positions, species, box):
 
 
 def test_glassbench_structure(engine, shared_data, tmp_path):
-    """GlassBench (doi 10.5281/zenodo.10118191) gives an inherent structure; its largest force is still 0.19."""
+    """GlassBench (doi 10.5281/zenodo.10118191) gives an inherent structure (largest force 0.19)."""
     name = "glassbench/glassbench_ka2d_T0_23_N1290T0.23_151_tc05_positions.npz"
     data = np.load(shared_data / name)
     box = np.full(2, float(data["box"]))
@@ -42,7 +42,7 @@ def test_glassbench_structure(engine, shared_data, tmp_path):
 
 
 def test_botan_energy(engine, shared_data, tmp_path):
-    """Mean over the shared configurations -6.8507(15) per particle (DESIGN section 4); one scatters by 0.006."""
+    """Mean over the shared configurations -6.8507(15) (DESIGN section 4): 0.006 from one to the next."""
     data = np.load(shared_data / "botan/T0.44/test/isoconfig_N4096T0.44_401_tc07.npz")
     species = data["types"].ravel() - data["types"].min()
     box = np.full(3, 15.05658)
