@@ -154,11 +154,20 @@ def sample_ensemble(request: Request, out: Path, shard: str = "0/1", device: str
     for unit in track(mine, f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"):
         ensemble.draw_unit(unit)
     missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())
-    if missing:
+    if missing and not out.exists():
         return f"shard {shard} done; {missing} units of other shards are missing, so {out} is not written yet"
-    ensemble.write(time.monotonic() - started)
-    shutil.rmtree(ensemble.parts, ignore_errors=True)
+    _publish(ensemble, time.monotonic() - started)
     return _describe(out, len(mine) * FIELDS_PER_CALL * len(ensemble.model.lag_time), started)
+
+
+def _publish(ensemble: Ensemble, seconds: float) -> None:
+    try:
+        ensemble.write(seconds)
+    except FileNotFoundError:
+        # Another shard finished at the same moment, wrote the dataset and removed the units.
+        if not ensemble.out.exists():
+            raise
+    shutil.rmtree(ensemble.parts, ignore_errors=True)
 
 
 def load_generator(name: str, device: str) -> DisplacementTask:
