@@ -55,8 +55,13 @@ def run(name: str, words: list[str], epochs: int, regression: int) -> dict:
         ["compare", "ka2d-mini", str(generated), "--split", "val", "--out", str(report), "--bootstrap", "200"]
     )
     metrics = json.loads((report / "metrics.json").read_text())
-    lags = {f"{lag['time']:g}": lag["species"]["A"]["generated"] for lag in metrics["lags"]}
+    lags = {f"{lag['time']:g}": scalars(lag["species"]["A"]["generated"]) for lag in metrics["lags"]}
     return {"seconds": round(trained), "words": words, "lags": lags}
+
+
+def scalars(block: dict) -> dict:
+    """The numbers of the table, without the curves."""
+    return {name: block[name] for name in COLUMNS if name in block}
 
 
 def call(words: list[str]) -> None:
