@@ -38,6 +38,7 @@ FIELDS: dict[str, Field] = {
     "descriptors": Field(("n", "D"), False, "structural invariants, standardised per species"),
     "propensity": Field(("n", "K"), False, "mean over replicas of |u|"),
     "spread": Field(("n", "K"), False, "standard deviation over replicas (ddof = 1) of |u|"),
+    "mobility": Field(("n", "K"), False, "mean over replicas of the log local mean square displacement"),
     "elongation": Field(("e", "K"), False, "mean over replicas of |r_ij(t)| - |r_ij(0)|, thermal r_ij(0)"),
     "displacement": Field(("n", "F", "d"), False, "F unwrapped, drift-free displacement fields"),
     "field_lag": Field(("B", "F"), True, "index into lag_time of each displacement field"),

@@ -283,7 +283,7 @@ class KADataModule(lightning.LightningDataModule):
     def _add_averages(self, record: Record, row: int, thermal: Tensor, box: Tensor) -> None:
         displacements = torch.from_numpy(self.store.displacements(row)[:, self.lag_rows])
         record["replicas"] = torch.tensor([len(displacements)])
-        record |= averages(displacements, thermal, box, record["edge_index"])
+        record |= averages(displacements, thermal, box, record)
         if self._keep_fields:
             record["displacement"] = displacements
 
@@ -292,9 +292,10 @@ class KADataModule(lightning.LightningDataModule):
     def statistics(self) -> dict[str, Tensor]:
         """Scales of the training split, on the CPU.
 
-        ``rms`` displacement component, mean ``propensity`` and its standard deviation ``propensity_scale``,
-        the mean ``spread`` over replicas and its standard deviation ``spread_scale``, each (S, K) per species
-        and lag; ``elongation_scale`` (K,), its root mean square over bonds; ``lag_time`` (K,).
+        ``rms`` displacement component; mean ``propensity``, ``spread`` over replicas and ``mobility``, and the
+        standard deviation of each, ``propensity_scale`` and so on; ``mobility_spread``, the root mean square
+        over particles of its standard deviation over replicas; each (S, K) per species and lag.
+        ``elongation_scale`` (K,), its root mean square over bonds; ``lag_time`` (K,).
 
         Raises:
             DataError: the dataset has averages only.
@@ -306,18 +307,19 @@ class KADataModule(lightning.LightningDataModule):
         records = [self._record(int(row)) for row in self._prepare("train")]
         count = self.num_species
         square, _ = _moments(torch.stack([r["msd"] for r in records]), self._species, count)
-        mean, scale = _moments(torch.stack([r["propensity"] for r in records]), self._species, count)
-        spread, spread_scale = _moments(torch.stack([r["spread"] for r in records]), self._species, count)
+        between, _ = _moments(
+            torch.stack([r["mobility_spread"] for r in records]).square(), self._species, count
+        )
         stretch = torch.stack([r["elongation"].double().square().mean(0) for r in records]).mean(0)
         found = {
             "lag_time": self._lag_time,
             "rms": (square / self.dimension).sqrt(),
-            "propensity": mean,
-            "propensity_scale": scale,
-            "spread": spread,
-            "spread_scale": spread_scale,
+            "mobility_spread": between.sqrt(),
             "elongation_scale": stretch.sqrt().float(),
         }
+        for name in ("propensity", "spread", "mobility"):
+            values = torch.stack([r[name] for r in records])
+            found[name], found[f"{name}_scale"] = _moments(values, self._species, count)
         return {name: value.cpu() for name, value in found.items()}
 
     def descriptor_statistics(self) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gensample.physics.box import minimum_image, wrap
+from gensample.physics.mobility import averaging_matrix, log_mobility
 from gensample.physics.neighbors import neighbor_list
 
 # Concatenated along their first axis; the rest of a record is one row per configuration.
-PER_NODE = ("pos", "cage_vector", "descriptors", "propensity", "spread", "displacement")
+PER_NODE = ("pos", "cage_vector", "descriptors", "propensity", "spread", "mobility", "displacement")
 PER_EDGE = ("edge_vector", "elongation")
 PER_CONFIGURATION = ("box", "temperature", "snapshot_id", "replicas", "field_lag")
 
@@ -41,16 +42,18 @@ def structure_record(
     }
 
 
-def averages(displacements: Tensor, thermal: Tensor, box: Tensor, edge_index: Tensor) -> Record:
+def averages(displacements: Tensor, thermal: Tensor, box: Tensor, graph: Record) -> Record:
     """Averages over the replicas of one configuration.
 
-    displacements: (R, K, N, d); thermal: (N, d) initial positions. Returns ``propensity``, ``spread``
-    (standard deviation of |u|, ddof = 1; zero for a single replica), ``msd`` (mean of |u|^2), each (N, K),
-    and ``elongation`` (E, K), the mean of |r_ij(0) + u_j - u_i| - |r_ij(0)|.
+    displacements: (R, K, N, d); thermal: (N, d) initial positions; ``graph`` has the bonds. Returns
+    ``propensity``, ``spread`` (standard deviation of |u|, ddof = 1; zero for a single replica), ``msd`` (mean
+    of |u|^2), ``mobility`` and ``mobility_spread`` (mean and standard deviation of the log mobility of
+    ``physics.mobility``), each (N, K), and ``elongation`` (E, K), the mean of |r_ij(0) + u_j - u_i| - |r_ij(0)|.
     """
     count = len(displacements)
     length = displacements.double().norm(dim=-1)
     spread = length.std(0) if count > 1 else torch.zeros_like(length[0])
+    edge_index = graph["edge_index"]
     source, destination = edge_index
     initial = minimum_image(thermal[destination] - thermal[source], box).to(displacements.dtype)
     stretched = torch.zeros(displacements.shape[1], edge_index.shape[1], dtype=torch.float64)
@@ -61,10 +64,21 @@ def averages(displacements: Tensor, thermal: Tensor, box: Tensor, edge_index: Te
     found = {
         "propensity": length.mean(0),
         "spread": spread,
+        **_mobility(displacements, graph),
         "msd": length.square().mean(0),
         "elongation": elongation,
     }
     return {name: value.T.float().contiguous() for name, value in found.items()}
+
+
+def _mobility(displacements: Tensor, graph: Record) -> Record:
+    """Mean and standard deviation over replicas of the log mobility, each (K, N)."""
+    replicas, lags, size, dimension = displacements.shape
+    matrix = averaging_matrix(graph["edge_index"], graph["edge_vector"], size)
+    fields = displacements.reshape(-1, size, dimension).transpose(0, 1)
+    mobility = log_mobility(fields, matrix).reshape(size, replicas, lags).permute(1, 2, 0).double()
+    spread = mobility.std(0) if replicas > 1 else torch.zeros_like(mobility[0])
+    return {"mobility": mobility.mean(0), "mobility_spread": spread}
 
 
 def draw_fields(

@@ -22,14 +22,15 @@ from gensample.flow.network import (
 )
 from gensample.flow.prior import FieldContext, Prior, mean_distance_factor, remove_drift
 
-SCALES = ("species", "particle")
+SCALES = ("species", "particle", "mobility")
 
 
 class ElasticPrior(Prior):
     """Correlated prior; ``flow.spectrum.fit_elastic_prior`` or a checkpoint fills its buffers.
 
-    Buffers: ``table`` (S, K), root mean square per species and lag (factor of the predicted scale for
-    ``scales="particle"``); ``correction`` (S, K), what makes the realised scale equal to that;
+    Buffers: ``table`` (S, K), root mean square per species and lag (factor of the scale that the predicted
+    propensity gives for ``scales="particle"``, and of the one that the field's own mobility gives for
+    ``"mobility"``); ``correction`` (S, K), what makes the realised scale equal to that;
     ``coefficients`` (degree + 1, K), Chebyshev coefficients of the filters; ``transverse`` and ``bound``,
     see ``flow.network``. ``cutoff`` must not exceed that of the graph. Densities are exact up to
     ``dense_limit`` degrees of freedom per configuration, estimated beyond (see ``log_prob``).
@@ -69,6 +70,10 @@ class ElasticPrior(Prior):
         table = self.table[context.species.unsqueeze(1), context.node_lag]
         if self.scales == "species":
             return table
+        if self.scales == "mobility":
+            if context.mobility is None:
+                raise ConfigError("scales='mobility' needs the mobility of each field")
+            return table * (0.5 * context.mobility).exp().clamp(min=self.floor)
         if context.propensity is None:
             raise ConfigError("scales='particle' needs a conditioner that predicts the propensity")
         mu = context.propensity.gather(1, context.node_lag)

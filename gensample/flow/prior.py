@@ -24,7 +24,8 @@ class FieldContext:
     """What a prior may know: the initial configurations and the lag of each field.
 
     species, batch: (n,) int64; edge_index: (2, E); edge_vector: (E, d), x_j - x_i, every ordered pair
-    once; field_lag: (B, F) int64, indices of lags; propensity: (n, K) predicted mean |u| per lag, or None.
+    once; field_lag: (B, F) int64, indices of lags; propensity: (n, K) predicted mean |u| per lag, or None;
+    mobility: (n, F) log of the local mean square displacement of each field, or None.
     """
 
     species: Tensor
@@ -34,6 +35,7 @@ class FieldContext:
     edge_vector: Tensor
     field_lag: Tensor
     propensity: Tensor | None = None
+    mobility: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.species.numel() % self.num_graphs or self.field_lag.shape[0] != self.num_graphs:

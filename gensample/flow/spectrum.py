@@ -180,7 +180,9 @@ def _normalise(prior: ElasticPrior, samples: Sequence[Sample]) -> None:
     generator = torch.Generator().manual_seed(1)
     draws = []
     for context, u in samples:
-        c = replace(context, field_lag=lags.to(u.device).expand(context.num_graphs, -1))
+        # A mobility belongs to its field: those of the sample have to do.
+        free = context.mobility is None
+        c = replace(context, field_lag=lags.to(u.device).expand(context.num_graphs, -1)) if free else context
         white = torch.randn(c.shape, generator=generator).to(u)
         draws.append((c, prior.colour(c, white) / prior.scale(c).unsqueeze(-1)))
     prior.correction.copy_(_mean_square(prior, draws).rsqrt())

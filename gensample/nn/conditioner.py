@@ -23,8 +23,8 @@ RADIAL = 16
 class Condition:
     """Output of a conditioner.
 
-    scalars: (n, H); vectors: (n, d, V); edges: (E, H_e); propensity, spread: (n, K) in LJ units;
-    elongation: (E, K). Widths may be zero.
+    scalars: (n, H); vectors: (n, d, V); edges: (E, H_e); propensity, spread and mean log mobility: (n, K),
+    in LJ units; elongation: (E, K). Widths may be zero.
     """
 
     scalars: Tensor
@@ -32,11 +32,12 @@ class Condition:
     edges: Tensor
     propensity: Tensor
     spread: Tensor
+    mobility: Tensor
     elongation: Tensor
 
 
 class BotanConditioner(nn.Module):
-    """BOTAN's node and edge latents, and its outputs; a second decoder predicts the spread.
+    """BOTAN's node and edge latents, and its outputs; a second decoder predicts spread and mobility.
 
     Invariant under translations, not under rotations (BOTAN reads raw edge vectors): train with augmentation.
     """
@@ -44,7 +45,7 @@ class BotanConditioner(nn.Module):
     def __init__(self, dimension: int, outputs: int, width: int = 64, steps: int = 7) -> None:
         super().__init__()
         self.botan = Botan(dimension, outputs, width, steps)
-        self.spread = MLP([width, width, outputs])
+        self.rest = MLP([width, width, 2 * outputs])
         self.width, self.edge_width, self.vectors = width, width, 0
 
     def forward(self, data: Any) -> Condition:
@@ -52,7 +53,7 @@ class BotanConditioner(nn.Module):
         nodes, edges = self.botan.latents(data)
         empty = nodes.new_zeros(len(nodes), data.edge_vector.shape[-1], 0)
         decode = self.botan.decoder
-        return Condition(nodes, empty, edges, decode(nodes), self.spread(nodes), decode(edges))
+        return Condition(nodes, empty, edges, decode(nodes), *self.rest(nodes).chunk(2, -1), decode(edges))
 
 
 class EquivariantConditioner(nn.Module):
@@ -60,8 +61,11 @@ class EquivariantConditioner(nn.Module):
 
     Reads the species, the thermal and inherent bond lengths, the vector from the thermal to the inherent
     position (the centre of the cage, to which a particle returns) and, where ``descriptors`` is not zero,
-    that many standardised invariants.
+    that many standardised invariants. Their linear regression, per species, is a buffer (``linear``,
+    (S, D, 3 K)) to be filled before training; the network learns what it leaves.
     """
+
+    linear: Tensor
 
     def __init__(
         self,
@@ -85,7 +89,8 @@ class EquivariantConditioner(nn.Module):
         self.cage = nn.Linear(1, width)
         self.lift = nn.Linear(1, vectors, bias=False)
         self.layers = nn.ModuleList(Interaction(width, vectors, 2 * RADIAL, 0) for _ in range(layers))
-        self.head = MLP([width, width, 2 * outputs], nn.SiLU)
+        self.head = MLP([width, width, 3 * outputs], nn.SiLU)
+        self.register_buffer("linear", torch.zeros(num_species, descriptors, 3 * outputs))
         self.bond_head = MLP([2 * width + 2 * RADIAL, width, outputs], nn.SiLU)
 
     def forward(self, data: Any) -> Condition:
@@ -94,10 +99,17 @@ class EquivariantConditioner(nn.Module):
         for layer in self.layers:
             scalars, vectors = layer(scalars, vectors, bonds)
         scalars, vectors = scalars.squeeze(1), vectors.squeeze(1)
-        propensity, spread = self.head(scalars).chunk(2, -1)
+        averages = self.head(scalars) + self._regression(data)
         elongation = self._elongation(scalars, bonds)
         edges = scalars.new_zeros(len(bonds.source), 0)
-        return Condition(scalars, vectors, edges, propensity, spread, elongation)
+        return Condition(scalars, vectors, edges, *averages.chunk(3, -1), elongation)
+
+    def _regression(self, data: Any) -> Tensor | float:
+        if self.encode is None:
+            return 0.0
+        each = torch.einsum("nd,sdk->snk", data.descriptors, self.linear)
+        nodes = torch.arange(len(data.species), device=data.species.device)
+        return each[data.species, nodes]
 
     def _encode(self, data: Any) -> tuple[Tensor, Tensor, Bonds]:
         distance = data.edge_vector.norm(dim=-1)

@@ -67,7 +67,8 @@ class Interaction(nn.Module):
     """One round: messages along bonds, then an update of each node's scalars and vectors.
 
     Messages reach the destination. The first layer of the message network acts on node scalars before they
-    are gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, once per node instead of once per edge. Vectors
+    are gathered, W [h_i, h_j, e] = A h_i + B h_j + C e, and the last layer of its scalar part after the sum
+    over bonds: once per node instead of once per edge. Vectors
     enter the update through their lengths and inner products, normalised, so that they do not grow with
     depth.
     """
@@ -81,7 +82,8 @@ class Interaction(nn.Module):
         self.from_static = nn.Linear(static, width, bias=False)
         self.from_dynamic = nn.Linear(dynamic, width, bias=False) if dynamic else None
         self.kinds = 3 if dynamic else 2
-        self.message = nn.Linear(width, width + self.kinds * vectors)
+        self.value = nn.Linear(width, width, bias=False)
+        self.gates = nn.Linear(width, self.kinds * vectors, bias=False)
         self.mix = nn.Linear(vectors, 2 * vectors, bias=False)
         self.update = MLP([2 * width + 2 * vectors, width, width + 2 * vectors], nn.SiLU)
 
@@ -102,16 +104,15 @@ class Interaction(nn.Module):
         hidden = hidden + self.from_static(bonds.static)
         if self.from_dynamic is not None:
             hidden = hidden + self.from_dynamic(bonds.dynamic)
-        message = self.message(nn.functional.silu(hidden)) * bonds.weight.view(-1, 1, 1)
-        value, *gates = (
-            part.contiguous() for part in message.split([self.width, *[self.vectors] * self.kinds], -1)
-        )
+        message = nn.functional.silu(hidden) * bonds.weight.view(-1, 1, 1)
+        gates = self.gates(message).chunk(self.kinds, -1)
         pushed = gates[0].unsqueeze(-2) * bonds.direction.unsqueeze(1).unsqueeze(-1)
         pushed = pushed + gates[1].unsqueeze(-2) * vectors.index_select(0, bonds.source)
         if bonds.relative is not None:
             pushed = pushed + gates[2].unsqueeze(-2) * bonds.relative.unsqueeze(-1)
         count = scalars.shape[0]
-        return sum_per_node(value, bonds.destination, count), sum_per_node(pushed, bonds.destination, count)
+        received = self.value(sum_per_node(message, bonds.destination, count))
+        return received, sum_per_node(pushed, bonds.destination, count)
 
 
 def normalise(vectors: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gensample.nn.blocks import MLP
+from gensample.nn.clock import Clock
 from gensample.nn.conditioner import Condition
 from gensample.nn.equivariant import (
     Bonds,
@@ -20,7 +20,6 @@ from gensample.nn.equivariant import (
     smooth_cutoff,
 )
 
-FREQUENCIES = 8
 RADIAL = 16
 
 
@@ -77,7 +76,7 @@ class VelocityNetwork(nn.Module):
         self.condition = nn.Linear(condition_scalars, width) if condition_scalars else None
         self.mobility = nn.Linear(2, width) if condition_scalars else None
         self.norms = nn.Linear(3, width)
-        self.clock = MLP([2 * FREQUENCIES + 3, width, width], nn.SiLU, activate_last=True)
+        self.clock = Clock(width)
         self.modulate = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(layers))
         self.lift = nn.Linear(2 + condition_vectors, vectors, bias=False)
         self.layers = nn.ModuleList(Interaction(width, vectors, static, dynamic) for _ in range(layers))
@@ -90,7 +89,7 @@ class VelocityNetwork(nn.Module):
         """Output (n, F, d), of order one, for fields x (n, F, d) in LJ units at path times s (B, F)."""
         field = x / setting.scale.unsqueeze(-1)
         bonds = self._bonds(x, field, data, setting)
-        clock = self.clock(self._clock_features(s, setting))
+        clock = self.clock(s, setting.lag, setting.temperature)
         scalars, vectors = self._encode(field, data, setting)
         for modulate, layer in zip(self.modulate, self.layers, strict=True):
             gain, shift = modulate(clock)[data.batch].chunk(2, -1)
@@ -99,12 +98,6 @@ class VelocityNetwork(nn.Module):
         gates = self.gate(torch.cat([scalars, late], -1))
         out: Tensor = (gates.unsqueeze(-2) * vectors).sum(-1)
         return out
-
-    def _clock_features(self, s: Tensor, setting: Setting) -> Tensor:
-        phases = math.pi * s.unsqueeze(-1) * torch.arange(1, FREQUENCIES + 1, dtype=s.dtype, device=s.device)
-        inverse = (1 / setting.temperature).unsqueeze(1).expand_as(s)
-        rest = torch.stack([s, setting.lag.log() / 5, inverse], -1)
-        return torch.cat([phases.sin(), phases.cos(), rest], -1)
 
     def _encode(self, field: Tensor, data: Any, setting: Setting) -> tuple[Tensor, Tensor]:
         scale = setting.scale.unsqueeze(-1)

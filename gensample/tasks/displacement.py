@@ -17,21 +17,28 @@ from gensample.flow.path import get_path
 from gensample.flow.precondition import input_gain, output_gain, skip_gain
 from gensample.flow.prior import FieldContext, remove_drift
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
+from gensample.nn.mobility import MobilityNetwork
 from gensample.nn.velocity import Setting, VelocityNetwork
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
 from gensample.seeding import derive_seed, torch_generator
-from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior
+from gensample.stats.ridge import ridge
+from gensample.tasks.mobility import MobilityFlow
+from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior, mobility_of
 
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW, DROPOUT = range(4)
+# What a conditioner regresses at each node, in the order of its outputs.
+AVERAGES = ("propensity", "spread", "mobility")
 
 
 class DisplacementTask(lightning.LightningModule):
     """Conditioner, prior, path and velocity network, trained together.
 
     For ``regression_epochs`` only the conditioner is trained, on the averages over replicas (propensity,
-    spread, bond elongation); then the velocity, with the conditioner frozen or trained along.
+    spread, log mobility, bond elongation); then the velocity, with the conditioner frozen or trained along.
+    With prior="elastic-mobility" the generator has two stages: a flow draws the log mobility of the field
+    (``tasks.mobility``), which sets the scales of the prior of the displacements.
 
     Args:
         lag_times: lag times of the training data; a sample is drawn at one of them.
@@ -43,7 +50,8 @@ class DisplacementTask(lightning.LightningModule):
         conditioner: "none", "botan" or "equivariant".
         train_conditioner: whether the conditioner goes on learning with the velocity.
         prior: "species" (one scale per species and lag), "particle" (a scale per particle, from the predicted
-            propensity), "elastic" and "elastic-particle" (the same, spatially correlated).
+            propensity), "elastic" and "elastic-particle" (the same, spatially correlated),
+            "elastic-mobility" (a scale per particle and field, from a mobility drawn first).
         path: "linear", "trigonometric" or "variance-preserving".
         width: node scalars of both networks.
         vectors: node vectors of both networks.
@@ -57,6 +65,7 @@ class DisplacementTask(lightning.LightningModule):
         steps: solver steps of the ensembles drawn in validation.
         validation_replicas: replicas of those ensembles; zero for none.
         validation_every: epochs between them.
+        compile: compile the velocity networks for training (a minute or two at the first step).
         seed: of the noise of training and validation.
 
     Raises:
@@ -95,6 +104,7 @@ class DisplacementTask(lightning.LightningModule):
         steps: int = 8,
         validation_replicas: int = 0,
         validation_every: int = 10,
+        compile: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -117,6 +127,7 @@ class DisplacementTask(lightning.LightningModule):
             input=input,
         )
         self._register_statistics(num_species, lag_times, descriptors)
+        self.mobility = self._make_mobility() if prior == "elastic-mobility" else None
 
     @property
     def settings(self) -> Any:
@@ -142,12 +153,18 @@ class DisplacementTask(lightning.LightningModule):
             )
         return None
 
+    def _make_mobility(self) -> MobilityFlow:
+        h, known = self.settings, self.conditioner
+        scalars = known.width if known else 0
+        network = MobilityNetwork(h.num_species, scalars, h.width, h.layers, h.cutoff, h.input)
+        return MobilityFlow(network, self.path, self.lag_time.clone(), h.num_species)
+
     def _register_statistics(self, num_species: int, lag_times: list[float], descriptors: int) -> None:
         count = len(lag_times)
         self.register_buffer("lag_time", torch.tensor(lag_times, dtype=torch.float32))
-        # Propensity and spread are regressed from their mean, in units of their standard deviation.
-        self.register_buffer("target_mean", torch.zeros(2, num_species, count))
-        self.register_buffer("target_scale", torch.ones(2, num_species, count))
+        # ``AVERAGES`` are regressed from their mean, in units of their standard deviation.
+        self.register_buffer("target_mean", torch.zeros(len(AVERAGES), num_species, count))
+        self.register_buffer("target_scale", torch.ones(len(AVERAGES), num_species, count))
         self.register_buffer("elongation_scale", torch.ones(count))
         self.register_buffer("descriptor_mean", torch.zeros(num_species, descriptors))
         self.register_buffer("descriptor_scale", torch.ones(num_species, descriptors))
@@ -166,12 +183,16 @@ class DisplacementTask(lightning.LightningModule):
             raw.edges,
             mean[0] + scale[0] * raw.propensity,
             mean[1] + scale[1] * raw.spread,
+            mean[2] + scale[2] * raw.mobility,
             self.elongation_scale * raw.elongation,
         )
 
-    def context(self, data: Any, field_lag: Tensor, condition: Condition | None) -> FieldContext:
-        """What the prior may know of a batch."""
-        return context_of(data, None if condition is None else condition.propensity.detach(), field_lag)
+    def context(
+        self, data: Any, field_lag: Tensor, condition: Condition | None, mobility: Tensor | None = None
+    ) -> FieldContext:
+        """What the prior may know of a batch; ``mobility`` (n, F) of the fields where it needs one."""
+        propensity = None if condition is None else condition.propensity.detach()
+        return context_of(data, propensity, field_lag, mobility)
 
     def bind(self, data: Any, context: FieldContext, condition: Condition | None) -> Velocity:
         """velocity(x (n, F, d), s () or (n, F)) in LJ units, drift-free, for a batch."""
@@ -201,27 +222,51 @@ class DisplacementTask(lightning.LightningModule):
         steps: int = 8,
         tolerance: float = 1e-5,
     ) -> tuple[Tensor, int]:
-        """Fields (n, F, d) and the number of function evaluations.
+        """Fields (n, F, d) and the number of function evaluations, those of the mobility included.
 
         ``noise()`` gives white noise of that shape; ``condition`` spares running the conditioner again;
         ``method`` is an ODE method of ``sampling.ode`` or "sde".
         """
         condition = self.condition(data) if condition is None else condition
-        context = self.context(data, field_lag, condition)
+        mobility, before = self._draw_mobility(data, field_lag, condition, noise, method, steps)
+        context = self.context(data, field_lag, condition, mobility)
         velocity = self.bind(data, context, condition)
 
         def prior() -> Tensor:
             return self.prior.colour(context, noise())
 
         if method == "sde":
-            return integrate_sde(velocity, prior(), self.path, prior, steps=steps)
-        return integrate(velocity, prior(), method=method, steps=steps, rtol=tolerance, atol=0.1 * tolerance)
+            fields, evaluations = integrate_sde(velocity, prior(), self.path, prior, steps=steps)
+        else:
+            options = {"method": method, "steps": steps, "rtol": tolerance, "atol": 0.1 * tolerance}
+            fields, evaluations = integrate(velocity, prior(), **options)
+        return fields, before + evaluations
+
+    def _draw_mobility(
+        self,
+        data: Any,
+        field_lag: Tensor,
+        condition: Condition | None,
+        noise: Callable[[], Tensor],
+        method: str,
+        steps: int,
+    ) -> tuple[Tensor | None, int]:
+        if self.mobility is None:
+            return None, 0
+        # There is no stochastic sampler of mobilities.
+        method = "midpoint" if method == "sde" else method
+        white = lambda: noise()[..., 0]  # noqa: E731
+        return self.mobility.draw(data, field_lag, condition, white, method=method, steps=steps)
 
     # Lightning
 
     def setup(self, stage: str) -> None:
         """Take the statistics of the training split at the first fit; a checkpoint brings its own."""
         data: Any = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and self.settings.compile:
+            self.network.compile(dynamic=True)
+            if self.mobility is not None:
+                self.mobility.network.compile(dynamic=True)
         if stage == "fit" and self.trainer.ckpt_path is None:
             self._take_statistics(data)
         elif self.settings.descriptors:
@@ -229,14 +274,33 @@ class DisplacementTask(lightning.LightningModule):
 
     def _take_statistics(self, data: Any) -> None:
         found = data.statistics()
-        self.target_mean.copy_(torch.stack([found["propensity"], found["spread"]]))
-        self.target_scale.copy_(torch.stack([found["propensity_scale"], found["spread_scale"]]))
+        self.target_mean.copy_(torch.stack([found[name] for name in AVERAGES]))
+        self.target_scale.copy_(torch.stack([found[f"{name}_scale"] for name in AVERAGES]))
         self.elongation_scale.copy_(found["elongation_scale"])
         if self.settings.descriptors:
             mean, scale = data.descriptor_statistics()
             self.descriptor_mean.copy_(mean)
             self.descriptor_scale.copy_(scale)
+            self._regress_linearly(data)
         fit_prior(self.prior, data, self.settings.seed)
+        if self.mobility is not None:
+            self.mobility.fit_prior(data, self.settings.seed)
+
+    def _regress_linearly(self, data: Any) -> None:
+        """Fill the linear part of an equivariant conditioner from the training split."""
+        if not isinstance(self.conditioner, EquivariantConditioner):
+            return
+        batches = [data.batch([int(row)], fields=1) for row in data.rows("train")]
+        for a in range(self.settings.num_species):
+            targets = [self._standardised(batch)[batch.species == a] for batch in batches]
+            inputs = [batch.descriptors[batch.species == a] for batch in batches]
+            self.conditioner.linear[a] = ridge(inputs, targets)
+
+    def _standardised(self, batch: Any) -> Tensor:
+        """Targets of the regression, (n, 3 K), in the order of the conditioner's outputs."""
+        mean, scale = self.target_mean[:, batch.species], self.target_scale[:, batch.species]
+        values = [(batch[name] - mean[i]) / scale[i] for i, name in enumerate(AVERAGES)]
+        return torch.cat(values, -1)
 
     @property
     def regressing(self) -> bool:
@@ -259,6 +323,10 @@ class DisplacementTask(lightning.LightningModule):
             flow = self.flow_loss(batch, condition, generator).mean()
             self.log("train/flow", flow, prog_bar=True, batch_size=batch.num_graphs)
             loss = loss + flow
+            if self.mobility is not None:
+                mobility = self.mobility_loss(batch, condition, generator).mean()
+                self.log("train/mobility", mobility, prog_bar=True, batch_size=batch.num_graphs)
+                loss = loss + mobility
         return loss
 
     def _training_condition(self, batch: Any, trained: bool) -> Condition | None:
@@ -272,19 +340,21 @@ class DisplacementTask(lightning.LightningModule):
             return self.condition(batch)
 
     def regression_loss(self, batch: Any, condition: Condition) -> Tensor:
-        """Mean square errors of propensity, spread and elongation in units of their variation, summed."""
+        """Mean square errors of the node averages and of elongation in units of their variation, summed."""
         scale = self.target_scale[:, batch.species]
         node = ((condition.propensity - batch.propensity) / scale[0]).square().mean()
         spread = ((condition.spread - batch.spread) / scale[1]).square().mean()
+        mobility = ((condition.mobility - batch.mobility) / scale[2]).square().mean()
         edge = ((condition.elongation - batch.elongation) / self.elongation_scale).square().mean()
-        total: Tensor = node + 0.5 * spread + edge
+        total: Tensor = node + 0.5 * spread + 0.5 * mobility + edge
         return total
 
     def flow_loss(
         self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
     ) -> Tensor:
         """Flow-matching loss of each field in units of the best linear prediction, (B, F)."""
-        context = self.context(batch, batch.field_lag, condition)
+        mobility = None if self.mobility is None else mobility_of(batch)
+        context = self.context(batch, batch.field_lag, condition, mobility)
         if s is None:
             s = torch.rand(batch.field_lag.shape, generator=generator, device=batch.pos.device)
         at_node = s[batch.batch]
@@ -294,6 +364,17 @@ class DisplacementTask(lightning.LightningModule):
         return flow_matching_loss(
             velocity, x0, batch.displacement, at_node, self.path, weight, num_graphs=context.num_graphs
         )
+
+    def mobility_loss(
+        self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
+    ) -> Tensor:
+        """Flow-matching loss of each mobility field in units of the best linear prediction, (B, F)."""
+        assert self.mobility is not None
+        device, shape = batch.pos.device, (batch.num_nodes, batch.field_lag.shape[1])
+        if s is None:
+            s = torch.rand(batch.field_lag.shape, generator=generator, device=device)
+        white = partial(torch.randn, shape, generator=generator, device=device)
+        return self.mobility.loss(batch, condition, s, white)
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Losses at fixed path times and noise, the conditioner's Pearson, now and then an ensemble."""
@@ -307,6 +388,9 @@ class DisplacementTask(lightning.LightningModule):
         generator = torch_generator(self.settings.seed, VALIDATE, index, device=self.device)
         loss = self.flow_loss(batch, condition, generator, s).mean()
         self.log("val/flow", loss, prog_bar=True, batch_size=batch.num_graphs)
+        if self.mobility is not None:
+            mobility = self.mobility_loss(batch, condition, generator, s).mean()
+            self.log("val/mobility", mobility, prog_bar=True, batch_size=batch.num_graphs)
         due = (self.current_epoch + 1) % self.settings.validation_every == 0
         if self.settings.validation_replicas and due:
             self._log_ensemble(batch, index)

@@ -31,6 +31,7 @@ class DynamicsTask(lightning.LightningModule):
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.
         num_species: S, number of species (used by ``normalise``).
         descriptors: D, number of structural invariants that the network reads.
+        compile: compile the network for training (a minute at the first step; see benchmarks/botan_step.py).
     """
 
     node_mean: Tensor
@@ -52,6 +53,7 @@ class DynamicsTask(lightning.LightningModule):
         bond_cutoff: float = 1.35,
         num_species: int = 2,
         descriptors: int = 0,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         save_plain_hyperparameters(self)
@@ -60,7 +62,7 @@ class DynamicsTask(lightning.LightningModule):
         self.network = as_module(network)
         self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
         self.normalise, self.spread, self.init_from = normalise, spread, init_from
-        self.bond_cutoff = bond_cutoff
+        self.bond_cutoff, self.compiled = bond_cutoff, compile
         width = _outputs(self.network)
         lags = width // 2 if spread else width
         self.register_buffer("node_mean", torch.zeros(num_species, width))
@@ -98,6 +100,8 @@ class DynamicsTask(lightning.LightningModule):
                 mean, scale = data.descriptor_statistics()
                 self.descriptor_mean.copy_(mean)
                 self.descriptor_scale.copy_(scale)
+            if self.compiled:
+                self.network.compile(dynamic=True)
         elif len(self.descriptor_mean[0]):
             data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from gensample.flow.elastic import ElasticPrior
 from gensample.flow.prior import FieldContext, ParticlePrior, Prior, SpeciesPrior
 from gensample.flow.spectrum import fit_elastic_prior
+from gensample.physics.mobility import averaging_matrix, log_mobility
 from gensample.seeding import torch_generator
 
-PriorName = Literal["species", "particle", "elastic", "elastic-particle"]
+PriorName = Literal["species", "particle", "elastic", "elastic-particle", "elastic-mobility"]
 # Enough for the spectrum of an elastic prior; more changes its coefficients by less than a percent.
 FIT_CONFIGURATIONS = 16
 FIT_FIELDS = 12
@@ -23,30 +25,46 @@ def make_prior(name: PriorName, num_species: int, num_lags: int, cutoff: float) 
         return SpeciesPrior(num_species, num_lags)
     if name == "particle":
         return ParticlePrior()
-    scales = "particle" if name == "elastic-particle" else "species"
+    scales = name.partition("-")[2] or "species"
     return ElasticPrior(num_species, num_lags, cutoff=min(cutoff, 1.5), scales=scales)
 
 
 def fit_prior(prior: Prior, data: Any, seed: int) -> None:
     """Fit a prior to the training split of a data module of displacement fields.
 
-    Scales per particle are fitted with the propensities measured in place of those predicted.
+    Scales per particle are fitted with the propensities and mobilities measured in place of those predicted.
     """
     if isinstance(prior, SpeciesPrior):
         prior.table.copy_(data.statistics()["rms"])
     if isinstance(prior, ElasticPrior):
-        generator = torch_generator(seed)
-        rows = data.rows("train")
-        chosen = rows[torch.randperm(len(rows), generator=generator)[:FIT_CONFIGURATIONS].numpy()]
-        samples = []
-        for row in chosen:
-            batch = data.batch([int(row)], fields=FIT_FIELDS, generator=generator)
-            samples.append((context_of(batch, batch.propensity), batch.displacement))
-        fit_elastic_prior(prior, samples)
+        batches = sample_batches(data, seed)
+        measured = [context_of(b, b.propensity, mobility=mobility_of(b)) for b in batches]
+        fit_elastic_prior(prior, [(c, b.displacement) for c, b in zip(measured, batches, strict=True)])
+
+
+def sample_batches(data: Any, seed: int) -> list[Any]:
+    """Some training configurations, one a batch, with some of their fields."""
+    generator = torch_generator(seed)
+    rows = data.rows("train")
+    chosen = rows[torch.randperm(len(rows), generator=generator)[:FIT_CONFIGURATIONS].numpy()]
+    return [data.batch([int(row)], fields=FIT_FIELDS, generator=generator) for row in chosen]
+
+
+def averaging_of(batch: Any) -> Tensor:
+    """Averaging over neighbours on the graph of a batch, (n, n)."""
+    return averaging_matrix(batch.edge_index, batch.edge_vector, batch.num_nodes)
+
+
+def mobility_of(batch: Any) -> Tensor:
+    """Log mobility (n, F) of the displacement fields of a batch."""
+    return log_mobility(batch.displacement, averaging_of(batch))
 
 
 def context_of(
-    batch: Any, propensity: torch.Tensor | None, field_lag: torch.Tensor | None = None
+    batch: Any,
+    propensity: Tensor | None,
+    field_lag: Tensor | None = None,
+    mobility: Tensor | None = None,
 ) -> FieldContext:
     """What a prior may know of a batch."""
     return FieldContext(
@@ -57,4 +75,5 @@ def context_of(
         batch.edge_vector,
         batch.field_lag if field_lag is None else field_lag,
         propensity,
+        mobility,
     )

@@ -37,6 +37,8 @@ def stand_ins(config, datasets):
     outputs = network.get("outputs", len(LAGS)) // (2 if model.get("spread") else 1)
     count = len(data["lags"]) if data.get("lags") else outputs
     options = ["--data.dataset", str(dataset), "--data.lags", str(list(LAGS[:count]))]
+    if "compile" in model:
+        options += ["--model.compile", "false"]
     if data.get("validation"):
         options += ["--data.validation", "[0]"]
     if model.get("init_from"):

@@ -43,7 +43,7 @@ def fit(task, data, epochs=1, **settings):
     return trainer
 
 
-@pytest.mark.parametrize("prior", ["species", "particle", "elastic", "elastic-particle"])
+@pytest.mark.parametrize("prior", ["species", "particle", "elastic", "elastic-particle", "elastic-mobility"])
 def test_every_prior_trains_and_draws_drift_free_fields(module, prior):
     task = make(module, prior=prior, regression_epochs=1)
     fit(task, module, epochs=2)
@@ -52,7 +52,7 @@ def test_every_prior_trains_and_draws_drift_free_fields(module, prior):
     lag = torch.tensor([[0, 1, 2, 2]])
     shape = (batch.num_nodes, 4, 2)
     fields, nfe = task.draw(batch, lag, lambda: torch.randn(shape, generator=generator), steps=3)
-    assert nfe == 6
+    assert nfe == (12 if prior == "elastic-mobility" else 6)
     assert torch.isfinite(fields).all()
     assert fields.mean(0).abs().max() < 1e-5
     assert fields.norm(dim=-1).mean() > 0.01

@@ -1,0 +1,108 @@
+"""The mobility flow: p(log mobility | x, t, T), the first of the generator's two stages.
+
+Collective motion is rare and cooperative: whether a region moves at all is what chi4 measures. The log of the
+local mean square displacement is nearly Gaussian and smooth, so that a flow learns it early; given it,
+displacements are nearly Gaussian too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gensample.flow.mobility import MobilityPrior, fit_mobility_prior
+from gensample.flow.objective import flow_matching_loss
+from gensample.flow.path import Path
+from gensample.flow.precondition import input_gain, output_gain, skip_gain
+from gensample.nn.conditioner import Condition
+from gensample.nn.mobility import MobilityNetwork, MobilitySetting
+from gensample.sampling.ode import Velocity, integrate
+from gensample.tasks.priors import averaging_of, mobility_of, sample_batches
+
+
+class MobilityFlow(nn.Module):
+    """Flow of y = (log mobility - its expected value) / its spread over replicas, per particle.
+
+    The expected value is the conditioner's, or the mean of the species at that lag without one.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: MobilityNetwork, path: Path, lag_time: Tensor, num_species: int) -> None:
+        super().__init__()
+        self.network, self.path = network, path
+        self.prior = MobilityPrior(len(lag_time))
+        self.register_buffer("lag_time", lag_time, persistent=False)
+        self.register_buffer("mean", torch.zeros(num_species, len(lag_time)))
+        self.register_buffer("scale", torch.ones(num_species, len(lag_time)))
+
+    def fit_prior(self, data: Any, seed: int) -> None:
+        """Take mean and spread of the training split, and fit the prior to its deviations."""
+        found = data.statistics()
+        self.mean.copy_(found["mobility"])
+        self.scale.copy_(found["mobility_spread"])
+        samples = []
+        for batch in sample_batches(data, seed):
+            lag = batch.field_lag[0]
+            deviation = mobility_of(batch) - batch.mobility[:, lag]
+            # A deviation from the mean of R replicas has (R - 1) / R of the variance.
+            replicas = float(batch.replicas[0])
+            deviation = deviation / self._scale(batch, batch.field_lag) * (replicas / (replicas - 1)) ** 0.5
+            samples.append((averaging_of(batch), deviation, lag))
+        fit_mobility_prior(self.prior, samples)
+
+    def loss(
+        self, data: Any, condition: Condition | None, s: Tensor, white: Callable[[], Tensor]
+    ) -> Tensor:
+        """Flow-matching loss of the batch's fields in units of the best linear prediction, (B, F)."""
+        lag = data.field_lag
+        setting = self._setting(data, lag, condition)
+        y1 = (mobility_of(data) - setting.expected) / self._scale(data, lag)
+        y0 = self.prior.colour(setting.matrix, lag[data.batch], white)
+        at_node = s[data.batch]
+        velocity = self._velocity(data, setting)
+        y0, y1, weight = y0.unsqueeze(-1), y1.unsqueeze(-1), output_gain(self.path, at_node).pow(-2)
+        return flow_matching_loss(velocity, y0, y1, at_node, self.path, weight, int(data.num_graphs))
+
+    @torch.no_grad()
+    def draw(
+        self,
+        data: Any,
+        field_lag: Tensor,
+        condition: Condition | None,
+        white: Callable[[], Tensor],
+        *,
+        method: str,
+        steps: int,
+    ) -> tuple[Tensor, int]:
+        """Log mobility (n, F) of fields at the lags ``field_lag`` (B, F), and function evaluations."""
+        setting = self._setting(data, field_lag, condition)
+        y0 = self.prior.colour(setting.matrix, field_lag[data.batch], white).unsqueeze(-1)
+        y1, evaluations = integrate(self._velocity(data, setting), y0, method=method, steps=steps)
+        return setting.expected + self._scale(data, field_lag) * y1.squeeze(-1), evaluations
+
+    def _setting(self, data: Any, field_lag: Tensor, condition: Condition | None) -> MobilitySetting:
+        lag = field_lag[data.batch]
+        if condition is None:
+            expected = self.mean[data.species.unsqueeze(1), lag]
+        else:
+            expected = condition.mobility.gather(1, lag)
+        matrix = averaging_of(data)
+        return MobilitySetting(self.lag_time[field_lag], data.temperature, expected, matrix, condition)
+
+    def _scale(self, data: Any, field_lag: Tensor) -> Tensor:
+        return self.scale[data.species.unsqueeze(1), field_lag[data.batch]]
+
+    def _velocity(self, data: Any, setting: MobilitySetting) -> Velocity:
+        def velocity(y: Tensor, s: Tensor) -> Tensor:
+            at_field = s.expand(setting.lag.shape) if s.ndim == 0 else s[data.ptr[:-1]]
+            at_node = s if s.ndim == 0 else s.unsqueeze(-1)
+            shown = (input_gain(self.path, at_node) * y).squeeze(-1)
+            learned = self.network(shown, at_field, data, setting).unsqueeze(-1)
+            return skip_gain(self.path, at_node) * y + output_gain(self.path, at_node) * learned
+
+        return velocity
