@@ -292,9 +292,9 @@ class KADataModule(lightning.LightningDataModule):
     def statistics(self) -> dict[str, Tensor]:
         """Scales of the training split, on the CPU.
 
-        ``rms`` displacement component; mean ``propensity``, ``spread`` over replicas and ``mobility``, and the
-        standard deviation of each, ``propensity_scale`` and so on; ``mobility_spread``, the root mean square
-        over particles of its standard deviation over replicas; each (S, K) per species and lag.
+        ``rms`` displacement component; mean ``propensity``, ``spread`` over replicas and ``mobility``, and
+        the standard deviation of each, ``propensity_scale`` and so on; ``mobility_spread``, the root mean
+        square over particles of its standard deviation over replicas; each (S, K) per species and lag.
         ``elongation_scale`` (K,), its root mean square over bonds; ``lag_time`` (K,).
 
         Raises:

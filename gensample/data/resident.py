@@ -48,7 +48,7 @@ def averages(displacements: Tensor, thermal: Tensor, box: Tensor, graph: Record)
     displacements: (R, K, N, d); thermal: (N, d) initial positions; ``graph`` has the bonds. Returns
     ``propensity``, ``spread`` (standard deviation of |u|, ddof = 1; zero for a single replica), ``msd`` (mean
     of |u|^2), ``mobility`` and ``mobility_spread`` (mean and standard deviation of the log mobility of
-    ``physics.mobility``), each (N, K), and ``elongation`` (E, K), the mean of |r_ij(0) + u_j - u_i| - |r_ij(0)|.
+    ``physics.mobility``), each (N, K), and ``elongation`` (E, K), mean of |r_ij(0) + u_j - u_i| - |r_ij(0)|.
     """
     count = len(displacements)
     length = displacements.double().norm(dim=-1)

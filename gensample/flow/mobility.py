@@ -2,7 +2,7 @@
 
 y = sum over ranges p of sqrt(w_p) W^p z_p / g_p, with W the averaging over neighbours
 (``physics.mobility``), z_p independent white noise and g_p what makes the variance one. The weights, one
-set per lag time, are those that reproduce how fast the variance of simulated fields falls when they are averaged.
+set per lag time, reproduce how fast the variance of simulated fields falls when they are averaged.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from gensample.physics.mobility import average
 
 RANGES = (3, 6, 12, 24, 48, 96)
 LEVELS = (0, 2, 4, 8, 16, 32, 64)
-_PROBES = 16
+_PROBES = 64
 _EXACT = 10.0  # weight of the variance itself among the averaged variances
 
 FieldSample = tuple[Tensor, Tensor, Tensor]

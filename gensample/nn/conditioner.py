@@ -53,7 +53,8 @@ class BotanConditioner(nn.Module):
         nodes, edges = self.botan.latents(data)
         empty = nodes.new_zeros(len(nodes), data.edge_vector.shape[-1], 0)
         decode = self.botan.decoder
-        return Condition(nodes, empty, edges, decode(nodes), *self.rest(nodes).chunk(2, -1), decode(edges))
+        spread, mobility = self.rest(nodes).chunk(2, -1)
+        return Condition(nodes, empty, edges, decode(nodes), spread, mobility, decode(edges))
 
 
 class EquivariantConditioner(nn.Module):
@@ -99,10 +100,10 @@ class EquivariantConditioner(nn.Module):
         for layer in self.layers:
             scalars, vectors = layer(scalars, vectors, bonds)
         scalars, vectors = scalars.squeeze(1), vectors.squeeze(1)
-        averages = self.head(scalars) + self._regression(data)
+        propensity, spread, mobility = (self.head(scalars) + self._regression(data)).chunk(3, -1)
         elongation = self._elongation(scalars, bonds)
         edges = scalars.new_zeros(len(bonds.source), 0)
-        return Condition(scalars, vectors, edges, *averages.chunk(3, -1), elongation)
+        return Condition(scalars, vectors, edges, propensity, spread, mobility, elongation)
 
     def _regression(self, data: Any) -> Tensor | float:
         if self.encode is None:

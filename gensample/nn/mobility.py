@@ -87,7 +87,7 @@ class MobilityNetwork(nn.Module):
 
     def _encode(self, y: Tensor, data: Any, setting: MobilitySetting) -> Tensor:
         shown = [y, setting.expected, *(average(y, setting.matrix, rounds) for rounds in AVERAGES)]
-        scalars = self.fields(torch.stack(shown, -1)) + self.species(data.species).unsqueeze(1)
+        scalars: Tensor = self.fields(torch.stack(shown, -1)) + self.species(data.species).unsqueeze(1)
         if self.condition is not None:
             assert setting.condition is not None
             scalars = scalars + self.condition(setting.condition.scalars).unsqueeze(1)

@@ -30,9 +30,7 @@ def ridge(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     return _solve(grams, crosses, rows, list(range(len(inputs))))[best].to(targets[0])
 
 
-def _solve(
-    grams: list[Tensor], crosses: list[Tensor], rows: list[int], chosen: list[int]
-) -> list[Tensor]:
+def _solve(grams: list[Tensor], crosses: list[Tensor], rows: list[int], chosen: list[int]) -> list[Tensor]:
     """Weights of the chosen groups for each penalty, from one eigendecomposition."""
     gram = torch.stack([grams[g] for g in chosen]).sum(0)
     cross = torch.stack([crosses[g] for g in chosen]).sum(0)

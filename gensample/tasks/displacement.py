@@ -238,8 +238,9 @@ class DisplacementTask(lightning.LightningModule):
         if method == "sde":
             fields, evaluations = integrate_sde(velocity, prior(), self.path, prior, steps=steps)
         else:
-            options = {"method": method, "steps": steps, "rtol": tolerance, "atol": 0.1 * tolerance}
-            fields, evaluations = integrate(velocity, prior(), **options)
+            fields, evaluations = integrate(
+                velocity, prior(), method=method, steps=steps, rtol=tolerance, atol=0.1 * tolerance
+            )
         return fields, before + evaluations
 
     def _draw_mobility(

@@ -29,6 +29,7 @@ class MobilityFlow(nn.Module):
     The expected value is the conditioner's, or the mean of the species at that lag without one.
     """
 
+    lag_time: Tensor
     mean: Tensor
     scale: Tensor
 
@@ -55,9 +56,7 @@ class MobilityFlow(nn.Module):
             samples.append((averaging_of(batch), deviation, lag))
         fit_mobility_prior(self.prior, samples)
 
-    def loss(
-        self, data: Any, condition: Condition | None, s: Tensor, white: Callable[[], Tensor]
-    ) -> Tensor:
+    def loss(self, data: Any, condition: Condition | None, s: Tensor, white: Callable[[], Tensor]) -> Tensor:
         """Flow-matching loss of the batch's fields in units of the best linear prediction, (B, F)."""
         lag = data.field_lag
         setting = self._setting(data, lag, condition)
@@ -95,7 +94,8 @@ class MobilityFlow(nn.Module):
         return MobilitySetting(self.lag_time[field_lag], data.temperature, expected, matrix, condition)
 
     def _scale(self, data: Any, field_lag: Tensor) -> Tensor:
-        return self.scale[data.species.unsqueeze(1), field_lag[data.batch]]
+        scale: Tensor = self.scale[data.species.unsqueeze(1), field_lag[data.batch]]
+        return scale
 
     def _velocity(self, data: Any, setting: MobilitySetting) -> Velocity:
         def velocity(y: Tensor, s: Tensor) -> Tensor:
@@ -103,6 +103,7 @@ class MobilityFlow(nn.Module):
             at_node = s if s.ndim == 0 else s.unsqueeze(-1)
             shown = (input_gain(self.path, at_node) * y).squeeze(-1)
             learned = self.network(shown, at_field, data, setting).unsqueeze(-1)
-            return skip_gain(self.path, at_node) * y + output_gain(self.path, at_node) * learned
+            v: Tensor = skip_gain(self.path, at_node) * y + output_gain(self.path, at_node) * learned
+            return v
 
         return velocity
