@@ -22,14 +22,13 @@ from gensample.nn.velocity import Setting, VelocityNetwork
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
 from gensample.seeding import derive_seed, torch_generator
-from gensample.stats.ridge import ridge
+from gensample.tasks.conditioning import Targets, regress_linearly
 from gensample.tasks.mobility import MobilityFlow
 from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior, mobility_of
+from gensample.tasks.validation import ensemble_scores, pearson
 
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW, DROPOUT = range(4)
-# What a conditioner regresses at each node, in the order of its outputs.
-AVERAGES = ("propensity", "spread", "mobility")
 
 
 class DisplacementTask(lightning.LightningModule):
@@ -73,9 +72,6 @@ class DisplacementTask(lightning.LightningModule):
     """
 
     lag_time: Tensor
-    target_mean: Tensor
-    target_scale: Tensor
-    elongation_scale: Tensor
     descriptor_mean: Tensor
     descriptor_scale: Tensor
 
@@ -162,10 +158,7 @@ class DisplacementTask(lightning.LightningModule):
     def _register_statistics(self, num_species: int, lag_times: list[float], descriptors: int) -> None:
         count = len(lag_times)
         self.register_buffer("lag_time", torch.tensor(lag_times, dtype=torch.float32))
-        # ``AVERAGES`` are regressed from their mean, in units of their standard deviation.
-        self.register_buffer("target_mean", torch.zeros(len(AVERAGES), num_species, count))
-        self.register_buffer("target_scale", torch.ones(len(AVERAGES), num_species, count))
-        self.register_buffer("elongation_scale", torch.ones(count))
+        self.targets = Targets(num_species, count)
         self.register_buffer("descriptor_mean", torch.zeros(num_species, descriptors))
         self.register_buffer("descriptor_scale", torch.ones(num_species, descriptors))
 
@@ -175,17 +168,7 @@ class DisplacementTask(lightning.LightningModule):
         """The conditioner's output for a batch, in LJ units; once per configuration."""
         if self.conditioner is None:
             return None
-        raw = self.conditioner(data)
-        mean, scale = self.target_mean[:, data.species], self.target_scale[:, data.species]
-        return Condition(
-            raw.scalars,
-            raw.vectors,
-            raw.edges,
-            mean[0] + scale[0] * raw.propensity,
-            mean[1] + scale[1] * raw.spread,
-            mean[2] + scale[2] * raw.mobility,
-            self.elongation_scale * raw.elongation,
-        )
+        return self.targets.in_lj_units(self.conditioner(data), data.species)
 
     def context(
         self, data: Any, field_lag: Tensor, condition: Condition | None, mobility: Tensor | None = None
@@ -275,33 +258,16 @@ class DisplacementTask(lightning.LightningModule):
 
     def _take_statistics(self, data: Any) -> None:
         found = data.statistics()
-        self.target_mean.copy_(torch.stack([found[name] for name in AVERAGES]))
-        self.target_scale.copy_(torch.stack([found[f"{name}_scale"] for name in AVERAGES]))
-        self.elongation_scale.copy_(found["elongation_scale"])
+        self.targets.take(found)
         if self.settings.descriptors:
             mean, scale = data.descriptor_statistics()
             self.descriptor_mean.copy_(mean)
             self.descriptor_scale.copy_(scale)
-            self._regress_linearly(data)
+            if isinstance(self.conditioner, EquivariantConditioner):
+                regress_linearly(self.conditioner, self.targets, data)
         fit_prior(self.prior, data, self.settings.seed)
         if self.mobility is not None:
             self.mobility.fit_prior(data, self.settings.seed)
-
-    def _regress_linearly(self, data: Any) -> None:
-        """Fill the linear part of an equivariant conditioner from the training split."""
-        if not isinstance(self.conditioner, EquivariantConditioner):
-            return
-        batches = [data.batch([int(row)], fields=1) for row in data.rows("train")]
-        for a in range(self.settings.num_species):
-            targets = [self._standardised(batch)[batch.species == a] for batch in batches]
-            inputs = [batch.descriptors[batch.species == a] for batch in batches]
-            self.conditioner.linear[a] = ridge(inputs, targets)
-
-    def _standardised(self, batch: Any) -> Tensor:
-        """Targets of the regression, (n, 3 K), in the order of the conditioner's outputs."""
-        mean, scale = self.target_mean[:, batch.species], self.target_scale[:, batch.species]
-        values = [(batch[name] - mean[i]) / scale[i] for i, name in enumerate(AVERAGES)]
-        return torch.cat(values, -1)
 
     @property
     def regressing(self) -> bool:
@@ -314,7 +280,7 @@ class DisplacementTask(lightning.LightningModule):
         condition = self._training_condition(batch, trained)
         loss: Tensor = batch.pos.new_zeros(())
         if condition is not None and trained:
-            regression = self.regression_loss(batch, condition)
+            regression = self.targets.loss(batch, condition)
             self.log("train/regression", regression, batch_size=batch.num_graphs)
             loss = regression * (1.0 if self.regressing else self.settings.regression_weight)
         if not self.regressing:
@@ -339,16 +305,6 @@ class DisplacementTask(lightning.LightningModule):
         with torch.random.fork_rng(devices), torch.set_grad_enabled(trained):
             torch.manual_seed(derive_seed(self.settings.seed, DROPOUT, self.global_step))
             return self.condition(batch)
-
-    def regression_loss(self, batch: Any, condition: Condition) -> Tensor:
-        """Mean square errors of the node averages and of elongation in units of their variation, summed."""
-        scale = self.target_scale[:, batch.species]
-        node = ((condition.propensity - batch.propensity) / scale[0]).square().mean()
-        spread = ((condition.spread - batch.spread) / scale[1]).square().mean()
-        mobility = ((condition.mobility - batch.mobility) / scale[2]).square().mean()
-        edge = ((condition.elongation - batch.elongation) / self.elongation_scale).square().mean()
-        total: Tensor = node + 0.5 * spread + 0.5 * mobility + edge
-        return total
 
     def flow_loss(
         self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
@@ -397,15 +353,11 @@ class DisplacementTask(lightning.LightningModule):
             self._log_ensemble(batch, index)
 
     def _log_regression(self, batch: Any, condition: Condition) -> None:
-        self.log(
-            "val/regression",
-            self.regression_loss(batch, condition),
-            prog_bar=True,
-            batch_size=batch.num_graphs,
-        )
+        loss = self.targets.loss(batch, condition)
+        self.log("val/regression", loss, prog_bar=True, batch_size=batch.num_graphs)
         a = batch.species == 0
         for k, t in enumerate(self.lag_time.tolist()):
-            score = _pearson(condition.propensity[a, k], batch.propensity[a, k])
+            score = pearson(condition.propensity[a, k], batch.propensity[a, k])
             self.log(f"val/pearson_A_t{t:g}", score, batch_size=batch.num_graphs)
 
     def _log_ensemble(self, batch: Any, index: int) -> None:
@@ -417,14 +369,7 @@ class DisplacementTask(lightning.LightningModule):
             shape = (len(a), replicas, batch.pos.shape[1])
             noise = partial(torch.randn, shape, generator=generator, device=self.device)
             fields, _ = self.draw(batch, lag, noise, steps=self.settings.steps)
-            length = fields.norm(dim=-1)[a]
-            mean = length.mean(1)
-            values = {
-                "pearson_draws": _pearson(mean, batch.propensity[a, k]),
-                "mean_ratio": mean.mean() / batch.propensity[a, k].mean(),
-                "overlap": (length < 0.3).float().mean(),
-                "chi4": int(a.sum()) * (length < 0.3).float().mean(0).var(),
-            }
+            values = ensemble_scores(fields[a], batch.propensity[a, k])
             for name, value in values.items():
                 self.log(f"val/{name}_A_t{t:g}", value, batch_size=batch.num_graphs)
 
@@ -448,9 +393,3 @@ def _cosine(step: int, total: int, warmup: int = 100) -> float:
     """Linear warm-up, then half a cosine down to a hundredth."""
     decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
     return decay * min((step + 1) / warmup, 1.0)
-
-
-def _pearson(x: Tensor, y: Tensor) -> Tensor:
-    x, y = x - x.mean(), y - y.mean()
-    product: Tensor = (x * y).sum() / (x.norm() * y.norm()).clamp(min=1e-12)
-    return product

@@ -1,0 +1,75 @@
+"""Regression of the averages over replicas: what a conditioner is trained on before the flow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gensample.nn.conditioner import Condition, EquivariantConditioner
+from gensample.stats.ridge import ridge
+
+AVERAGES = ("propensity", "spread", "mobility")
+"""Averages at each node, in the order of a conditioner's outputs."""
+WEIGHTS = (1.0, 0.5, 0.5)
+
+
+class Targets(nn.Module):
+    """Mean and standard deviation of each average over a training split: conditioners work in these units.
+
+    ``mean``, ``scale``: (averages, S, K); ``elongation``: (K,), root mean square over bonds.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    elongation: Tensor
+
+    def __init__(self, num_species: int, num_lags: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(len(AVERAGES), num_species, num_lags))
+        self.register_buffer("scale", torch.ones(len(AVERAGES), num_species, num_lags))
+        self.register_buffer("elongation", torch.ones(num_lags))
+
+    def take(self, found: dict[str, Tensor]) -> None:
+        """Fill from the statistics of a data module."""
+        self.mean.copy_(torch.stack([found[name] for name in AVERAGES]))
+        self.scale.copy_(torch.stack([found[f"{name}_scale"] for name in AVERAGES]))
+        self.elongation.copy_(found["elongation_scale"])
+
+    def in_lj_units(self, raw: Condition, species: Tensor) -> Condition:
+        """A conditioner's outputs in LJ units."""
+        mean, scale = self.mean[:, species], self.scale[:, species]
+        return replace(
+            raw,
+            propensity=mean[0] + scale[0] * raw.propensity,
+            spread=mean[1] + scale[1] * raw.spread,
+            mobility=mean[2] + scale[2] * raw.mobility,
+            elongation=self.elongation * raw.elongation,
+        )
+
+    def standardise(self, batch: Any) -> Tensor:
+        """The averages of a batch in the units of the conditioner, (n, averages K)."""
+        mean, scale = self.mean[:, batch.species], self.scale[:, batch.species]
+        return torch.cat([(batch[name] - mean[i]) / scale[i] for i, name in enumerate(AVERAGES)], -1)
+
+    def loss(self, batch: Any, condition: Condition) -> Tensor:
+        """Mean square errors of the averages and of elongation in units of their variation, weighted."""
+        scale = self.scale[:, batch.species]
+        edge = ((condition.elongation - batch.elongation) / self.elongation).square().mean()
+        total: Tensor = edge
+        for i, name in enumerate(AVERAGES):
+            error = (getattr(condition, name) - batch[name]) / scale[i]
+            total = total + WEIGHTS[i] * error.square().mean()
+        return total
+
+
+def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data: Any) -> None:
+    """Fill the conditioner's linear part from the training split of a data module that serves descriptors."""
+    batches = [data.batch([int(row)], fields=1) for row in data.rows("train")]
+    for a in range(len(conditioner.linear)):
+        of = [batch.species == a for batch in batches]
+        inputs = [batch.descriptors[mine] for batch, mine in zip(batches, of, strict=True)]
+        outputs = [targets.standardise(batch)[mine] for batch, mine in zip(batches, of, strict=True)]
+        conditioner.linear[a] = ridge(inputs, outputs)
