@@ -17,6 +17,8 @@ from gensample.nn.botan import Botan
 from gensample.nn.equivariant import Bonds, Interaction, distance_features, smooth_cutoff
 
 RADIAL = 16
+# Folds of the linear part: a configuration belongs to the fold of its number modulo this.
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class BotanConditioner(nn.Module):
         self.rest = MLP([width, width, 2 * outputs])
         self.width, self.edge_width, self.vectors = width, width, 0
 
-    def forward(self, data: Any) -> Condition:
-        """Latents and predictions for the configurations of a batch."""
+    def forward(self, data: Any, held_out: bool = False) -> Condition:
+        """Latents and predictions for the configurations of a batch; nothing is ever held out."""
         nodes, edges = self.botan.latents(data)
         empty = nodes.new_zeros(len(nodes), data.edge_vector.shape[-1], 0)
         decode = self.botan.decoder
@@ -63,10 +65,12 @@ class EquivariantConditioner(nn.Module):
     Reads the species, the thermal and inherent bond lengths, the vector from the thermal to the inherent
     position (the centre of the cage, to which a particle returns) and, where ``descriptors`` is not zero,
     that many standardised invariants. Their linear regression, per species, is a buffer (``linear``,
-    (S, D, 3 K)) to be filled before training; the network learns what it leaves.
+    (S, D, 3 K)) to be filled before training; the network learns what it leaves. ``held_out`` (FOLDS, S, D,
+    3 K) is the same without each fold of the training configurations, for use on that fold.
     """
 
     linear: Tensor
+    held_out: Tensor
 
     def __init__(
         self,
@@ -92,25 +96,33 @@ class EquivariantConditioner(nn.Module):
         self.layers = nn.ModuleList(Interaction(width, vectors, 2 * RADIAL, 0) for _ in range(layers))
         self.head = MLP([width, width, 3 * outputs], nn.SiLU)
         self.register_buffer("linear", torch.zeros(num_species, descriptors, 3 * outputs))
+        self.register_buffer("held_out", torch.zeros(FOLDS, num_species, descriptors, 3 * outputs))
         self.bond_head = MLP([2 * width + 2 * RADIAL, width, outputs], nn.SiLU)
 
-    def forward(self, data: Any) -> Condition:
-        """Latents and predictions for the configurations of a batch."""
+    def forward(self, data: Any, held_out: bool = False) -> Condition:
+        """Latents and predictions for the configurations of a batch.
+
+        ``held_out`` on training configurations: their linear part then comes from the others.
+        """
         scalars, vectors, bonds = self._encode(data)
         for layer in self.layers:
             scalars, vectors = layer(scalars, vectors, bonds)
         scalars, vectors = scalars.squeeze(1), vectors.squeeze(1)
-        propensity, spread, mobility = (self.head(scalars) + self._regression(data)).chunk(3, -1)
+        propensity, spread, mobility = (self.head(scalars) + self._regression(data, held_out)).chunk(3, -1)
         elongation = self._elongation(scalars, bonds)
         edges = scalars.new_zeros(len(bonds.source), 0)
         return Condition(scalars, vectors, edges, propensity, spread, mobility, elongation)
 
-    def _regression(self, data: Any) -> Tensor | float:
+    def _regression(self, data: Any, held_out: bool) -> Tensor | float:
         if self.encode is None:
             return 0.0
-        each = torch.einsum("nd,sdk->snk", data.descriptors, self.linear)
-        nodes = torch.arange(len(data.species), device=data.species.device)
-        return each[data.species, nodes]
+        weights = self.linear.unsqueeze(0)
+        fold = torch.zeros_like(data.batch)
+        if held_out:
+            weights, fold = self.held_out, (data.snapshot_id % FOLDS)[data.batch]
+        each = torch.einsum("nd,fsdk->fsnk", data.descriptors, weights)
+        nodes = torch.arange(len(fold), device=fold.device)
+        return each[fold, data.species, nodes]
 
     def _encode(self, data: Any) -> tuple[Tensor, Tensor, Bonds]:
         distance = data.edge_vector.norm(dim=-1)

@@ -7,33 +7,37 @@ from torch import Tensor
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """In units of the number of rows: what a unit of variance in every column would be."""
-_FOLDS = 5
 
 
-def ridge(inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Weights (D, T) that minimise |x w - y|^2 + penalty |w|^2 over groups of x (M, D) and y (M, T).
+def ridge(inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Weights (D, T) that minimise |x w - y|^2 + penalty |w|^2; for each fold those without it, (F, D, T).
 
-    Without intercept: both should have zero mean. The penalty, of ``PENALTIES``, is the one with the smallest
-    error on groups left out (five folds; with a single group, the largest penalty). Hoerl and Kennard,
-    Technometrics 12, 55 (1970).
+    x (M, D) and y (M, T) of several groups, each in one of the folds 0 to F - 1. Without intercept: both
+    should have zero mean. The penalty, of ``PENALTIES``, is the one with the smallest error on folds left
+    out; with a single fold, the largest. Hoerl and Kennard, Technometrics 12, 55 (1970). Predictions for a
+    fold by the weights without it are as good as those for new data: what is trained on top of them is not
+    misled by how well a regression fits its own data.
     """
     grams = [x.double().T @ x.double() for x in inputs]
     crosses = [x.double().T @ y.double() for x, y in zip(inputs, targets, strict=True)]
     rows = [len(x) for x in inputs]
+    everything = _solve(grams, crosses, rows)
+    number = max(folds) + 1
+    without = [everything] * number
     error = torch.zeros(len(PENALTIES), dtype=torch.float64)
-    for fold in range(min(_FOLDS, len(inputs)) if len(inputs) > 1 else 0):
-        kept = [g for g in range(len(inputs)) if g % _FOLDS != fold]
-        for weights, p in zip(_solve(grams, crosses, rows, kept), range(len(PENALTIES)), strict=True):
-            for g in set(range(len(inputs))) - set(kept):
-                error[p] += (inputs[g].double() @ weights - targets[g].double()).square().sum().cpu()
-    best = int(error.argmin()) if len(inputs) > 1 else len(PENALTIES) - 1
-    return _solve(grams, crosses, rows, list(range(len(inputs))))[best].to(targets[0])
+    for fold in sorted(set(folds)) if len(set(folds)) > 1 else []:
+        kept = [g for g, own in enumerate(folds) if own != fold]
+        without[fold] = _solve([grams[g] for g in kept], [crosses[g] for g in kept], [rows[g] for g in kept])
+        for g in set(range(len(folds))) - set(kept):
+            errors = [inputs[g].double() @ weights - targets[g].double() for weights in without[fold]]
+            error += torch.stack([e.square().sum() for e in errors]).cpu()
+    best = int(error.argmin()) if len(set(folds)) > 1 else len(PENALTIES) - 1
+    held_out = torch.stack([weights[best] for weights in without])
+    return everything[best].to(targets[0]), held_out.to(targets[0])
 
 
-def _solve(grams: list[Tensor], crosses: list[Tensor], rows: list[int], chosen: list[int]) -> list[Tensor]:
-    """Weights of the chosen groups for each penalty, from one eigendecomposition."""
-    gram = torch.stack([grams[g] for g in chosen]).sum(0)
-    cross = torch.stack([crosses[g] for g in chosen]).sum(0)
-    values, vectors = torch.linalg.eigh(gram)
-    rotated, total = vectors.T @ cross, sum(rows[g] for g in chosen)
-    return [vectors @ (rotated / (values.clamp(min=0) + p * total).unsqueeze(1)) for p in PENALTIES]
+def _solve(grams: list[Tensor], crosses: list[Tensor], rows: list[int]) -> list[Tensor]:
+    """Weights for each penalty, from one eigendecomposition."""
+    values, vectors = torch.linalg.eigh(torch.stack(grams).sum(0))
+    rotated = vectors.T @ torch.stack(crosses).sum(0)
+    return [vectors @ (rotated / (values.clamp(min=0) + p * sum(rows)).unsqueeze(1)) for p in PENALTIES]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gensample.nn.conditioner import Condition, EquivariantConditioner
+from gensample.nn.conditioner import FOLDS, Condition, EquivariantConditioner
 from gensample.stats.ridge import ridge
 
 AVERAGES = ("propensity", "spread", "mobility")
@@ -67,9 +67,13 @@ class Targets(nn.Module):
 
 def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data: Any) -> None:
     """Fill the conditioner's linear part from the training split of a data module that serves descriptors."""
-    batches = [data.batch([int(row)], fields=1) for row in data.rows("train")]
+    rows = [int(row) for row in data.rows("train")]
+    batches = [data.batch([row], fields=1) for row in rows]
+    folds = [row % FOLDS for row in rows]
     for a in range(len(conditioner.linear)):
         of = [batch.species == a for batch in batches]
         inputs = [batch.descriptors[mine] for batch, mine in zip(batches, of, strict=True)]
         outputs = [targets.standardise(batch)[mine] for batch, mine in zip(batches, of, strict=True)]
-        conditioner.linear[a] = ridge(inputs, outputs)
+        conditioner.linear[a], without = ridge(inputs, outputs, folds)
+        conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration
+        conditioner.held_out[: len(without), a] = without

@@ -164,11 +164,14 @@ class DisplacementTask(lightning.LightningModule):
 
     # What a sampler needs
 
-    def condition(self, data: Any) -> Condition | None:
-        """The conditioner's output for a batch, in LJ units; once per configuration."""
+    def condition(self, data: Any, held_out: bool = False) -> Condition | None:
+        """The conditioner's output for a batch, in LJ units; once per configuration.
+
+        ``held_out`` on training configurations: its linear part is then as good as on new ones.
+        """
         if self.conditioner is None:
             return None
-        return self.targets.in_lj_units(self.conditioner(data), data.species)
+        return self.targets.in_lj_units(self.conditioner(data, held_out), data.species)
 
     def context(
         self, data: Any, field_lag: Tensor, condition: Condition | None, mobility: Tensor | None = None
@@ -304,7 +307,7 @@ class DisplacementTask(lightning.LightningModule):
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.set_grad_enabled(trained):
             torch.manual_seed(derive_seed(self.settings.seed, DROPOUT, self.global_step))
-            return self.condition(batch)
+            return self.condition(batch, held_out=True)
 
     def flow_loss(
         self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
