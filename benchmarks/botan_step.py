@@ -4,18 +4,19 @@
 
 A random configuration at density 1.2 with the cut-off of the published network (about 40 neighbours each), or
 configuration ``--row`` of ``--dataset``. All forms run in turn in one process; time is the process's own
-(CPU) time, the smallest of the repeats. Peak memory is measured in a fresh process per form.
+(CPU) time, the smallest of the repeats. Memory is the peak of a first step beyond what was held before it,
+in a fresh process per form.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import torch
+from memory import peak_gb
 
 from gensample.data.datamodule import KADataModule
 from gensample.nn.botan import Botan
@@ -63,7 +64,7 @@ def cpu_time(step: Callable[[], None]) -> float:
 
 
 def peak_of(form: str, words: list[str]) -> float:
-    """Peak memory in GB of a fresh process that takes one step."""
+    """Peak memory in GB of the first step of a fresh process."""
     output = subprocess.run(
         [sys.executable, __file__, *words, "--peak-of", form], check=True, capture_output=True, text=True
     ).stdout
@@ -80,14 +81,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--skip-compiled", action="store_true")
-    parser.add_argument("--peak-of", choices=("none", *FORMS), help=argparse.SUPPRESS)
+    parser.add_argument("--peak-of", choices=FORMS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     batch = configuration(options)
     if options.peak_of:
-        if options.peak_of != "none":
-            step_of(options.peak_of, batch)()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        print(peak_gb(step_of(options.peak_of, batch)))
         return
     forms = FORMS[: 2 if options.skip_compiled else 3]
     steps = {form: step_of(form, batch) for form in forms}
@@ -95,8 +94,7 @@ def main() -> None:
         step()  # warm up, compile
     times = {form: min(cpu_time(step) for _ in range(options.repeats)) for form, step in steps.items()}
     words = sys.argv[1:]
-    base = peak_of("none", words)
-    memory = {form: round(peak_of(form, words) - base, 2) for form in forms if form != "compiled"}
+    memory = {form: round(peak_of(form, words), 2) for form in forms if form != "compiled"}
     result = {
         "particles": batch.num_nodes,
         "edges": batch.edge_index.shape[1],

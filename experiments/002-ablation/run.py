@@ -1,29 +1,35 @@
 """Ablation of the displacement generator on the validation split of ka2d-mini.
 
-    python experiments/002-ablation/run.py [--epochs 14] [--only NAME ...]
+    python experiments/002-ablation/run.py [--epochs 8] [--regression 6] [--only NAME ...]
 
-Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number
-of epochs, sampled on the validation split and compared there. Finished variants are not run again;
-results.json and table.md are written after each.
+Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number of
+flow epochs (80 steps of 6 fields each), sampled on the validation split (16 draws, seed 1, 16 function
+evaluations a field in all) and compared there. Finished variants are not run again; results.json and table.md
+are written after each.
 """
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
-from gensample.cli import main
-
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+
+from common import blocks, call, sample_and_compare, table
+
 CONFIG = "configs/displacement/ka2d-mini-flow.yaml"
 RUNS = Path("runs/ablation")
 VARIANTS = {
     "released": [],
+    "prior=elastic": ["--model.prior", "elastic"],
     "prior=species": ["--model.prior", "species"],
-    "prior=particle": ["--model.prior", "particle"],
     "prior=elastic-particle": ["--model.prior", "elastic-particle"],
-    "conditioner=none": ["--model.conditioner", "none"],
-    "conditioner=botan": ["--model.conditioner", "botan", "--data.augment", "true"],
+    "conditioner=none": ["--model.conditioner", "none", "--data.descriptors", "false"],
+    "conditioner=botan": [
+        *("--model.conditioner", "botan", "--data.augment", "true", "--data.descriptors", "false")
+    ],
     "trained along": ["--model.train_conditioner", "true"],
     "path=variance-preserving": ["--model.path", "variance-preserving"],
     "input=thermal": ["--data.input", "thermal"],
@@ -40,65 +46,33 @@ COLUMNS = {
 
 
 def run(name: str, words: list[str], epochs: int, regression: int) -> dict:
-    """Train, sample and compare one variant; returns its metrics at every lag, species A."""
+    """Train, sample and compare one variant; its metrics at every lag, species A."""
     folder = RUNS / name.replace("=", "-").replace(" ", "-")
-    started = time.monotonic()
-    length = ["--trainer.max_epochs", str(epochs), "--model.regression_epochs", str(regression)]
+    regression = 0 if name == "conditioner=none" else regression
+    length = ["--trainer.max_epochs", str(epochs + regression), "--model.regression_epochs", str(regression)]
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
-    call(["fit", "--config", CONFIG, "--out", str(folder), *length, *words, *quiet])
+    started = time.monotonic()
+    call("fit", "--config", CONFIG, "--out", folder, *length, *words, *quiet)
     trained = time.monotonic() - started
-    generated, report = folder / "val.h5", folder / "report"
-    checkpoint = str(folder / "checkpoints" / "last.ckpt")
-    sampling = ["--split", "val", "--replicas", "16", "--seed", "1", "--method", "midpoint", "--steps", "4"]
-    call(["sample", checkpoint, "--data", "ka2d-mini", "--out", str(generated), *sampling])
-    call(
-        ["compare", "ka2d-mini", str(generated), "--split", "val", "--out", str(report), "--bootstrap", "200"]
-    )
-    metrics = json.loads((report / "metrics.json").read_text())
-    lags = {f"{lag['time']:g}": scalars(lag["species"]["A"]["generated"]) for lag in metrics["lags"]}
-    return {"seconds": round(trained), "words": words, "lags": lags}
-
-
-def scalars(block: dict) -> dict:
-    """The numbers of the table, without the curves."""
-    return {name: block[name] for name in COLUMNS if name in block}
-
-
-def call(words: list[str]) -> None:
-    """One gensample command; stops at the first that fails."""
-    if code := main(words):
-        raise SystemExit(code)
-
-
-def table(results: dict) -> str:
-    """Markdown: one row per variant and lag; [simulation, generated] pairs as generated / simulation."""
-    lines = ["| variant | t | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
-    for name, result in results.items():
-        for t, block in result["lags"].items():
-            cells = [cell(block.get(column, {}).get("value")) for column in COLUMNS]
-            lines.append(f"| {name} | {t} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def cell(value: float | list[float] | None) -> str:
-    """A number, or the generated over the simulated one."""
-    if value is None:
-        return ""
-    return f"{value[1] / value[0]:.2f} of sim" if isinstance(value, list) else f"{value:.3f}"
+    # Two networks of 8 evaluations each, or one of 16.
+    steps = "8" if name.startswith("prior") else "4"
+    solver = ["--method", "midpoint", "--steps", steps]
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    metrics = sample_and_compare(checkpoint, "ka2d-mini", "val", folder, replicas=16, solver=solver)
+    return {"seconds": round(trained), "words": words, "lags": blocks(metrics, list(COLUMNS))}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=14, help="of each variant, regression included")
-    parser.add_argument("--regression", type=int, default=8, help="epochs of regression")
+    parser.add_argument("--epochs", type=int, default=8, help="of the flow, for each variant")
+    parser.add_argument("--regression", type=int, default=6, help="epochs of regression before them")
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     options = parser.parse_args()
     path = HERE / "results.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     for variant in options.only:
         if variant not in found:
-            regression = 0 if variant == "conditioner=none" else options.regression
-            epochs = options.epochs - options.regression + regression
-            found[variant] = run(variant, VARIANTS[variant], epochs, regression)
+            found[variant] = run(variant, VARIANTS[variant], options.epochs, options.regression)
             path.write_text(json.dumps(found, indent=1))
-            (HERE / "table.md").write_text(table(found))
+            rows = {(name,): result["lags"] for name, result in found.items()}
+            (HERE / "table.md").write_text(table(["variant"], rows, COLUMNS))

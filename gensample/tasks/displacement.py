@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -25,6 +24,7 @@ from gensample.seeding import derive_seed, torch_generator
 from gensample.tasks.conditioning import Targets, regress_linearly
 from gensample.tasks.mobility import MobilityFlow
 from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior, mobility_of
+from gensample.tasks.schedule import warm_cosine
 from gensample.tasks.validation import ensemble_scores, pearson
 
 # Keys of the random streams.
@@ -385,14 +385,8 @@ class DisplacementTask(lightning.LightningModule):
 
         def rate(step: int) -> float:
             if self.conditioner is not None and step < first:
-                return float(h.regression_lr) * _cosine(step, first)
-            return float(h.lr) * _cosine(step - first, total - first)
+                return float(h.regression_lr) * warm_cosine(step, first)
+            return float(h.lr) * warm_cosine(step - first, total - first)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def _cosine(step: int, total: int, warmup: int = 100) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
-    return decay * min((step + 1) / warmup, 1.0)

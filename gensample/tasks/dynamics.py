@@ -1,5 +1,6 @@
 """Training of dynamics predictors: regression of propensities and bond elongations."""
 
+from functools import partial
 from typing import Any, Literal
 
 import lightning
@@ -10,6 +11,7 @@ from gensample.data.official import load_official
 from gensample.errors import ConfigError
 from gensample.tasks.hparams import as_module, save_plain_hyperparameters
 from gensample.tasks.regression import Score, bond_mask, summarise
+from gensample.tasks.schedule import warm_cosine
 
 
 class DynamicsTask(lightning.LightningModule):
@@ -22,10 +24,12 @@ class DynamicsTask(lightning.LightningModule):
         network: maps a batch to node outputs (n, K) and edge outputs (E, K); with ``spread``, (n, 2K).
         p: weight of the node loss.
         lr: learning rate of Adam.
-        schedule: keep the learning rate, or let it fall to zero along a half cosine over the run.
+        schedule: keep the learning rate, let it fall to zero along a half cosine over the run, or the same
+            after a linear warm-up.
         edge_epochs: epochs at the start that train on bonds alone (p = 0): edge pre-training.
         normalise: measure targets from the mean and in units of the standard deviation of the training split,
-            per species and lag; several lag times then weigh alike. Off, targets are used as they are.
+            per species and lag; several lag times then weigh alike. With ``init_from`` only the mean is
+            taken: the official weights predict in LJ units. Off, targets are used as they are.
         spread: regress the standard deviation of |u| over replicas too.
         init_from: official ``.pth`` weights of BOTAN to start a fit from.
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.
@@ -45,7 +49,7 @@ class DynamicsTask(lightning.LightningModule):
         network: nn.Module,
         p: float = 0.4,
         lr: float = 1e-4,
-        schedule: Literal["constant", "cosine"] = "constant",
+        schedule: Literal["constant", "cosine", "warm-cosine"] = "constant",
         edge_epochs: int = 0,
         normalise: bool = False,
         spread: bool = False,
@@ -108,6 +112,8 @@ class DynamicsTask(lightning.LightningModule):
     def _take_scales(self, found: dict[str, Tensor]) -> None:
         kinds = ("propensity", "spread") if self.spread else ("propensity",)
         self.node_mean.copy_(torch.cat([found[kind] for kind in kinds], dim=1))
+        if self.init_from is not None:
+            return
         self.node_scale.copy_(torch.cat([found[f"{kind}_scale"] for kind in kinds], dim=1))
         self.edge_scale.copy_(found["elongation_scale"])
 
@@ -188,7 +194,10 @@ class DynamicsTask(lightning.LightningModule):
         if self.schedule == "constant":
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        scheduler: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        if self.schedule == "warm-cosine":
+            rate = partial(warm_cosine, total=steps)
+            scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -1,0 +1,51 @@
+"""What several experiments do: run gensample commands, read their metrics, write a table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gensample.cli import main
+
+
+def call(*words: str | Path) -> None:
+    """One gensample command; stops at the first that fails."""
+    if code := main([str(word) for word in words]):
+        raise SystemExit(code)
+
+
+def sample_and_compare(
+    model: str | Path, data: str, split: str, folder: Path, *, replicas: int, solver: Sequence[str]
+) -> dict:
+    """Draw an ensemble of a split with seed 1 and compare it; returns metrics.json."""
+    generated, report = folder / f"{split}.h5", folder / f"report-{split}"
+    where = ["--data", data, "--split", split, "--replicas", str(replicas), "--seed", "1"]
+    call("sample", model, "--out", generated, *where, *solver)
+    call("compare", data, generated, "--split", split, "--out", report, "--bootstrap", "200")
+    return json.loads((report / "metrics.json").read_text())
+
+
+def blocks(metrics: dict, columns: Sequence[str], species: str = "A") -> dict:
+    """{lag: {column: entry}} of the generated ensemble, without the curves."""
+    found = {}
+    for lag in metrics["lags"]:
+        block = lag["species"][species]["generated"]
+        found[f"{lag['time']:g}"] = {name: block[name] for name in columns if name in block}
+    return found
+
+
+def table(first: Sequence[str], rows: Mapping[tuple[str, ...], dict], columns: Mapping[str, str]) -> str:
+    """Markdown: one line per row and lag; [simulation, generated] pairs as generated / simulation."""
+    lines = ["| " + " | ".join([*first, "t", *columns.values()]) + " |"]
+    lines.append("|---" * (len(first) + 1 + len(columns)) + "|")
+    for names, lags in rows.items():
+        for t, block in lags.items():
+            cells = [cell(block.get(column, {}).get("value")) for column in columns]
+            lines.append("| " + " | ".join([*names, t, *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(value: float | list[float] | None) -> str:
+    """A number, or the generated over the simulated one."""
+    if value is None:
+        return ""
+    return f"{value[1] / value[0]:.2f} of sim" if isinstance(value, list) else f"{value:.3f}"
