@@ -2,8 +2,8 @@
 
     python experiments/002-ablation/run.py [--epochs 8] [--regression 6] [--only NAME ...]
 
-Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number of
-flow epochs (80 steps of 6 fields each), sampled on the validation split (16 draws, seed 1, 16 function
+Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number
+of flow epochs (80 steps of 6 fields each), sampled on the validation split (16 draws, seed 1, 16 function
 evaluations a field in all) and compared there. Finished variants are not run again; results.json and table.md
 are written after each.
 """

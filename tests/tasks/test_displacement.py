@@ -134,6 +134,42 @@ def test_validation_logs_the_ensemble(module):
         assert torch.isfinite(logged[name])
 
 
+def test_training_configurations_are_predicted_by_the_others(tmp_path):
+    """The linear part of a row is that of the other folds; on new rows it is that of all."""
+    split = ["train"] * 6 + ["test"]
+    path = write_dataset(tmp_path / "large.h5", size=120, box=10.5, split=split)
+    data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=True)
+    data.setup()
+    task = make(data, descriptors=data.num_descriptors)
+    task._take_statistics(data)
+    linear, held_out = task.conditioner.linear, task.conditioner.held_out
+    batch = data.batch([2])
+    mine = task.conditioner._regression(batch, held_out=True)
+    weights = held_out[2][batch.species]
+    torch.testing.assert_close(mine, torch.einsum("nd,ndk->nk", batch.descriptors, weights))
+    usual = task.conditioner._regression(batch, held_out=False)
+    torch.testing.assert_close(usual, torch.einsum("nd,ndk->nk", batch.descriptors, linear[batch.species]))
+    assert not torch.allclose(mine, usual)
+    target = task.targets.standardise(batch)
+    assert (usual - target).square().mean() < (mine - target).square().mean()
+
+
+def test_mobility_drawn_first_has_the_statistics_of_the_training_split(module):
+    """Untrained, the mobility is its Gaussian prior about the mean of the species."""
+    task = make(module, prior="elastic-mobility", conditioner="none")
+    task._take_statistics(module)
+    batch = module.batch([0], fields=12)
+    generator = torch.Generator().manual_seed(0)
+    lag, shape = torch.full((1, 400), 1), (batch.num_nodes, 400)
+    white = lambda: torch.randn(shape, generator=generator)  # noqa: E731
+    drawn, evaluations = task.mobility.draw(batch, lag, None, white, method="midpoint", steps=10)
+    assert evaluations == 20
+    for species in (0, 1):
+        of = drawn[batch.species == species]
+        assert abs(of.mean() - task.mobility.mean[species, 1]) < 0.1 * task.mobility.scale[species, 1]
+        assert abs(of.std() / task.mobility.scale[species, 1] - 1) < 0.1
+
+
 def test_particle_scales_need_a_conditioner(module):
     with pytest.raises(ConfigError, match="conditioner"):
         make(module, prior="particle", conditioner="none")

@@ -47,6 +47,20 @@ def test_training_lowers_the_loss(dataset, normalise):
         assert after["val/loss"] < 0.5 * before["val/loss"]
 
 
+def test_official_weights_keep_their_units(dataset, monkeypatch):
+    """Of the targets' statistics only the mean of the nodes is taken: bonds are predicted as before the fit."""
+    start = small()
+    monkeypatch.setattr("gensample.tasks.dynamics.load_official", lambda path: start.network.state_dict())
+    task = small(normalise=True, init_from="official.pth", lr=0.0)
+    trainer(max_epochs=1, limit_val_batches=0).fit(task, KADataModule(dataset))
+    batch = batch_of(dataset)
+    with torch.no_grad():
+        (nodes, edges), (raw_nodes, raw_edges) = task(batch), start.network(batch)
+    torch.testing.assert_close(edges, raw_edges)
+    torch.testing.assert_close(nodes - raw_nodes, task.node_mean[batch.species])
+    assert (task.node_mean > 0.05).all()
+
+
 def test_loss_is_the_weighted_sum(dataset):
     task, batch = small(p=0.3), batch_of(dataset)
     nodes, edges = task.network(batch)
