@@ -48,7 +48,7 @@ def test_training_lowers_the_loss(dataset, normalise):
 
 
 def test_official_weights_keep_their_units(dataset, monkeypatch):
-    """Of the targets' statistics only the mean of the nodes is taken: bonds are predicted as before the fit."""
+    """Of the targets only the mean of the nodes is taken: bonds are predicted as before the fit."""
     start = small()
     monkeypatch.setattr("gensample.tasks.dynamics.load_official", lambda path: start.network.state_dict())
     task = small(normalise=True, init_from="official.pth", lr=0.0)
