@@ -1,14 +1,16 @@
-"""Scores of a dynamics predictor on a split: Pearson per species and lag, intervals, ceilings, as JSON.
+"""Scores of a predictor on a split: Pearson per species and lag, intervals, ceilings, as JSON.
 
     python scripts/score_predictor.py MODEL --data ka2d-mini --split test --out metrics.json
 
 The mean over configurations of the per-configuration Pearson, with a 95 % bootstrap interval over
 configurations, beside the best that the exact propensity could reach with the labels' number of replicas.
+MODEL is a dynamics predictor, or a displacement generator, whose conditioner is then scored alone.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.seeding import numpy_generator
 from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.propensity import ceiling_exact, pearson, split_variance
+from gensample.tasks.displacement import DisplacementTask
 
 
 def score(model: torch.nn.Module, data: KADataModule, split: str) -> dict:
@@ -28,7 +31,7 @@ def score(model: torch.nn.Module, data: KADataModule, split: str) -> dict:
     ceilings = np.zeros_like(values)
     for c, row in enumerate(rows):
         with torch.no_grad():
-            predicted = model(data.batch([int(row)]))[0].numpy()
+            predicted = predict(model, data.batch([int(row)])).numpy()
         lengths = np.linalg.norm(data.store.displacements(int(row)), axis=-1)
         for k in range(len(data.lag_times)):
             for a in range(data.num_species):
@@ -38,6 +41,22 @@ def score(model: torch.nn.Module, data: KADataModule, split: str) -> dict:
                 ceilings[c, k, a] = ceiling_exact(delta, iso / len(chosen))
     weights = resample_weights(len(rows), 2000, numpy_generator(0))
     return {"lags": [lag(t, values[:, k], ceilings[:, k], weights) for k, t in enumerate(data.lag_times)]}
+
+
+def predict(model: torch.nn.Module, batch: Any) -> torch.Tensor:
+    """Propensity (n, K)."""
+    return model.condition(batch).propensity if isinstance(model, DisplacementTask) else model(batch)[0]
+
+
+def module_for(model: torch.nn.Module, options: argparse.Namespace) -> KADataModule:
+    """The data as the model reads them."""
+    if not isinstance(model, DisplacementTask):
+        return KADataModule(options.data, input=options.input, cutoff=options.cutoff)
+    settings = model.settings
+    known = {"input": settings.input, "cutoff": settings.cutoff, "descriptors": settings.descriptors > 0}
+    module = KADataModule(options.data, **known)
+    module.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale)
+    return module
 
 
 def lag(t: float, values: np.ndarray, ceilings: np.ndarray, weights: np.ndarray) -> dict:
@@ -58,14 +77,15 @@ if __name__ == "__main__":
     parser.add_argument("model", help="released model, folder or checkpoint")
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--input", default="thermal")
+    parser.add_argument("--input", default="thermal", help="of a predictor; generators know theirs")
     parser.add_argument("--cutoff", type=float, default=2.0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    module = KADataModule(options.data, input=options.input, cutoff=options.cutoff)
+    loaded = zoo.load_model(options.model)
+    module = module_for(loaded, options)
     module.setup()
-    found = score(zoo.load_model(options.model), module, options.split)
-    found["meta"] = {"data": options.data, "split": options.split, "input": options.input}
+    found = score(loaded, module, options.split)
+    found["meta"] = {"data": options.data, "split": options.split, "input": module.input}
     options.out.write_text(json.dumps(found, indent=1))
     for entry in found["lags"]:
         print(entry["time"], {s: round(b["pearson"]["value"], 4) for s, b in entry["species"].items()})

@@ -2,8 +2,8 @@
 
     python experiments/004-botan-t044/run.py [--stage botan|flow|score ...]
 
-Trained on nine of the ten shared training configurations, the tenth (row 11) for validation, scored on the test
-files 401 and 402. Runs that are there are not trained again; results.json has every number.
+Trained on nine of the ten shared training configurations, the tenth (row 11) for validation, scored on the
+test files 401 and 402. Runs that are there are not trained again; results.json has every number.
 """
 
 import argparse
