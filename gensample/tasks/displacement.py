@@ -51,6 +51,7 @@ class DisplacementTask(lightning.LightningModule):
         prior: "species" (one scale per species and lag), "particle" (a scale per particle, from the predicted
             propensity), "elastic" and "elastic-particle" (the same, spatially correlated),
             "elastic-mobility" (a scale per particle and field, from a mobility drawn first).
+        mobility_blur: noise on the log mobility that the displacement flow sees (``tasks.mobility``).
         path: "linear", "trigonometric" or "variance-preserving".
         width: node scalars of both networks.
         vectors: node vectors of both networks.
@@ -86,6 +87,7 @@ class DisplacementTask(lightning.LightningModule):
         conditioner: Literal["none", "botan", "equivariant"] = "equivariant",
         train_conditioner: bool = True,
         prior: PriorName = "species",
+        mobility_blur: float = 0.25,
         path: Literal["linear", "trigonometric", "variance-preserving"] = "linear",
         width: int = 64,
         vectors: int = 16,
@@ -153,7 +155,7 @@ class DisplacementTask(lightning.LightningModule):
         h, known = self.settings, self.conditioner
         scalars = known.width if known else 0
         network = MobilityNetwork(h.num_species, scalars, h.width, h.layers, h.cutoff, h.input)
-        return MobilityFlow(network, self.path, self.lag_time.clone(), h.num_species)
+        return MobilityFlow(network, self.path, self.lag_time.clone(), h.num_species, h.mobility_blur)
 
     def _register_statistics(self, num_species: int, lag_times: list[float], descriptors: int) -> None:
         count = len(lag_times)
@@ -243,7 +245,8 @@ class DisplacementTask(lightning.LightningModule):
         # There is no stochastic sampler of mobilities.
         method = "midpoint" if method == "sde" else method
         white = lambda: noise()[..., 0]  # noqa: E731
-        return self.mobility.draw(data, field_lag, condition, white, method=method, steps=steps)
+        drawn, evaluations = self.mobility.draw(data, field_lag, condition, white, method=method, steps=steps)
+        return self.mobility.blurred(drawn, white), evaluations
 
     # Lightning
 
@@ -268,7 +271,7 @@ class DisplacementTask(lightning.LightningModule):
             self.descriptor_scale.copy_(scale)
             if isinstance(self.conditioner, EquivariantConditioner):
                 regress_linearly(self.conditioner, self.targets, data)
-        fit_prior(self.prior, data, self.settings.seed)
+        fit_prior(self.prior, data, self.settings.seed, self.settings.mobility_blur)
         if self.mobility is not None:
             self.mobility.fit_prior(data, self.settings.seed)
 
@@ -313,7 +316,11 @@ class DisplacementTask(lightning.LightningModule):
         self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None
     ) -> Tensor:
         """Flow-matching loss of each field in units of the best linear prediction, (B, F)."""
-        mobility = None if self.mobility is None else mobility_of(batch)
+        mobility = None
+        if self.mobility is not None:
+            shape = (batch.num_nodes, batch.field_lag.shape[1])
+            white = partial(torch.randn, shape, generator=generator, device=batch.pos.device)
+            mobility = self.mobility.blurred(mobility_of(batch), white)
         context = self.context(batch, batch.field_lag, condition, mobility)
         if s is None:
             s = torch.rand(batch.field_lag.shape, generator=generator, device=batch.pos.device)

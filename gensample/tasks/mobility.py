@@ -27,15 +27,22 @@ class MobilityFlow(nn.Module):
     """Flow of y = (log mobility - its expected value) / its spread over replicas, per particle.
 
     The expected value is the conditioner's, or the mean of the species at that lag without one.
+
+    The displacement flow sees the log mobility with white noise of deviation ``blur``, in training and in
+    sampling alike (the conditioning augmentation of Ho et al., J. Mach. Learn. Res. 23, 47 (2022), section
+    4.2). A mobility is an average that a network learns to undo: the lengths of all displacements could be
+    read from an exact one, and never from a drawn one.
     """
 
     lag_time: Tensor
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, network: MobilityNetwork, path: Path, lag_time: Tensor, num_species: int) -> None:
+    def __init__(
+        self, network: MobilityNetwork, path: Path, lag_time: Tensor, num_species: int, blur: float
+    ) -> None:
         super().__init__()
-        self.network, self.path = network, path
+        self.network, self.path, self.blur = network, path, blur
         self.prior = MobilityPrior(len(lag_time))
         self.register_buffer("lag_time", lag_time, persistent=False)
         self.register_buffer("mean", torch.zeros(num_species, len(lag_time)))
@@ -83,6 +90,10 @@ class MobilityFlow(nn.Module):
         y0 = self.prior.colour(setting.matrix, field_lag[data.batch], white).unsqueeze(-1)
         y1, evaluations = integrate(self._velocity(data, setting), y0, method=method, steps=steps)
         return setting.expected + self._scale(data, field_lag) * y1.squeeze(-1), evaluations
+
+    def blurred(self, mobility: Tensor, white: Callable[[], Tensor]) -> Tensor:
+        """Log mobility (n, F) as the displacement flow sees it; ``white()`` is noise of that shape."""
+        return mobility + self.blur * white()
 
     def _setting(self, data: Any, field_lag: Tensor, condition: Condition | None) -> MobilitySetting:
         lag = field_lag[data.batch]

@@ -29,16 +29,19 @@ def make_prior(name: PriorName, num_species: int, num_lags: int, cutoff: float) 
     return ElasticPrior(num_species, num_lags, cutoff=min(cutoff, 1.5), scales=scales)
 
 
-def fit_prior(prior: Prior, data: Any, seed: int) -> None:
+def fit_prior(prior: Prior, data: Any, seed: int, blur: float = 0.0) -> None:
     """Fit a prior to the training split of a data module of displacement fields.
 
-    Scales per particle are fitted with the propensities and mobilities measured in place of those predicted.
+    Scales per particle are fitted with the propensities and mobilities measured in place of those predicted,
+    the latter with white noise of deviation ``blur``.
     """
     if isinstance(prior, SpeciesPrior):
         prior.table.copy_(data.statistics()["rms"])
     if isinstance(prior, ElasticPrior):
         batches = sample_batches(data, seed)
-        measured = [context_of(b, b.propensity, mobility=mobility_of(b)) for b in batches]
+        generator = torch_generator(seed, 1)
+        seen = [m + blur * torch.randn(m.shape, generator=generator).to(m) for m in map(mobility_of, batches)]
+        measured = [context_of(b, b.propensity, mobility=m) for b, m in zip(batches, seen, strict=True)]
         fit_elastic_prior(prior, [(c, b.displacement) for c, b in zip(measured, batches, strict=True)])
 
 

@@ -7,7 +7,9 @@ import torch
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
+from gensample.physics.mobility import average
 from gensample.tasks.displacement import DisplacementTask
+from gensample.tasks.priors import averaging_of, mobility_of
 from tests.synthetic import write_dataset
 
 SMALL = {"width": 8, "vectors": 4, "layers": 1, "conditioner_layers": 1}
@@ -168,6 +170,29 @@ def test_mobility_drawn_first_has_the_statistics_of_the_training_split(module):
         of = drawn[batch.species == species]
         assert abs(of.mean() - task.mobility.mean[species, 1]) < 0.1 * task.mobility.scale[species, 1]
         assert abs(of.std() / task.mobility.scale[species, 1] - 1) < 0.1
+
+
+def test_the_displacement_flow_never_sees_an_exact_mobility(module):
+    """An exact one gives every length away to a network that undoes the average: good loss, bad samples."""
+    task = make(module, prior="elastic-mobility", mobility_blur=0.5)
+    task._take_statistics(module)
+    batch, seen = module.batch([0], fields=6), []
+    bind = task.bind
+    task.bind = lambda data, context, condition: (
+        seen.append(context.mobility) or bind(data, context, condition)
+    )
+    condition, generator = task.condition(batch), torch.Generator().manual_seed(0)
+    task.flow_loss(batch, condition, generator)
+    noise = seen[0] - mobility_of(batch)
+    assert abs(noise.std() - 0.5) < 0.05
+    # Drawn mobilities get the same noise: white, where the draw itself is smooth.
+    shape = (batch.num_nodes, 200, 2)
+    white = lambda: torch.randn(shape, generator=generator)  # noqa: E731
+    task.draw(batch, torch.zeros((1, 200), dtype=torch.long), white, condition=condition, steps=1)
+    matrix = averaging_of(batch)
+    rough = seen[1] - average(seen[1], matrix, 1)
+    exact = mobility_of(batch)
+    assert rough.var() > 0.5**2 / 2 + (exact - average(exact, matrix, 1)).var()
 
 
 def test_particle_scales_need_a_conditioner(module):
