@@ -2,7 +2,7 @@
 
     python experiments/003-conditioner-input/run.py [--epochs 16]
 
-Regression only, the other settings those of configs/displacement/ka2d-mini-flow.yaml. results.json and table.md
+Regression only, other settings those of configs/displacement/ka2d-mini-flow.yaml. results.json and table.md
 are written after each variant; what is there is not run again.
 """
 
