@@ -3,7 +3,8 @@
     python experiments/004-botan-t044/run.py [--stage botan|flow|score ...]
 
 Trained on nine of the ten shared training configurations, the tenth (row 11) for validation, scored on the
-test files 401 and 402. Runs that are there are not trained again; results.json has every number.
+test files 401 and 402. Runs that are there are not trained again; results.json has every number, table.md the
+main ones.
 """
 
 import argparse
@@ -16,6 +17,9 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
 
 from common import call, sample_and_compare
+
+from gensample.report.metrics import Metrics
+from gensample.report.tables import to_markdown
 
 DATA = "runs/botan-t044.h5"
 SOURCE = "../shared/data/botan/T0.44"
@@ -51,6 +55,18 @@ def score(name: str, checkpoint: str, model_input: str) -> dict:
     return json.loads(out.read_text())
 
 
+def predictors(found: dict) -> str:
+    """Markdown: Pearson of every predictor, mean of the two test configurations."""
+    lines = ["| predictor | A | its ceiling | B | its ceiling |", "|---|---|---|---|---|"]
+    for name, scores in found.items():
+        if name != "generator":
+            species = scores["lags"][0]["species"]
+            pairs = [(species[s]["pearson"], species[s]["pearson_ceiling_exact"]) for s in "AB"]
+            cells = [f"{x['value']:.3f}" for pair in pairs for x in pair]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stage", nargs="*", default=["botan", "flow", "score"])
@@ -69,6 +85,7 @@ def main() -> None:
         metrics = sample_and_compare(checkpoint, DATA, "test", folder, replicas=32, solver=solver)
         found["generator"] = metrics
         (HERE / "results.json").write_text(json.dumps(found, indent=1))
+        (HERE / "table.md").write_text(predictors(found) + "\n" + to_markdown(Metrics(metrics)))
 
 
 if __name__ == "__main__":
