@@ -4,8 +4,9 @@
 
 MODEL draws 8 fields in one call, as `gensample sample` does, its conditioner run once before; LAMMPS (the
 config's thermostat and time step) runs one replica from the same configuration. Both are processor times on
-one thread. ``--fraction`` runs that part of the lag and scales the time up: molecular dynamics costs the same
-at every step. Memory is what a call adds for the generator, all of the process for LAMMPS.
+one thread. ``--fraction`` runs that part of the lag and scales its time, less that of starting, up: molecular
+dynamics costs the same at every step. Memory is what a call adds for the generator, all of the process for
+LAMMPS.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.sampling.ensemble import FIELDS_PER_CALL
 from gensample.seeding import numpy_generator, torch_generator
 from gensample.simulate import scripts
-from gensample.simulate.config import load_config
+from gensample.simulate.config import SimulationConfig, load_config
 from gensample.simulate.engine import find_engine
 from gensample.simulate.files import write_data
 from gensample.simulate.initial import maxwell_boltzmann
@@ -53,7 +54,10 @@ def generated(options: argparse.Namespace) -> dict:
     with torch.no_grad():
         condition = model.condition(batch)
     before = time.process_time() - start
-    lag = torch.full((1, FIELDS_PER_CALL), int((model.lag_time - options.lag).abs().argmin()))
+    lags = model.lag_time.tolist()
+    if options.lag not in lags:
+        raise SystemExit(f"{options.model} knows the lag times {lags}, not {options.lag}")
+    lag = torch.full((1, FIELDS_PER_CALL), lags.index(options.lag))
     generator = torch_generator(0)
     shape = (batch.num_nodes, FIELDS_PER_CALL, batch.edge_vector.shape[1])
 
@@ -78,34 +82,33 @@ def simulated(options: argparse.Namespace) -> dict:
     """Seconds and memory of one replica."""
     config = load_config(options.simulation)
     timed = round(options.lag * options.fraction, 6)
-    config = replace(config, lags=[timed])
-    mixture, engine = get_mixture(config.mixture), find_engine()
-    data = KADataModule(options.data, target="structure")
-    store = data.store
-    positions = store.positions[options.row]
-    velocities = maxwell_boltzmann(*positions.shape, config.temperature, numpy_generator(0))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_data(
-            folder / "replica-0.data",
-            positions,
-            store.species,
-            mixture.num_species,
-            store.box[options.row],
-            velocities,
-        )
-        script = scripts.replica(config, mixture, 0, 1).removeprefix("clear\n")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        engine.run(script, folder)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    start, _ = run_md(options, replace(config, lags=[config.timestep]))
+    seconds, peak = run_md(options, replace(config, lags=[timed]))
+    seconds -= start
     steps = config.steps(timed)
     return {
         "seconds_a_replica": round(seconds / options.fraction, 2),
         "steps_timed": steps,
         "steps_per_second": round(steps / seconds),
-        "gb_of_the_process": round(after.ru_maxrss / 2**20, 3),
+        "seconds_to_start": round(start, 2),
+        "gb_of_the_process": round(peak, 3),
     }
+
+
+def run_md(options: argparse.Namespace, config: SimulationConfig) -> tuple[float, float]:
+    """Processor seconds and peak GB of LAMMPS for one replica of ``config`` from the configuration."""
+    mixture, engine = get_mixture(config.mixture), find_engine()
+    store = KADataModule(options.data, target="structure").store
+    positions, box = store.positions[options.row], store.box[options.row]
+    velocities = maxwell_boltzmann(*positions.shape, config.temperature, numpy_generator(0))
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "replica-0.data"
+        write_data(data, positions, store.species, mixture.num_species, box, velocities)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        engine.run(scripts.replica(config, mixture, 0, 1).removeprefix("clear\n"), Path(name))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, after.ru_maxrss / 2**20
 
 
 def main() -> None:

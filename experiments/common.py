@@ -18,10 +18,16 @@ def sample_and_compare(
 ) -> dict:
     """Draw an ensemble of a split with seed 1 and compare it; returns metrics.json."""
     generated, report = folder / f"{split}.h5", folder / f"report-{split}"
+    if Path(model).is_file() and generated.exists() and _older(generated, Path(model)):
+        generated.unlink()
     where = ["--data", data, "--split", split, "--replicas", str(replicas), "--seed", "1"]
     call("sample", model, "--out", generated, *where, *solver)
     call("compare", data, generated, "--split", split, "--out", report, "--bootstrap", "200")
     return json.loads((report / "metrics.json").read_text())
+
+
+def _older(one: Path, other: Path) -> bool:
+    return one.stat().st_mtime < other.stat().st_mtime
 
 
 def blocks(metrics: dict, columns: Sequence[str], species: str = "A") -> dict:

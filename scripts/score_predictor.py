@@ -53,8 +53,13 @@ def module_for(model: torch.nn.Module, options: argparse.Namespace) -> KADataMod
     if not isinstance(model, DisplacementTask):
         return KADataModule(options.data, input=options.input, cutoff=options.cutoff)
     settings = model.settings
-    known = {"input": settings.input, "cutoff": settings.cutoff, "descriptors": settings.descriptors > 0}
-    module = KADataModule(options.data, **known)
+    module = KADataModule(
+        options.data,
+        input=settings.input,
+        cutoff=settings.cutoff,
+        lags=settings.lag_times,
+        descriptors=settings.descriptors > 0,
+    )
     module.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale)
     return module
 

@@ -32,7 +32,7 @@ LAGS = ("1", "10", "100")
 
 
 def run(name: str, words: list[str], epochs: int) -> dict:
-    """Train a conditioner; its Pearson over A at every lag after the last epoch."""
+    """Train a conditioner; its Pearson over A at every lag at the last validation."""
     folder = RUNS / name.replace(",", "").replace(" ", "-")
     length = ["--trainer.max_epochs", str(epochs), "--model.regression_epochs", str(epochs)]
     quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]

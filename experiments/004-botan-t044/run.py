@@ -43,8 +43,10 @@ def prepare() -> None:
 
 def fit(name: str, words: list[str]) -> None:
     """Train unless a finished run is there."""
-    if not Path("runs", name, "checkpoints", "last.ckpt").exists():
+    finished = Path("runs", name, "finished")
+    if not finished.exists():
         call("fit", "--config", *words, "--out", f"runs/{name}", "--model.compile", "true", *QUIET)
+        finished.touch()
 
 
 def score(name: str, checkpoint: str, model_input: str) -> dict:

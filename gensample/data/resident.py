@@ -121,7 +121,7 @@ def estimate_bytes(store: Any, rows: np.ndarray, cutoff: float, lags: int, descr
     ball = pi * cutoff**2 if dimension == 2 else 4 / 3 * pi * cutoff**3
     edges = size * ball * size / float(np.prod(store.box[0]))
     per_configuration = edges * (16 + 4 * dimension + 4 * lags)
-    per_configuration += size * 4 * (2 * dimension + 3 * lags + descriptors)
+    per_configuration += size * 4 * (2 * dimension + 5 * lags + descriptors)
     per_configuration += store.replicas[rows].mean() * lags * size * dimension * 4
     return int(per_configuration * len(rows))
 

@@ -42,8 +42,8 @@ class Call:
 class NoiseStream:
     """White noise of the fields of one call: each ``next()`` is a fresh (N, F, d) draw.
 
-    The first is the field's start, later ones serve stochastic samplers. Drawn on the CPU in float32 from
-    one generator per replica, then moved.
+    The first ones are the field's start, later ones serve stochastic samplers. Drawn on the CPU in float32
+    from one generator per replica, then moved.
     """
 
     def __init__(

@@ -68,12 +68,14 @@ class Targets(nn.Module):
 def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data: Any) -> None:
     """Fill the conditioner's linear part from the training split of a data module that serves descriptors."""
     rows = [int(row) for row in data.rows("train")]
-    batches = [data.batch([row], fields=1) for row in rows]
     folds = [row % FOLDS for row in rows]
     for a in range(len(conditioner.linear)):
-        of = [batch.species == a for batch in batches]
-        inputs = [batch.descriptors[mine] for batch, mine in zip(batches, of, strict=True)]
-        outputs = [targets.standardise(batch)[mine] for batch, mine in zip(batches, of, strict=True)]
+        inputs, outputs = [], []
+        for row in rows:
+            batch = data.batch([row], fields=1)
+            mine = batch.species == a
+            inputs.append(batch.descriptors[mine])
+            outputs.append(targets.standardise(batch)[mine])
         conditioner.linear[a], without = ridge(inputs, outputs, folds)
         conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration
         conditioner.held_out[: len(without), a] = without

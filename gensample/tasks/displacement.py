@@ -18,6 +18,7 @@ from gensample.flow.prior import FieldContext, remove_drift
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
 from gensample.nn.mobility import MobilityNetwork
 from gensample.nn.velocity import Setting, VelocityNetwork
+from gensample.physics.mobility import REACH
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
 from gensample.seeding import derive_seed, torch_generator
@@ -60,7 +61,7 @@ class DisplacementTask(lightning.LightningModule):
         dropout: on the conditioner's descriptors.
         regression_epochs: epochs of regression before the flow.
         regression_weight: weight of the regression loss while the conditioner is trained along.
-        regression_lr, lr: learning rates (Adam) of the two phases; the second decays by a cosine.
+        regression_lr, lr: learning rates (AdamW) of the two phases, each times ``warm_cosine``.
         weight_decay: of AdamW.
         steps: solver steps of the ensembles drawn in validation.
         validation_replicas: replicas of those ensembles; zero for none.
@@ -69,7 +70,7 @@ class DisplacementTask(lightning.LightningModule):
         seed: of the noise of training and validation.
 
     Raises:
-        ConfigError: a prior that needs a conditioner without one.
+        ConfigError: a prior that needs a conditioner without one, or a longer cut-off.
     """
 
     lag_time: Tensor
@@ -109,6 +110,8 @@ class DisplacementTask(lightning.LightningModule):
         self.save_hyperparameters()
         if prior.endswith("particle") and conditioner == "none":
             raise ConfigError(f"prior={prior} needs the scales a conditioner predicts; set conditioner")
+        if prior == "elastic-mobility" and cutoff < REACH:
+            raise ConfigError(f"prior={prior} averages over neighbours within {REACH}; cutoff is {cutoff}")
         self.path = get_path(path)
         self.prior = make_prior(prior, num_species, len(lag_times), cutoff)
         self.conditioner = self._make_conditioner()
@@ -216,7 +219,7 @@ class DisplacementTask(lightning.LightningModule):
         ``method`` is an ODE method of ``sampling.ode`` or "sde".
         """
         condition = self.condition(data) if condition is None else condition
-        mobility, before = self._draw_mobility(data, field_lag, condition, noise, method, steps)
+        mobility, before = self._draw_mobility(data, field_lag, condition, noise, method, steps, tolerance)
         context = self.context(data, field_lag, condition, mobility)
         velocity = self.bind(data, context, condition)
 
@@ -239,13 +242,16 @@ class DisplacementTask(lightning.LightningModule):
         noise: Callable[[], Tensor],
         method: str,
         steps: int,
+        tolerance: float,
     ) -> tuple[Tensor | None, int]:
         if self.mobility is None:
             return None, 0
         # There is no stochastic sampler of mobilities.
         method = "midpoint" if method == "sde" else method
         white = lambda: noise()[..., 0]  # noqa: E731
-        drawn, evaluations = self.mobility.draw(data, field_lag, condition, white, method=method, steps=steps)
+        drawn, evaluations = self.mobility.draw(
+            data, field_lag, condition, white, method=method, steps=steps, tolerance=tolerance
+        )
         return self.mobility.blurred(drawn, white), evaluations
 
     # Lightning
@@ -263,6 +269,7 @@ class DisplacementTask(lightning.LightningModule):
             data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale)
 
     def _take_statistics(self, data: Any) -> None:
+        self.to(data.device)  # where the batches are; Lightning moves the task after setup only
         found = data.statistics()
         self.targets.take(found)
         if self.settings.descriptors:
@@ -384,14 +391,15 @@ class DisplacementTask(lightning.LightningModule):
                 self.log(f"val/{name}_A_t{t:g}", value, batch_size=batch.num_graphs)
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a constant rate during regression, then warm-up and cosine decay."""
+        """AdamW; each phase has its warm-up and cosine decay."""
         h = self.settings
         optimizer = torch.optim.AdamW(self.parameters(), lr=1.0, weight_decay=h.weight_decay)
         total = max(int(self.trainer.estimated_stepping_batches), 1)
-        first = int(total * min(h.regression_epochs / max(self.trainer.max_epochs or 1, 1), 1.0))
+        regression = 0 if self.conditioner is None else h.regression_epochs
+        first = int(total * min(regression / max(self.trainer.max_epochs or 1, 1), 1.0))
 
         def rate(step: int) -> float:
-            if self.conditioner is not None and step < first:
+            if step < first:
                 return float(h.regression_lr) * warm_cosine(step, first)
             return float(h.lr) * warm_cosine(step - first, total - first)
 

@@ -24,12 +24,13 @@ class DynamicsTask(lightning.LightningModule):
         network: maps a batch to node outputs (n, K) and edge outputs (E, K); with ``spread``, (n, 2K).
         p: weight of the node loss.
         lr: learning rate of Adam.
-        schedule: keep the learning rate, let it fall to zero along a half cosine over the run, or the same
-            after a linear warm-up.
+        schedule: keep the learning rate, let it fall to zero along a half cosine over the run, or that with a
+            linear warm-up (``tasks.schedule``).
         edge_epochs: epochs at the start that train on bonds alone (p = 0): edge pre-training.
         normalise: measure targets from the mean and in units of the standard deviation of the training split,
             per species and lag; several lag times then weigh alike. With ``init_from`` only the mean is
-            taken: the official weights predict in LJ units. Off, targets are used as they are.
+            taken: the official weights, trained on bonds, predict those in LJ units and have learned nothing
+            of nodes. Off, targets are used as they are.
         spread: regress the standard deviation of |u| over replicas too.
         init_from: official ``.pth`` weights of BOTAN to start a fit from.
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gensample.errors import ConfigError
 from gensample.flow.mobility import MobilityPrior, fit_mobility_prior
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import Path
@@ -49,7 +50,15 @@ class MobilityFlow(nn.Module):
         self.register_buffer("scale", torch.ones(num_species, len(lag_time)))
 
     def fit_prior(self, data: Any, seed: int) -> None:
-        """Take mean and spread of the training split, and fit the prior to its deviations."""
+        """Take mean and spread of the training split, and fit the prior to its deviations.
+
+        ConfigError for training configurations with a single replica, which have no deviations.
+        """
+        fewest = min(int(data.batch([int(row)], fields=1).replicas) for row in data.rows("train"))
+        if fewest < 2:
+            raise ConfigError(
+                f"a mobility flow needs 2 replicas or more of every training configuration, got {fewest}"
+            )
         found = data.statistics()
         self.mean.copy_(found["mobility"])
         self.scale.copy_(found["mobility_spread"])
@@ -84,11 +93,19 @@ class MobilityFlow(nn.Module):
         *,
         method: str,
         steps: int,
+        tolerance: float = 1e-5,
     ) -> tuple[Tensor, int]:
         """Log mobility (n, F) of fields at the lags ``field_lag`` (B, F), and function evaluations."""
         setting = self._setting(data, field_lag, condition)
         y0 = self.prior.colour(setting.matrix, field_lag[data.batch], white).unsqueeze(-1)
-        y1, evaluations = integrate(self._velocity(data, setting), y0, method=method, steps=steps)
+        y1, evaluations = integrate(
+            self._velocity(data, setting),
+            y0,
+            method=method,
+            steps=steps,
+            rtol=tolerance,
+            atol=0.1 * tolerance,
+        )
         return setting.expected + self._scale(data, field_lag) * y1.squeeze(-1), evaluations
 
     def blurred(self, mobility: Tensor, white: Callable[[], Tensor]) -> Tensor:
@@ -100,7 +117,8 @@ class MobilityFlow(nn.Module):
         if condition is None:
             expected = self.mean[data.species.unsqueeze(1), lag]
         else:
-            expected = condition.mobility.gather(1, lag)
+            # Detached: what a target is measured from must not be moved by the loss it enters.
+            expected = condition.mobility.detach().gather(1, lag)
         matrix = averaging_of(data)
         return MobilitySetting(self.lag_time[field_lag], data.temperature, expected, matrix, condition)
 

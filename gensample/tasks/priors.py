@@ -40,9 +40,14 @@ def fit_prior(prior: Prior, data: Any, seed: int, blur: float = 0.0) -> None:
     if isinstance(prior, ElasticPrior):
         batches = sample_batches(data, seed)
         generator = torch_generator(seed, 1)
-        seen = [m + blur * torch.randn(m.shape, generator=generator).to(m) for m in map(mobility_of, batches)]
-        measured = [context_of(b, b.propensity, mobility=m) for b, m in zip(batches, seen, strict=True)]
-        fit_elastic_prior(prior, [(c, b.displacement) for c, b in zip(measured, batches, strict=True)])
+        samples = []
+        for batch in batches:
+            mobility = None
+            if prior.scales == "mobility":
+                exact = mobility_of(batch)
+                mobility = exact + blur * torch.randn(exact.shape, generator=generator).to(exact)
+            samples.append((context_of(batch, batch.propensity, mobility=mobility), batch.displacement))
+        fit_elastic_prior(prior, samples)
 
 
 def sample_batches(data: Any, seed: int) -> list[Any]:

@@ -60,6 +60,52 @@ def test_every_prior_trains_and_draws_drift_free_fields(module, prior):
     assert fields.norm(dim=-1).mean() > 0.01
 
 
+@pytest.mark.parametrize(
+    ("settings", "solver"),
+    [
+        ({"conditioner": "none"}, {"method": "sde", "steps": 4}),
+        ({"conditioner": "botan", "train_conditioner": False}, {"method": "euler", "steps": 4}),
+        ({"path": "variance-preserving"}, {"method": "dopri5", "tolerance": 1e-2}),
+    ],
+    ids=["none-sde", "botan-euler", "preserving-dopri5"],
+)
+def test_two_stages_train_in_batches_and_draw_with_every_solver(module, settings, solver):
+    module.batch_size = 2
+    task = make(module, prior="elastic-mobility", regression_epochs=1, **settings)
+    fit(task, module, epochs=2)
+    batch = module.batch([4, 5])
+    generator = torch.Generator().manual_seed(0)
+    shape = (batch.num_nodes, 3, 2)
+    white = lambda: torch.randn(shape, generator=generator)  # noqa: E731
+    fields, _ = task.draw(batch, torch.tensor([[0, 1, 2]] * 2), white, **solver)
+    assert torch.isfinite(fields).all()
+    assert fields.reshape(2, -1, 3, 2).mean(1).abs().max() < 1e-5
+    assert fields.norm(dim=-1).mean() > 0.01
+
+
+@pytest.mark.parametrize("conditioner", ["none", "equivariant"])
+def test_learning_rates_are_never_negative(module, conditioner):
+    task = make(module, conditioner=conditioner, regression_epochs=2)
+    trainer = fit(task, module, epochs=4)
+    schedule = trainer.lr_scheduler_configs[0].scheduler.lr_lambdas[0]
+    rates = [schedule(step) for step in range(12)]
+    assert min(rates) > 0
+
+
+def test_a_single_replica_has_no_mobility_to_fluctuate(tmp_path):
+    data = KADataModule(
+        str(write_dataset(tmp_path / "one.h5", replicas=2)), target="displacement", cutoff=1.6
+    )
+    data.setup()  # the last replica of row 0 is incomplete
+    with pytest.raises(ConfigError, match="2 replicas"):
+        make(data, prior="elastic-mobility", conditioner="none")._take_statistics(data)
+
+
+def test_mobility_needs_the_first_neighbours():
+    with pytest.raises(ConfigError, match="cutoff is 1.2"):
+        DisplacementTask([1.0], 2, 2, 1.2, prior="elastic-mobility", **SMALL)
+
+
 @pytest.mark.parametrize("path", ["linear", "trigonometric", "variance-preserving"])
 @pytest.mark.parametrize("method", ["heun2", "dopri5"])
 def test_untrained_generator_reproduces_its_prior(module, path, method):
