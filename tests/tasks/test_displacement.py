@@ -102,7 +102,7 @@ def test_a_single_replica_has_no_mobility_to_fluctuate(tmp_path):
 
 
 def test_mobility_needs_the_first_neighbours():
-    with pytest.raises(ConfigError, match="cutoff is 1.2"):
+    with pytest.raises(ConfigError, match=r"cutoff is 1\.2"):
         DisplacementTask([1.0], 2, 2, 1.2, prior="elastic-mobility", **SMALL)
 
 
