@@ -1,6 +1,6 @@
 """Ablation of the displacement generator on the validation split of ka2d-mini.
 
-    python experiments/002-ablation/run.py [--epochs 8] [--regression 6] [--only NAME ...]
+    python experiments/002-ablation/run.py [--epochs 6] [--regression 6] [--only NAME ...]
 
 Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number
 of flow epochs (80 steps of 6 fields each), sampled on the validation split (16 draws, seed 1, 16 function
@@ -64,7 +64,7 @@ def run(name: str, words: list[str], epochs: int, regression: int) -> dict:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=8, help="of the flow, for each variant")
+    parser.add_argument("--epochs", type=int, default=6, help="of the flow, for each variant")
     parser.add_argument("--regression", type=int, default=6, help="epochs of regression before them")
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     options = parser.parse_args()
