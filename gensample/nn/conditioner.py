@@ -66,11 +66,14 @@ class EquivariantConditioner(nn.Module):
     position (the centre of the cage, to which a particle returns) and, where ``descriptors`` is not zero,
     that many standardised invariants. Their linear regression, per species, is a buffer (``linear``,
     (S, D, 3 K)) to be filled before training; the network learns what it leaves. ``held_out`` (FOLDS, S, D,
-    3 K) is the same without each fold of the training configurations, for use on that fold.
+    3 K) is the same without each fold of the training configurations, for use on that fold. A regression of
+    single particles shrinks what all particles of a configuration share, although its mean over them is
+    nearly free of noise: ``collective`` (3 K,) times that mean is added back.
     """
 
     linear: Tensor
     held_out: Tensor
+    collective: Tensor
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class EquivariantConditioner(nn.Module):
         self.layers = nn.ModuleList(Interaction(width, vectors, 2 * RADIAL, 0) for _ in range(layers))
         self.head = MLP([width, width, 3 * outputs], nn.SiLU)
         self.register_buffer("linear", torch.zeros(num_species, descriptors, 3 * outputs))
+        self.register_buffer("collective", torch.zeros(3 * outputs))
         self.register_buffer("held_out", torch.zeros(FOLDS, num_species, descriptors, 3 * outputs))
         self.bond_head = MLP([2 * width + 2 * RADIAL, width, outputs], nn.SiLU)
 
@@ -108,21 +112,26 @@ class EquivariantConditioner(nn.Module):
         for layer in self.layers:
             scalars, vectors = layer(scalars, vectors, bonds)
         scalars, vectors = scalars.squeeze(1), vectors.squeeze(1)
-        propensity, spread, mobility = (self.head(scalars) + self._regression(data, held_out)).chunk(3, -1)
+        propensity, spread, mobility = (self.head(scalars) + self.regression(data, held_out)).chunk(3, -1)
         elongation = self._elongation(scalars, bonds)
         edges = scalars.new_zeros(len(bonds.source), 0)
         return Condition(scalars, vectors, edges, propensity, spread, mobility, elongation)
 
-    def _regression(self, data: Any, held_out: bool) -> Tensor | float:
+    def regression(self, data: Any, held_out: bool) -> Tensor:
+        """The linear part alone, (n, 3 K); zero without descriptors."""
         if self.encode is None:
-            return 0.0
+            zero: Tensor = data.edge_vector.new_zeros(())
+            return zero
         weights = self.linear.unsqueeze(0)
         fold = torch.zeros_like(data.batch)
         if held_out:
             weights, fold = self.held_out, (data.snapshot_id % FOLDS)[data.batch]
         each = torch.einsum("nd,fsdk->fsnk", data.descriptors, weights)
         nodes = torch.arange(len(fold), device=fold.device)
-        return each[fold, data.species, nodes]
+        own = each[fold, data.species, nodes]
+        shared = own.reshape(int(data.num_graphs), -1, own.shape[-1]).mean(1)
+        total: Tensor = own + self.collective * shared[data.batch]
+        return total
 
     def _encode(self, data: Any) -> tuple[Tensor, Tensor, Bonds]:
         distance = data.edge_vector.norm(dim=-1)

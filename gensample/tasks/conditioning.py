@@ -79,3 +79,19 @@ def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data
         conditioner.linear[a], without = ridge(inputs, outputs, folds)
         conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration
         conditioner.held_out[: len(without), a] = without
+    conditioner.collective.zero_()
+    conditioner.collective.copy_(_collective_gain(conditioner, targets, data, rows))
+
+
+def _collective_gain(
+    conditioner: EquivariantConditioner, targets: Targets, data: Any, rows: list[int]
+) -> Tensor:
+    """Slope of the measured on the predicted (held-out) means over configurations, less 1: what they lack."""
+    pairs = []
+    for row in rows:
+        batch = data.batch([row], fields=1)
+        predicted = conditioner.regression(batch, held_out=True)
+        pairs.append((predicted.mean(0), targets.standardise(batch).mean(0)))
+    predicted, measured = (torch.stack(values) for values in zip(*pairs, strict=True))
+    slope = (predicted * measured).sum(0) / predicted.square().sum(0).clamp(min=1e-12)
+    return slope - 1

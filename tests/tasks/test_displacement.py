@@ -191,15 +191,33 @@ def test_training_configurations_are_predicted_by_the_others(tmp_path):
     task = make(data, descriptors=data.num_descriptors)
     task._take_statistics(data)
     linear, held_out = task.conditioner.linear, task.conditioner.held_out
+    task.conditioner.collective.zero_()
     batch = data.batch([2])
-    mine = task.conditioner._regression(batch, held_out=True)
+    mine = task.conditioner.regression(batch, held_out=True)
     weights = held_out[2][batch.species]
     torch.testing.assert_close(mine, torch.einsum("nd,ndk->nk", batch.descriptors, weights))
-    usual = task.conditioner._regression(batch, held_out=False)
+    usual = task.conditioner.regression(batch, held_out=False)
     torch.testing.assert_close(usual, torch.einsum("nd,ndk->nk", batch.descriptors, linear[batch.species]))
     assert not torch.allclose(mine, usual)
     target = task.targets.standardise(batch)
     assert (usual - target).square().mean() < (mine - target).square().mean()
+
+
+def test_means_over_configurations_are_not_shrunk(tmp_path):
+    """The measured means have slope one against those predicted from the other folds."""
+    split = ["train"] * 7
+    path = write_dataset(tmp_path / "large.h5", size=120, box=10.5, split=split)
+    data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=True)
+    data.setup()
+    task = make(data, descriptors=data.num_descriptors)
+    task._take_statistics(data)
+    batches = [data.batch([row]) for row in range(7)]
+    predicted = torch.stack([task.conditioner.regression(b, held_out=True).mean(0) for b in batches])
+    measured = torch.stack([task.targets.standardise(b).mean(0) for b in batches])
+    slope = (predicted * measured).sum(0) / predicted.square().sum(0)
+    torch.testing.assert_close(slope, torch.ones(9), rtol=1e-3, atol=1e-3)
+    both = task.conditioner.regression(data.batch([0, 1]), held_out=True)
+    torch.testing.assert_close(both[:120], task.conditioner.regression(batches[0], held_out=True))
 
 
 def test_mobility_drawn_first_has_the_statistics_of_the_training_split(module):
