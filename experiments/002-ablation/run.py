@@ -1,11 +1,11 @@
 """Ablation of the displacement generator on the validation split of ka2d-mini.
 
-    python experiments/002-ablation/run.py [--epochs 6] [--regression 6] [--only NAME ...]
+    python experiments/002-ablation/run.py [--epochs 4] [--regression 4] [--only NAME ...]
 
 Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number
 of flow epochs (80 steps of 6 fields each), sampled on the validation split (16 draws, seed 1, 16 function
 evaluations a field in all) and compared there. Finished variants are not run again; results.json and table.md
-are written after each.
+are written after each, so that several processes can share the variants (``--only``).
 """
 
 import argparse
@@ -62,17 +62,23 @@ def run(name: str, words: list[str], epochs: int, regression: int) -> dict:
     return {"seconds": round(trained), "words": words, "lags": blocks(metrics, list(COLUMNS))}
 
 
+def read(path: Path) -> dict:
+    """Results so far."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=6, help="of the flow, for each variant")
-    parser.add_argument("--regression", type=int, default=6, help="epochs of regression before them")
+    parser.add_argument("--epochs", type=int, default=4, help="of the flow, for each variant")
+    parser.add_argument("--regression", type=int, default=4, help="epochs of regression before them")
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     options = parser.parse_args()
     path = HERE / "results.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
     for variant in options.only:
-        if variant not in found:
-            found[variant] = run(variant, VARIANTS[variant], options.epochs, options.regression)
-            path.write_text(json.dumps(found, indent=1))
-            rows = {(name,): result["lags"] for name, result in found.items()}
+        if variant not in read(path):
+            result = run(variant, VARIANTS[variant], options.epochs, options.regression)
+            found = read(path) | {variant: result}  # another process may have added its own meanwhile
+            ordered = {name: found[name] for name in VARIANTS if name in found}
+            path.write_text(json.dumps(ordered, indent=1))
+            rows = {(name,): result["lags"] for name, result in ordered.items()}
             (HERE / "table.md").write_text(table(["variant"], rows, COLUMNS))
