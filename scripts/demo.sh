@@ -6,11 +6,11 @@ set -euo pipefail
 
 out=${1:-demo}
 replicas=${REPLICAS:-32}
-# A fifth of the released models' training.
+# A tenth of the released models' training.
 botan_epochs=${BOTAN_EPOCHS:-14}
 edge_epochs=${EDGE_EPOCHS:-5}
 regression_epochs=${REGRESSION_EPOCHS:-8}
-flow_epochs=${FLOW_EPOCHS:-20}
+flow_epochs=${FLOW_EPOCHS:-16}
 # Two processes of one thread each do more on two cores than one of two threads, at this size.
 export OMP_NUM_THREADS=1
 mkdir -p "$out"

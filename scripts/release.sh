@@ -14,7 +14,7 @@ fit_botan() {
 }
 
 fit_flow() {
-  gensample fit --config configs/displacement/ka2d-mini-flow.yaml --out "$out/flow"
+  gensample fit --config configs/displacement/ka2d-mini-flow.yaml --out "$out/flow" --model.compile true
   sample=(gensample sample "$out/flow/checkpoints/last.ckpt" --data ka2d-mini --split test --replicas 32 --seed 1
     --out "$out/test.h5")
   "${sample[@]}" --shard 0/2 &

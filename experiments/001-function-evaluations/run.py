@@ -43,7 +43,7 @@ def run(model: str, evaluations: int) -> dict:
     method, steps = SOLVERS[evaluations]
     solver = ["--method", method, "--steps", str(steps)]
     folder = RUNS / str(evaluations)
-    metrics = sample_and_compare(model, "ka2d-mini", "val", folder, replicas=16, solver=solver)
+    metrics = sample_and_compare(model, "ka2d-mini", "val", folder, replicas=8, solver=solver)
     return {"method": method, "steps": steps, "lags": blocks(metrics, list(COLUMNS))}
 
 

@@ -3,7 +3,7 @@
     python experiments/002-ablation/run.py [--epochs 4] [--regression 4] [--only NAME ...]
 
 Each variant changes one setting of configs/displacement/ka2d-mini-flow.yaml, is trained for the same number
-of flow epochs (80 steps of 6 fields each), sampled on the validation split (16 draws, seed 1, 16 function
+of flow epochs (80 steps of 6 fields each), sampled on the validation split (8 draws, seed 1, 16 function
 evaluations a field in all) and compared there. Finished variants are not run again; results.json and table.md
 are written after each, so that several processes can share the variants (``--only``).
 """
@@ -58,7 +58,7 @@ def run(name: str, words: list[str], epochs: int, regression: int) -> dict:
     steps = "8" if name.startswith("prior") else "4"
     solver = ["--method", "midpoint", "--steps", steps]
     checkpoint = folder / "checkpoints" / "last.ckpt"
-    metrics = sample_and_compare(checkpoint, "ka2d-mini", "val", folder, replicas=16, solver=solver)
+    metrics = sample_and_compare(checkpoint, "ka2d-mini", "val", folder, replicas=8, solver=solver)
     return {"seconds": round(trained), "words": words, "lags": blocks(metrics, list(COLUMNS))}
 
 
