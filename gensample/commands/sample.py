@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replicas", type=int, default=32, help="fields per configuration and lag")
     parser.add_argument("--seed", type=int, default=0, help="of the ensemble")
     parser.add_argument("--method", default="midpoint", help="euler, midpoint, heun2, rk4, dopri5, or sde")
-    parser.add_argument("--steps", type=int, default=4, help="solver steps of each stage (fixed-step methods)")
+    parser.add_argument(
+        "--steps", type=int, default=4, help="solver steps of each stage (fixed-step methods)"
+    )
     parser.add_argument("--tolerance", type=float, default=1e-5, help="of adaptive methods")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument(

@@ -182,3 +182,12 @@ def test_other_data_are_standardised_as_the_training_data_were(tmp_path):
     trainer().test(task, other, verbose=False)
     for kept, used in zip(other.descriptor_statistics(), data.descriptor_statistics(), strict=True):
         assert torch.equal(kept, used)
+
+
+def test_warm_cosine_starts_small_and_ends_small(dataset):
+    task = small(lr=1.0, schedule="warm-cosine")
+    fitting = trainer(max_epochs=100, max_steps=1, limit_val_batches=0)
+    fitting.fit(task, KADataModule(dataset))
+    rate = fitting.lr_scheduler_configs[0].scheduler.lr_lambdas[0]
+    assert rate(0) == pytest.approx(0.01, rel=0.05)
+    assert rate(10**6) == pytest.approx(0.01)
