@@ -39,6 +39,23 @@ def blocks(metrics: dict, columns: Sequence[str], species: str = "A") -> dict:
     return found
 
 
+def without_curves(metrics: dict) -> dict:
+    """metrics.json with its numbers and pairs only."""
+    lags = []
+    for lag in metrics["lags"]:
+        species = {
+            name: {source: {k: v for k, v in block.items() if _short(v)} for source, block in of.items()}
+            for name, of in lag["species"].items()
+        }
+        lags.append({"time": lag["time"], "species": species})
+    return {"meta": metrics["meta"], "lags": lags}
+
+
+def _short(entry: dict) -> bool:
+    value = entry.get("value")
+    return not isinstance(value, list) or not any(isinstance(x, list) for x in value)
+
+
 def table(first: Sequence[str], rows: Mapping[tuple[str, ...], dict], columns: Mapping[str, str]) -> str:
     """Markdown: one line per row and lag; [simulation, generated] pairs as generated / simulation."""
     lines = ["| " + " | ".join([*first, "t", *columns.values()]) + " |"]
