@@ -28,7 +28,7 @@ def configuration(request, shared_data):
             torch.from_numpy(arrays["positions"] - arrays["initial_positions"]).float().unsqueeze(1)
         )
     record = structure_record(initial, None, BOX, 2.0, False)
-    record |= averages(displacements, initial, BOX, record["edge_index"])
+    record |= averages(displacements, initial, BOX, record)
     return request.param, collate([record], species, torch.tensor([4120.0]))
 
 
