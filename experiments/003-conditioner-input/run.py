@@ -1,6 +1,6 @@
 """Pearson of the conditioner alone on the validation split of ka2d-mini, by what it reads.
 
-    python experiments/003-conditioner-input/run.py [--epochs 16]
+    python experiments/003-conditioner-input/run.py [--epochs 8]
 
 Regression only, other settings those of configs/displacement/ka2d-mini-flow.yaml. results.json and table.md
 are written after each variant; what is there is not run again.
@@ -52,7 +52,7 @@ def table(results: dict) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=8)
     options = parser.parse_args()
     path = HERE / "results.json"
     found = json.loads(path.read_text()) if path.exists() else {}
