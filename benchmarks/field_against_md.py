@@ -34,6 +34,14 @@ from gensample.simulate.engine import find_engine
 from gensample.simulate.files import write_data
 from gensample.simulate.initial import maxwell_boltzmann
 
+# Run by LAMMPS at its end: the peak of the nearest parent process that is LAMMPS. (The peak that the system
+# reports of a finished child counts what Python held when it started it.)
+PEAK = """
+p=$PPID
+until grep -q lmp /proc/$p/comm; do p=$(cut -d' ' -f4 /proc/$p/stat); done
+grep VmHWM /proc/$p/status > peak.txt
+"""
+
 
 def generated(options: argparse.Namespace) -> dict:
     """Seconds and memory of one field, and what goes before: graph with descriptors, conditioner."""
@@ -104,11 +112,13 @@ def run_md(options: argparse.Namespace, config: SimulationConfig) -> tuple[float
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "replica-0.data"
         write_data(data, positions, store.species, mixture.num_species, box, velocities)
+        (Path(name) / "peak.sh").write_text(PEAK)
+        script = scripts.replica(config, mixture, 0, 1).removeprefix("clear\n") + "shell sh peak.sh\n"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        engine.run(scripts.replica(config, mixture, 0, 1).removeprefix("clear\n"), Path(name))
+        engine.run(script, Path(name))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, after.ru_maxrss / 2**20
+        peak = float((Path(name) / "peak.txt").read_text().split()[1]) / 2**20
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
 
 
 def main() -> None:
