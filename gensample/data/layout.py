@@ -26,6 +26,8 @@ ARRAYS = {
     "propensity": "CKN",
     "bond_breaking": "CKN",
     "source_configuration": "C",
+    "log_density": "C",
+    "log_density_variance": "C",
 }
 REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
 

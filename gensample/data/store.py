@@ -163,6 +163,16 @@ class Store:
         return self._optional("source_configuration")
 
     @property
+    def log_density(self) -> np.ndarray | None:
+        """For generated configurations: log density of the whole configuration under its model, (C,)."""
+        return self._optional("log_density")
+
+    @property
+    def log_density_variance(self) -> np.ndarray | None:
+        """Variance of the estimate ``log_density`` over probes, (C,); zero where it is exact."""
+        return self._optional("log_density_variance")
+
+    @property
     def num_configurations(self) -> int:
         """C."""
         return int(self._file["positions"].shape[0])
