@@ -17,6 +17,23 @@ def resample_weights(configurations: int, samples: int, generator: np.random.Gen
     return counts / configurations
 
 
+def resampled_sums(
+    table: Floats, samples: int, generator: np.random.Generator, chunk: int = 1 << 22
+) -> Floats:
+    """Sums over configurations of a table (C, F) in resamples with replacement: (samples, F).
+
+    The resamples are drawn in pieces of about ``chunk`` numbers, so that tens of thousands of
+    configurations need little memory; the number of columns does not change which are drawn.
+    """
+    count = len(table)
+    step = max(1, chunk // max(count, 1))
+    parts = [
+        resample_weights(count, min(step, samples - begin), generator) @ table * count
+        for begin in range(0, samples, step)
+    ]
+    return np.concatenate(parts)
+
+
 def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     """Percentile interval along the first axis (samples, ...); samples that are nan are left out.
 
