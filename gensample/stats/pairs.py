@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import get_mixture
-from gensample.physics.neighbors import neighbor_list
+from gensample.physics.neighbors import batched_neighbor_list, neighbor_list
 from gensample.stats.ensemble import Floats, Integers, as_array
+
+PAIRS_AT_ONCE = 2_000_000
+"""Ordered pairs looked at in one piece: a few hundred MB."""
 
 
 class Pairs(NamedTuple):
@@ -40,6 +44,43 @@ def largest_cutoff(box: Any, wanted: float) -> float:
     """``wanted``, or half the shortest edge where the box is smaller than that."""
     half = float(as_array(box).min()) / 2
     return min(wanted, half)
+
+
+class PairChunk(NamedTuple):
+    """Ordered pairs of some configurations, both directions, sorted by (configuration, i).
+
+    ``rows`` are the configurations in the whole set; of each pair: ``configuration`` within these rows,
+    particles ``i`` and ``j`` (P,), ``vector`` from i to j (P, d) and its length ``distance`` (P,).
+    """
+
+    rows: slice
+    configuration: Integers
+    i: Integers
+    j: Integers
+    vector: Floats
+    distance: Floats
+
+    @property
+    def size(self) -> int:
+        """Number of configurations."""
+        return int(self.rows.stop - self.rows.start)
+
+
+def pair_chunks(positions: Any, box: Any, reach: float) -> Iterator[PairChunk]:
+    """All ordered pairs nearer than ``reach`` of positions (C, N, d) in boxes (C, d), some C at a time.
+
+    Raises ConfigError when ``reach`` exceeds half an edge.
+    """
+    x, edges = (torch.from_numpy(as_array(v).copy()) for v in (positions, box))
+    count, n, d = x.shape
+    ball = np.pi ** (d / 2) / (1.0 if d == 2 else 0.75 * np.sqrt(np.pi)) * reach**d
+    expected = n * min(n, n * ball / float(edges.prod(-1).min()))
+    step = max(1, int(PAIRS_AT_ONCE / max(expected, 1.0)))
+    for begin in range(0, count, step):
+        rows = slice(begin, min(begin + step, count))
+        index, vectors = batched_neighbor_list(x[rows], edges[rows], reach)
+        owner, i = np.divmod(index[0].numpy(), n)
+        yield PairChunk(rows, owner, i, index[1].numpy() % n, vectors.numpy(), vectors.norm(dim=-1).numpy())
 
 
 class Neighbors(NamedTuple):

@@ -1,6 +1,7 @@
 """Static structure of configurations: partial g(r), partial S(q), closest pairs.
 
-``positions`` (C, N, d) or (N, d), ``box`` (C, d) or (d,), ``species`` (N,), lengths in sigma_AA.
+``positions`` (C, N, d) or (N, d), ``box`` (C, d) or (d,), ``species`` (N,), lengths in sigma_AA. Functions
+called ``..._table`` keep the configurations apart, so that means with any weights cost a product of matrices.
 """
 
 from __future__ import annotations
@@ -11,41 +12,72 @@ import numpy as np
 
 from gensample.errors import ConfigError
 from gensample.stats.dynamics import shell_volumes
-from gensample.stats.ensemble import Floats, as_array
-from gensample.stats.pairs import close_pairs, largest_cutoff
+from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.pairs import PairChunk, largest_cutoff, pair_chunks
 
 SpeciesPair = tuple[int, int]
+_MEMORY = 4_000_000
+"""Complex numbers in the largest intermediate array of the structure factor."""
 
 
-def _batches(positions: Any, box: Any) -> tuple[Floats, Floats]:
+def batches(positions: Any, box: Any) -> tuple[Floats, Floats]:
+    """Positions (C, N, d) and boxes (C, d) of one or more configurations."""
     x = as_array(positions)
     x = x[None] if x.ndim == 2 else x
     return x, np.broadcast_to(as_array(box), (len(x), x.shape[-1]))
 
 
-def _species_pairs(species: Any) -> list[SpeciesPair]:
+def species_pairs(species: Any) -> list[SpeciesPair]:
+    """Kinds of pairs (a, b) with a <= b of the species that occur."""
     kinds = [int(k) for k in np.unique(np.asarray(species))]
     return [(a, b) for a in kinds for b in kinds if a <= b]
 
 
-def pair_distribution(positions: Any, box: Any, species: Any, edges: Any) -> dict[SpeciesPair, Floats]:
+def pair_kinds(species: Any) -> Integers:
+    """Number of the pair (a, b) in `species_pairs`, for every a and b: (S, S), -1 for what does not occur."""
+    size = int(np.max(species)) + 1
+    table = np.full((size, size), -1, dtype=np.int64)
+    for k, (a, b) in enumerate(species_pairs(species)):
+        table[a, b] = table[b, a] = k
+    return table
+
+
+def pair_distribution(
+    positions: Any, box: Any, species: Any, edges: Any, weights: Any = None
+) -> dict[SpeciesPair, Floats]:
     """Partial g_ab(r) in bins of r, averaged over configurations: {(a, b): (bins,)} with a <= b.
 
     Pairs found over pairs expected in an ideal gas of the same numbers, N_a N_b v / V for a != b and
     N_a (N_a - 1) v / (2 V) for a = b with the exact shell volume v: an ideal gas gives 1 at any N.
-    Hansen and McDonald, Theory of Simple Liquids, sec. 2.5. ConfigError when edges reach beyond half the box.
+    Hansen and McDonald, Theory of Simple Liquids, sec. 2.5. weights: (C,) of the configurations, such as
+    `weights.normalised`, None for equal ones. ConfigError when edges reach beyond half the box.
     """
-    x, boxes = _batches(positions, box)
+    x, boxes = batches(positions, box)
     kinds, grid = np.asarray(species), as_array(edges)
-    shells = shell_volumes(grid, x.shape[-1])
-    found = {pair: np.zeros(len(grid) - 1) for pair in _species_pairs(kinds)}
-    for frame, lengths in zip(x, boxes, strict=True):
-        pairs = close_pairs(frame, lengths, float(grid[-1]))
-        low, high = np.minimum(kinds[pairs.i], kinds[pairs.j]), np.maximum(kinds[pairs.i], kinds[pairs.j])
-        for (a, b), total in found.items():
-            counts, _ = np.histogram(pairs.distance[(low == a) & (high == b)], bins=grid)
-            total += counts * np.prod(lengths) / (_pair_number(kinds, a, b) * shells)
-    return {pair: total / len(x) for pair, total in found.items()}
+    table = np.concatenate(
+        [
+            distribution_table(chunk, boxes[chunk.rows], kinds, grid)
+            for chunk in pair_chunks(x, boxes, float(grid[-1]))
+        ]
+    )
+    share = np.full(len(x), 1.0) if weights is None else as_array(weights)
+    mean = np.tensordot(share / share.sum(), table, axes=1)
+    return dict(zip(species_pairs(kinds), mean, strict=True))
+
+
+def distribution_table(chunk: PairChunk, boxes: Floats, kinds: Any, edges: Floats) -> Floats:
+    """g_ab(r) of each configuration of a chunk, boxes (c, d): (c, pairs, bins); see `pair_distribution`."""
+    pairs, bins = species_pairs(kinds), len(edges) - 1
+    once = chunk.i < chunk.j
+    owner, r = chunk.configuration[once], chunk.distance[once]
+    kind = pair_kinds(kinds)[kinds[chunk.i[once]], kinds[chunk.j[once]]]
+    which = np.searchsorted(edges, r, side="right") - 1
+    inside = (which >= 0) & (which < bins)
+    cell = ((owner * len(pairs) + kind) * bins + which)[inside]
+    counts = np.bincount(cell, minlength=chunk.size * len(pairs) * bins).reshape(chunk.size, len(pairs), bins)
+    numbers = np.array([_pair_number(kinds, a, b) for a, b in pairs])
+    ideal = numbers[:, None] * shell_volumes(edges, boxes.shape[-1])
+    return counts * boxes.prod(axis=-1)[:, None, None] / ideal
 
 
 def _pair_number(kinds: Any, a: int, b: int) -> float:
@@ -61,15 +93,21 @@ class StructureFactor(NamedTuple):
     total: Floats
 
 
+class StructureTable(NamedTuple):
+    """Sums over the wave vectors in each bin, one row a configuration.
+
+    ``vectors`` (C, bins) their number, ``modulus`` (C, bins) sum of |q|, ``partial`` (C, pairs, bins).
+    """
+
+    vectors: Floats
+    modulus: Floats
+    partial: Floats
+
+
 def wave_vectors(box: Any, q_max: float) -> Floats:
     """Wave vectors (Q, d) a periodic box allows, 2 pi n / L with 0 < |q| <= q_max, one of each +-q."""
     lengths = as_array(box)
-    limits = np.floor(q_max * lengths / (2 * np.pi)).astype(int)
-    if (limits < 1).all():
-        raise ConfigError(
-            f"no wave vector below q_max = {q_max:g} fits the box: "
-            f"raise q_max above {2 * np.pi / lengths.max():g}"
-        )
+    limits = _limits(lengths, q_max)
     ranges = [np.arange(-m, m + 1) for m in limits]
     n = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(lengths))
     # The first half of a symmetric grid, before the zero vector in its middle.
@@ -77,45 +115,87 @@ def wave_vectors(box: Any, q_max: float) -> Floats:
     return q[(q**2).sum(axis=1) <= q_max**2]
 
 
+def _limits(lengths: Floats, q_max: float) -> Integers:
+    """Largest |n| along each axis of a box (d,)."""
+    limits = np.floor(q_max * lengths / (2 * np.pi)).astype(np.int64)
+    if (limits < 1).all():
+        raise ConfigError(
+            f"no wave vector below q_max = {q_max:g} fits the box: "
+            f"raise q_max above {2 * np.pi / lengths.max():g}"
+        )
+    return limits
+
+
 def structure_factor(
-    positions: Any, box: Any, species: Any, q_max: float = 12.0, bins: int = 60, chunk: int = 2048
+    positions: Any, box: Any, species: Any, q_max: float = 12.0, bins: int = 60
 ) -> StructureFactor:
     """Partial structure factors on the allowed wave vectors, averaged in bins of |q| and over configurations.
 
     S_ab(q) = Re <rho_a(q) rho_b(-q)> / sqrt(N_a N_b), rho_a(q) = sum over a of exp(-i q.r); the total divides
     by N. Hansen and McDonald, Theory of Simple Liquids, sec. 4.1. nan in bins without a wave vector.
     """
-    x, boxes = _batches(positions, box)
     kinds = np.asarray(species)
-    edges = np.linspace(0, q_max, bins + 1)
-    pairs = _species_pairs(kinds)
-    sums = np.zeros((2 + len(pairs), bins))
-    for frame, lengths in zip(x, boxes, strict=True):
-        q = wave_vectors(lengths, q_max)
-        for begin in range(0, len(q), chunk):
-            sums += _structure_sums(frame, kinds, pairs, q[begin : begin + chunk], edges)
-    count = np.where(sums[0] > 0, sums[0], np.nan)
-    partial = {pair: sums[2 + k] / count for k, pair in enumerate(pairs)}
-    numbers = {a: int((kinds == a).sum()) for a, _ in pairs}
-    total = sum(
-        (partial[a, b] * (1 if a == b else 2) * np.sqrt(numbers[a] * numbers[b]) for a, b in pairs),
-        start=np.zeros(bins),
+    table = structure_table(positions, box, kinds, q_max, bins)
+    count = table.vectors.sum(axis=0)
+    count = np.where(count > 0, count, np.nan)
+    mean = table.partial.sum(axis=0) / count
+    pairs = species_pairs(kinds)
+    share = np.array(
+        [(1 if a == b else 2) * np.sqrt(np.mean(kinds == a) * np.mean(kinds == b)) for a, b in pairs]
     )
-    return StructureFactor(sums[1] / count, partial, total / len(kinds))
+    return StructureFactor(
+        table.modulus.sum(axis=0) / count, dict(zip(pairs, mean, strict=True)), share @ mean
+    )
 
 
-def _structure_sums(frame: Floats, kinds: Any, pairs: list[SpeciesPair], q: Floats, edges: Floats) -> Floats:
-    modulus = np.sqrt((q**2).sum(axis=1))
-    which = np.clip(np.searchsorted(edges, modulus, side="right") - 1, 0, len(edges) - 2)
-    density = {}
-    for a in {k for pair in pairs for k in pair}:
-        phase = q @ frame[kinds == a].T
-        density[a] = (np.cos(phase).sum(axis=1) - 1j * np.sin(phase).sum(axis=1)) / np.sqrt(
-            (kinds == a).sum()
-        )
-    products = [(density[a] * density[b].conj()).real for a, b in pairs]
-    rows = [np.ones_like(modulus), modulus, *products]
-    return np.stack([np.bincount(which, row, len(edges) - 1) for row in rows])
+def structure_table(positions: Any, box: Any, species: Any, q_max: float, bins: int) -> StructureTable:
+    """S_ab summed over the wave vectors of each bin, for each configuration; see `structure_factor`.
+
+    exp(-i q.r) is a product over the axes, so that the sum over particles is a product of matrices.
+    """
+    x, boxes = batches(positions, box)
+    kinds = np.asarray(species)
+    limits = _limits(boxes.max(axis=0), q_max)
+    step = max(1, int(_MEMORY / (x.shape[1] * np.prod(2.0 * limits[:-1] + 1))))
+    parts = [
+        _structure_sums(x[k : k + step], boxes[k : k + step], kinds, limits, np.linspace(0, q_max, bins + 1))
+        for k in range(0, len(x), step)
+    ]
+    return StructureTable(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _structure_sums(
+    x: Floats, boxes: Floats, kinds: Any, limits: Integers, edges: Floats
+) -> tuple[Floats, Floats, Floats]:
+    # Half of the vectors +-q will do: n along the first axis up to 0, and the first half of that grid.
+    numbers = [np.arange(-limits[0], 1), *(np.arange(-m, m + 1) for m in limits[1:])]
+    half = int(np.prod(2 * limits + 1)) // 2
+    n = np.stack(np.meshgrid(*numbers, indexing="ij"), axis=-1).reshape(-1, len(limits))[:half]
+    modulus = np.sqrt((((2 * np.pi / boxes[:, None]) * n) ** 2).sum(axis=-1))
+    bins = len(edges) - 1
+    which = np.clip(np.searchsorted(edges, modulus, side="right") - 1, 0, bins - 1)
+    cell = which + bins * np.arange(len(x))[:, None]
+    kept = modulus <= edges[-1]
+
+    def binned(values: Floats) -> Floats:
+        return as_array(np.bincount(cell[kept], values[kept], len(x) * bins)).reshape(len(x), bins)
+
+    phase = 2 * np.pi * x / boxes[:, None]
+    density = {
+        int(a): _density(phase[:, kinds == a], numbers)[:, :half] / np.sqrt((kinds == a).sum())
+        for a in np.unique(kinds)
+    }
+    products = [binned((density[a] * density[b].conj()).real) for a, b in species_pairs(kinds)]
+    return binned(np.ones_like(modulus)), binned(modulus), np.stack(products, axis=1)
+
+
+def _density(phase: Floats, numbers: list[Integers]) -> Any:
+    """rho(n) = sum over particles of exp(-i n.phase) on the grid of ``numbers``, (c, N, d) to (c, grid)."""
+    waves = [np.exp(-1j * phase[..., k, None] * n) for k, n in enumerate(numbers)]
+    product = waves[0]
+    for wave in waves[1:-1]:
+        product = (product[..., None] * wave[:, :, None]).reshape(*product.shape[:2], -1)
+    return (product.swapaxes(1, 2) @ waves[-1]).reshape(len(phase), -1)
 
 
 def closest_pairs(positions: Any, box: Any, species: Any, search: float = 2.0) -> dict[SpeciesPair, Floats]:
@@ -123,12 +203,17 @@ def closest_pairs(positions: Any, box: Any, species: Any, search: float = 2.0) -
 
     Overlapping cores show here long before they show in g(r).
     """
-    x, boxes = _batches(positions, box)
+    x, boxes = batches(positions, box)
     kinds = np.asarray(species)
-    least = {pair: np.full(len(x), np.inf) for pair in _species_pairs(kinds)}
-    for c, (frame, lengths) in enumerate(zip(x, boxes, strict=True)):
-        pairs = close_pairs(frame, lengths, largest_cutoff(lengths, search))
-        low, high = np.minimum(kinds[pairs.i], kinds[pairs.j]), np.maximum(kinds[pairs.i], kinds[pairs.j])
-        for (a, b), values in least.items():
-            values[c] = pairs.distance[(low == a) & (high == b)].min(initial=np.inf)
-    return least
+    reach = largest_cutoff(boxes, search)
+    table = np.concatenate([closest_table(chunk, kinds) for chunk in pair_chunks(x, boxes, reach)])
+    return dict(zip(species_pairs(kinds), table.T, strict=True))
+
+
+def closest_table(chunk: PairChunk, kinds: Any) -> Floats:
+    """Smallest distance of each kind of pair in each configuration of a chunk: (c, pairs), inf for none."""
+    pairs = species_pairs(kinds)
+    least = np.full(chunk.size * len(pairs), np.inf)
+    kind = pair_kinds(kinds)[kinds[chunk.i], kinds[chunk.j]]
+    np.minimum.at(least, chunk.configuration * len(pairs) + kind, chunk.distance)
+    return least.reshape(chunk.size, len(pairs))

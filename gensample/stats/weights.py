@@ -110,19 +110,49 @@ def effective_sample_size(log_w: Any) -> EffectiveSize:
     return EffectiveSize(count, size, size / count, float(w.max()), spread, missing, count >= ENOUGH_SAMPLES)
 
 
-def reweighted_mean(
-    values: Any, log_w: Any, generator: np.random.Generator, bootstrap: int = 1000
-) -> Estimate:
-    """Self-normalised mean sum w x / sum w of values (C,), with a 95 % bootstrap interval over
-    configurations.
+def resampled_means(
+    values: Any, generator: np.random.Generator, log_w: Any = None, bootstrap: int = 1000
+) -> Floats:
+    """Self-normalised means of values (C,) in bootstrap resamples of the configurations, (bootstrap,)."""
+    w, x = _usable(values, log_w)
+    sums = resampled_sums(np.stack([w, w * x], axis=1), bootstrap, generator)
+    return _ratio(sums[:, 1], sums[:, 0])
 
-    Owen, Monte Carlo Theory, Methods and Examples (2013), ch. 9.2. The interval knows the weights that were
-    drawn and no larger ones: it is too narrow when the effective size is small.
+
+def reweighted_mean(
+    values: Any, generator: np.random.Generator, log_w: Any = None, bootstrap: int = 1000
+) -> Estimate:
+    """Mean sum w x / sum w of values (C,), with a 95 % bootstrap interval over configurations.
+
+    log_w (C,): log weights, None for equal ones. Self-normalised importance sampling: Owen, Monte Carlo
+    Theory, Methods and Examples (2013), ch. 9.2. The interval knows the weights that were drawn and no
+    larger ones: it is too narrow when the effective size is small. No interval for a single configuration.
     """
-    w, x = _usable(values, normalised(log_w))
-    table = np.stack([w, w * x], axis=1)
-    sums = resampled_sums(table, bootstrap, generator)
-    return _estimate(table.sum(axis=0)[None], sums, lambda s: s[:, 1] / s[:, 0])
+    w, x = _usable(values, log_w)
+    return _estimate(float(w @ x), resampled_means(values, generator, log_w, bootstrap), len(x))
+
+
+def reweighted_variance(
+    values: Any, generator: np.random.Generator, log_w: Any = None, bootstrap: int = 1000
+) -> Estimate:
+    """Unbiased variance of values (C,), weighted or not, with a 95 % bootstrap interval over configurations.
+
+    sum w (x - m)^2 / (1 - sum w^2) with normalised w: the usual one, with C - 1, when all weights are
+    equal. nan where one configuration has all the weight.
+    """
+    w, x = _usable(values, log_w)
+    x = x - w @ x  # centred, so that the second moment keeps its digits
+    table = np.stack([w, w**2, w * x, w * x**2], axis=1)
+    whole = _variance(table.sum(axis=0, keepdims=True))[0]
+    return _estimate(float(whole), _variance(resampled_sums(table, bootstrap, generator)), len(x))
+
+
+def _variance(sums: Floats) -> Floats:
+    """Variances from sums (samples, 4) of w, w^2, w x and w x^2."""
+    first, square, one, two = sums.T
+    freedom = 1 - _ratio(square, first**2)
+    mean = _ratio(one, first)
+    return _ratio(_ratio(two, first) - mean**2, np.where(freedom > 1e-12, freedom, np.nan))
 
 
 def heat_capacity(
@@ -136,37 +166,33 @@ def heat_capacity(
 ) -> HeatCapacity:
     """Heat capacity per particle at constant volume from energy fluctuations, with bootstrap intervals.
 
-    c_V = d/2 + N Var(e)/T^2 with e = U/N (C,): the first, kinetic, term is exact for classical particles
-    and is not sampled, the second is the excess part (Allen and Tildesley, Computer Simulation of Liquids
-    (2017), sec. 2.5). log_w (C,) reweights; the variance then is sum w (e - m)^2 / (1 - sum w^2) with
-    normalised w, which is the usual one with C - 1 when all weights are equal.
+    c_V = d/2 + N Var(e)/T^2 with e = U/N (C,), the energy per particle: the first, kinetic, term is exact for
+    classical particles and is not sampled, the second is the excess part (Allen and Tildesley, Computer
+    Simulation of Liquids (2017), sec. 2.5). log_w (C,) reweights.
     """
-    e = as_array(energy)
-    uniform = np.full(e.shape, 1 / max(e.size, 1))
-    w, e = _usable(e, uniform if log_w is None else normalised(log_w))
-    e = e - w @ e  # centred, so that the second moment keeps its digits
-    table = np.stack([w, w**2, w * e, w * e**2], axis=1)
     factor = particles / temperature**2
-
-    def excess(sums: Floats) -> Floats:
-        first, square, one, two = sums.T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            freedom = np.where(first**2 - square > 1e-12 * first**2, 1 - square / first**2, np.nan)
-            return factor * (two / first - (one / first) ** 2) / freedom
-
-    found = _estimate(table.sum(axis=0, keepdims=True), resampled_sums(table, bootstrap, generator), excess)
-    return HeatCapacity(found, Estimate(*(x + dimension / 2 for x in found)))
+    excess = Estimate(*(factor * x for x in reweighted_variance(energy, generator, log_w, bootstrap)))
+    return HeatCapacity(excess, Estimate(*(x + dimension / 2 for x in excess)))
 
 
-def _usable(values: Any, weights: Floats) -> tuple[Floats, Floats]:
-    """Weights and values, the latter zero where their weight is: an infinite energy must not make 0 * inf."""
+def _usable(values: Any, log_w: Any) -> tuple[Floats, Floats]:
+    """Normalised weights and values, these zero where the weight is: 0 times an infinite energy must be 0."""
     x = as_array(values)
-    if x.shape != weights.shape:
-        raise DataError(f"values must have one entry a weight, {weights.shape}, got {x.shape}")
-    return weights, np.where(weights > 0, x, 0.0)
+    w = normalised(np.zeros(x.shape) if log_w is None else log_w)
+    if x.shape != w.shape:
+        raise DataError(f"values must have one entry a weight, {w.shape}, got {x.shape}")
+    return w, np.where(w > 0, x, 0.0)
 
 
-def _estimate(whole: Floats, resampled: Floats, statistic: Any) -> Estimate:
-    """The statistic of the sums (1, F), and its interval from resampled sums (samples, F)."""
-    low, high = percentile_interval(statistic(resampled))
-    return Estimate(float(statistic(whole)[0]), float(low), float(high))
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Quotient, nan where the denominator is not positive: resamples that drew no weight at all."""
+    with np.errstate(invalid="ignore"):
+        ratio: Floats = above / np.where(below > 0, below, np.nan)
+    return ratio
+
+
+def _estimate(value: float, resampled: Floats, configurations: int) -> Estimate:
+    if configurations < 2:
+        return Estimate(value)
+    low, high = percentile_interval(resampled)
+    return Estimate(value, float(low), float(high))

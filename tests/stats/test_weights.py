@@ -68,7 +68,7 @@ def test_gaussian_proposals_are_reweighted_to_the_target():
     """<U> = d T / 2 with an interval that has it, while the proposal has d s^2 / 2."""
     _, energy, log_p = harmonic(20_000, 1.3)
     logs = weights.log_weights(energy, 1.0, log_p + 123.0)
-    found = weights.reweighted_mean(energy, logs, rng(1), 200)
+    found = weights.reweighted_mean(energy, rng(1), logs, 200)
     assert found.low < 1.5 < found.high
     assert found.value == pytest.approx(1.5, abs=0.05)
     assert energy.mean() == pytest.approx(1.5 * 1.69, rel=0.02)
@@ -86,10 +86,10 @@ def test_noise_of_the_density_is_corrected_to_second_order():
     _, energy, log_p = harmonic(100_000, 1.0, seed=2)
     variance = np.where(energy > 1.5, 1.0, 0.0)
     noisy = log_p + np.sqrt(variance) * rng(3).normal(size=len(energy))
-    naive = weights.reweighted_mean(energy, weights.log_weights(energy, 1.0, noisy), rng(), 2).value
+    naive = weights.reweighted_mean(energy, rng(), weights.log_weights(energy, 1.0, noisy), 2).value
     corrected = weights.log_weights(energy, 1.0, noisy, variance)
     assert naive > 1.65
-    assert weights.reweighted_mean(energy, corrected, rng(), 2).value == pytest.approx(1.5, abs=0.03)
+    assert weights.reweighted_mean(energy, rng(), corrected, 2).value == pytest.approx(1.5, abs=0.03)
 
 
 def test_heat_capacity_of_a_harmonic_solid():
@@ -120,6 +120,14 @@ def test_a_single_effective_sample_has_no_heat_capacity():
     assert np.isnan(found.excess.value)
 
 
+def test_variance_is_unbiased_and_one_configuration_has_no_interval():
+    x = np.array([1.0, 2.0, 4.0])
+    assert weights.reweighted_variance(x, rng(), bootstrap=5).value == pytest.approx(x.var(ddof=1))
+    found = weights.reweighted_mean([3.0], rng(), bootstrap=5)
+    assert found.value == 3
+    assert np.isnan(found.low)
+
+
 def test_the_ideal_gas_has_weights_of_one_and_no_excess():
     """U = 0 and the uniform density -N log V: nothing to correct."""
     log_p = np.full(1000, -44 * np.log(36.7))
@@ -131,7 +139,7 @@ def test_the_ideal_gas_has_weights_of_one_and_no_excess():
 def test_an_infinite_energy_has_no_weight_and_spoils_no_mean():
     energy = np.array([1.0, np.inf, 3.0])
     logs = weights.log_weights(energy, 1e6, np.zeros(3))
-    assert weights.reweighted_mean(energy, logs, rng(), 5).value == pytest.approx(2.0, abs=1e-5)
+    assert weights.reweighted_mean(energy, rng(), logs, 5).value == pytest.approx(2.0, abs=1e-5)
     assert weights.effective_sample_size(logs).not_finite == 1
 
 
@@ -141,7 +149,7 @@ def test_shapes_must_agree():
     with pytest.raises(DataError, match="positive"):
         weights.log_weights(np.zeros(3), 0.0, np.zeros(3))
     with pytest.raises(DataError, match="one entry"):
-        weights.reweighted_mean(np.zeros(3), np.zeros(2), rng())
+        weights.reweighted_mean(np.zeros(3), rng(), np.zeros(2))
 
 
 def test_resampled_sums_are_sums_over_drawn_rows_however_they_are_cut():
