@@ -14,6 +14,9 @@ from gensample.stats.ensemble import Floats
 from gensample.stats.halves import Distance, split_weights, splits
 
 
+Singles = NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class Profile:
     """L functions on a grid, one row a configuration; their mean is the ratio of two means.
@@ -26,8 +29,8 @@ class Profile:
     labels: tuple[str, ...]
     composition: Floats
     x: Floats
-    value: NDArray[np.float32]
-    norm: NDArray[np.float32]
+    value: Singles
+    norm: Singles
 
     def mean(self, weights: Floats) -> Floats:
         """Means (W, L, B) with weights (W, C); nan where the norm is zero."""

@@ -1,0 +1,171 @@
+"""Compare two sets of configurations of one mixture at one temperature; nothing is paired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from gensample.errors import DataError
+from gensample.physics.mixtures import Mixture
+from gensample.physics.potentials import energy
+from gensample.seeding import numpy_generator
+from gensample.stats import configuration_curves as curves
+from gensample.stats import weights
+from gensample.stats.configuration_quantities import Quantities, Side
+from gensample.stats.configuration_tables import Tables, common_edges, tables
+from gensample.stats.ensemble import Floats, Integers, as_array
+
+ATOMS_AT_ONCE = 20_000
+"""Particles whose energies are computed in one piece."""
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """C configurations of N particles in d dimensions at one temperature, and what is known of each.
+
+    ``positions`` (C, N, d), ``box`` (C, d), ``species`` (N,) from 0; optional: ``inherent_energy`` (C,) per
+    particle; ``log_density`` (C,) of the labelled configuration under its model, with the variance of its
+    estimate in ``log_density_variance`` (C,); ``propensity`` (C', N, K) of some of the configurations at
+    the lag times ``times`` (K,).
+
+    Raises DataError where shapes disagree.
+    """
+
+    positions: Floats
+    box: Floats
+    species: Integers
+    inherent_energy: Floats | None = None
+    log_density: Floats | None = None
+    log_density_variance: Floats | None = None
+    propensity: Floats | None = None
+    times: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        count, n, d = self.positions.shape
+        if self.box.shape != (count, d) or self.species.shape != (n,) or count == 0:
+            raise DataError(
+                f"configurations need positions (C, N, d), box (C, d) and species (N,) with C >= 1, got "
+                f"{self.positions.shape}, {self.box.shape} and {self.species.shape}"
+            )
+        for name in ("inherent_energy", "log_density", "log_density_variance"):
+            value = getattr(self, name)
+            if value is not None and value.shape != (count,):
+                raise DataError(f"{name} must have shape ({count},), got {value.shape}")
+
+    @property
+    def size(self) -> int:
+        """C."""
+        return len(self.positions)
+
+    @property
+    def num_particles(self) -> int:
+        """N."""
+        return int(self.positions.shape[1])
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return int(self.positions.shape[2])
+
+
+class Result(NamedTuple):
+    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows, see `configuration_curves`."""
+
+    metrics: dict[str, Any]
+    curves: curves.Curves
+
+
+def compare_configurations(
+    simulated: Configurations,
+    generated: Configurations,
+    *,
+    mixture: Mixture,
+    temperature: float,
+    truncation: str | None = None,
+    seed: int,
+    bootstrap: int = 1000,
+    progress: Callable[[str], None] | None = None,
+) -> Result:
+    """All metrics of docs/statistics.md, section "Generated configurations", at one temperature.
+
+    The two sets share mixture and temperature; numbers of configurations and of particles may differ.
+    ``truncation`` overrides the mixture's; ``seed`` decides splits and resamples; ``bootstrap`` resamples
+    of the configurations; ``progress`` is called with a line before each part.
+
+    Raises DataError where the sets do not fit the mixture or each other, ConfigError for a box too small.
+    """
+    tell = progress or (lambda line: None)
+    _check(simulated, generated, mixture)
+    edges = common_edges(simulated.box, generated.box)
+
+    def reduced(name: str, of: Configurations) -> Side:
+        tell(f"T = {temperature:g}, {name}: energies")
+        per_particle = potential_energies(of, mixture, truncation) / of.num_particles
+        tell(f"T = {temperature:g}, {name}: pairs, neighbours, structure factor")
+        found = tables(of.positions, of.box, of.species, as_array(mixture.sigma), edges)
+        return _side(of, per_particle, found, temperature)
+
+    ours, theirs = reduced("simulated", simulated), reduced("generated", generated)
+    tell(f"T = {temperature:g}: intervals and distances")
+    quantities = Quantities(ours, theirs, temperature, numpy_generator(seed), bootstrap)
+    metrics = {
+        "temperature": temperature,
+        "configurations": {"simulated": simulated.size, "generated": generated.size},
+        "particles": {"simulated": simulated.num_particles, "generated": generated.num_particles},
+        "compared": quantities.part,
+        "quantities": quantities.all(),
+        "weights": quantities.weights(),
+    }
+    return Result(metrics, curves.all_curves(ours, theirs, temperature, numpy_generator(seed, 1), bootstrap))
+
+
+def _check(simulated: Configurations, generated: Configurations, mixture: Mixture) -> None:
+    ours, theirs = (np.unique(c.species).tolist() for c in (simulated, generated))
+    if ours != theirs or ours != list(range(mixture.num_species)):
+        raise DataError(
+            f"both sets must hold the species {list(range(mixture.num_species))} of {mixture.name}, "
+            f"got {ours} and {theirs}"
+        )
+    share = [np.bincount(c.species) / c.num_particles for c in (simulated, generated)]
+    # N particles realise a composition to within one of each species.
+    if np.abs(share[0] - share[1]).max() > 1 / min(simulated.num_particles, generated.num_particles):
+        raise DataError(
+            f"the two sets have different compositions, {share[0].round(3).tolist()} and "
+            f"{share[1].round(3).tolist()}; compare configurations of one mixture"
+        )
+
+
+def potential_energies(of: Configurations, mixture: Mixture, truncation: str | None = None) -> Floats:
+    """Total potential energy of each configuration, (C,), infinite where particles coincide."""
+    kinds = torch.from_numpy(of.species.astype(np.int64))
+    step = max(1, ATOMS_AT_ONCE // of.num_particles)
+    parts = []
+    for k in range(0, of.size, step):
+        x, box = (torch.from_numpy(as_array(v[k : k + step]).copy()) for v in (of.positions, of.box))
+        parts.append(energy(x, kinds, box, mixture, truncation).sum(-1))
+    total = torch.cat(parts).numpy()
+    # At a distance of zero both terms of the potential are infinite and their difference is not a number.
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def _side(of: Configurations, per_particle: Floats, found: Tables, temperature: float) -> Side:
+    logs = None
+    if of.log_density is not None:
+        logs = weights.log_weights(
+            per_particle * of.num_particles, temperature, of.log_density, of.log_density_variance
+        )
+    return Side(
+        energy=per_particle,
+        inherent_energy=of.inherent_energy,
+        log_weights=logs,
+        tables=found,
+        species=of.species,
+        box=of.box,
+        propensity=of.propensity,
+        times=of.times,
+        dimension=of.dimension,
+    )
