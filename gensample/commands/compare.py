@@ -1,4 +1,4 @@
-"""``gensample compare``: judge generated against simulated isoconfigurational ensembles."""
+"""``gensample compare``: judge generated against simulated ensembles of displacements, or configurations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("simulated", metavar="SIM.h5", help="simulated dataset: a file or an embedded name")
-    parser.add_argument("generated", metavar="GEN.h5", help="ensembles written by `gensample sample`")
+    parser.add_argument(
+        "generated", metavar="GEN.h5", help="ensembles or configurations written by `gensample sample`"
+    )
     parser.add_argument("--out", required=True, metavar="REPORT/", help="folder of the report")
     parser.add_argument(
         "--split", default="all", help="configurations to compare: train, val, test or all (default)"
@@ -25,7 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lags", type=float, nargs="+", metavar="T", help="lag times to compare (default: all in common)"
     )
     parser.add_argument(
-        "--temperature", type=float, metavar="T", help="which temperature, where SIM.h5 has several"
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="which temperature, where SIM.h5 has several (default for configurations: all in common)",
+    )
+    parser.add_argument(
+        "--predictor",
+        metavar="MODEL",
+        help="for configurations: compare the propensities that this model predicts for both sets",
     )
     parser.add_argument(
         "--bootstrap", type=int, default=1000, metavar="N", help="bootstrap resamples (default 1000)"
@@ -42,6 +52,21 @@ def run(args: argparse.Namespace) -> None:
         DataError: the two files do not hold the same configurations, or lack what a comparison needs.
         ConfigError: the lags, the split or the output folder cannot be used.
     """
+    from gensample.commands import compare_configurations
+    from gensample.data.store import Store
+    from gensample.report.write import check_target
+
+    _check(args)
+    check_target(args.out)
+    with Store.open(args.generated) as gen:
+        of_configurations = compare_configurations.holds_configurations(gen)
+    if of_configurations:
+        compare_configurations.run(args)
+    else:
+        _run_ensembles(args)
+
+
+def _run_ensembles(args: argparse.Namespace) -> None:
     from rich.console import Console
 
     from gensample.data.store import Store
@@ -50,11 +75,11 @@ def run(args: argparse.Namespace) -> None:
     from gensample.report.pairing import choose, common_lags
     from gensample.report.provenance import describe
     from gensample.report.tables import to_text
-    from gensample.report.write import check_target, plain, write_report
+    from gensample.report.write import plain, write_report
     from gensample.stats.compare import compare
 
-    _check(args)
-    check_target(args.out)
+    if args.predictor is not None:
+        raise ConfigError(f"{args.generated} holds displacements; --predictor is for configurations alone")
     with Store.open(args.simulated) as sim, Store.open(args.generated) as gen:
         pairs = choose(sim, gen, args.split, args.temperature)
         lags = common_lags(sim, gen, args.lags)

@@ -13,6 +13,9 @@ from gensample.report.tables import aim_words, glance_html, symbol_html, to_html
 FEW = 10  # configurations below which a bootstrap interval is only indicative
 
 
+TRUST = "How far to trust this"
+
+
 class Picture(NamedTuple):
     """A figure ready for the page: name of its files, title, one sentence on how to read it, SVG."""
 
@@ -27,21 +30,29 @@ def render(metrics: Metrics, pictures: Sequence[Picture], curves: Iterable[str])
     sections = (
         ("compared", "What was compared", _facts(metrics)),
         ("glance", "At a glance", _glance(metrics)),
-        ("figures", "Figures", "\n".join(_figure(p) for p in pictures)),
+        ("figures", "Figures", "\n".join(figure_html(p) for p in pictures)),
         ("tables", "All numbers", _tables(metrics)),
         ("words", "What the rows mean", _definitions()),
-        ("notes", "How far to trust this", _notes(metrics)),
-        ("files", "Files", _files(curves)),
+        ("notes", TRUST, _notes(metrics)),
+        ("files", "Files", file_links(curves)),
     )
-    links = " ".join(f'<a href="#{anchor}">{title}</a>' for anchor, title, _ in sections)
-    body = "\n".join(f'<section id="{a}"><h2>{title}</h2>\n{text}\n</section>' for a, title, text in sections)
+    return assemble(_title(metrics.meta), _lead(metrics.meta), sections, metrics.meta)
+
+
+def assemble(title: str, lead: str, sections: Iterable[tuple[str, str, str]], meta: Mapping[str, Any]) -> str:
+    """The page of ``sections``, (anchor, heading, HTML) each; headings and lead are plain text."""
+    sections = list(sections)
+    links = " ".join(f'<a href="#{anchor}">{heading}</a>' for anchor, heading, _ in sections)
+    body = "\n".join(
+        f'<section id="{anchor}"><h2>{heading}</h2>\n{text}\n</section>' for anchor, heading, text in sections
+    )
     return _PAGE.format(
         style=files("gensample.report").joinpath("page.css").read_text(),
-        title=escape(_title(metrics.meta)),
-        lead=escape(_lead(metrics.meta)),
+        title=escape(title),
+        lead=escape(lead),
         links=links,
         body=body,
-        footer=escape(f"gensample {metrics.meta.get('gensample', '')}, {metrics.meta.get('created', '')}"),
+        footer=escape(f"gensample {meta.get('gensample', '')}, {meta.get('created', '')}"),
     )
 
 
@@ -96,31 +107,33 @@ def _facts(metrics: Metrics) -> str:
         else None,
     }
     return (
-        _list("Both ensembles", common)
-        + _list("Simulation", {k: v for k, v in sim.items() if k not in _SHOWN_ABOVE})
-        + _list("Generated", {k: v for k, v in gen.items() if k not in _SHOWN_ABOVE})
+        fact_list("Both ensembles", common)
+        + fact_list("Simulation", {k: v for k, v in sim.items() if k not in _SHOWN_ABOVE})
+        + fact_list("Generated", {k: v for k, v in gen.items() if k not in _SHOWN_ABOVE})
     )
 
 
 _SHOWN_ABOVE = ("name", "mixture", "particles", "temperature", "density", "truncation")
 
 
-def _list(title: str, facts: Mapping[str, Any]) -> str:
+def fact_list(title: str, facts: Mapping[str, Any]) -> str:
+    """A heading and one line for each fact that is known; nothing when none is."""
     lines = "".join(
-        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_words(value))}</dd></div>"
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(words(value))}</dd></div>"
         for name, value in facts.items()
         if value not in (None, "", [])
     )
     return f'<h3>{title}</h3>\n<dl class="facts">{lines}</dl>\n' if lines else ""
 
 
-def _words(value: Any) -> str:
+def words(value: Any) -> str:
+    """A fact in plain text."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_words(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {words(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_words(v) for v in value)
+        return ", ".join(words(v) for v in value)
     return str(value)
 
 
@@ -139,7 +152,8 @@ def _glance(metrics: Metrics) -> str:
     )
 
 
-def _figure(picture: Picture) -> str:
+def figure_html(picture: Picture) -> str:
+    """The picture with its caption, embedded."""
     data = base64.b64encode(picture.svg).decode()
     return (
         f'<figure id="{picture.name}"><img alt="{escape(picture.title)}" '
@@ -186,7 +200,7 @@ def _definitions() -> str:
 
 def _notes(metrics: Metrics) -> str:
     meta = metrics.meta
-    replicas = [_words(meta.get(side, {}).get("replicas", "?")) for side in ("simulated", "generated")]
+    replicas = [words(meta.get(side, {}).get("replicas", "?")) for side in ("simulated", "generated")]
     notes = (
         _note_on_configurations(meta),
         _NOTE_ON_REPLICAS.format(*replicas),
@@ -233,7 +247,8 @@ def _note_on_configurations(meta: Mapping[str, Any]) -> str:
     return text + few if count < FEW else text
 
 
-def _files(curves: Iterable[str]) -> str:
+def file_links(curves: Iterable[str]) -> str:
+    """Links to metrics.json and the CSV files."""
     links = [("metrics.json", "metrics.json"), *((path, path) for path in curves)]
     items = "".join(
         f'<li><a href="{escape(path, quote=True)}">{escape(text)}</a></li>' for path, text in links

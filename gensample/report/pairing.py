@@ -85,6 +85,36 @@ def choose(sim: Store, gen: Store, split: str, temperature: float | None) -> lis
     return pairs
 
 
+def common_temperatures(
+    sim: Store, gen: Store, split: str, wanted: float | None
+) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """(T, rows of ``sim`` in the split, rows of ``gen``) at each common temperature, or at ``wanted`` alone.
+
+    Raises:
+        DataError: the files hold other mixtures, or share no temperature.
+        ConfigError: ``wanted`` is not in both.
+    """
+    for name in ("mixture", "truncation", "dimension"):
+        ours, theirs = getattr(sim, name), getattr(gen, name)
+        if ours != theirs:
+            raise DataError(
+                f"{sim.path} has {name} {ours}, {gen.path} has {theirs}; compare configurations of one system"
+            )
+    rows, other = sim.indices(split), np.arange(gen.num_configurations)
+    levels = np.unique(sim.temperature[rows].round(9))
+    groups = [
+        (float(t), rows[np.isclose(sim.temperature[rows], t)], other[np.isclose(gen.temperature, t)])
+        for t in levels
+    ]
+    found = [g for g in groups if len(g[2]) and (wanted is None or np.isclose(g[0], wanted))]
+    if not found:
+        names = f"{sim.path} has {levels.tolist()}, {gen.path} has {np.unique(gen.temperature).tolist()}"
+        if wanted is not None:
+            raise ConfigError(f"T = {wanted:g} is not in both files: {names}")
+        raise DataError(f"no temperature in common: {names}; generate at one of the simulation")
+    return found
+
+
 def common_lags(sim: Store, gen: Store, wanted: list[float] | None) -> list[tuple[int, int]]:
     """Pairs of lag indices (in ``sim``, in ``gen``) of equal lag times, all or the wanted ones.
 

@@ -19,20 +19,33 @@ _LONGEST = 160  # characters of an attribute that still reads as a fact; `gensam
 def describe(sim: Store, gen: Store, pairs: list[tuple[int, int]]) -> dict[str, Any]:
     """Entries of ``meta`` about the paired configurations and both files."""
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
+    meta = _both(sim, gen, ours, theirs)
+    meta["simulated"]["temperature"] = float(sim.temperature[ours[0]])
+    return {"configurations": len(pairs), **meta}
+
+
+def describe_sets(sim: Store, gen: Store, ours: list[int], theirs: list[int]) -> dict[str, Any]:
+    """Entries of ``meta`` about two sets of configurations: nothing is paired, and N may differ."""
+    meta = _both(sim, gen, ours, theirs)
+    meta["generated"]["particles"] = f"{gen.num_particles} ({composition(gen)})"
+    for side in (meta["simulated"], meta["generated"]):
+        side.pop("replicas")
+    return meta
+
+
+def _both(sim: Store, gen: Store, ours: list[int], theirs: list[int]) -> dict[str, Any]:
     made = facts(gen, theirs)
     return {
-        "configurations": len(pairs),
         "split": ", ".join(sorted({str(name) for name in sim.split[ours]})),
         "gensample": gensample.__version__,
         "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "simulated": {
+            **facts(sim, ours),
             "name": sim.path.stem,
             "mixture": sim.mixture,
             "particles": f"{sim.num_particles} ({composition(sim)})",
-            "temperature": float(sim.temperature[ours[0]]),
             "density": sim.density,
             "truncation": sim.truncation,
-            **facts(sim, ours),
         },
         "generated": {"name": _model_name(made.get("model"), gen.path), **made},
     }

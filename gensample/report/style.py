@@ -26,6 +26,7 @@ SOURCES: dict[str, Source] = {
     "halves": Source("halves", "#5f9e6e", "D", "--"),
     "independent": Source("independent", "#c77c2e", "^", "-."),
     "climatology": Source("climatology", "#a2799a", "v", ":"),
+    "reweighted": Source("reweighted", "#d55e00", "v", "--"),
 }
 CONTROLS = ("halves", "independent", "climatology")
 CEILING = "#808080"

@@ -127,6 +127,9 @@ def aim_words(quantity: Quantity) -> str:
     return f"within {100 * quantity.aim:.0f} %"
 
 
+HUGE = 1e6  # written with an exponent from here on: energies of overlapping particles
+
+
 def _decimals(value: float) -> int:
     """Decimals that show three significant digits of ``value``, two below 0.1, and no more than five."""
     size = abs(value)
@@ -139,6 +142,8 @@ def number(x: Number, interval: bool = False) -> str:
     """Two or three significant digits, and the interval to the same decimals when asked."""
     if not x.defined:
         return MISSING
+    if abs(x.value) >= HUGE:
+        return f"{x.value:.2g}".replace("-", "−")
     places = _decimals(x.value)
     text = f"{x.value:.{places}f}" if places or abs(x.value) >= 1 else "0"
     if interval and math.isfinite(x.low) and math.isfinite(x.high):
@@ -179,13 +184,14 @@ def to_text(
     ]
     lines = [HEADER, *(line for _, block in blocks for line in block)]
     widths = [max(len(line[c]) for line in lines) for c in range(len(HEADER))]
-    text = [_aligned(HEADER, widths)]
+    text = [aligned(HEADER, widths)]
     for heading, block in blocks:
-        text += ["", heading, *(_aligned(line, widths) for line in block)]
+        text += ["", heading, *(aligned(line, widths) for line in block)]
     return "\n".join(text)
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+def aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    """A line of a plain-text table: the first cell to the left, the others to the right."""
     first = line[0].ljust(widths[0])
     return "  ".join([first, *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
 
@@ -210,10 +216,11 @@ def to_html(metrics: Metrics, k: int, species: str) -> str:
     head = "".join(f'<th scope="col"{_th(i)}>{html.escape(h)}</th>' for i, h in enumerate(_HTML_HEADER))
     body = "\n".join(_html_row(r) for r in rows(metrics, k, species))
     caption = html.escape(_heading(metrics, k, species))
-    return _table(caption, head, body)
+    return table_html(caption, head, body)
 
 
-def _table(caption: str, head: str, body: str) -> str:
+def table_html(caption: str, head: str, body: str) -> str:
+    """A table of finished rows."""
     return (
         f"<table><caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody></table>"
@@ -244,9 +251,9 @@ def _html_row(r: Row) -> str:
     best = MISSING if r.quantity.kind == "pair" else number(r.best)
     return (
         f"<tr>{_label(r.quantity)}"
-        f'<td title="{_interval(r.simulation)}">{number(r.simulation)}</td>'
+        f'<td title="{interval_words(r.simulation)}">{number(r.simulation)}</td>'
         f'<td class="generated">{number(r.generated)}</td>'
-        f'<td class="interval">{_interval(r.generated)}</td>'
+        f'<td class="interval">{interval_words(r.generated)}</td>'
         f"<td>{best}</td>"
         f'<td class="verdict {mark}" title="{MARKS[mark]}">{html.escape(words)} {SIGNS[mark]}</td>'
         + "".join(f'<td class="control">{number(c)}</td>' for c in r.controls)
@@ -254,9 +261,12 @@ def _html_row(r: Row) -> str:
     )
 
 
-def _interval(x: Number) -> str:
+def interval_words(x: Number) -> str:
+    """The bounds of an interval, to the digits of its value."""
     if not (x.defined and math.isfinite(x.low) and math.isfinite(x.high)):
         return MISSING
+    if abs(x.value) >= HUGE:
+        return f"{x.low:.2g} … {x.high:.2g}".replace("-", "−")
     places = _decimals(x.value)
     return f"{x.low:.{places}f} … {x.high:.{places}f}".replace("-", "−")
 
@@ -272,7 +282,7 @@ def glance_html(metrics: Metrics, species: str) -> str:
             aim = f'<td class="aim">{html.escape(aim_words(quantity))}</td>'
             body.append(f"<tr>{_label(quantity)}{aim}{values}</tr>")
     columns = '<th scope="col" class="words">quantity</th><th scope="col">aim</th>'
-    return _table(f"Species {html.escape(species)}", columns + head, "\n".join(body))
+    return table_html(f"Species {html.escape(species)}", columns + head, "\n".join(body))
 
 
 def _glance_cell(r: Row) -> str:

@@ -6,8 +6,9 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from matplotlib.figure import Figure
 
 from gensample.errors import ConfigError
 from gensample.report.content import Content
-from gensample.report.gallery import plates
+from gensample.report.gallery import Plate, plates
 from gensample.report.html import Picture, render
 from gensample.report.style import look
 
+Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
 OURS = {"metrics.json", "index.html", "curves", "figures"}
 
@@ -30,13 +32,25 @@ def write_report(folder: str | Path, content: Content) -> Path:
     Raises:
         ConfigError: ``folder`` exists and is not an earlier report.
     """
+    metrics = content.metrics
+    return write_folder(folder, metrics.data, content.curves, plates(content), partial(render, metrics))
+
+
+def write_folder(
+    folder: str | Path,
+    data: Mapping[str, Any],
+    curves: Curves,
+    drawn: Iterable[Plate],
+    page: Callable[[Sequence[Picture], Sequence[str]], str],
+) -> Path:
+    """Write ``data`` as metrics.json, the curves, the figures and the page made of them; raises as above."""
     folder = Path(folder)
     check_target(folder)
     with _swapped_in(folder) as temporary:
-        (temporary / "metrics.json").write_text(to_json(content.metrics.data))
-        curves = _write_curves(temporary / "curves", content.curves)
-        pictures = _write_figures(temporary / "figures", content)
-        (temporary / "index.html").write_text(render(content.metrics, pictures, curves), encoding="utf-8")
+        (temporary / "metrics.json").write_text(to_json(data))
+        tables = _write_curves(temporary / "curves", curves)
+        pictures = _write_figures(temporary / "figures", drawn)
+        (temporary / "index.html").write_text(page(pictures, tables), encoding="utf-8")
     return folder / "index.html"
 
 
@@ -99,13 +113,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _write_curves(folder: Path, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+def _write_curves(folder: Path, curves: Curves) -> list[str]:
     folder.mkdir()
     for name, rows in curves.items():
         with (folder / f"{name}.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows([[_cell(value) for value in (row[c] for c in COLUMNS)] for row in rows])
+            writer.writerow(rows[0] if rows else COLUMNS)
+            writer.writerows([[_cell(value) for value in row.values()] for row in rows])
     return [f"curves/{name}.csv" for name in curves]
 
 
@@ -114,10 +128,10 @@ def _cell(value: Any) -> Any:
     return f"{value:.7g}" if isinstance(value, float) else "" if value is None else value
 
 
-def _write_figures(folder: Path, content: Content) -> list[Picture]:
+def _write_figures(folder: Path, drawn: Iterable[Plate]) -> list[Picture]:
     folder.mkdir()
     pictures = []
-    for plate in plates(content):
+    for plate in drawn:
         with look():
             figure = plate.draw()
             figure.savefig(folder / f"{plate.name}.png", format="png", metadata={"Software": None})

@@ -13,7 +13,6 @@ from gensample.stats.bootstrap import percentile_interval, resampled_sums
 from gensample.stats.ensemble import Floats
 from gensample.stats.halves import Distance, split_weights, splits
 
-
 Singles = NDArray[np.float32]
 
 

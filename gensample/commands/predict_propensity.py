@@ -1,0 +1,96 @@
+"""Propensities that a predictor reads off configurations, for files without any dynamics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from gensample import zoo
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.tasks.displacement import DisplacementTask
+from gensample.tasks.dynamics import DynamicsTask
+
+MOST_CONFIGURATIONS = 1000
+MOST_PARTICLES = 250_000
+BATCH_PARTICLES = 4096
+
+
+class Predictor:
+    """A dynamics predictor, or a displacement generator whose conditioner is used alone.
+
+    ``times`` (K,) are the lag times that its outputs belong to, or 1 to K where the model does not say.
+
+    Raises:
+        ConfigError: the model is not found, or predicts no propensity.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.model: Any = zoo.load_model(name)
+        if isinstance(self.model, DisplacementTask):
+            if self.model.conditioner is None:
+                raise ConfigError(f"{name} has no conditioner, hence no propensity; choose a predictor")
+            s = self.model.settings
+            self.reads = {"input": s.input, "cutoff": s.cutoff, "descriptors": s.descriptors > 0}
+            self.times = tuple(float(t) for t in self.model.lag_time)
+        elif isinstance(self.model, DynamicsTask):
+            self.reads = _settings(name)
+            self.times = _lag_times(name, len(self.model.edge_scale))
+        else:
+            raise ConfigError(f"{name} is a {type(self.model).__name__}, which predicts no propensity")
+
+    def propensity(self, path: Path, rows: np.ndarray) -> np.ndarray:
+        """Propensity (C', N, K) of the configurations ``rows`` of a file, or of some spread evenly over them.
+
+        C' is limited by MOST_CONFIGURATIONS and MOST_PARTICLES.
+
+        Raises:
+            ConfigError: the data cannot serve what the model reads, such as inherent structures.
+        """
+        module = KADataModule(str(path), target="structure", **self.reads)
+        particles, k = module.store.num_particles, len(self.times)
+        if module.num_species != len(self.model.descriptor_mean):
+            raise ConfigError(
+                f"{self.name} was trained on {len(self.model.descriptor_mean)} species, {path} has "
+                f"{module.num_species}; choose a predictor of this mixture"
+            )
+        most = max(1, min(MOST_CONFIGURATIONS, MOST_PARTICLES // particles))
+        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
+        module.setup()
+        if module.descriptors:
+            module.use_descriptor_statistics(self.model.descriptor_mean, self.model.descriptor_scale)
+        step = max(1, BATCH_PARTICLES // particles)
+        parts = [self._predict(module.batch(chosen[i : i + step])) for i in range(0, len(chosen), step)]
+        module.store.close()
+        return np.concatenate(parts).reshape(len(chosen), particles, -1)[..., :k].astype(np.float64)
+
+    @torch.no_grad()
+    def _predict(self, batch: Any) -> np.ndarray:
+        # A file of configurations has no lag times; the model's outputs have their own.
+        batch.lag_time = torch.tensor(self.times)
+        generator = isinstance(self.model, DisplacementTask)
+        found = self.model.condition(batch).propensity if generator else self.model(batch)[0]
+        return np.asarray(found)
+
+
+def _settings(name: str) -> dict[str, Any]:
+    """How the model reads configurations: from the data settings of its config, else the defaults."""
+    path = zoo.resolve(name)
+    if path.is_file():
+        data = torch.load(path, map_location="cpu", weights_only=True).get("datamodule_hyper_parameters", {})
+    else:
+        data = (yaml.safe_load((path / zoo.CONFIG).read_text()).get("data") or {}).get("init_args", {})
+    return {key: data[key] for key in ("input", "cutoff", "descriptors") if key in data}
+
+
+def _lag_times(name: str, count: int) -> tuple[float, ...]:
+    """Lag times of the model's metrics, where they are as many as its outputs."""
+    path = zoo.resolve(name)
+    lags = zoo.load_metrics(path).get("lags", []) if (path / zoo.METRICS).is_file() else []
+    times = tuple(float(lag["time"]) for lag in lags)
+    return times if len(times) == count else tuple(float(k + 1) for k in range(count))
