@@ -15,7 +15,7 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import check_cutoff, minimum_image
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
-from gensample.physics.neighbors import batched_neighbor_list
+from gensample.physics.neighbors import batched_half_list
 from gensample.physics.potentials import smooth_coefficients
 
 CLOSEST = 0.01
@@ -119,11 +119,9 @@ class ListedForces:
         """Energies per configuration (C,) and forces (d, C, N) at positions x (d, C, N)."""
         self._renew(x)
         columns = x.reshape(len(x), -1)
-        vectors = [self._separation(column, edge) for column, edge in zip(columns, self._edges, strict=True)]
-        q2 = vectors[0].square()
-        for vector in vectors[1:]:
-            q2.addcmul_(vector, vector)
-        energy, slope = self.potential.energy_and_slope(q2.mul_(self._inverse_sigma2))
+        vectors = self._vectors(x)
+        q2 = self._squared(vectors).mul_(self._inverse_sigma2)
+        energy, slope = self.potential.energy_and_slope(q2)
         slope.mul_(self._epsilon).mul_(self._inverse_sigma2)
         forces = torch.zeros_like(columns)
         for force, vector in zip(forces, vectors, strict=True):
@@ -137,10 +135,30 @@ class ListedForces:
         """Go on with the chosen configurations (indices or mask over C) alone."""
         self._box, self._made_at = self._box[chosen], None
 
-    def _separation(self, column: Tensor, edge: Tensor) -> Tensor:
-        """One component of the vectors from i to j, nearest images."""
-        dx = column.index_select(0, self._j).sub_(column.index_select(0, self._i))
-        return dx.sub_(torch.div(dx, edge).round_().mul_(edge))
+    def coincident(self, x: Tensor) -> tuple[int, int, int] | None:
+        """A configuration and two of its particles that are at the same place, if there are any."""
+        self._renew(x)
+        same = (self._squared(self._vectors(x)) == 0).nonzero()
+        if not len(same):
+            return None
+        i, j = int(self._i[same[0]]), int(self._j[same[0]])
+        return i // x.shape[2], i % x.shape[2], j % x.shape[2]
+
+    def _vectors(self, x: Tensor) -> list[Tensor]:
+        """Components of the vectors from i to j, nearest images."""
+        vectors = []
+        for column, edge in zip(x.reshape(len(x), -1), self._edges, strict=True):
+            dx = column.index_select(0, self._j).sub_(column.index_select(0, self._i))
+            vectors.append(dx.sub_(torch.div(dx, edge).round_().mul_(edge)))
+        return vectors
+
+    @staticmethod
+    def _squared(vectors: list[Tensor]) -> Tensor:
+        """Squared lengths."""
+        total = vectors[0].square()
+        for component in vectors[1:]:
+            total.addcmul_(component, component)
+        return total
 
     def _renew(self, x: Tensor) -> None:
         """Make the list again unless no particle has moved far enough for a pair to be missing."""
@@ -163,12 +181,10 @@ class ListedForces:
 
     def _near_pairs(self, x: Tensor, reach: float) -> tuple[Tensor, Tensor]:
         """Pairs i < j of flattened particles within the skin around their own cut-off."""
-        (i, j), vectors = batched_neighbor_list(x.permute(1, 2, 0), self._box, reach)
-        once = i < j
-        i, j, vectors = i[once], j[once], vectors[once]
-        own = self._table(self._mixture.sigma, i, j) * self.potential.cutoff + self._skin
-        near = vectors.square().sum(1) < own.square_()
-        return i[near], j[near]
+        self._keep(*batched_half_list(x.permute(1, 2, 0), self._box, reach))
+        own = self._inverse_sigma2.rsqrt().mul_(self.potential.cutoff).add_(self._skin)
+        near = self._squared(self._vectors(x)) < own.square_()
+        return self._i[near], self._j[near]
 
     def _keep(self, i: Tensor, j: Tensor) -> None:
         """Store a list with what every evaluation needs of its pairs."""
