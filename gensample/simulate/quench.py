@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,56 +13,35 @@ import torch
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import check_cutoff
-from gensample.physics.mixtures import TRUNCATIONS, Mixture, get_mixture
-from gensample.simulate.engine import Engine, find_engine
-from gensample.simulate.files import write_data
+from gensample.physics.mixtures import TRUNCATIONS, get_mixture
+from gensample.simulate.minimisers import Minimiser, Task, choose
 from gensample.simulate.parts import Parts, claim
-from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.structure import FORCE_TOLERANCE, load, quench_attrs, quench_in, wrapped
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be minimised: a mixture, and the positions (C, N, d), species (N,) and boxes (C, d)."""
-
-    mixture: Mixture
-    positions: np.ndarray
-    species: np.ndarray
-    box: np.ndarray
-
-    def fingerprint(self) -> dict[str, str]:
-        """Tells whether an unfinished quench belongs to this task."""
-        digest = hashlib.sha256(repr((self.mixture, FORCE_TOLERANCE)).encode())
-        for array in (self.positions, self.species, self.box):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return {"quench": digest.hexdigest()}
-
-    def jobs(self, engine: Engine) -> list[Job]:
-        """One job for each configuration."""
-        count = len(self.positions)
-        return [Job(_name(c), None, 1.0, self._work(engine, c)) for c in range(count)]
-
-    def _work(self, engine: Engine, c: int) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            start = folder / "start.data"
-            write_data(start, self.positions[c], self.species, self.mixture.num_species, self.box[c])
-            quench_in(folder, engine, self.mixture, "data")
-
-        return work
+from gensample.simulate.scheduler import run_jobs
+from gensample.simulate.structure import load, wrapped
 
 
 def quench(
-    source: Path, out: Path | None = None, *, processes: int = 2, lmp: str | None = None, again: bool = False
+    source: Path,
+    out: Path | None = None,
+    *,
+    engine: str | None = None,
+    device: str = "cpu",
+    tolerance: float | None = None,
+    processes: int = 2,
+    lmp: str | None = None,
+    again: bool = False,
 ) -> str:
     """Add inherent structures to a dataset, in place or as a copy ``out``; resumes; returns a summary.
 
     Everything else in the dataset stays as it is. ``again`` replaces inherent structures it already has.
+    ``engine``, ``device``, ``tolerance``, ``processes`` and ``lmp``: see `gensample.simulate.minimisers`.
 
     Raises:
-        ConfigError: ``out`` exists, the mixture is unknown, or the folder of finished jobs is another's.
+        ConfigError: ``out`` exists, the mixture is unknown, the folder of finished jobs is another's, or an
+            option does not suit the engine.
         DataError: the dataset is damaged or has no known potential.
-        MissingDependencyError: LAMMPS is not installed.
-        GensampleError: LAMMPS failed.
+        MissingDependencyError: LAMMPS is asked for and not installed.
+        GensampleError: LAMMPS failed, or configurations did not reach the tolerance.
     """
     target = (source if out is None else out).resolve()
     if target.exists() and target != source.resolve():
@@ -71,14 +49,22 @@ def quench(
     task, has_inherent = _read(source)
     if has_inherent and not again:
         return f"{source} has inherent structures; nothing to do (--again replaces them)"
-    engine = find_engine(lmp)
+    minimiser = choose(engine, device=device, tolerance=tolerance, processes=processes, lmp=lmp)
     root = parts_folder(target)
-    with claim(root, task.fingerprint()) as parts:
-        jobs = task.jobs(engine)
-        run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "quenched", "structures")
-        summary = _write(task, parts, engine, source, target)
+    with claim(root, _fingerprint(task, minimiser)) as parts:
+        jobs, stop = minimiser.jobs(task), minimiser.stop
+        run_jobs(jobs, parts.run, parts.is_done, minimiser.processes, stop, "quenched", "structures")
+        summary = _write(task, parts, minimiser, source, target)
         parts.remove()
     return f"{target}: {summary}"
+
+
+def _fingerprint(task: Task, minimiser: Minimiser) -> dict[str, str]:
+    """Tells whether an unfinished quench belongs to this task."""
+    digest = hashlib.sha256(repr((task.mixture, minimiser.settings)).encode())
+    for array in (task.positions, task.species, task.box):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {"quench": digest.hexdigest()}
 
 
 def parts_folder(target: Path) -> Path:
@@ -100,18 +86,16 @@ def _read(source: Path) -> tuple[Task, bool]:
         return Task(mixture, store.positions, store.species, store.box), store.inherent is not None
 
 
-def _write(task: Task, parts: Parts, engine: Engine, source: Path, target: Path) -> str:
-    structures = [load(parts.root / _name(c) / "structure.npz") for c in range(len(task.positions))]
-    attrs = {**quench_attrs(structures), "engine": f"LAMMPS {engine.version}"}
+def _write(task: Task, parts: Parts, minimiser: Minimiser, source: Path, target: Path) -> str:
+    batches = [load(parts.root / job.name / "structure.npz") for job in minimiser.jobs(task)]
+    structures = minimiser.structures(batches)
+    energy, residual = (np.array([float(one[key]) for one in structures]) for key in ("energy", "residual"))
+    attrs = {**minimiser.attrs, "energy": energy, "residual": residual, "max_residual_force": residual.max()}
     with parts.publish(target) as temporary:
         shutil.copy(source, temporary)
         with StoreWriter.resume(temporary) as writer:
             writer.write_inherent(wrapped(structures, "inherent", task.box), attrs)
     return (
-        f"{len(structures)} inherent structures, energy per particle {attrs['energy'].mean():.4f}, "
-        f"largest residual force {attrs['max_residual_force']:.1e}"
+        f"{len(structures)} inherent structures by {minimiser.attrs['minimiser']}, "
+        f"energy per particle {energy.mean():.4f}, largest residual force {residual.max():.1e}"
     )
-
-
-def _name(c: int) -> str:
-    return f"structure-{c:05d}"

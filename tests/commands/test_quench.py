@@ -45,6 +45,14 @@ def test_writes_a_copy(dataset, tmp_path):
         assert "inherent" in after
 
 
+def test_on_a_device(dataset, tmp_path, capsys):
+    words = ["--engine", "torch", "--device", "cpu", "--tolerance", "1e-3"]
+    assert main(["quench", str(dataset), "--out", str(tmp_path / "copy.h5"), *words]) == 0
+    assert "2 inherent structures by gensample FIRE" in capsys.readouterr().out
+    with h5py.File(tmp_path / "copy.h5") as file:
+        assert 1e-6 < file["inherent"].attrs["max_residual_force"] <= 1e-3
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -52,6 +60,8 @@ def test_writes_a_copy(dataset, tmp_path):
         (["DATA", "--processes", "0"], "--processes"),
         (["DATA", "--lmp", "/nowhere/lmp"], "pip install 'gensample[md]'"),
         (["DATA", "--proc", "2"], "--proc"),
+        (["DATA", "--engine", "gromacs"], "gromacs"),
+        (["DATA", "--device", "cuda"], "--engine torch"),
         (["ka2d-mini"], "--out"),
     ],
 )

@@ -7,6 +7,7 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
+from gensample.simulate import minimisers
 from gensample.simulate.initial import lattice_melt
 from gensample.simulate.quench import parts_folder, quench
 
@@ -90,6 +91,88 @@ def test_adds_minima_and_changes_nothing_else(engine, tmp_path, mixture):
     assert attrs["minimiser"] == "LAMMPS cg"
     assert attrs["tolerance"] == 1e-7
     assert "LAMMPS" in attrs["engine"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data.h5"]
+
+
+@pytest.mark.parametrize("mixture", ["ka2d", "ka3d-fs"])
+def test_torch_adds_minima_and_changes_nothing_else(tmp_path, mixture, monkeypatch):
+    """In batches of two configurations, and boxes of their own."""
+    particles = 60 if mixture == "ka2d" else 160
+    monkeypatch.setitem(minimisers.PARTICLES_PER_BATCH, "cpu", 2 * particles)
+    m = get_mixture(mixture)
+    box = m.edge_length(particles) * np.array([[1.0], [1.01], [1.02]]) * np.ones(m.dimension)
+    path = write(tmp_path / "data.h5", mixture, particles=particles, box=box)
+    before = everything(path)
+    summary = quench(path, engine="torch", tolerance=1e-5)
+    assert everything(path) == before
+    assert "3 inherent structures by gensample FIRE 2.0" in summary
+    forces, energies = residual(path)
+    with Store.open(path) as store:
+        attrs = store.inherent_attrs
+        assert ((store.inherent >= 0) & (store.inherent < store.box[:, None])).all()
+        assert store.inherent_energy == pytest.approx(energies, abs=1e-10)
+    assert forces.max() <= attrs["residual"].max() * (1 + 1e-6)
+    assert attrs["max_residual_force"] == attrs["residual"].max() <= 1e-5
+    assert attrs["minimiser"] == "gensample FIRE 2.0"
+    assert attrs["tolerance"] == 1e-5
+    assert "torch" in attrs["engine"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data.h5"]
+
+
+def test_both_engines_know_the_same_minima(engine, tmp_path):
+    """A minimum of LAMMPS, stored as the thermal positions, is one of torch."""
+    path = write(tmp_path / "data.h5")
+    quench(path, engine="lammps")
+    with Store.open(path) as store:
+        minima, energies = store.inherent, store.inherent_energy
+    again = write(tmp_path / "minima.h5", positions=minima)
+    quench(again, engine="torch")
+    with Store.open(again) as store:
+        assert store.inherent_energy == pytest.approx(energies, abs=1e-9)
+
+
+def test_torch_resumes_and_never_stores_what_did_not_converge(tmp_path, monkeypatch):
+    path = write(tmp_path / "data.h5", count=2)
+    monkeypatch.setitem(minimisers.PARTICLES_PER_BATCH, "cpu", 60)
+    monkeypatch.setattr(minimisers, "MAX_STEPS", 3)
+    with pytest.raises(
+        GensampleError, match=r"batch-000000: 1 configurations .* did not reach .*--tolerance"
+    ):
+        quench(path, engine="torch")
+    with Store.open(path) as store:
+        assert store.inherent is None
+    monkeypatch.undo()
+    monkeypatch.setitem(minimisers.PARTICLES_PER_BATCH, "cpu", 60)
+    quench(path, engine="torch")
+    assert residual(path)[0].max() < 1e-6
+
+
+def test_without_lammps_torch_is_the_default(tmp_path, monkeypatch):
+    def missing(path):
+        raise MissingDependencyError("LAMMPS was not found")
+
+    monkeypatch.setattr(minimisers, "find_engine", missing)
+    path = write(tmp_path / "data.h5", count=1)
+    assert "gensample FIRE 2.0" in quench(path)
+    with pytest.raises(MissingDependencyError):
+        quench(path, engine="lammps", again=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"engine": "openmm"}, "unknown engine 'openmm': use one of lammps, torch"),
+        ({"engine": "torch", "tolerance": 0.0}, "--tolerance must be positive"),
+        ({"engine": "torch", "device": "abacus"}, "no device 'abacus'"),
+        ({"engine": "torch", "lmp": "/usr/bin/lmp"}, "leave one of them out"),
+        ({"engine": "lammps", "tolerance": 1e-3}, "--engine torch"),
+        ({"device": "cuda"}, "--engine torch"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, options, named):
+    path = write(tmp_path / "data.h5", count=1)
+    with pytest.raises(ConfigError, match=named):
+        quench(path, **options)
     assert [entry.name for entry in tmp_path.iterdir()] == ["data.h5"]
 
 
