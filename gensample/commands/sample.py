@@ -1,32 +1,62 @@
-"""`gensample sample MODEL --data DATA.h5 --replicas R --seed S --out GEN.h5`."""
+"""`gensample sample MODEL`: displacement ensembles of given configurations, or new configurations."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from gensample.errors import ConfigError
+
+DISPLACEMENT_STEPS, CONFIGURATION_STEPS = 4, 48
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", help="name of a released model, its folder, or a checkpoint")
-    parser.add_argument("--data", required=True, help="dataset with the initial configurations, file or name")
     parser.add_argument("--out", required=True, type=Path, help="dataset to write")
-    parser.add_argument("--split", default="test", help="configurations to sample: train, val, test or all")
-    parser.add_argument("--replicas", type=int, default=32, help="fields per configuration and lag")
-    parser.add_argument("--seed", type=int, default=0, help="of the ensemble")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--method", default="midpoint", help="euler, midpoint, heun2, rk4, dopri5, or sde")
     parser.add_argument(
-        "--steps", type=int, default=4, help="solver steps of each stage (fixed-step methods)"
+        "--steps",
+        type=int,
+        default=None,
+        help=f"solver steps of fixed-step methods (default {DISPLACEMENT_STEPS} of each stage for "
+        f"displacements, {CONFIGURATION_STEPS} for configurations)",
     )
     parser.add_argument("--tolerance", type=float, default=1e-5, help="of adaptive methods")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
-    parser.add_argument(
+    fields = parser.add_argument_group("displacement fields")
+    fields.add_argument("--data", help="dataset with the initial configurations, file or name")
+    fields.add_argument("--split", default="test", help="configurations to sample: train, val, test or all")
+    fields.add_argument("--replicas", type=int, default=32, help="fields per configuration and lag")
+    fields.add_argument(
         "--shard", default="0/1", help="i/n: do share i of n; the last to finish writes --out"
+    )
+    structures = parser.add_argument_group("configurations")
+    structures.add_argument("--temperature", type=float, help="temperature of the configurations")
+    structures.add_argument("--num", type=int, default=1000, help="number of configurations")
+    structures.add_argument("--particles", type=int, help="particles of each (default: as trained)")
+    structures.add_argument("--grid", default="uniform", help="solver times: uniform, cosine or late")
+    structures.add_argument(
+        "--likelihood", default="none", help="log density of each: none, exact or hutchinson"
+    )
+    structures.add_argument("--probes", type=int, default=8, help="probes of hutchinson")
+    structures.add_argument(
+        "--sweeps", type=int, default=0, help="Metropolis sweeps with the real potential afterwards"
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Sample, resuming what an earlier run of the same settings left unfinished."""
+    if (args.data is None) == (args.temperature is None):
+        raise ConfigError(
+            "give --data DATA.h5 to draw displacement fields from its configurations, "
+            "or --temperature T to draw new configurations"
+        )
+    print(_fields(args) if args.temperature is None else _configurations(args))
+
+
+def _fields(args: argparse.Namespace) -> str:
     from gensample.commands.sample_ensemble import Request, sample_ensemble
 
     request = Request(
@@ -36,7 +66,27 @@ def run(args: argparse.Namespace) -> None:
         replicas=args.replicas,
         seed=args.seed,
         method=args.method,
-        steps=args.steps,
+        steps=args.steps or DISPLACEMENT_STEPS,
         tolerance=args.tolerance,
     )
-    print(sample_ensemble(request, args.out, shard=args.shard, device=args.device))
+    return sample_ensemble(request, args.out, shard=args.shard, device=args.device)
+
+
+def _configurations(args: argparse.Namespace) -> str:
+    from gensample.commands.sample_configurations import Request, sample_configurations
+
+    request = Request(
+        model=args.model,
+        temperature=args.temperature,
+        num=args.num,
+        particles=args.particles,
+        seed=args.seed,
+        method=args.method,
+        steps=args.steps or CONFIGURATION_STEPS,
+        grid=args.grid,
+        tolerance=args.tolerance,
+        likelihood=args.likelihood,
+        probes=args.probes,
+        sweeps=args.sweeps,
+    )
+    return sample_configurations(request, args.out, device=args.device)

@@ -33,11 +33,12 @@ DENIED_IMPORTS = ["*", "torch.hub", "torch.load", "torch.serialization", "torch.
 # argument, jsonargparse skips the link. The first are settings of the data, the second properties of
 # the data module and what a model gets whose data do not have them.
 SHARED_SETTINGS = ("cutoff", "input")
-SHARED_FACTS = {
+SHARED_FACTS: dict[str, tuple[str, Any]] = {
     "lag_times": ("lag_times", None),
     "num_species": ("num_species", 2),
     "dimension": ("dimension", 3),
     "descriptors": ("num_descriptors", 0),
+    "system": ("system", {}),
 }
 
 PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": "omegaconf+"}

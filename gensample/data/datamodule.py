@@ -44,9 +44,10 @@ class KADataModule(lightning.LightningDataModule):
     Args:
         dataset: file, or name of an embedded dataset.
         target: "propensity" for averages over replicas, "displacement" for whole fields as well,
-            "structure" for graphs alone.
+            "structure" for graphs alone, "configuration" for positions without graphs.
         input: positions the graph is built from, "thermal" or "inherent".
         lags: lag times to serve; None for all.
+        temperatures: temperatures to serve; None for all.
         cutoff: cut-off of the graph.
         batch_size: configurations in a batch.
         fields: displacement fields drawn per configuration and step.
@@ -66,9 +67,10 @@ class KADataModule(lightning.LightningDataModule):
     def __init__(
         self,
         dataset: str,
-        target: Literal["propensity", "displacement", "structure"] = "propensity",
+        target: Literal["propensity", "displacement", "structure", "configuration"] = "propensity",
         input: Literal["thermal", "inherent"] = "thermal",
         lags: list[float] | None = None,
+        temperatures: list[float] | None = None,
         cutoff: float = 2.0,
         batch_size: int = 1,
         fields: int = 1,
@@ -86,6 +88,7 @@ class KADataModule(lightning.LightningDataModule):
             if value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
+        self.temperatures = temperatures
         self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
         self.augment, self.descriptors, self.validation = augment, descriptors, validation
         self.predict_split, self.resident, self.seed = predict_split, resident, seed
@@ -130,13 +133,30 @@ class KADataModule(lightning.LightningDataModule):
         """Lag times served, ascending."""
         return [float(t) for t in self.store.times[self.lag_rows]]
 
+    @property
+    def system(self) -> dict[str, Any]:
+        """What a generator of configurations is made for: mixture, particles, density, temperatures."""
+        served = self.store.temperature if self.temperatures is None else np.asarray(self.temperatures)
+        return {
+            "mixture": self.store.mixture,
+            "particles": self.store.num_particles,
+            "density": self.store.density,
+            "temperatures": [float(t) for t in np.unique(served)],
+        }
+
     def rows(self, split: str) -> np.ndarray:
-        """Configurations of "train", "val", "test" or "all", with the setting ``validation`` respected."""
+        """Configurations of "train", "val", "test" or "all" that are served."""
         if self.validation is None or split not in ("train", "val"):
-            return self.store.indices(split)
-        if split == "val":
-            return np.asarray(self.validation)
-        return np.setdiff1d(self.store.indices("train"), self.validation)
+            rows = self.store.indices(split)
+        elif split == "val":
+            rows = np.asarray(self.validation)
+        else:
+            rows = np.setdiff1d(self.store.indices("train"), self.validation)
+        if self.temperatures is None:
+            return rows
+        near = np.isclose(self.store.temperature[rows, None], np.asarray(self.temperatures), rtol=1e-6)
+        served: np.ndarray = rows[near.any(1)]
+        return served
 
     def _check(self, store: Store) -> None:
         if self.input == "inherent" and store.inherent is None:
@@ -145,13 +165,19 @@ class KADataModule(lightning.LightningDataModule):
                 "or set data.input to thermal"
             )
         averages = store.has_displacements or store.propensity is not None
-        enough = {"displacement": store.has_displacements, "propensity": averages, "structure": True}
-        if not enough[self.target]:
+        enough = {"displacement": store.has_displacements, "propensity": averages}
+        if not enough.get(self.target, True):
             raise ConfigError(f"{self.dataset} has no displacements, which data.target={self.target} needs")
         wrong = [c for c in self.validation or [] if not 0 <= c < store.num_configurations]
         if wrong:
             raise ConfigError(
                 f"data.validation names rows {wrong} of {store.num_configurations} configurations"
+            )
+        known = store.temperature
+        absent = [t for t in self.temperatures or [] if not np.isclose(known, t, rtol=1e-6).any()]
+        if absent:
+            raise ConfigError(
+                f"data.temperatures asks for {absent}; the dataset has {np.unique(known).tolist()}"
             )
         _lag_rows(store.times, self.lags)
 
@@ -164,6 +190,7 @@ class KADataModule(lightning.LightningDataModule):
         self._species = torch.from_numpy(self.store.species.astype(np.int64)).to(self.device)
         self._lag_time = torch.tensor(self.lag_times, dtype=torch.float32, device=self.device)
         self._positions, self._inherent = self.store.positions, self.store.inherent
+        self._boxes, self._temperatures = self.store.box, self.store.temperature
         self._keep_fields = self.target == "displacement" and self._fits()
 
     def train_dataloader(self) -> BatchLoader:
@@ -205,6 +232,8 @@ class KADataModule(lightning.LightningDataModule):
 
         Without a generator the fields are the first ones: lags ascending within replica 0, then replica 1.
         """
+        if self.target == "configuration":
+            return self._positions_of(np.asarray(rows))
         records = []
         for row in rows:
             record = dict(self._record(int(row)))
@@ -216,6 +245,23 @@ class KADataModule(lightning.LightningDataModule):
                 record = signed_permutation(record, *random_signed_permutation(self.dimension, generator))
             records.append(record)
         return collate(records, self._species, self._lag_time)
+
+    def _positions_of(self, rows: np.ndarray) -> Data:
+        """Positions (n, d) float64 of the configurations, without graphs."""
+        held = self._inherent if self.input == "inherent" else self._positions
+        assert held is not None
+        count, size = len(rows), self.store.num_particles
+        batch = Data(
+            species=self._species.repeat(count),
+            pos=torch.from_numpy(held[rows]).flatten(0, 1).to(self.device),
+            batch=torch.arange(count, device=self.device).repeat_interleave(size),
+            ptr=torch.arange(count + 1, device=self.device) * size,
+            box=torch.from_numpy(self._boxes[rows]).to(self.device),
+            temperature=torch.from_numpy(self._temperatures[rows]).float().to(self.device),
+            snapshot_id=torch.from_numpy(rows).to(self.device),
+        )
+        batch.num_nodes, batch.num_graphs = count * size, count
+        return batch
 
     def _validation_fields(self) -> int:
         """Fields per validation configuration: at least ``fields``, every lag equally often."""
@@ -252,6 +298,8 @@ class KADataModule(lightning.LightningDataModule):
     def _prepare(self, split: str) -> np.ndarray:
         """Rows of a split, with all their records built."""
         rows = self.rows(split)
+        if self.target == "configuration":
+            return rows
         missing = [int(row) for row in rows if int(row) not in self._records]
         quiet = len(missing) < 2 or not sys.stderr.isatty()
         for row in track(missing, f"Preparing {split}", disable=quiet):

@@ -57,9 +57,9 @@ def log_likelihood(
     field = remove_drift(x1, b)
     counted = CountedCalls(lambda x, s: remove_drift(velocity(remove_drift(x, b), s), b))
     if probes is None:
-        lanes, divergence = 1, _exact(field, b, chunk)
+        lanes, divergence = 1, exact_divergence(field, b, chunk)
     else:
-        lanes, divergence = probes, _hutchinson(_rademacher(field, probes, generator), b)
+        lanes, divergence = probes, hutchinson_divergence(random_signs(field, probes, generator), b)
 
     def rhs(s: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         pulled = torch.func.vjp(lambda x: counted(x, s), state[0])
@@ -75,13 +75,13 @@ def log_likelihood(
     return LogLikelihood(value.mean(0), error, x0, counted.nfe)
 
 
-def _rademacher(like: Tensor, probes: int, generator: torch.Generator | None) -> Tensor:
+def random_signs(like: Tensor, probes: int, generator: torch.Generator | None) -> Tensor:
     """Random signs, (probes, n, F, d)."""
     bits = torch.randint(2, (probes, *like.shape), generator=generator, device=like.device)
     return (2 * bits - 1).to(like)
 
 
-def _hutchinson(signs: Tensor, num_graphs: int) -> Callable[[Pullback], Tensor]:
+def hutchinson_divergence(signs: Tensor, num_graphs: int) -> Callable[[Pullback], Tensor]:
     """Divergence estimates signs' J signs of every probe and field, (P, B, F)."""
 
     def divergence(pull: Pullback) -> Tensor:
@@ -91,7 +91,7 @@ def _hutchinson(signs: Tensor, num_graphs: int) -> Callable[[Pullback], Tensor]:
     return divergence
 
 
-def _exact(like: Tensor, num_graphs: int, chunk: int) -> Callable[[Pullback], Tensor]:
+def exact_divergence(like: Tensor, num_graphs: int, chunk: int) -> Callable[[Pullback], Tensor]:
     """Exact divergence of every field, (1, B, F): one direction serves all fields of all configurations."""
     n, fields, d = like.shape
     size = n // num_graphs

@@ -1,0 +1,224 @@
+"""Drawing configurations: chunks of work, resumption, local correction, and the dataset at the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from gensample import zoo
+from gensample.data.store import Store, StoreWriter, atomic
+from gensample.errors import ConfigError
+from gensample.physics.box import check_cutoff
+from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.sampling.correction import metropolis
+from gensample.seeding import torch_generator
+from gensample.tasks.configuration import ConfigurationTask
+
+# Particles carried in one call: it decides the bits, so it is not a setting.
+PARTICLES_PER_CALL = 4096
+# Keys of the random streams.
+FLOW, CORRECTION = range(2)
+LIKELIHOODS = ("none", "exact", "hutchinson")
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides the bits of a set of configurations."""
+
+    model: str
+    temperature: float
+    num: int
+    particles: int | None
+    seed: int
+    method: str
+    steps: int
+    grid: str
+    tolerance: float
+    likelihood: str
+    probes: int
+    sweeps: int
+
+
+class Configurations:
+    """One request with its model and folder of finished chunks."""
+
+    def __init__(self, request: Request, out: Path, device: str) -> None:
+        _check(request)
+        self.request, self.out = request, out
+        self.parts = out.with_name(f"{out.name}.parts")
+        self.model = load_generator(request.model, device)
+        system = self.model.settings.system
+        self.mixture: Mixture = get_mixture(system["mixture"])
+        self.particles = request.particles or int(system["particles"])
+        self.edge = (self.particles / system["density"]) ** (1 / self.mixture.dimension)
+        check_cutoff(self.mixture.cutoff, torch.tensor([self.edge]))
+        self.width = max(1, PARTICLES_PER_CALL // self.particles)
+
+    @property
+    def chunks(self) -> range:
+        """Numbers of the chunks."""
+        return range(-(-self.request.num // self.width))
+
+    def path(self, chunk: int) -> Path:
+        """File of a finished chunk."""
+        return self.parts / f"configurations-{chunk:05d}.npz"
+
+    def draw(self, chunk: int) -> None:
+        """Draw a chunk, correct it where asked, and keep it in its file."""
+        request = self.request
+        drawn = self.model.draw(
+            self.width,
+            request.temperature,
+            torch_generator(request.seed, FLOW, chunk),
+            particles=self.particles,
+            divergence=request.likelihood,
+            probes=request.probes,
+            method=request.method,
+            steps=request.steps,
+            grid=request.grid,
+            rtol=request.tolerance,
+            atol=0.1 * request.tolerance,
+        )
+        arrays: dict[str, Any] = {"positions": drawn.positions, "nfe": drawn.nfe}
+        if drawn.log_density is not None and drawn.variance is not None and not request.sweeps:
+            arrays |= {"log_density": drawn.log_density, "log_density_variance": drawn.variance}
+        if request.sweeps:
+            arrays["positions"], arrays["acceptance"] = self._correct(drawn.positions, chunk)
+        plain = {name: x.cpu().numpy() if isinstance(x, Tensor) else x for name, x in arrays.items()}
+        with atomic(self.path(chunk)) as temporary:
+            np.savez(temporary, allow_pickle=False, **plain)
+
+    def _correct(self, positions: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+        box = positions.new_full((self.mixture.dimension,), self.edge)
+        corrected = metropolis(
+            positions,
+            self.mixture.species(self.particles).to(positions.device),
+            box,
+            self.mixture,
+            self.request.temperature,
+            self.request.sweeps,
+            generator=torch_generator(self.request.seed, CORRECTION, chunk, device=positions.device),
+        )
+        return corrected.positions, corrected.acceptance
+
+    def write(self, seconds: float) -> None:
+        """The dataset from the finished chunks."""
+        request, system = self.request, self.model.settings.system
+        found = self._collect()
+        attributes = {
+            "request": json.dumps(asdict(request)),
+            "nfe": int(found.pop("nfe")[0]),
+            "seconds": seconds,
+        }
+        if "acceptance" in found:
+            attributes["acceptance"] = float(found.pop("acceptance").mean())
+        positions = found.pop("positions")
+        with (
+            atomic(self.out) as temporary,
+            StoreWriter.create(
+                temporary,
+                mixture=self.mixture.name,
+                temperature=request.temperature,
+                density=system["density"],
+                truncation=self.mixture.truncation,
+                source=f"gensample sample {request.model}",
+                species=self.mixture.species(self.particles).numpy(),
+                box=np.full((request.num, self.mixture.dimension), self.edge),
+                split=["test"] * request.num,
+                positions=positions,
+                times=np.zeros(0),
+                replicas=np.zeros(request.num),
+                seed=request.seed,
+                command="gensample sample",
+                extra_attrs=attributes,
+                displacements=False,
+            ) as writer,
+        ):
+            for name, array in found.items():
+                writer.write_array(name, array)
+
+    def _collect(self) -> dict[str, np.ndarray]:
+        parts = []
+        for chunk in self.chunks:
+            with np.load(self.path(chunk)) as part:
+                parts.append({name: np.atleast_1d(part[name]) for name in part.files})
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {name: array if name == "nfe" else array[: self.request.num] for name, array in joined.items()}
+
+
+def sample_configurations(request: Request, out: Path, device: str = "cpu") -> str:
+    """Draw the missing chunks and write the dataset; returns a summary.
+
+    Raises:
+        ConfigError: the model draws no configurations, a setting cannot work, or ``out`` or its folder
+            belongs to another request.
+    """
+    if out.exists():
+        _refuse_other(request, out)
+        return f"{out} is complete; nothing to do"
+    work = Configurations(request, out, device)
+    _claim(work.parts, request)
+    started = time.monotonic()
+    missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]
+    for chunk in track(missing, f"{request.num} configurations of {work.particles} particles"):
+        work.draw(chunk)
+    seconds = time.monotonic() - started
+    work.write(seconds)
+    shutil.rmtree(work.parts, ignore_errors=True)
+    return f"{_describe(out)}\n{len(missing) * work.width} drawn in {seconds:.0f} s"
+
+
+def load_generator(name: str, device: str) -> ConfigurationTask:
+    """A configuration generator by released name, folder or checkpoint, in evaluation mode."""
+    model = zoo.load_model(name, device)
+    if not isinstance(model, ConfigurationTask):
+        raise ConfigError(f"{name} is a {type(model).__name__}, which draws no configurations: give --data")
+    return model
+
+
+def _check(request: Request) -> None:
+    for name in ("temperature", "num", "steps", "tolerance", "probes"):
+        if not getattr(request, name) > 0:
+            raise ConfigError(f"--{name} must be positive, got {getattr(request, name)}")
+    if request.particles is not None and request.particles < 2:
+        raise ConfigError(f"--particles must be at least 2, got {request.particles}")
+    if request.sweeps < 0:
+        raise ConfigError(f"--sweeps must not be negative, got {request.sweeps}")
+    if request.likelihood not in LIKELIHOODS:
+        raise ConfigError(f"--likelihood must be one of {', '.join(LIKELIHOODS)}; got {request.likelihood}")
+    if request.sweeps and request.likelihood != "none":
+        raise ConfigError("a corrected configuration has no known density: drop --sweeps or --likelihood")
+
+
+def _claim(parts: Path, request: Request) -> None:
+    record, text = parts / "request.json", json.dumps(asdict(request), sort_keys=True)
+    if record.exists() and record.read_text() != text:
+        raise ConfigError(
+            f"{parts} holds configurations of another request; remove it or choose another --out"
+        )
+    with atomic(record) as temporary:
+        temporary.write_text(text)
+
+
+def _refuse_other(request: Request, out: Path) -> None:
+    with Store.open(out) as store:
+        made_with = store.attrs.get("request")
+    if made_with is None or json.loads(made_with) != asdict(request):
+        raise ConfigError(f"{out} exists and is another sample; remove it or choose another --out")
+
+
+def _describe(out: Path) -> str:
+    with Store.open(out) as store:
+        return (
+            f"{out}: {store.num_configurations} configurations of {store.num_particles} particles at "
+            f"T = {store.temperature[0]:g}, {store.attrs['nfe']} function evaluations"
+        )
