@@ -56,6 +56,7 @@ def metropolis(
     configurations that cannot work.
     """
     positions, box = check_batch(positions, species, box, mixture)
+    species = species.to(positions.device)
     t = _per_configuration("temperature", temperature, positions)
     width = _per_configuration("step", METROPOLIS_STEP * t.sqrt() if step is None else step, positions)
     moves = _Moves(positions, species, box, reduced_potential(mixture, truncation), mixture)
@@ -76,7 +77,7 @@ class _Moves:
         self._potential = potential
         self._box = box.T.contiguous()  # (d, C)
         self._x = wrap(positions, box[:, None]).permute(2, 1, 0).contiguous()
-        kind = species.long().to(positions.device)
+        kind = species.long()
         sigma, epsilon = (
             positions.new_tensor(table)[kind][:, kind] for table in (mixture.sigma, mixture.epsilon)
         )
@@ -155,10 +156,11 @@ def langevin(
     `metropolis`.
     """
     positions, box = check_batch(positions, species, box, mixture)
+    species = species.to(positions.device)
     t = _per_configuration("temperature", temperature, positions)
     default = LANGEVIN_STEP * t.sqrt() * positions[0].numel() ** (-1 / 6)
     width = _per_configuration("step", default if step is None else step, positions)
-    forces = ListedForces(species.to(positions.device), box, mixture, truncation, skin)
+    forces = ListedForces(species, box, mixture, truncation, skin)
     chain = _Langevin(positions, box, forces, t, width)
     accepted = torch.zeros_like(t)
     for _ in range(_number("steps", steps)):

@@ -36,8 +36,7 @@ def mini():
         return *arrays, torch.from_numpy(file["inherent"].attrs["energy"])
 
 
-@pytest.mark.parametrize("name", ["ka2d", "ka2d-ternary", "ka3d-fs"])
-@pytest.mark.parametrize("tolerance", [1e-2, 1e-6])
+@pytest.mark.parametrize(("name", "tolerance"), [("ka2d", 1e-2), ("ka2d-ternary", 1e-6), ("ka3d-fs", 1e-6)])
 def test_random_overlapping_starts_reach_a_minimum(name, tolerance):
     mixture = get_mixture(name)
     start, species, box = random_start(mixture, {2: 60, 3: 160}[mixture.dimension], 3)
@@ -55,8 +54,8 @@ def test_random_overlapping_starts_reach_a_minimum(name, tolerance):
 
 def test_energies_are_those_of_lammps(mini):
     """Stored structures of the same thermal positions: the mean agrees, most minima are the same ones."""
-    positions, inherent, species, box, energy = (array[:8] for array in mini)
     species = mini[2]
+    positions, inherent, _, box, energy = (array[:8] for array in mini)
     minimum = minimize(positions, species, box, KA2D, tolerance=1e-4)
     assert minimum.converged.all()
     difference = minimum.energy - energy
@@ -130,3 +129,13 @@ def test_bad_input_is_refused():
     start[1, 7] = start[1, 3]
     with pytest.raises(DataError, match="configuration 1: particles 3 and 7 are at the same place"):
         minimize(start, species, box, KA2D)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_finds_minima_too(mini):
+    positions, _, species, box, energy = mini
+    minimum = minimize(positions.cuda(), species, box, KA2D)
+    assert minimum.positions.device.type == "cuda"
+    assert minimum.converged.all()
+    assert abs(float(minimum.energy.cpu().mean() - energy.mean())) < 5e-4

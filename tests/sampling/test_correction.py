@@ -210,3 +210,15 @@ def test_bad_input_is_refused(correct, changes, error, named):
             step=step,
             generator=generator(),
         )
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("correct", [metropolis, langevin])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_on_a_gpu_with_a_generator_of_either_device(molecular_dynamics, correct, device):
+    positions, species, box = molecular_dynamics
+    draw = torch.Generator(device).manual_seed(0)
+    result = correct(positions.cuda(), species, box, KA2D, 0.45, 10, generator=draw)
+    before = energy(positions, species, box, KA2D).mean()
+    assert float(result.energy.mean()) == pytest.approx(float(before), abs=0.03)
