@@ -55,6 +55,10 @@ class Configurations:
             value = getattr(self, name)
             if value is not None and value.shape != (count,):
                 raise DataError(f"{name} must have shape ({count},), got {value.shape}")
+        if self.propensity is not None and self.propensity.shape[1:] != (n, len(self.times)):
+            raise DataError(
+                f"propensity must have shape (C', {n}, {len(self.times)}), got {self.propensity.shape}"
+            )
 
     @property
     def size(self) -> int:
@@ -73,7 +77,7 @@ class Configurations:
 
 
 class Result(NamedTuple):
-    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows, see `configuration_curves`."""
+    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows (`configuration_curves`)."""
 
     metrics: dict[str, Any]
     curves: curves.Curves
@@ -130,9 +134,15 @@ def _check(simulated: Configurations, generated: Configurations, mixture: Mixtur
             f"both sets must hold the species {list(range(mixture.num_species))} of {mixture.name}, "
             f"got {ours} and {theirs}"
         )
+    both = simulated.propensity is not None and generated.propensity is not None
+    if both and simulated.times != generated.times:
+        raise DataError(
+            f"the propensities belong to other lag times, {simulated.times} and {generated.times}; "
+            "let one predictor give both"
+        )
     share = [np.bincount(c.species) / c.num_particles for c in (simulated, generated)]
-    # N particles realise a composition to within one of each species.
-    if np.abs(share[0] - share[1]).max() > 1 / min(simulated.num_particles, generated.num_particles):
+    # N particles realise a composition to within about one of each species.
+    if np.abs(share[0] - share[1]).max() > 1.5 / min(simulated.num_particles, generated.num_particles):
         raise DataError(
             f"the two sets have different compositions, {share[0].round(3).tolist()} and "
             f"{share[1].round(3).tolist()}; compare configurations of one mixture"

@@ -141,7 +141,8 @@ def reweighted_variance(
     equal. nan where one configuration has all the weight.
     """
     w, x = _usable(values, log_w)
-    x = x - w @ x  # centred, so that the second moment keeps its digits
+    with np.errstate(invalid="ignore"):
+        x = x - w @ x  # centred, so that the second moment keeps its digits
     table = np.stack([w, w**2, w * x, w * x**2], axis=1)
     whole = _variance(table.sum(axis=0, keepdims=True))[0]
     return _estimate(float(whole), _variance(resampled_sums(table, bootstrap, generator)), len(x))

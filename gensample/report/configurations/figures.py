@@ -193,7 +193,7 @@ def coordination(content: Content) -> Figure:
         for axes, label in zip(line, labels, strict=True):
             curves = [content.curve("coordination", k, label, source) for source in DRAWN[:2]]
             seen = np.concatenate([c[c[:, 1] > 1e-3, 0] for c in curves if len(c)])
-            axes.set(xlim=(seen.min() - 1, seen.max() + 1), ylim=(0, None))
+            axes.set(xlim=(seen.min() - 0.7, seen.max() + 0.7), ylim=(0, None))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
