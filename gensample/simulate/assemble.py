@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,8 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
     """Write the dataset of a finished simulation to ``path``."""
     count = len(shop.split)
     structures = [load(shop.root / f"structure-{c:05d}" / "structure.npz") for c in range(count)]
-    energy, overlap, scattering, spacing = _evidence(shop)
     config, boxes = shop.config, np.tile(shop.box, (count, 1))
-    evidence = summarise(energy, overlap, scattering, spacing, config.equilibration.time)
+    attrs, arrays = _evidence(shop) if shop.start is None else shop.start.record(config, np.arange(count))
     with StoreWriter.create(
         path,
         mixture=config.mixture,
@@ -35,14 +35,12 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
         replicas=np.array(shop.replicas),
         seed=config.seed,
         command=command,
-        extra_attrs={"config": json.dumps(config.deciding()), **evidence},
+        extra_attrs={"config": json.dumps(config.deciding()), **attrs},
     ) as writer:
         if config.inherent:
             writer.write_inherent(wrapped(structures, "inherent", boxes), quench_attrs(structures))
-        writer.write_array("equilibration/energy", energy)
-        writer.write_array("equilibration/overlap", overlap)
-        writer.write_array("equilibration/scattering", scattering)
-        writer.write_array("equilibration/lags", spacing * np.arange(1, overlap.shape[1] + 1))
+        for name, array in arrays.items():
+            writer.write_array(name, array)
         _write_replicas(shop, writer)
 
 
@@ -54,7 +52,8 @@ def _write_replicas(shop: Workshop, writer: StoreWriter) -> None:
                 writer.write_replica(c, r, field)
 
 
-def _evidence(shop: Workshop) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _evidence(shop: Workshop) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Attributes and arrays that show the equilibration."""
     config = shop.config
     energies, overlaps, scatterings = [], [], []
     for c in range(len(shop.split)):
@@ -66,4 +65,11 @@ def _evidence(shop: Workshop) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
         overlaps.append(overlap_decay(snapshots, shop.species))
         scatterings.append(scattering_decay(snapshots, shop.species))
     spacing = config.equilibration.time / config.equilibration.snapshots
-    return np.stack(energies), np.stack(overlaps), np.stack(scatterings), spacing
+    energy, overlap, scattering = np.stack(energies), np.stack(overlaps), np.stack(scatterings)
+    arrays = {
+        "equilibration/energy": energy,
+        "equilibration/overlap": overlap,
+        "equilibration/scattering": scattering,
+        "equilibration/lags": spacing * np.arange(1, overlap.shape[1] + 1),
+    }
+    return summarise(energy, overlap, scattering, spacing, config.equilibration.time), arrays

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,12 +14,24 @@ from yaml import YAMLError
 
 from gensample.errors import ConfigError
 from gensample.physics.box import check_cutoff
-from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.physics.mixtures import get_mixture
+from gensample.simulate.equilibrium_config import EQUILIBRIUM, EquilibriumConfig, check_equilibrium
+from gensample.simulate.settings import (
+    Bath,
+    Liquid,
+    check_liquid,
+    check_not_negative,
+    check_positive,
+    check_split_names,
+    check_thermostats,
+)
 
-THERMOSTATS = ("nose-hoover", "langevin", "none")
-SPLITS = ("train", "val", "test")
+ISOCONFIGURATIONAL = "isoconfigurational"
 # Below this the overlap decay and the energy drift have no points to be judged by.
 MIN_SNAPSHOTS = 8
+# Settings that came later: left out of the record while they have these values, so that datasets and
+# unfinished simulations of before stay valid.
+LATER = {"mode": ISOCONFIGURATIONAL, "start": None, "relaxation": 0.0}
 
 
 @dataclass
@@ -29,15 +40,6 @@ class Split:
 
     configurations: int = 1
     replicas: int = 1
-
-
-@dataclass
-class Melt:
-    """The liquid every configuration starts from; times in tau."""
-
-    temperature: float = 2.0
-    time: float = 50.0
-    cooling_time: float = 50.0
 
 
 @dataclass
@@ -59,45 +61,40 @@ class Thermostat:
 
 
 @dataclass
-class SimulationConfig:
-    """Everything that decides the bits of a dataset, and the number of parallel processes."""
+class SimulationConfig(Liquid):
+    """Everything that decides the bits of a dataset, and the number of parallel processes.
 
-    mixture: str = MISSING
-    particles: int = MISSING
+    With ``start``, configurations are not equilibrated: given ones are run for ``relaxation`` (tau).
+    """
+
+    mode: str = ISOCONFIGURATIONAL
     temperature: float = MISSING
     lags: list[float] = field(default_factory=lambda: [1.0])
     splits: dict[str, Split] = field(default_factory=dict)
     equilibration: Equilibration = field(default_factory=Equilibration)
-    melt: Melt = field(default_factory=Melt)
     thermostat: Thermostat = field(default_factory=Thermostat)
-    density: float | None = None
-    timestep: float = 0.005
-    seed: int = 0
     inherent: bool = True
+    relaxation: float = 0.0
     displacement_precision: float = 0.0
     replicas_per_job: int = 8
     processes: int = 2
 
     def deciding(self) -> dict[str, Any]:
         """All settings that decide the result, as plain values."""
-        return {key: value for key, value in asdict(self).items() if key != "processes"}
+        values = {key: value for key, value in asdict(self).items() if key != "processes"}
+        return {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
 
-    def steps(self, time: float) -> int:
-        """Number of time steps in ``time``."""
-        return round(time / self.timestep)
+    def starting_points(self) -> int:
+        """Number of configurations."""
+        return sum(split.configurations for split in self.splits.values())
 
-    def resolved_density(self, mixture: Mixture) -> float:
-        """Density given, or the mixture's own."""
-        return mixture.density if self.density is None else self.density
-
-    def box(self, mixture: Mixture) -> np.ndarray:
-        """Edge lengths of the cubic (square) box, (d,)."""
-        volume = self.particles / self.resolved_density(mixture)
-        return np.full(mixture.dimension, volume ** (1 / mixture.dimension))
+    def bath(self) -> Bath:
+        """Thermostat of the equilibration."""
+        return Bath(self.thermostat.equilibration, self.thermostat.damping)
 
 
-def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig:
-    """Read and check a yaml file; ``overrides`` are ``key=value`` strings.
+def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig | EquilibriumConfig:
+    """Read and check a yaml file of either mode; ``overrides`` are ``key=value`` strings.
 
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
@@ -106,15 +103,29 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Simulat
         given = OmegaConf.load(path)
         if not isinstance(given, DictConfig):
             raise ConfigError(f"{path} must hold settings as key: value")
-        schema = OmegaConf.structured(SimulationConfig)
-        config = OmegaConf.to_object(OmegaConf.merge(schema, given, OmegaConf.from_dotlist(overrides or [])))
+        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides or []))
+        config = OmegaConf.to_object(OmegaConf.merge(_schema(merged), merged))
     except FileNotFoundError:
         raise ConfigError(f"no configuration file at {path}") from None
     except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path}: {_reason(error)}") from None
-    assert isinstance(config, SimulationConfig)
-    check(config)
+    if isinstance(config, EquilibriumConfig):
+        check_equilibrium(config)
+    else:
+        assert isinstance(config, SimulationConfig)
+        check(config)
     return config
+
+
+def _schema(given: Any) -> Any:
+    modes = {ISOCONFIGURATIONAL: SimulationConfig, EQUILIBRIUM: EquilibriumConfig}
+    mode = given.get("mode", ISOCONFIGURATIONAL)
+    if mode not in modes:
+        raise ConfigError(f"mode must be one of {', '.join(modes)}; got {mode!r}")
+    schema = OmegaConf.structured(modes[mode])
+    if mode == ISOCONFIGURATIONAL and given.get("start") is not None:
+        schema.equilibration.time = 0.0
+    return schema
 
 
 def _reason(error: Exception) -> str:
@@ -127,51 +138,38 @@ def _reason(error: Exception) -> str:
 def check(config: SimulationConfig) -> None:
     """Refuse settings that cannot work, naming the value and the cure."""
     mixture = get_mixture(config.mixture)
+    check_liquid(config)
     _check_numbers(config)
     _check_splits(config)
     if not config.lags or sorted(set(config.lags)) != list(config.lags):
         raise ConfigError(f"lags must be increasing, got {config.lags}")
-    _check_multiples(config)
-    for name in (config.thermostat.equilibration, config.thermostat.replicas):
-        if name not in THERMOSTATS:
-            raise ConfigError(f"thermostat must be one of {', '.join(THERMOSTATS)}; got {name!r}")
+    _check_lags(config)
+    _check_beginning(config)
+    check_thermostats(config.thermostat.equilibration, config.thermostat.replicas)
     check_cutoff(mixture.cutoff, torch.from_numpy(config.box(mixture)))
 
 
 def _check_numbers(config: SimulationConfig) -> None:
-    positive = {
-        "particles": config.particles,
-        "density": 1.0 if config.density is None else config.density,
-        "temperature": config.temperature,
-        "timestep": config.timestep,
-        "melt.temperature": config.melt.temperature,
-        "equilibration.time": config.equilibration.time,
-        "equilibration.segment": config.equilibration.segment,
-        "thermostat.damping": config.thermostat.damping,
-        "replicas_per_job": config.replicas_per_job,
-        "processes": config.processes,
-        **{f"lags[{k}]": lag for k, lag in enumerate(config.lags)},
-    }
-    not_negative = {
-        "seed": config.seed,
-        "melt.time": config.melt.time,
-        "melt.cooling_time": config.melt.cooling_time,
-        "displacement_precision": config.displacement_precision,
-    }
-    for name, value in positive.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ConfigError(f"{name} must be positive, got {value}")
-    for name, value in not_negative.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise ConfigError(f"{name} must not be negative, got {value}")
+    check_positive(
+        {
+            "temperature": config.temperature,
+            "equilibration.segment": config.equilibration.segment,
+            "thermostat.damping": config.thermostat.damping,
+            "replicas_per_job": config.replicas_per_job,
+            "processes": config.processes,
+            **{f"lags[{k}]": lag for k, lag in enumerate(config.lags)},
+        }
+    )
+    check_not_negative(
+        {"displacement_precision": config.displacement_precision, "relaxation": config.relaxation}
+    )
     snapshots = config.equilibration.snapshots
     if snapshots < MIN_SNAPSHOTS:
         raise ConfigError(f"equilibration.snapshots must be at least {MIN_SNAPSHOTS}, got {snapshots}")
 
 
 def _check_splits(config: SimulationConfig) -> None:
-    if not config.splits or not set(config.splits) <= set(SPLITS):
-        raise ConfigError(f"splits must name some of {', '.join(SPLITS)}; got {sorted(config.splits)}")
+    check_split_names(config.splits)
     for name, split in config.splits.items():
         if split.configurations < 1 or split.replicas < 0:
             raise ConfigError(
@@ -180,10 +178,26 @@ def _check_splits(config: SimulationConfig) -> None:
             )
 
 
-def _check_multiples(config: SimulationConfig) -> None:
+def _check_beginning(config: SimulationConfig) -> None:
+    """Configurations are either equilibrated from the melt or given."""
+    if config.start is None:
+        if config.relaxation:
+            raise ConfigError("relaxation is for configurations that are given; set start, or leave it out")
+        check_positive({"equilibration.time": config.equilibration.time})
+        _check_segments(config)
+    elif config.equilibration.time:
+        raise ConfigError(
+            "start takes the place of the equilibration; set relaxation in place of equilibration.time"
+        )
+
+
+def _check_lags(config: SimulationConfig) -> None:
     for lag in config.lags:
         if not math.isclose(config.steps(lag) * config.timestep, lag, rel_tol=1e-9):
             raise ConfigError(f"lag {lag} is not a multiple of the time step {config.timestep}")
+
+
+def _check_segments(config: SimulationConfig) -> None:
     total, segment = config.steps(config.equilibration.time), config.steps(config.equilibration.segment)
     spacing = total / config.equilibration.snapshots
     if segment < 1 or total % segment or segment % spacing or spacing % 10:

@@ -8,28 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.physics.mixtures import Mixture, get_mixture
-from gensample.seeding import derive_seed, numpy_generator
+from gensample.seeding import numpy_generator
 from gensample.simulate import scripts
-from gensample.simulate.config import SPLITS, SimulationConfig
+from gensample.simulate.config import SimulationConfig
 from gensample.simulate.engine import Engine
-from gensample.simulate.files import read_dump, write_data
-from gensample.simulate.initial import lattice_melt, maxwell_boltzmann
+from gensample.simulate.files import read_dump
 from gensample.simulate.scheduler import Job
+from gensample.simulate.settings import SPLITS
+from gensample.simulate.start import StartPoints
 from gensample.simulate.structure import copy_thermal, keep, load, quench_in, run_script
-
-# Keys of the random streams of one configuration.
-MELT, VELOCITY, BATH, REPLICA = range(4)
+from gensample.simulate.workshop import BATH, REPLICA, Bench
 
 
-class Workshop:
+class Workshop(Bench):
     """Builds the jobs of one simulation; they read the results of earlier ones below ``root``."""
 
-    def __init__(self, config: SimulationConfig, engine: Engine, root: Path) -> None:
-        self.config, self.engine, self.root = config, engine, root
-        self.mixture: Mixture = get_mixture(config.mixture)
-        self.species = self.mixture.species(config.particles).numpy().astype(np.int8)
-        self.box = config.box(self.mixture)
+    def __init__(
+        self, config: SimulationConfig, engine: Engine, root: Path, start: StartPoints | None = None
+    ) -> None:
+        super().__init__(config, engine, root, start)
+        self.config = config
         names = [name for name in SPLITS if name in config.splits]
         self.split = [name for name in names for _ in range(config.splits[name].configurations)]
         self.replicas = [config.splits[name].replicas for name in self.split]
@@ -46,26 +44,46 @@ class Workshop:
         return [(f"replicas-{configuration:05d}-{s:05d}", range(s, min(s + size, total))) for s in starts]
 
     def _jobs_of(self, c: int) -> list[Job]:
-        jobs = []
-        before: str | None = None
-        for k in range(self.segments):
-            name = f"equilibration-{c:05d}-{k:04d}"
-            jobs.append(Job(name, before, self.config.equilibration.segment, self._equilibrate(c, k, before)))
-            before = name
-        assert before is not None
-        structure = f"structure-{c:05d}"
+        jobs = self._given(c) if self.start else self._equilibrated(c)
+        structure, before = f"structure-{c:05d}", jobs[-1].name
         jobs.append(Job(structure, before, 1.0, self._structure(before)))
         for name, replicas in self.block_names(c):
             cost = len(replicas) * self.config.lags[-1]
             jobs.append(Job(name, structure, cost, self._replicate(c, replicas, structure)))
         return jobs
 
+    def _equilibrated(self, c: int) -> list[Job]:
+        jobs: list[Job] = []
+        for k in range(self.segments):
+            before = jobs[-1].name if jobs else None
+            name = f"equilibration-{c:05d}-{k:04d}"
+            jobs.append(Job(name, before, self.config.equilibration.segment, self._equilibrate(c, k, before)))
+        return jobs
+
+    def _given(self, c: int) -> list[Job]:
+        return [Job(f"relaxation-{c:05d}", None, self.config.relaxation, self._relax(c))]
+
+    def _relax(self, c: int) -> Callable[[Path], None]:
+        def work(folder: Path) -> None:
+            assert self.start is not None
+            config = self.config
+            self.write_given(folder, self.start.positions[c], config.temperature, c)
+            script = scripts.given(config, self.mixture)
+            steps, seed = config.steps(config.relaxation), self.lammps_seed(c, BATH, 0)
+            script += scripts.settle(steps, config.temperature, config.bath(), self.mixture, seed)
+            run_script(self.engine, self.mixture, script, folder)
+            keep(folder, "after.restart")
+
+        return work
+
     def _equilibrate(self, c: int, k: int, before: str | None) -> Callable[[Path], None]:
         def work(folder: Path) -> None:
-            seed = self._lammps_seed(c, BATH, k)
+            seed = self.lammps_seed(c, BATH, k)
             if before is None:
-                self._write_melt(folder, c)
-                start = scripts.melt(self.config, self.mixture, seed)
+                self.write_melt(folder, c)
+                start = scripts.melt(
+                    self.config, self.config.temperature, self.config.bath(), self.mixture, seed
+                )
             else:
                 shutil.copyfile(self.root / before / "after.restart", folder / "before.restart")
                 start = scripts.restart(self.mixture, self.config.timestep)
@@ -96,7 +114,7 @@ class Workshop:
             script = ""
             for r in replicas:
                 self._write_replica(folder, c, r, positions)
-                script += scripts.replica(self.config, self.mixture, r, self._lammps_seed(c, REPLICA, r))
+                script += scripts.replica(self.config, self.mixture, r, self.lammps_seed(c, REPLICA, r))
             run_script(self.engine, self.mixture, script, folder)
             fields = [self._displacement(folder, r, positions) for r in replicas]
             np.savez(folder / "displacements.npz", displacements=np.stack(fields))
@@ -104,21 +122,9 @@ class Workshop:
 
         return work
 
-    def _write_melt(self, folder: Path, c: int) -> None:
-        positions = lattice_melt(self.config.particles, self.box, numpy_generator(self.config.seed, c, MELT))
-        generator = numpy_generator(self.config.seed, c, VELOCITY)
-        self._write_start(folder / "start.data", positions, self.config.melt.temperature, generator)
-
     def _write_replica(self, folder: Path, c: int, r: int, positions: np.ndarray) -> None:
         generator = numpy_generator(self.config.seed, c, REPLICA, r)
-        self._write_start(folder / f"replica-{r}.data", positions, self.config.temperature, generator)
-
-    def _write_start(
-        self, path: Path, positions: np.ndarray, temperature: float, generator: np.random.Generator
-    ) -> None:
-        particles, dimension = positions.shape
-        velocities = maxwell_boltzmann(particles, dimension, temperature, generator)
-        write_data(path, positions, self.species, self.mixture.num_species, self.box, velocities)
+        self.write_start(folder / f"replica-{r}.data", positions, self.config.temperature, generator)
 
     def _displacement(self, folder: Path, r: int, positions: np.ndarray) -> np.ndarray:
         """Drift-free displacement at each lag, (K, N, d) float32."""
@@ -129,7 +135,3 @@ class Workshop:
         if self.config.displacement_precision:
             moved = np.round(moved / self.config.displacement_precision) * self.config.displacement_precision
         return np.asarray(moved, np.float32)
-
-    def _lammps_seed(self, *keys: int) -> int:
-        # LAMMPS takes positive 32-bit seeds; a few units are left for scripts that need several.
-        return derive_seed(self.config.seed, *keys) % 900_000_000 + 1

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.simulate.assemble import assemble
 from gensample.simulate.config import SimulationConfig
-from gensample.simulate.engine import find_engine
+from gensample.simulate.engine import Engine, find_engine
+from gensample.simulate.equilibrium_assemble import assemble_chains
+from gensample.simulate.equilibrium_config import EquilibriumConfig
+from gensample.simulate.equilibrium_evidence import describe_sampling
+from gensample.simulate.equilibrium_jobs import ChainWorkshop
 from gensample.simulate.evidence import describe_equilibration
 from gensample.simulate.jobs import Workshop
 from gensample.simulate.parts import Parts, claim
-from gensample.simulate.scheduler import run_jobs
+from gensample.simulate.scheduler import Job, run_jobs
+from gensample.simulate.start import StartPoints, load_start
 
 
 def simulate(
-    config: SimulationConfig,
+    config: SimulationConfig | EquilibriumConfig,
     out: Path,
     *,
     lmp: str | None = None,
     command: str = "",
     keep_parts: bool = False,
 ) -> str:
-    """Run or resume a simulation and write its dataset; returns a summary.
+    """Run or resume a simulation of either mode and write its dataset; returns a summary.
 
     Raises:
         ConfigError: ``out`` or its folder of finished jobs belongs to other settings, or is in use.
+        DataError: the starting points are absent, damaged or absurd.
         MissingDependencyError: LAMMPS is not installed.
         GensampleError: LAMMPS failed.
     """
@@ -38,14 +45,31 @@ def simulate(
             Parts(root).remove()
         return f"{out} is complete; nothing to do"
     engine = find_engine(lmp)
-    with claim(root, config.deciding()) as parts:
-        shop = Workshop(config, engine, root)
-        run_jobs(shop.jobs(), parts.run, parts.is_done, config.processes, engine.stop)
+    start = load_start(config, config.starting_points())
+    fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
+    with claim(root, {**config.deciding(), **fingerprint}) as parts:
+        jobs, write = _plan(config, engine, root, start, command)
+        run_jobs(jobs, parts.run, parts.is_done, config.processes, engine.stop)
         with parts.publish(out) as temporary:
-            assemble(shop, temporary, command)
+            write(temporary)
         if not keep_parts:
             parts.remove()
     return describe(out)
+
+
+def _plan(
+    config: SimulationConfig | EquilibriumConfig,
+    engine: Engine,
+    root: Path,
+    start: StartPoints | None,
+    command: str,
+) -> tuple[list[Job], Callable[[Path], None]]:
+    """Jobs of a simulation, and what makes a dataset of their results."""
+    if isinstance(config, EquilibriumConfig):
+        chains = ChainWorkshop(config, engine, root, start)
+        return chains.jobs(), lambda path: assemble_chains(chains, path, command)
+    shop = Workshop(config, engine, root, start)
+    return shop.jobs(), lambda path: assemble(shop, path, command)
 
 
 def parts_folder(out: Path) -> Path:
@@ -54,13 +78,17 @@ def parts_folder(out: Path) -> Path:
 
 
 def describe(out: Path) -> str:
-    """What was made and how well it was equilibrated, in two lines."""
+    """What was made and how well it was equilibrated, in a few lines."""
     with Store.open(out) as store:
         made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas"
+        if "autocorrelation_time" in store.attrs:
+            return "\n".join([made, *describe_sampling(store.attrs)])
+        if "start" in store.attrs:
+            return f"{made}\nstarted from {store.attrs['start']}"
         return f"{made}\nequilibrated for {describe_equilibration(store.attrs)}"
 
 
-def _refuse_other_dataset(config: SimulationConfig, out: Path) -> None:
+def _refuse_other_dataset(config: SimulationConfig | EquilibriumConfig, out: Path) -> None:
     with Store.open(out) as store:
         made_with = store.attrs.get("config")
     if made_with is None or json.loads(made_with) != config.deciding():

