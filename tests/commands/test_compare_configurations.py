@@ -6,6 +6,7 @@ import pytest
 from tiny_ensembles import write as write_ensembles
 
 from gensample.cli import main
+from gensample.data.energies import potential
 from gensample.data.store import Store, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.report.configurations.content import Content
@@ -117,7 +118,11 @@ def test_metrics_are_those_of_each_common_temperature(report):
         gap = block["quantities"]["energy_gap"]["all"]["generated"]
         assert gap["value"] > gap["interval"][0] > 0
         assert block["weights"]["samples"] == 6
+    with Store.open(report.parent / "gen.h5") as store:
+        rows = np.isclose(store.temperature, 0.6)
+        u, _, _ = potential(store.positions[rows], store.species, store.box[rows], get_mixture("ka2d"))
     content = Content(data)
+    assert content.get(1, "energy", "all", "generated").value == pytest.approx(u.mean())
     assert content.temperatures == [0.5, 0.6]
     assert content.get(0, "energy_gap", "all", "generated").value > 0
     assert not content.get(0, "energy_gap", "all", "halves").defined

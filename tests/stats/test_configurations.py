@@ -7,7 +7,9 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.stats import configurations as module
 from gensample.stats.configuration_curves import histogram
+from gensample.stats.configuration_tables import Q_BINS, Q_MAX, common_edges, tables
 from gensample.stats.configurations import Configurations, compare_configurations
+from gensample.stats.structure import structure_factor
 
 MIXTURE = get_mixture("ka2d")
 
@@ -160,6 +162,25 @@ def test_coordination_numbers_are_means_of_their_distribution(hotter):
     pairs = [values(result, "coordination", k)["simulated"] for k in ("AB", "BA")]
     numbers = np.bincount(hotter[0].species)
     assert pairs[0] * numbers[0] == pytest.approx(pairs[1] * numbers[1], rel=1e-5)
+
+
+def test_kinds_of_pairs_are_weighed_by_their_share(hotter):
+    """23 A and 13 B of 36: the g_ab add up to the total g(r), the S_ab to the total S(q)."""
+    sim = hotter[0]
+    edges = common_edges(sim.box)
+    found = tables(sim.positions, sim.box, sim.species, np.asarray(MIXTURE.sigma), edges).profiles
+    a, b = 23 / 36, 13 / 36
+    expected = {
+        "pair_distribution": [a * a, 2 * a * b, b * b],
+        "structure_factor": [a, 2 * np.sqrt(a * b), b],
+        "coordination": [a / 2, a / 2, b / 2, b / 2],
+        "angles": [a, b],
+    }
+    for name, composition in expected.items():
+        np.testing.assert_allclose(found[name].composition, composition)
+    total = structure_factor(sim.positions, sim.box, sim.species, Q_MAX, Q_BINS).total
+    mean = found["structure_factor"].mean(np.full((1, 80), 1 / 80))[0]
+    np.testing.assert_allclose(found["structure_factor"].composition @ mean, total, rtol=1e-4, atol=1e-5)
 
 
 def test_particles_on_one_point_are_counted_and_do_not_stop_the_comparison():

@@ -96,3 +96,28 @@ def test_closest_pairs_of_each_kind():
     assert found[0, 0][0] == pytest.approx(0.2)
     assert found[0, 1][0] == pytest.approx(0.7)
     assert found[1, 1][0] == np.inf
+
+
+@DIMENSIONS
+def test_structure_factors_are_the_sums_of_the_definition_in_every_box(dimension):
+    rng = np.random.default_rng(4)
+    boxes = np.array([[5.0, 6.0, 7.0], [5.5, 6.5, 5.0]])[:, :dimension]
+    x, species = rng.uniform(0, 5, (2, 9, dimension)), np.arange(9) % 2
+    table = s.structure_table(x, boxes, species, 4.0, 8)
+    for c in range(2):
+        q = s.wave_vectors(boxes[c], 4.0)
+        which = np.minimum((np.linalg.norm(q, axis=1) / 0.5).astype(int), 7)
+        rho = [np.exp(-1j * q @ x[c, species == a].T).sum(axis=1) for a in range(2)]
+        products = [(rho[a] * rho[b].conj()).real for a, b in ((0, 0), (0, 1), (1, 1))]
+        for k, norm in enumerate((5, np.sqrt(20), 4)):
+            expected = np.bincount(which, products[k] / norm, 8)
+            np.testing.assert_allclose(table.partial[c, k], expected, atol=1e-9)
+        np.testing.assert_array_equal(table.vectors[c], np.bincount(which, minlength=8))
+
+
+def test_weights_of_configurations():
+    rng = np.random.default_rng(5)
+    x, species, edges = rng.uniform(0, 5, (3, 20, 2)), np.arange(20) % 2, np.linspace(0, 2.5, 4)
+    g = [s.pair_distribution(frame, np.full(2, 5.0), species, edges)[0, 1] for frame in x]
+    found = s.pair_distribution(x, np.full(2, 5.0), species, edges, weights=[3.0, 0.0, 1.0])[0, 1]
+    np.testing.assert_allclose(found, 0.75 * g[0] + 0.25 * g[2])
