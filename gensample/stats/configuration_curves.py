@@ -17,6 +17,8 @@ RESAMPLES = 200
 MOST_BINS = 40
 BEYOND = 3.0
 """A histogram ends this many interquartile ranges outside the quartiles; the rest is in no bin."""
+DECADES = 10.0
+"""Ratio of the quartiles of positive values from which the bins are logarithmic: energies of overlaps."""
 
 
 class CurveRow(NamedTuple):
@@ -67,14 +69,20 @@ def histogram(values: Floats, shares: Floats | None = None) -> tuple[Floats, Flo
     known = values[finite]
     if not len(known):
         return np.empty(0), np.empty(0)
-    low, high = np.quantile(known, [0.25, 0.75])
-    # Something to divide by where all values agree.
-    width = max(high - low, 1e-6 * (1 + abs(low)))
-    ends = max(known.min(), low - BEYOND * width), min(known.max(), high + BEYOND * width)
-    bins = int(np.clip(2 * len(known) ** (1 / 3), 6, MOST_BINS))
-    edges = np.linspace(ends[0] - 1e-9, ends[1] + 1e-9 + 1e-6 * width, bins + 1)
+    edges = _edges(known)
     counts, _ = np.histogram(known, bins=edges, weights=w[finite])
     return (edges[1:] + edges[:-1]) / 2, counts / np.diff(edges)
+
+
+def _edges(values: Floats) -> Floats:
+    low, high = np.quantile(values, [0.25, 0.75])
+    bins = int(np.clip(2 * len(values) ** (1 / 3), 6, MOST_BINS))
+    if values.min() > 0 and high > DECADES * low:
+        return np.geomspace(values.min() * (1 - 1e-9), values.max() * (1 + 1e-9), bins + 1)
+    # Something to divide by where all values agree.
+    width = max(high - low, 1e-6 * (1 + abs(low)))
+    first, last = max(values.min(), low - BEYOND * width), min(values.max(), high + BEYOND * width)
+    return np.linspace(first - 1e-6 * width, last + 1e-6 * width, bins + 1)
 
 
 def _rows(

@@ -89,7 +89,8 @@ def normalised(log_w: Any) -> Floats:
     finite = np.isfinite(logs)
     if not finite.any():
         return np.full(logs.shape, np.nan)
-    w = np.where(finite, np.exp(np.where(finite, logs, 0.0) - logs[finite].max()), 0.0)
+    highest = logs[finite].max()
+    w = np.where(finite, np.exp(np.where(finite, logs, highest) - highest), 0.0)
     return w / w.sum()
 
 

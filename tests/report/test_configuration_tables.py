@@ -43,6 +43,7 @@ def test_verdicts(name, values, expected):
     [
         (Number(-2.97504, -2.98, -2.97), 4, "−2.9750 [−2.9800, −2.9700]"),
         (Number(3.2e9, 1e9, 5e9), 4, "3.2e+09"),
+        (Number(110228.8636), 4, "110229"),
         (Number(NAN), 4, "–"),
         (Number(0.5), None, "0.500"),
     ],
@@ -61,6 +62,7 @@ def content():
     quantities = {
         "energy_gap": {"all": {"generated": entry(None), "reweighted": entry(0.3, [0.2, 0.4])}},
         "energy": {"all": {"simulated": entry(-3.0, [-3.1, -2.9]), "generated": entry(None)}},
+        "energy_median": {"all": {"simulated": entry(-3.0), "generated": entry(5e3)}},
         "energy_sd": {"all": {"simulated": entry(0.05), "generated": entry(None)}},
         "energy_not_finite": {"all": {"simulated": entry(0.0), "generated": entry(2.0)}},
     }
@@ -86,9 +88,12 @@ def test_infinite_energies_are_never_left_out(content):
     assert [row.quantity.name for row in rows(content, 0, main=True)] == [
         "energy_gap",
         "energy",
+        "energy_median",
         "energy_not_finite",
     ]
+    assert rows(content, 0)[0].verdict == ("infinite", "off")
     text = to_text(content)
+    assert "∞" in text
     assert "Energy U/N: infinite" in text
     assert "10 generated, 7 simulated" in text
     page = to_html(content, 0)
@@ -97,7 +102,7 @@ def test_infinite_energies_are_never_left_out(content):
 
 
 def test_weights_without_a_finite_one_are_told(content):
-    assert "10 weights are not finite" in to_text(content)
+    assert "weights not finite: 10" in to_text(content)
     assert "fewer than 1,000 samples" in weight_table(content, [0])
     content.block(0)["weights"] = None
     assert weight_table(content, [0]) == ""

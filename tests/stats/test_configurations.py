@@ -241,6 +241,12 @@ def test_histograms_are_densities_and_cut_the_tails():
     weighted = histogram(np.array([0.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0]))
     assert weighted[0][weighted[1].argmax()] == pytest.approx(2, abs=0.2)
     assert len(histogram(np.full(3, np.inf))[0]) == 0
+    overlaps = 10 ** rng(5).uniform(0, 12, 500)
+    centres, density = histogram(overlaps)
+    assert (density > 0).all()
+    np.testing.assert_allclose(
+        np.diff(np.log(centres)), np.log(centres[-1] / centres[0]) / (len(centres) - 1)
+    )
 
 
 def test_sets_that_cannot_be_compared():

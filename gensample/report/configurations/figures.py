@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from gensample.report.configurations.content import WHOLE, Content
 from gensample.report.configurations.tables import decimal
@@ -92,7 +92,13 @@ def _gap_words(gap: Number) -> str:
 
 
 def _energy_axes(axes: Axes, curves: list[np.ndarray]) -> None:
-    """From zero; logarithmic where one histogram is so much narrower that the other would vanish."""
+    """From zero; logarithmic where one histogram is so narrow, or so far away, that it would vanish."""
+    reach = [np.abs(c[:, 0]).max() for c in curves]
+    if max(reach) > 100 * reach[0] > 0:
+        axes.set_xscale("symlog", linthresh=10 ** np.ceil(np.log10(2 * reach[0])))
+        locator = SymmetricalLogLocator(axes.xaxis.get_transform())
+        locator.set_params(numticks=7)
+        axes.xaxis.set_major_locator(locator)
     peaks = [np.nanmax(c[:, 1]) for c in curves]
     if max(peaks) > 8 * min(peaks) > 0:
         least = min(c[:, 1][c[:, 1] > 0].min() for c in curves)
@@ -244,7 +250,8 @@ def propensity(content: Content, k: int) -> Figure:
             label = labels[lag * len(species) + s]
             curves = _all_lines(content, axes, "propensity", k, label, fill=True, step=True)
             _energy_axes(axes, curves)
-            axes.set_title(_title(content, k, label) if len(content.temperatures) > 1 else label)
+            words = label.replace("t = ", "$t = ") + "$"
+            axes.set_title(_title(content, k, words) if len(content.temperatures) > 1 else words)
         line[0].set_ylabel(r"$P(\mu)$")
     for axes in grid[-1]:
         axes.set_xlabel(r"propensity $\mu/\sigma$")

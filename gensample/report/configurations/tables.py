@@ -16,12 +16,17 @@ COLUMNS = ("simulated", "generated", "reweighted", "halves")
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity of one part at one temperature; ``sd`` is that of the simulated energies."""
+    """One quantity of one part at one temperature.
+
+    ``sd`` is that of the simulated energies; ``infinite`` whether some generated energies are, and with them
+    their mean.
+    """
 
     quantity: Quantity
     of: str
     values: dict[str, Number]
     sd: float
+    infinite: bool = False
 
     @property
     def label(self) -> str:
@@ -31,8 +36,10 @@ class Row:
     @property
     def verdict(self) -> tuple[str, Mark]:
         """Words and mark that say how far generated is from its aim."""
-        if not self.values["generated"].defined or self.quantity.aim is None:
+        if self.quantity.aim is None:
             return "", "none"
+        if not self.values["generated"].defined:
+            return ("infinite", "off") if self.infinite else ("", "none")
         judge = {"gap": self._gap, "pair": self._pair, "floor": self._floor}[self.quantity.kind]
         return judge(self.quantity.aim)
 
@@ -66,6 +73,8 @@ class Row:
 
     def text(self, source: str, interval: bool = False) -> str:
         """A value to the digits that its quantity asks for."""
+        if self.infinite and source == "generated" and not self.values[source].defined:
+            return "∞"
         return decimal(self.values[source], self.quantity.places, interval)
 
     def bounds(self, source: str) -> str:
@@ -80,7 +89,7 @@ class Row:
 
 def decimal(x: Number, places: int | None, interval: bool = False) -> str:
     """A number with so many decimals, or with two or three significant digits."""
-    if places is None or not x.defined or abs(x.value) >= HUGE:
+    if places is None or not x.defined or abs(x.value) >= 100:
         return number(x, interval=interval)
     text = f"{x.value:.{places}f}"
     if interval and math.isfinite(x.low) and math.isfinite(x.high):
@@ -99,18 +108,19 @@ def rows(content: Content, k: int, main: bool = False) -> list[Row]:
         name = quantity.name
         family = name if name.endswith("energy") else name.rpartition("_")[0]
         sd = content.get(k, f"{family}_sd", WHOLE, "simulated").value if quantity.kind == "gap" else NAN
+        infinite = content.get(k, f"{family}_not_finite", WHOLE, "generated").value > 0
         for of in content.parts(k, name):
             values = {source: content.get(k, name, of, source) for source in COLUMNS}
-            if _wanted(quantity, values, main):
-                found.append(Row(quantity, of, values, sd))
+            if _wanted(quantity, values, infinite) or (not main and not name.endswith("not_finite")):
+                found.append(Row(quantity, of, values, sd, infinite))
     return found
 
 
-def _wanted(quantity: Quantity, values: dict[str, Number], main: bool) -> bool:
-    """Counts of infinite energies are shown when there are any, and then always."""
+def _wanted(quantity: Quantity, values: dict[str, Number], infinite: bool) -> bool:
+    """Whether a row belongs to the main table: infinite energies are counted there, beside the median."""
     if quantity.name.endswith("not_finite"):
         return any(x.value > 0 for x in values.values() if x.defined)
-    return quantity.main or not main
+    return quantity.main or (infinite and quantity.name.endswith("median"))
 
 
 HEADER = ("quantity", "simulation", "generated [95 %]", "reweighted", "halves", "verdict", "")
@@ -160,7 +170,7 @@ def weight_words(content: Content, k: int) -> str:
             f"; the largest weight is {number(Number(w['largest']))} of the sum; "
             f"standard deviation of ln w {number(Number(w['log_std']))}"
         )
-    return text + f"; {w['not_finite']} weights are not finite."
+    return text + f"; weights not finite: {w['not_finite']}."
 
 
 _HTML_HEADER = ("quantity", "simulation", "generated", "95 % interval", "reweighted", "halves", "verdict")
