@@ -36,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     structures.add_argument("--temperature", type=float, help="temperature of the configurations")
     structures.add_argument("--num", type=int, default=1000, help="number of configurations")
     structures.add_argument("--particles", type=int, help="particles of each (default: as trained)")
+    structures.add_argument(
+        "--base", help="dataset with the liquid to start from, for models that start from one"
+    )
+    structures.add_argument("--base-split", default="test", help="its configurations: train, val, test")
     structures.add_argument("--grid", default="uniform", help="solver times: uniform, cosine or late")
     structures.add_argument(
         "--likelihood", default="none", help="log density of each: none, exact or hutchinson"
@@ -88,5 +92,7 @@ def _configurations(args: argparse.Namespace) -> str:
         likelihood=args.likelihood,
         probes=args.probes,
         sweeps=args.sweeps,
+        base=args.base,
+        base_split=args.base_split,
     )
     return sample_configurations(request, args.out, device=args.device)

@@ -15,8 +15,10 @@ from rich.progress import track
 from torch import Tensor
 
 from gensample import zoo
+from gensample.data.base import BaseEnsemble
 from gensample.data.store import Store, StoreWriter, atomic
 from gensample.errors import ConfigError
+from gensample.flow.torus import uniform
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.sampling.correction import metropolis
@@ -26,7 +28,7 @@ from gensample.tasks.configuration import ConfigurationTask
 # Particles carried in one call: it decides the bits, so it is not a setting.
 PARTICLES_PER_CALL = 4096
 # Keys of the random streams.
-FLOW, CORRECTION = range(2)
+START, PROBES, CORRECTION, BASE = range(4)
 LIKELIHOODS = ("none", "exact", "hutchinson")
 
 
@@ -46,6 +48,8 @@ class Request:
     likelihood: str
     probes: int
     sweeps: int
+    base: str | None
+    base_split: str
 
 
 class Configurations:
@@ -62,6 +66,8 @@ class Configurations:
         self.edge = (self.particles / system["density"]) ** (1 / self.mixture.dimension)
         check_cutoff(self.mixture.cutoff, torch.tensor([self.edge]))
         self.width = max(1, PARTICLES_PER_CALL // self.particles)
+        self.box = torch.full((self.width, self.mixture.dimension), self.edge, dtype=torch.float64)
+        self.base = self._open_base()
 
     @property
     def chunks(self) -> range:
@@ -72,14 +78,37 @@ class Configurations:
         """File of a finished chunk."""
         return self.parts / f"configurations-{chunk:05d}.npz"
 
+    def _open_base(self) -> Tensor | None:
+        """Draws of a liquid base for all chunks (M, N, d); None for a uniform base."""
+        request, expected = self.request, self.model.settings.system.get("base_temperature")
+        if (request.base is None) != (expected is None):
+            uniform_base = "particles start anywhere: drop --base"
+            liquid = f"give --base DATA.h5 with configurations at T = {expected}"
+            raise ConfigError(f"{request.model}: {uniform_base if expected is None else liquid}")
+        if request.base is None:
+            return None
+        ensemble = BaseEnsemble(request.base, expected)
+        ensemble.check(self.box, self.mixture.species(self.particles).numpy())
+        generator = torch_generator(request.seed, BASE)
+        drawn = ensemble.take(request.base_split, request.num, generator)
+        short = len(self.chunks) * self.width - len(drawn)
+        return torch.cat([drawn, drawn[:1].expand(short, *drawn.shape[1:])])  # fills the last chunk
+
+    def start(self, chunk: int) -> Tensor:
+        """Draws of the base for one chunk (C, N, d)."""
+        if self.base is not None:
+            return self.base[chunk * self.width : (chunk + 1) * self.width]
+        generator = torch_generator(self.request.seed, START, chunk)
+        return uniform(self.width, self.particles, self.box, generator)
+
     def draw(self, chunk: int) -> None:
         """Draw a chunk, correct it where asked, and keep it in its file."""
-        request = self.request
-        drawn = self.model.draw(
-            self.width,
+        request, device = self.request, self.model.device
+        drawn = self.model.carry(
+            self.start(chunk).to(device),
+            self.box.to(device),
             request.temperature,
-            torch_generator(request.seed, FLOW, chunk),
-            particles=self.particles,
+            generator=torch_generator(request.seed, PROBES, chunk, device=device),
             divergence=request.likelihood,
             probes=request.probes,
             method=request.method,
@@ -114,11 +143,13 @@ class Configurations:
         """The dataset from the finished chunks."""
         request, system = self.request, self.model.settings.system
         found = self._collect()
-        attributes = {
+        attributes: dict[str, Any] = {
             "request": json.dumps(asdict(request)),
             "nfe": int(found.pop("nfe")[0]),
             "seconds": seconds,
         }
+        if "log_density" in found:
+            attributes["log_density_constant_unknown"] = self.base is not None
         if "acceptance" in found:
             attributes["acceptance"] = float(found.pop("acceptance").mean())
         positions = found.pop("positions")

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gensample.data.augment import random_signed_permutation, signed_permutation
+from gensample.data.base import BaseEnsemble
 from gensample.data.loader import BatchLoader
 from gensample.data.resident import (
     Record,
@@ -27,6 +28,7 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.descriptors import invariant_names, invariants
 from gensample.physics.mixtures import get_mixture
+from gensample.seeding import torch_generator
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,9 @@ class KADataModule(lightning.LightningDataModule):
         input: positions the graph is built from, "thermal" or "inherent".
         lags: lag times to serve; None for all.
         temperatures: temperatures to serve; None for all.
+        base: dataset whose configurations at ``base_temperature`` are served beside each configuration, as
+            the base of a flow (target "configuration"); None for none.
+        base_temperature: of those; None where ``base`` has one temperature only.
         cutoff: cut-off of the graph.
         batch_size: configurations in a batch.
         fields: displacement fields drawn per configuration and step.
@@ -71,6 +76,8 @@ class KADataModule(lightning.LightningDataModule):
         input: Literal["thermal", "inherent"] = "thermal",
         lags: list[float] | None = None,
         temperatures: list[float] | None = None,
+        base: str | None = None,
+        base_temperature: float | None = None,
         cutoff: float = 2.0,
         batch_size: int = 1,
         fields: int = 1,
@@ -89,6 +96,7 @@ class KADataModule(lightning.LightningDataModule):
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
         self.temperatures = temperatures
+        self.base = BaseEnsemble(base, base_temperature) if base is not None else None
         self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
         self.augment, self.descriptors, self.validation = augment, descriptors, validation
         self.predict_split, self.resident, self.seed = predict_split, resident, seed
@@ -135,13 +143,14 @@ class KADataModule(lightning.LightningDataModule):
 
     @property
     def system(self) -> dict[str, Any]:
-        """What a generator of configurations is made for: mixture, particles, density, temperatures."""
+        """What a generator of configurations is made for: mixture, particles, density, temperatures, base."""
         served = self.store.temperature if self.temperatures is None else np.asarray(self.temperatures)
         return {
             "mixture": self.store.mixture,
             "particles": self.store.num_particles,
             "density": self.store.density,
             "temperatures": [float(t) for t in np.unique(served)],
+            "base_temperature": None if self.base is None else self.base.temperature,
         }
 
     def rows(self, split: str) -> np.ndarray:
@@ -233,7 +242,7 @@ class KADataModule(lightning.LightningDataModule):
         Without a generator the fields are the first ones: lags ascending within replica 0, then replica 1.
         """
         if self.target == "configuration":
-            return self._positions_of(np.asarray(rows))
+            return self._positions_of(np.asarray(rows), generator)
         records = []
         for row in rows:
             record = dict(self._record(int(row)))
@@ -246,8 +255,8 @@ class KADataModule(lightning.LightningDataModule):
             records.append(record)
         return collate(records, self._species, self._lag_time)
 
-    def _positions_of(self, rows: np.ndarray) -> Data:
-        """Positions (n, d) float64 of the configurations, without graphs."""
+    def _positions_of(self, rows: np.ndarray, generator: torch.Generator | None) -> Data:
+        """Positions (n, d) float64 of the configurations, without graphs; of a base beside them."""
         held = self._inherent if self.input == "inherent" else self._positions
         assert held is not None
         count, size = len(rows), self.store.num_particles
@@ -261,6 +270,11 @@ class KADataModule(lightning.LightningDataModule):
             snapshot_id=torch.from_numpy(rows).to(self.device),
         )
         batch.num_nodes, batch.num_graphs = count * size, count
+        if self.base is not None:
+            split = "val" if generator is None else "train"
+            generator = generator or torch_generator(self.seed, 2, int(rows[0]))
+            drawn = self.base.draw(split, count, batch.box.cpu(), self.store.species, generator)
+            batch.base = drawn.flatten(0, 1).to(self.device)
         return batch
 
     def _validation_fields(self) -> int:

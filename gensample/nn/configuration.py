@@ -93,9 +93,10 @@ class ConfigurationNetwork(nn.Module):
         self.width, self.vectors, self.radial = width, vectors, radial
         self.clock = TorusClock(width)
         self.kind = nn.Embedding(num_species, width)
-        scale = (num_species * radial) ** -0.5
-        self.densities = nn.Parameter(scale * torch.randn(num_species, radial, width))
-        self.dipole = nn.Parameter(scale * torch.randn(num_species, radial, vectors))
+        self.densities = nn.Parameter(torch.empty(num_species, radial, width))
+        self.dipole = nn.Parameter(torch.empty(num_species, radial, vectors))
+        for weights in (self.densities, self.dipole):
+            nn.init.normal_(weights, std=(num_species * radial) ** -0.5)
         self.from_dipoles = nn.Linear(vectors, width, bias=False)
         self.from_clock = nn.Linear(width, width)
         self.deep = nn.Linear(width, width)

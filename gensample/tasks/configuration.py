@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import lightning
@@ -51,13 +51,15 @@ class BoundVelocity:
 
 
 class ConfigurationTask(lightning.LightningModule):
-    """Flow from independent uniform particles to equilibrium configurations, one model for all temperatures.
+    """Flow from a base to equilibrium configurations, one model for all temperatures.
+
+    The base is that of the data module: uniform independent particles, or a liquid at a higher temperature.
 
     Args:
         num_species: number of species.
         dimension: d.
         cutoff: of the network's graph.
-        system: mixture, particles, density and temperatures of the training data.
+        system: mixture, particles, density, temperatures and temperature of the base of the training data.
         graph: "local" or "all-pairs" (small systems).
         width, vectors, radial: see ``nn.configuration.ConfigurationNetwork``.
         late: training times are s = 1 - u^late with u uniform: more of them near the data for values above 1.
@@ -109,30 +111,27 @@ class ConfigurationTask(lightning.LightningModule):
         """Velocity of C configurations: species (N,), box (C, d), temperature (C,)."""
         return BoundVelocity(self, species, box, 1 / temperature.to(self.scale))
 
-    def draw(
-        self,
-        configurations: int,
-        temperature: float,
-        generator: torch.Generator,
-        *,
-        particles: int | None = None,
-        density: float | None = None,
-        **solver: Any,
-    ) -> Transported:
-        """Configurations (C, N, d) at a temperature; N and density those of the training data unless given.
+    def carry(self, start: Tensor, box: Tensor, temperature: float, **solver: Any) -> Transported:
+        """Draws of the base, start (C, N, d) in boxes (C, d), carried to configurations at a temperature.
 
         ``solver``: arguments of ``sampling.transport.transport``; with a ``divergence`` the log density of
-        the labelled configurations comes too. ConfigError for particles that do not fit the mixture's box.
+        the labelled configurations comes too, see ``log_base``.
         """
         mixture = get_mixture(self.settings.system["mixture"])
-        number = particles or int(self.settings.system["particles"])
-        species = mixture.species(number).to(self.device)
-        edge = (number / (density or float(self.settings.system["density"]))) ** (1 / mixture.dimension)
-        box = torch.full((configurations, mixture.dimension), edge, dtype=torch.float64, device=self.device)
-        start = uniform(configurations, number, box, generator)
-        velocity = self.bind(species, box, torch.full((configurations,), temperature, device=self.device))
-        moved = transport(velocity, start, log_uniform(number, box), generator=generator, **solver)
-        return Transported(wrap(moved.positions, box.unsqueeze(1)), *_rest(moved))
+        species = mixture.species(start.shape[1]).to(self.device)
+        velocity = self.bind(species, box, torch.full((len(start),), temperature, device=self.device))
+        moved = transport(velocity, start, self.log_base(start, box), **solver)
+        return replace(moved, positions=wrap(moved.positions, box.unsqueeze(1)))
+
+    def log_base(self, start: Tensor, box: Tensor) -> Tensor:
+        """Log density (C,) of draws of the base; for a liquid -U / T0, up to one constant."""
+        base_temperature = self.settings.system.get("base_temperature")
+        if base_temperature is None:
+            return log_uniform(start.shape[1], box)
+        mixture = get_mixture(self.settings.system["mixture"])
+        species = mixture.species(start.shape[1]).to(start.device)
+        total: Tensor = energy(start, species, box, mixture).sum(1)
+        return -total / float(base_temperature)
 
     # Lightning
 
@@ -170,10 +169,19 @@ class ConfigurationTask(lightning.LightningModule):
     def _paths(self, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Boxes (C, d), starts and displacements (C, N, d) of a batch's paths, temperatures (C,)."""
         data = batch.pos.reshape(int(batch.num_graphs), -1, batch.pos.shape[1])
-        base = uniform(len(data), data.shape[1], batch.box.cpu(), generator).to(data)
+        base = self._base(batch, generator)
         if self.settings.assignment:
             base = assign(base, data, batch.box, batch.species[: data.shape[1]])
         return (batch.box, *geodesic(base, data, batch.box), batch.temperature)
+
+    def _base(self, batch: Any, generator: torch.Generator) -> Tensor:
+        """Draws of the base (C, N, d): those served with the batch, else uniform particles."""
+        shape = (int(batch.num_graphs), -1, batch.pos.shape[1])
+        if "base" in batch:
+            served: Tensor = batch.base.reshape(shape)
+            return served
+        size = batch.num_nodes // shape[0]
+        return uniform(shape[0], size, batch.box.cpu(), generator).to(batch.pos)
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Loss at fixed path times and noise."""
@@ -187,16 +195,13 @@ class ConfigurationTask(lightning.LightningModule):
         if not self.settings.validation_samples or not due:
             return
         mixture = get_mixture(self.settings.system["mixture"])
-        for k, temperature in enumerate(self.settings.system["temperatures"]):
-            generator = torch_generator(self.settings.seed, DRAW, k)
-            drawn = self.draw(
-                self.settings.validation_samples, temperature, generator, steps=self.settings.steps
-            ).positions
-            species, count = mixture.species(drawn.shape[1]).to(drawn.device), drawn.shape[1]
-            box = drawn.new_full(
-                (mixture.dimension,), (count / self.settings.system["density"]) ** (1 / mixture.dimension)
-            )
-            energies = energy(drawn, species, box, mixture).mean(1)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        batch = data.batch(data.rows("val")[: self.settings.validation_samples])
+        start = self._base(batch, torch_generator(self.settings.seed, DRAW))
+        for temperature in self.settings.system["temperatures"]:
+            drawn = self.carry(start, batch.box, temperature, steps=self.settings.steps).positions
+            species = mixture.species(drawn.shape[1]).to(drawn.device)
+            energies = energy(drawn, species, batch.box, mixture).mean(1)
             self.log(f"val/median_energy_T{temperature:g}", energies.median())
 
     def configure_optimizers(self) -> Any:
@@ -206,7 +211,3 @@ class ConfigurationTask(lightning.LightningModule):
         total = max(int(self.trainer.estimated_stepping_batches), 1)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def _rest(moved: Transported) -> tuple[Tensor | None, Tensor | None, int]:
-    return moved.log_density, moved.variance, moved.nfe

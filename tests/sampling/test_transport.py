@@ -80,16 +80,16 @@ def test_every_solver_carries_the_base_to_a_harmonic_site(method: str, steps: in
 
 @pytest.mark.parametrize(("divergence", "tolerance"), [("autograd", 2e-3), ("hutchinson", 2e-3)])
 def test_density_of_a_harmonic_site_is_known(divergence: str, tolerance: float) -> None:
-    start, box = pairs_of(200, SITE.box, 2)
+    start, box = pairs_of(100, SITE.box, 2)
     moved = transport(
         SITE,
         start,
         log_uniform(2, box),
         divergence=divergence,
-        probes=64,
+        probes=32,
         generator=torch_generator(3),
         method="rk4",
-        steps=100,
+        steps=60,
     )
     assert moved.log_density is not None
     assert moved.variance is not None
@@ -99,7 +99,7 @@ def test_density_of_a_harmonic_site_is_known(divergence: str, tolerance: float) 
     else:  # unbiased, with the variance it states
         z = error / moved.variance.sqrt().clamp(min=1e-9)
         assert moved.variance.mean() > 1e-4
-        assert abs(z.mean()) < 4 / math.sqrt(200)
+        assert abs(z.mean()) < 4 / math.sqrt(100)
         assert 0.7 < z.std() < 1.4
 
 
@@ -153,18 +153,18 @@ def grid_averages() -> tuple[float, float]:
     return float((weight * u.nan_to_num(posinf=0)).sum() / weight.sum()), float(integral.log())
 
 
-@pytest.mark.parametrize("divergence", ["exact", "hutchinson"])
-def test_reweighted_averages_of_two_particles_agree_with_a_grid(divergence: str) -> None:
-    start, box = pairs_of(4000, EDGE, 6)
+@pytest.mark.parametrize(("divergence", "samples"), [("exact", 4000), ("hutchinson", 2000)])
+def test_reweighted_averages_of_two_particles_agree_with_a_grid(divergence: str, samples: int) -> None:
+    start, box = pairs_of(samples, EDGE, 6)
     moved = transport(
         Random(box),
         start,
         log_uniform(2, box),
         divergence=divergence,
-        probes=8,
+        probes=4,
         generator=torch_generator(7),
         method="rk4",
-        steps=12,
+        steps=8,
     )
     u = energy(moved.positions, torch.tensor([0, 1]), box, MIXTURE).sum(1)
     assert moved.log_density is not None
@@ -175,7 +175,7 @@ def test_reweighted_averages_of_two_particles_agree_with_a_grid(divergence: str)
     found = float((w * u).nan_to_num().sum() / w.sum())
     spread = float((w * (u - found)).nan_to_num().square().sum().sqrt() / w.sum())
     assert abs(found - mean_energy) < 4 * spread
-    assert abs(float(w.mean().log()) - log_integral) < 4 * float(w.std() / w.mean()) / math.sqrt(4000)
+    assert abs(float(w.mean().log()) - log_integral) < 4 * float(w.std() / w.mean()) / math.sqrt(samples)
     # Without the weights, or with the density of the base in its place, the average is another one.
     plain = float((torch.exp(-u / T) * u).nan_to_num().sum() / torch.exp(-u / T).sum())
     assert abs(plain - mean_energy) > 4 * spread
@@ -207,7 +207,7 @@ def test_an_unknown_divergence_is_refused() -> None:
 
 def test_weights_of_a_perfect_flow_are_all_the_same() -> None:
     start, box = pairs_of(500, SITE.box, 9)
-    moved = transport(SITE, start, log_uniform(2, box), divergence="autograd", method="rk4", steps=100)
+    moved = transport(SITE, start, log_uniform(2, box), divergence="autograd", method="rk4", steps=60)
     assert moved.log_density is not None
     target = SITE.log_density(moved.positions)
     logs = log_weights(-target.numpy(), 1.0, moved.log_density.numpy(), None)

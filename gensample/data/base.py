@@ -1,0 +1,80 @@
+"""The base of a flow from liquid to glass: equilibrium configurations at a higher temperature."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensample.data.store import Store
+from gensample.errors import ConfigError, DataError
+from gensample.physics.box import wrap
+
+
+class BaseEnsemble:
+    """Configurations of a dataset at one temperature, drawn at random and seen along random axes.
+
+    Args:
+        dataset: file or name.
+        temperature: which, where the dataset has several.
+
+    Raises:
+        ConfigError: the temperature is not in the dataset, or not given where there are several.
+    """
+
+    def __init__(self, dataset: str, temperature: float | None = None) -> None:
+        self.dataset = dataset
+        with Store.open(dataset) as store:
+            known = np.unique(store.temperature)
+            if temperature is None and len(known) > 1:
+                raise ConfigError(f"{dataset} has temperatures {known.tolist()}: say which is the base")
+            self.temperature = float(known[0] if temperature is None else temperature)
+            chosen = np.isclose(store.temperature, self.temperature, rtol=1e-6)
+            if not chosen.any():
+                raise ConfigError(f"{dataset} has no temperature {self.temperature:g}, only {known.tolist()}")
+            self._positions = torch.from_numpy(store.positions[chosen])
+            self._split, self._species = store.split[chosen], store.species
+            self.box = torch.from_numpy(store.box[chosen][0])
+
+    def rows(self, split: str) -> np.ndarray:
+        """Numbers of the configurations of a split, "all" for every one; all where the split is absent."""
+        rows = np.flatnonzero(self._split == split)
+        return rows if len(rows) else np.arange(len(self._split))
+
+    def draw(
+        self, split: str, count: int, box: Tensor, species: np.ndarray, generator: torch.Generator
+    ) -> Tensor:
+        """Positions (count, N, d), with replacement, anywhere in the box (C, d) and mirrored at random.
+
+        DataError where species or box are not those of the ensemble.
+        """
+        self.check(box, species)
+        rows = torch.from_numpy(self.rows(split))
+        chosen = rows[torch.randint(len(rows), (count,), generator=generator)]
+        return _moved(self._positions[chosen], self.box, generator)
+
+    def take(self, split: str, count: int, generator: torch.Generator) -> Tensor:
+        """Different configurations (count, N, d), the first of a random order; ConfigError for too many."""
+        rows = torch.from_numpy(self.rows(split))
+        if count > len(rows):
+            raise ConfigError(
+                f"{self.dataset} has {len(rows)} configurations at T = {self.temperature:g} in {split}; "
+                f"{count} were asked for"
+            )
+        return self._positions[rows[torch.randperm(len(rows), generator=generator)[:count]]]
+
+    def check(self, box: Tensor, species: np.ndarray) -> None:
+        """DataError unless the ensemble has this box (C, d) and these species (N,)."""
+        if not np.array_equal(species, self._species) or not torch.allclose(box, self.box.to(box), rtol=1e-6):
+            raise DataError(
+                f"the base {self.dataset} has {len(self._species)} particles in a box {self.box.tolist()}; "
+                f"expected {len(species)} in {box[0].tolist()}, of the same species in the same order"
+            )
+
+
+def _moved(positions: Tensor, box: Tensor, generator: torch.Generator) -> Tensor:
+    """Shifted as a whole and mirrored: like configurations of the same ensemble."""
+    shape = (len(positions), 1, positions.shape[-1])
+    shift = torch.rand(shape, generator=generator, dtype=positions.dtype) * box
+    signs = 2 * torch.randint(2, shape, generator=generator) - 1
+    return wrap(signs * positions + shift, box)
