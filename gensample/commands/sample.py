@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     structures.add_argument(
         "--base", help="dataset with the liquid to start from, for models that start from one"
     )
-    structures.add_argument("--base-split", default="test", help="its configurations: train, val, test")
+    structures.add_argument(
+        "--base-split", default="test", help="its configurations: train, val, test, or several as val,test"
+    )
     structures.add_argument("--grid", default="uniform", help="solver times: uniform, cosine or late")
     structures.add_argument(
         "--likelihood", default="none", help="log density of each: none, exact or hutchinson"

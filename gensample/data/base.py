@@ -37,8 +37,8 @@ class BaseEnsemble:
             self.box = torch.from_numpy(store.box[chosen][0])
 
     def rows(self, split: str) -> np.ndarray:
-        """Numbers of the configurations of a split, "all" for every one; all where the split is absent."""
-        rows = np.flatnonzero(self._split == split)
+        """Numbers of the configurations of a split or several ("val,test"); all where there are none."""
+        rows = np.flatnonzero(np.isin(self._split, split.split(",")))
         return rows if len(rows) else np.arange(len(self._split))
 
     def draw(
