@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gensample.stats.autocorrelation import integrated_time
+from gensample.stats.autocorrelation import AutocorrelationTime, integrated_time
 
 # Sokal recommends 4 to 10. Energies of a glass former decay in two steps: vibrations, gone at once, leave a
-# small part that decays with the structure; a narrower window closes before that part is seen.
-WINDOW = 10.0
+# small part that decays with the structure; a narrow window closes before that part is seen. The narrow one
+# is for chains too short for the wide one: a time from it is rather too short.
+WINDOWS = (10.0, 5.0)
 
 
 def half_drift(energy: np.ndarray) -> tuple[float, float]:
@@ -28,17 +29,24 @@ def summarise_sampling(energy: np.ndarray, spacing: np.ndarray, moved: np.ndarra
     energy (T, chains, S) per particle, averages over ``spacing`` (T,); moved (T, ...) fractions of particles
     that moved between kept configurations.
     """
-    times = [integrated_time(e, WINDOW) for e in energy]
+    times, windows = zip(*[_memory(e) for e in energy], strict=True)
     drifts = np.array([half_drift(e) for e in energy])
     return {
         "mean_energy": energy.mean((1, 2)),
         "mean_energy_error": np.array([_spread(e.mean(1)) for e in energy]),
         "autocorrelation_time": spacing * [found.time for found in times],
         "autocorrelation_time_error": spacing * [found.error for found in times],
+        "autocorrelation_window": np.array(windows),
         "energy_drift": drifts[:, 0],
         "energy_drift_error": drifts[:, 1],
         "moved_fraction": moved.reshape(len(moved), -1).mean(1),
     }
+
+
+def _memory(energy: np.ndarray) -> tuple[AutocorrelationTime, float]:
+    """Autocorrelation time of (chains, S) by the first window that closes, and that window's factor."""
+    found = [(integrated_time(energy, window), window) for window in WINDOWS]
+    return next((one for one in found if not np.isnan(one[0].time)), found[-1])
 
 
 def _spread(means: np.ndarray) -> float:
@@ -57,7 +65,8 @@ def _line(attrs: Mapping[str, Any], k: int) -> str:
         memory = f"autocorrelation time not measured, chains too short; interval {interval:g} tau"
     else:
         error = float(attrs["autocorrelation_time_error"][k])
-        memory = f"autocorrelation time {tau:.3g} +- {error:.1g} tau, interval {interval:g} tau"
+        least = "at least " if attrs["autocorrelation_window"][k] < WINDOWS[0] else ""
+        memory = f"autocorrelation time {least}{tau:.3g} +- {error:.1g} tau, interval {interval:g} tau"
         memory += f" = {interval / tau:.2g} of it" if tau > 0 else ""
     drift = _with_error(attrs, "energy_drift", k, "+")
     return (

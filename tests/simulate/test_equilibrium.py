@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
@@ -188,14 +189,18 @@ def test_drift_between_the_halves():
 
 def test_times_are_in_tau_and_what_is_not_known_is_said():
     generator = np.random.default_rng(0)
-    energy = np.stack([generator.normal(size=(3, 2000)), np.cumsum(generator.normal(size=(3, 2000)), axis=1)])
-    attrs = summarise_sampling(energy, np.array([0.5, 2.0]), np.full((2, 3, 4), 0.25))
-    assert attrs["autocorrelation_time"][0] == pytest.approx(0.25, rel=0.1)
-    assert np.isnan(attrs["autocorrelation_time"][1])
-    shared = {"temperatures": np.array([1.0, 0.5]), "sampling_interval": np.array([5.0, 20.0])}
-    known, unknown = describe_sampling({**attrs, **shared})
+    white = generator.normal(size=(3, 2000))
+    slow = lfilter([1.0], [1.0, -0.994], generator.normal(size=(3, 2000)), axis=1)
+    energy = np.stack([white, slow, np.cumsum(white, axis=1)])
+    attrs = summarise_sampling(energy, np.array([0.5, 2.0, 2.0]), np.full((3, 3, 4), 0.25))
+    assert attrs["autocorrelation_time"][:2] == pytest.approx([0.25, 333.0], rel=0.5)
+    assert np.isnan(attrs["autocorrelation_time"][2])
+    assert attrs["autocorrelation_window"].tolist()[:2] == [10.0, 5.0]
+    shared = {"temperatures": np.array([1.0, 0.6, 0.5]), "sampling_interval": np.array([5.0, 20.0, 20.0])}
+    known, least, unknown = describe_sampling({**attrs, **shared})
     assert "interval 5 tau = 2" in known
     assert "25% of the particles move" in known
+    assert "autocorrelation time at least " in least
     assert "chains too short" in unknown
 
 
