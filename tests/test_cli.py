@@ -183,6 +183,16 @@ def test_resume_keeps_the_earlier_log_and_the_epochs(config, tmp_path):
     assert set(epochs) == {"epoch", "1"}
 
 
+def test_a_run_is_never_written_over_another(config, tmp_path, capsys):
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 0
+    before = (tmp_path / "a" / "checkpoints" / "last.ckpt").read_bytes()
+    capsys.readouterr()
+    assert main(["fit", "--config", str(config), "--out", "a"]) == 2
+    assert "--ckpt_path last" in one_line(capsys.readouterr())
+    assert (tmp_path / "a" / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert list((tmp_path / "a").glob("metrics-*.csv")) == []
+
+
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
 def test_nothing_runs_on_random_weights(config, capsys, command):
     assert main([command, "--config", str(config)]) == 2

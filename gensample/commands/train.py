@@ -194,6 +194,8 @@ class GensampleCLI(LightningCLI):
             root = self._get(self.config_init, "trainer").get("default_root_dir") or "runs"
             return CSVLogger(root, name=self._run_name())
         folder = Path(out) if self._command == "fit" else Path(out) / self._command
+        if self._command == "fit" and self._get(self.config, "ckpt_path") is None:
+            _refuse_earlier_run(folder)
         _keep_previous_metrics(folder)
         return CSVLogger(folder.parent, name=folder.name, version="")
 
@@ -229,6 +231,15 @@ def _quiet() -> None:
 
 def _no_advertising(record: logging.LogRecord) -> bool:
     return "litlogger" not in str(record.msg) and "litmodels" not in str(record.msg)
+
+
+@rank_zero_only
+def _refuse_earlier_run(folder: Path) -> None:
+    """Lightning would write last-v1.ckpt beside last.ckpt, and the next command take the old one."""
+    if (folder / "checkpoints" / "last.ckpt").exists():
+        raise ConfigError(
+            f"{folder} holds an earlier run: resume it with --ckpt_path last, remove it, or choose another --out"
+        )
 
 
 @rank_zero_only
