@@ -43,6 +43,10 @@ def stand_ins(config, datasets):
         options += ["--data.validation", "[0]"]
     if model.get("init_from"):
         options += ["--model.init_from", "null"]
+    if data.get("target") == "configuration":
+        options += ["--data.temperatures", "[0.45]", "--model.validation_every", "1", "--model.steps", "1"]
+    if data.get("base"):
+        options += ["--data.base", str(dataset), "--data.base_temperature", "0.45"]
     return options
 
 
