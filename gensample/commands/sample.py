@@ -72,7 +72,7 @@ def _fields(args: argparse.Namespace) -> str:
         replicas=args.replicas,
         seed=args.seed,
         method=args.method,
-        steps=args.steps or DISPLACEMENT_STEPS,
+        steps=DISPLACEMENT_STEPS if args.steps is None else args.steps,
         tolerance=args.tolerance,
     )
     return sample_ensemble(request, args.out, shard=args.shard, device=args.device)
@@ -88,7 +88,7 @@ def _configurations(args: argparse.Namespace) -> str:
         particles=args.particles,
         seed=args.seed,
         method=args.method,
-        steps=args.steps or CONFIGURATION_STEPS,
+        steps=CONFIGURATION_STEPS if args.steps is None else args.steps,
         grid=args.grid,
         tolerance=args.tolerance,
         likelihood=args.likelihood,

@@ -18,10 +18,12 @@ from gensample import zoo
 from gensample.data.base import BaseEnsemble
 from gensample.data.store import Store, StoreWriter, atomic
 from gensample.errors import ConfigError
+from gensample.flow.schedule import GRIDS
 from gensample.flow.torus import uniform
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.sampling.correction import metropolis
+from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.tasks.configuration import ConfigurationTask
 
@@ -29,7 +31,11 @@ from gensample.tasks.configuration import ConfigurationTask
 PARTICLES_PER_CALL = 4096
 # Keys of the random streams.
 START, PROBES, CORRECTION, BASE = range(4)
-LIKELIHOODS = ("none", "exact", "hutchinson")
+KNOWN = {
+    "likelihood": ("none", "exact", "hutchinson"),
+    "method": (*FIXED, *ADAPTIVE),
+    "grid": GRIDS,
+}
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,7 @@ class Configurations:
         ensemble = BaseEnsemble(request.base, expected)
         ensemble.check(self.box, self.mixture.species(self.particles).numpy())
         generator = torch_generator(request.seed, BASE)
-        drawn = ensemble.take(request.base_split, request.num, generator)
-        short = len(self.chunks) * self.width - len(drawn)
-        return torch.cat([drawn, drawn[:1].expand(short, *drawn.shape[1:])])  # fills the last chunk
+        return ensemble.take(request.base_split, request.num, generator, len(self.chunks) * self.width)
 
     def start(self, chunk: int) -> Tensor:
         """Draws of the base for one chunk (C, N, d)."""
@@ -145,7 +149,7 @@ class Configurations:
         found = self._collect()
         attributes: dict[str, Any] = {
             "request": json.dumps(asdict(request)),
-            "nfe": int(found.pop("nfe")[0]),
+            "nfe": int(found.pop("nfe").max()),  # adaptive solvers take their own number in each chunk
             "seconds": seconds,
         }
         if "log_density" in found:
@@ -224,8 +228,10 @@ def _check(request: Request) -> None:
         raise ConfigError(f"--particles must be at least 2, got {request.particles}")
     if request.sweeps < 0:
         raise ConfigError(f"--sweeps must not be negative, got {request.sweeps}")
-    if request.likelihood not in LIKELIHOODS:
-        raise ConfigError(f"--likelihood must be one of {', '.join(LIKELIHOODS)}; got {request.likelihood}")
+    # Before the folder is claimed: a corrected command would be refused as another request.
+    for name, known in KNOWN.items():
+        if getattr(request, name) not in known:
+            raise ConfigError(f"--{name} must be one of {', '.join(known)}; got {getattr(request, name)}")
     if request.sweeps and request.likelihood != "none":
         raise ConfigError("a corrected configuration has no known density: drop --sweeps or --likelihood")
 

@@ -53,15 +53,27 @@ class BaseEnsemble:
         chosen = rows[torch.randint(len(rows), (count,), generator=generator)]
         return _moved(self._positions[chosen], self.box, generator)
 
-    def take(self, split: str, count: int, generator: torch.Generator) -> Tensor:
-        """Different configurations (count, N, d), the first of a random order; ConfigError for too many."""
+    def take(self, split: str, count: int, generator: torch.Generator, padded: int = 0) -> Tensor:
+        """Different configurations (count, N, d), the first of a random order.
+
+        With ``padded`` above the count as many, (padded, N, d): those that follow, from the first again where
+        they end, so that no configuration's company depends on the count. ConfigError for an unknown split,
+        or fewer configurations than ``count``.
+        """
+        unknown = [] if split == "all" else sorted(set(split.split(",")) - set(self._split.tolist()))
+        if unknown:
+            known = ", ".join(sorted(set(self._split.tolist())))
+            raise ConfigError(
+                f"{self.dataset} has no split {unknown[0]!r} at T = {self.temperature:g}; it has {known}"
+            )
         rows = torch.from_numpy(self.rows(split))
         if count > len(rows):
             raise ConfigError(
                 f"{self.dataset} has {len(rows)} configurations at T = {self.temperature:g} in {split}; "
                 f"{count} were asked for"
             )
-        return self._positions[rows[torch.randperm(len(rows), generator=generator)[:count]]]
+        order = rows[torch.randperm(len(rows), generator=generator)]
+        return self._positions[order[torch.arange(max(count, padded)) % len(rows)]]
 
     def check(self, box: Tensor, species: np.ndarray) -> None:
         """DataError unless the ensemble has this box (C, d) and these species (N,)."""
