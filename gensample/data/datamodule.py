@@ -165,6 +165,8 @@ class KADataModule(lightning.LightningDataModule):
             return rows
         near = np.isclose(self.store.temperature[rows, None], np.asarray(self.temperatures), rtol=1e-6)
         served: np.ndarray = rows[near.any(1)]
+        if not len(served):
+            raise ConfigError(f"{self.dataset} has no temperature of {self.temperatures} in split {split!r}")
         return served
 
     def _check(self, store: Store) -> None:
@@ -182,6 +184,8 @@ class KADataModule(lightning.LightningDataModule):
             raise ConfigError(
                 f"data.validation names rows {wrong} of {store.num_configurations} configurations"
             )
+        if self.base is not None and self.target != "configuration":
+            raise ConfigError(f"data.base needs data.target=configuration, got {self.target}")
         known = store.temperature
         absent = [t for t in self.temperatures or [] if not np.isclose(known, t, rtol=1e-6).any()]
         if absent:
