@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import matplotlib
 
 matplotlib.use("Agg")
@@ -77,16 +78,25 @@ class Experiment:
         """Energy per particle of the configurations of a file, (C,)."""
         with Store.open(path) as store:
             of = Configurations(store.positions, store.box, store.species)
-        return potential_energies(of, self.mixture)
+        return potential_energies(of, self.mixture) / of.num_particles
 
     def simulated(self, temperature: float) -> np.ndarray:
-        """Energies per particle of the simulated configurations that no model was trained on."""
-        with Store.open(self.data) as store:
-            rows = np.flatnonzero(
-                np.isclose(store.temperature, temperature) & np.isin(store.split, ("val", "test"))
-            )
+        """Energies per particle of all simulated configurations, (chains, configurations of each)."""
+        with Store.open(self.data) as store, h5py.File(self.data) as file:
+            rows = np.flatnonzero(np.isclose(store.temperature, temperature))
             of = Configurations(store.positions[rows], store.box[rows], store.species)
-        return potential_energies(of, self.mixture)
+            chains = len(np.unique(file["equilibration/chain"][...][rows]))
+        return potential_energies(of, self.mixture).reshape(chains, -1) / of.num_particles
+
+    def over_chains(self, energies: np.ndarray, temperature: float) -> dict:
+        """Mean energy and excess heat capacity; intervals by bootstrap over chains, which are independent."""
+        chosen = numpy_generator(SEED, 7).integers(len(energies), size=(1000, len(energies)))
+        factor = self.particles / temperature**2
+        found = {}
+        for name, of in (("energy", np.mean), ("heat_capacity", lambda e: factor * np.var(e))):
+            low, high = np.percentile([of(energies[pick]) for pick in chosen], [2.5, 97.5])
+            found[name] = {"value": float(of(energies)), "low": float(low), "high": float(high)}
+        return found
 
     def sample(self, label: str, model: Path, temperature: float, solver: str) -> Path:
         """1,024 configurations with their exact log density."""
@@ -121,12 +131,10 @@ class Experiment:
     def reference(self, temperature: float) -> dict:
         """Simulation, and the base reweighted without any model."""
         rng = numpy_generator(SEED, 7)
-        e, start = self.simulated(temperature), self.simulated(self.base_temperature)[:SAMPLES]
-        particles = self.particles
-        logs = -particles * start * (1 / temperature - 1 / self.base_temperature)
+        start = self.simulated(self.base_temperature).T.reshape(-1)[:SAMPLES]
+        logs = -self.particles * start * (1 / temperature - 1 / self.base_temperature)
         return {
-            "energy": reweighted_mean(e, rng)._asdict(),
-            "heat_capacity": heat_capacity(e, temperature, particles, 2, rng).excess._asdict(),
+            **self.over_chains(self.simulated(temperature), temperature),
             "base_size": effective_sample_size(logs)._asdict(),
             "base_energy_reweighted": reweighted_mean(start, rng, logs)._asdict(),
         }
@@ -236,10 +244,10 @@ class Experiment:
     def draw(self) -> None:
         """Energy histograms at every temperature: simulation, base, drawn, reweighted."""
         figure, axes = plt.subplots(1, len(self.temperatures), figsize=(3.2 * len(self.temperatures), 2.8))
-        start = self.simulated(self.base_temperature)
+        start = self.simulated(self.base_temperature).reshape(-1)
         for ax, temperature in zip(axes, self.temperatures, strict=True):
             path = self.folder / f"all-T{temperature:g}-dopri5.h5"
-            e, sim = self.energies(path), self.simulated(temperature)
+            e, sim = self.energies(path), self.simulated(temperature).reshape(-1)
             with Store.open(path) as store:
                 logs = log_weights(self.particles * e, temperature, store.log_density)
             bins = np.linspace(sim.min() - 0.2, start.mean() + 3 * start.std(), 60)
