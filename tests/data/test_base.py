@@ -92,8 +92,9 @@ def test_a_draw_is_a_configuration_moved_and_mirrored(dataset):
     vectors, original = (v - edge * (v / edge).round() for v in (vectors, original))
     signs = (vectors / original).round().int()
     assert {tuple(s) for s in signs.tolist()} == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
-    spread = (drawn[:, 0] / edge).std(0)
-    assert (spread - 12**-0.5).abs().max() < 0.08
+    shift = (drawn[:, 0] - signs * source[gap.argmin(1), 0]).remainder(edge) / edge
+    assert len(torch.unique(shift.round(decimals=6))) > 30
+    assert (shift.std(0) - 12**-0.5).abs().max() < 0.08
 
 
 def test_draws_depend_on_the_generator_alone(dataset):

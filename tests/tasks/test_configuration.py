@@ -16,6 +16,7 @@ from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.flow.schedule import fixed_times
+from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import pair_potential
 from gensample.seeding import torch_generator
@@ -91,6 +92,22 @@ def test_assignment_shortens_the_paths(dataset, assignment):
     assert relative < 0.3 if assignment else 0.8 < relative < 1.2
 
 
+def nearest(x, box):
+    """Mean distance of nearest neighbours."""
+    apart = minimum_image(x[:, :, None] - x[:, None], box[:, None, None]).norm(dim=-1)
+    return float((apart + 9 * torch.eye(SIZE)).min(-1).values.mean())
+
+
+def test_paths_lead_from_the_base_served_to_the_data(dataset):
+    data = serve(dataset, "liquid")
+    batch = data.batch([9, 10])
+    box, start, displacement, _ = make(data, assignment=False)._paths(batch, torch_generator(0))
+    begin, end = (x.reshape(2, SIZE, 2) for x in (batch.base, batch.pos))
+    moved = minimum_image(start - begin, box[:, None])
+    assert minimum_image(moved - moved[:, :1], box[:, None]).abs().max() < 1e-9, "as a whole"
+    assert minimum_image(start + displacement - end, box[:, None]).abs().max() < 1e-9
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_a_few_configurations_are_learnt(dataset, base):
     data = serve(dataset, base, batch_size=4, passes=200)
@@ -98,6 +115,12 @@ def test_a_few_configurations_are_learnt(dataset, base):
     fit(task, data)
     # Not to nothing: the base is random, and what it becomes is known on average only.
     assert measured_loss(task, data) < 0.75 * measured_loss(without_velocity(task), data)
+    # And the flow leads there, not away: nearest neighbours of samples are nearly as far as in the data.
+    batch = data.batch(data.rows("train").repeat(4))
+    start = task._base(batch, torch_generator(1))
+    drawn = task.carry(start, batch.box, COLD, steps=8).positions
+    before, after, goal = (nearest(x, batch.box) for x in (start, drawn, batch.pos.reshape(start.shape)))
+    assert abs(after - goal) < 0.5 * abs(before - goal)
 
 
 def record(loss, seen, batch, s, generator):
