@@ -4,7 +4,8 @@ from pathlib import Path
 
 from gensample.errors import DataError
 
-EMBEDDED = {"ka2d-mini": Path(__file__).parent / "embedded" / "ka2d-mini.h5"}
+_FOLDER = Path(__file__).parent / "embedded"
+EMBEDDED = {name: _FOLDER / f"{name}.h5" for name in ("ka2d-mini", "ka2d-liquid")}
 
 
 def resolve(path_or_name: str | Path) -> Path:
