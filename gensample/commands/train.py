@@ -238,7 +238,8 @@ def _refuse_earlier_run(folder: Path) -> None:
     """Lightning would write last-v1.ckpt beside last.ckpt, and the next command take the old one."""
     if (folder / "checkpoints" / "last.ckpt").exists():
         raise ConfigError(
-            f"{folder} holds an earlier run: resume it with --ckpt_path last, remove it, or choose another --out"
+            f"{folder} holds an earlier run: resume it with --ckpt_path last, remove it, "
+            "or choose another --out"
         )
 
 
