@@ -67,6 +67,8 @@ class Experiment:
             if not (folder / "done").exists():
                 started = time.monotonic()
                 quiet = ["--trainer.enable_progress_bar", "false", "--model.compile", "true"]
+                if label == "held-out":  # nothing is chosen by it
+                    quiet += ["--model.validation_samples", "0", "--trainer.check_val_every_n_epoch", "10"]
                 served = ["--data.temperatures", str(temperatures)]
                 resume = ["--ckpt_path", "last"] if found[label].exists() else []
                 call("fit", "--config", self.config, "--out", folder, *served, *quiet, *resume)

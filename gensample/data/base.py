@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +12,11 @@ from torch import Tensor
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
+from gensample.physics.mixtures import get_mixture
+from gensample.sampling.correction import metropolis
+from gensample.seeding import derive_seed, torch_generator
+
+log = logging.getLogger(__name__)
 
 
 class BaseEnsemble:
@@ -82,6 +90,40 @@ class BaseEnsemble:
                 f"the base {self.dataset} has {len(self._species)} particles in a box {self.box.tolist()}; "
                 f"expected {len(species)} in {box[0].tolist()}, of the same species in the same order"
             )
+
+
+class Partners:
+    """For each configuration of a dataset the same structure hot: Metropolis sweeps at the base's temperature.
+
+    A flow between the two has little to move: a coupling by the dynamics (data-dependent couplings: Albergo
+    et al., arXiv:2310.03725). Partners remember their structure: they are not the base's own ensemble, from
+    which samples start. Made for a whole split, when the first of it is asked for.
+    """
+
+    def __init__(self, store: Store, temperature: float, sweeps: int, seed: int) -> None:
+        self._store, self._temperature, self._sweeps, self._seed = store, temperature, sweeps, seed
+        self._made: dict[int, Tensor] = {}
+
+    def of(self, rows: np.ndarray, splits: Sequence[np.ndarray]) -> Tensor:
+        """Partners (C, N, d) of configurations; ``splits``: rows that are served together."""
+        for row in rows:
+            if int(row) not in self._made:
+                together = next((of for of in splits if row in of), np.array([row]))
+                self._made |= dict(zip(together.tolist(), self._heat(together), strict=True))
+        return torch.stack([self._made[int(row)] for row in rows])
+
+    def _heat(self, rows: np.ndarray) -> Tensor:
+        log.info("heating %d configurations to T = %g", len(rows), self._temperature)
+        store = self._store
+        return metropolis(
+            torch.from_numpy(store.positions[rows]),
+            torch.from_numpy(store.species.astype(np.int64)),
+            torch.from_numpy(store.box[rows]),
+            get_mixture(store.mixture),
+            self._temperature,
+            self._sweeps,
+            generator=torch_generator(derive_seed(self._seed, 3, int(rows[0])), 4),
+        ).positions
 
 
 def _moved(positions: Tensor, box: Tensor, generator: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gensample.data.augment import random_signed_permutation, signed_permutation
-from gensample.data.base import BaseEnsemble
+from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.loader import BatchLoader
 from gensample.data.resident import (
     Record,
@@ -53,6 +53,8 @@ class KADataModule(lightning.LightningDataModule):
         base: dataset whose configurations at ``base_temperature`` are served beside each configuration, as
             the base of a flow (target "configuration"); None for none.
         base_temperature: of those; None where ``base`` has one temperature only.
+        heating: Metropolis sweeps at the base's temperature that make each configuration's partner in
+            training (``data.base.heated``); zero for independent partners.
         cutoff: cut-off of the graph.
         batch_size: configurations in a batch.
         fields: displacement fields drawn per configuration and step.
@@ -78,6 +80,7 @@ class KADataModule(lightning.LightningDataModule):
         temperatures: list[float] | None = None,
         base: str | None = None,
         base_temperature: float | None = None,
+        heating: int = 0,
         cutoff: float = 2.0,
         batch_size: int = 1,
         fields: int = 1,
@@ -97,6 +100,7 @@ class KADataModule(lightning.LightningDataModule):
         self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
         self.temperatures = temperatures
         self.base = BaseEnsemble(base, base_temperature) if base is not None else None
+        self.heating = heating
         self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
         self.augment, self.descriptors, self.validation = augment, descriptors, validation
         self.predict_split, self.resident, self.seed = predict_split, resident, seed
@@ -184,6 +188,10 @@ class KADataModule(lightning.LightningDataModule):
             raise ConfigError(
                 f"data.validation names rows {wrong} of {store.num_configurations} configurations"
             )
+        if self.heating and self.base is None:
+            raise ConfigError(
+                f"data.heating needs data.base, whose temperature to heat to; got {self.heating}"
+            )
         if self.base is not None and self.target != "configuration":
             raise ConfigError(f"data.base needs data.target=configuration, got {self.target}")
         known = store.temperature
@@ -204,6 +212,8 @@ class KADataModule(lightning.LightningDataModule):
         self._lag_time = torch.tensor(self.lag_times, dtype=torch.float32, device=self.device)
         self._positions, self._inherent = self.store.positions, self.store.inherent
         self._boxes, self._temperatures = self.store.box, self.store.temperature
+        if self.heating and self.base is not None:
+            self._partners = Partners(self.store, self.base.temperature, self.heating, self.seed)
         self._keep_fields = self.target == "displacement" and self._fits()
 
     def train_dataloader(self) -> BatchLoader:
@@ -277,7 +287,10 @@ class KADataModule(lightning.LightningDataModule):
         if self.base is not None:
             split = "val" if generator is None else "train"
             generator = generator or torch_generator(self.seed, 2, int(rows[0]))
-            drawn = self.base.draw(split, count, batch.box.cpu(), self.store.species, generator)
+            if self.heating:
+                drawn = self._partners.of(rows, [self.rows(split) for split in ("train", "val")])
+            else:
+                drawn = self.base.draw(split, count, batch.box.cpu(), self.store.species, generator)
             batch.base = drawn.flatten(0, 1).to(self.device)
         return batch
 

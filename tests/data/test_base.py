@@ -6,11 +6,13 @@ import torch
 from equilibrium import COLD, HOT, SIZE, SPLIT, write_equilibrium
 from synthetic import write_dataset
 
-from gensample.data.base import BaseEnsemble
+from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
+from gensample.physics.potentials import energy
 from gensample.seeding import torch_generator
 
 SPECIES = get_mixture("ka2d").species(SIZE).numpy()
@@ -174,3 +176,32 @@ def test_a_base_that_does_not_fit_is_refused(dataset, tmp_path):
     other = write_dataset(tmp_path / "other.h5")
     with pytest.raises(DataError, match="same species"):
         make(dataset, temperatures=[COLD], base=str(other)).batch([9])
+
+
+# heated partners
+
+
+def test_partners_are_the_configurations_themselves_heated(dataset):
+    settings = {"temperatures": [COLD], "base": dataset, "base_temperature": HOT, "heating": 200}
+    data = make(dataset, **settings)
+    rows = data.rows("train")[:3]
+    batch = data.batch(rows, generator=torch_generator(0))
+    cold, hot = (x.reshape(3, SIZE, 2) for x in (batch.pos, batch.base))
+    kind, species = get_mixture("ka2d"), get_mixture("ka2d").species(SIZE)
+    assert 0.01 < minimum_image(hot - cold, data.base.box).square().mean().sqrt() < 0.6
+    # The chain is that of the hot temperature: sweeps at the cold one leave lower energies.
+    colder = Partners(data.store, COLD, 200, 0).of(rows, [rows])
+    means = [energy(x, species, data.base.box, kind).mean() for x in (hot, colder)]
+    assert means[0] > means[1] + 0.1
+    # One partner for each configuration, whatever is asked for with it.
+    again = data.batch(rows[1:2], generator=torch_generator(1))
+    assert torch.equal(again.base.reshape(1, SIZE, 2), hot[1:2])
+    fresh = make(dataset, **settings).batch(rows[1:2])
+    assert torch.equal(fresh.base.reshape(1, SIZE, 2), hot[1:2])
+    other = make(dataset, **settings, seed=1).batch(rows[1:2])
+    assert not torch.equal(other.base, fresh.base)
+
+
+def test_heating_without_a_base_is_refused(dataset):
+    with pytest.raises(ConfigError, match=r"data\.heating needs data\.base"):
+        make(dataset, heating=5)
