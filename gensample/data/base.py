@@ -93,7 +93,7 @@ class BaseEnsemble:
 
 
 class Partners:
-    """For each configuration of a dataset the same structure hot: Metropolis sweeps at the base's temperature.
+    """For each configuration of a dataset the same structure hot: Metropolis sweeps at a base's temperature.
 
     A flow between the two has little to move: a coupling by the dynamics (data-dependent couplings: Albergo
     et al., arXiv:2310.03725). Partners remember their structure: they are not the base's own ensemble, from
