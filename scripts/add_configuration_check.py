@@ -11,7 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from gensample.cli import main
@@ -32,7 +31,7 @@ def moved(model: str, out: Path) -> list[float]:
     with Store.open(out) as store:
         found, box = torch.from_numpy(store.positions), torch.from_numpy(store.box)
     distance = minimum_image(found - start, box.unsqueeze(1)).square().sum(-1)
-    return [float(value) for value in np.sqrt(distance.mean(1))]
+    return [float(value) for value in distance.mean(1).sqrt()]
 
 
 if __name__ == "__main__":
