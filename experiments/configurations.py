@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gensample.commands.sample_configurations import BASE
 from gensample.data.base import BaseEnsemble
 from gensample.data.store import StoreWriter, atomic
 from gensample.physics.mixtures import get_mixture
@@ -29,7 +30,7 @@ def corrected_base(
         return out
     (base_temperature, temperature), kind = temperatures, get_mixture(mixture)
     ensemble = BaseEnsemble(base, base_temperature)
-    positions = ensemble.take(split, num, torch_generator(seed, 3))
+    positions = ensemble.take(split, num, torch_generator(seed, BASE))
     species, box = kind.species(positions.shape[1]), ensemble.box
     moved = metropolis(positions, species, box, kind, temperature, sweeps, generator=torch_generator(seed, 4))
     with (

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from gensample.cli import main
+from gensample.commands.sample_configurations import BASE
 from gensample.data.base import BaseEnsemble
 from gensample.data.store import Store
 from gensample.physics.box import minimum_image
@@ -27,7 +28,7 @@ def moved(model: str, out: Path) -> list[float]:
     words = [word for name, value in SETTINGS.items() for word in (f"--{name}", str(value))]
     if code := main(["sample", model, "--base", "ka2d-liquid", "--out", str(out), *words]):
         raise SystemExit(code)
-    start = BaseEnsemble("ka2d-liquid").take("test", SETTINGS["num"], torch_generator(SETTINGS["seed"], 3))
+    start = BaseEnsemble("ka2d-liquid").take("test", SETTINGS["num"], torch_generator(SETTINGS["seed"], BASE))
     with Store.open(out) as store:
         found, box = torch.from_numpy(store.positions), torch.from_numpy(store.box)
     distance = minimum_image(found - start, box.unsqueeze(1)).square().sum(-1)

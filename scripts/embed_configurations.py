@@ -1,6 +1,6 @@
 """A small copy of a dataset of configurations, to ship: positions rounded so that they compress.
 
-    python scripts/embed_configurations.py runs/ka2d-n500-liquid.h5 gensample/data/embedded/ka2d-liquid.h5
+python scripts/embed_configurations.py runs/ka2d-n500-liquid.h5 gensample/data/embedded/ka2d-liquid.h5
 """
 
 import sys

@@ -9,7 +9,15 @@ SPLIT = ["train"] * 3 + ["val"] * 2 + ["test"]
 
 
 def write_dataset(
-    path, dimension=2, size=SIZE, split=SPLIT, replicas=REPLICAS, inherent=True, box=BOX, seed=0
+    path,
+    dimension=2,
+    size=SIZE,
+    split=SPLIT,
+    replicas=REPLICAS,
+    inherent=True,
+    box=BOX,
+    seed=0,
+    ordered=False,
 ):
     """A small dataset of random positions and displacements; the last replica of row 0 is incomplete."""
     rng = np.random.default_rng(seed)
@@ -22,7 +30,7 @@ def write_dataset(
         density=size / box**dimension,
         truncation="force-shift",
         source="random numbers",
-        species=np.arange(size) % 2,
+        species=np.sort(np.arange(size) % 2) if ordered else np.arange(size) % 2,
         box=np.full((count, dimension), box),
         split=split,
         positions=positions,

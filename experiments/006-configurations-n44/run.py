@@ -1,6 +1,6 @@
 """One flow for all temperatures of 44 particles: weights, energies, heat capacity, correction, held-out T.
 
-    python experiments/006-configurations-n44/run.py NAME [--models all held-out] [--only-training]
+    python experiments/006-configurations-n44/run.py NAME [--models all held-out] [--solvers midpoint6 dopri5]
 
 NAME is ka2d (runs/ka2d-n44.h5) or ka2d-ternary (runs/ka2d-ternary-n44.h5). Trains two models by
 configs/configuration/NAME-n44.yaml, one with all temperatures and one without the held-out one, draws 1,024
@@ -28,6 +28,7 @@ sys.path.append(str(HERE.parent))
 
 from common import call
 
+from gensample.commands.sample_configurations import BASE
 from gensample.data.base import BaseEnsemble
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
@@ -134,7 +135,10 @@ class Experiment:
     def reference(self, temperature: float) -> dict:
         """Simulation, and the base reweighted without any model."""
         rng = numpy_generator(SEED, 7)
-        start = self.simulated(self.base_temperature).T.reshape(-1)[:SAMPLES]
+        base = BaseEnsemble(self.data, self.base_temperature)
+        start = base.take("val,test", SAMPLES, torch_generator(SEED, BASE))  # those the draws start from
+        box, species = base.box.expand(SAMPLES, -1).numpy(), self.mixture.species(self.particles).numpy()
+        start = potential_energies(Configurations(start.numpy(), box, species), self.mixture) / self.particles
         logs = -self.particles * start * (1 / temperature - 1 / self.base_temperature)
         return {
             **self.over_chains(self.simulated(temperature), temperature),
@@ -173,10 +177,10 @@ class Experiment:
         base = BaseEnsemble(self.data, self.base_temperature)
         return {"flow": drawn, "base": base.take("val,test", SAMPLES, torch_generator(SEED, 9))}
 
-    def run(self, labels: list[str]) -> None:
+    def run(self, labels: list[str], solvers: list[str]) -> None:
         """Every step, keeping what is done."""
         models = self.train(labels)
-        for solver in SOLVERS:
+        for solver in solvers:
             for temperature in self.temperatures:
                 block = self.results.setdefault(f"{temperature:g}", {})
                 block.setdefault("reference", self.reference(temperature))
@@ -193,6 +197,7 @@ class Experiment:
                     starts = self.starts(path, temperature)
                     block["correction"] = {k: self.correct(x, temperature) for k, x in starts.items()}
                     self.save()
+        self.save()
         if "all" in labels:
             self.draw()
 
@@ -200,7 +205,8 @@ class Experiment:
         """results.json and the table."""
         if self.path.exists():  # another process may do the other model
             for key, block in json.loads(self.path.read_text()).items():
-                self.results[key] = {**block, **self.results.get(key, {})}
+                for name, found in block.items():
+                    self.results.setdefault(key, {}).setdefault(name, found)
         self.path.write_text(json.dumps(self.results, indent=1))
         (HERE / f"table-{self.name}.md").write_text(self.table())
 
@@ -208,8 +214,8 @@ class Experiment:
         """Markdown: weights, then sweeps."""
         lines = [
             "| T | model | solver | evaluations | s | e, simulation | e, drawn (median) | e, reweighted "
-            "| ESS of 1,024 | largest weight | c_V simulation | drawn | reweighted |",
-            "|---" * 13 + "|",
+            "| ESS of 1,024 | largest weight | c_ex simulation | reweighted |",
+            "|---" * 12 + "|",
         ]
         for t in (f"{t:g}" for t in self.temperatures):
             block = self.results.get(t, {})
@@ -236,7 +242,7 @@ class Experiment:
         simulated, capacity = _value(ref["energy"]), _value(ref["heat_capacity"])
         rows = [
             f"| {t} | none: base reweighted | | | | {simulated} | | {energy} | {size['size']:.1f} "
-            f"| {size['largest']:.2f} | {capacity} | | |"
+            f"| {size['largest']:.2f} | {capacity} | |"
         ]
         for key, x in block.items():
             if key in ("reference", "correction"):
@@ -245,8 +251,7 @@ class Experiment:
             rows.append(
                 f"| {t} | {label} | {solver} | {x['nfe']} | {x['seconds']:.0f} | {simulated} "
                 f"| {x['median']:.3f} | {_value(x['energy_reweighted'])} | {x['size']:.1f} "
-                f"| {x['largest']:.2f} | {capacity} | {_value(x['heat_capacity'])} "
-                f"| {_value(x['heat_capacity_reweighted'])} |"
+                f"| {x['largest']:.2f} | {capacity} | {_value(x['heat_capacity_reweighted'])} |"
             )
         return rows
 
@@ -283,10 +288,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("name", choices=sorted(HELD_OUT))
     parser.add_argument("--models", nargs="+", default=["all", "held-out"], choices=["all", "held-out"])
+    parser.add_argument("--solvers", nargs="+", default=list(SOLVERS), choices=list(SOLVERS))
     parser.add_argument("--only-training", action="store_true")
     options = parser.parse_args()
     experiment = Experiment(options.name)
     if options.only_training:
         experiment.train(options.models)
     else:
-        experiment.run(options.models)
+        experiment.run(options.models, options.solvers)

@@ -94,6 +94,8 @@ class Configurations:
         if request.base is None:
             return None
         ensemble = BaseEnsemble(request.base, expected)
+        if ensemble.mixture != self.mixture.name:
+            raise ConfigError(f"{request.base} is of {ensemble.mixture}, the model of {self.mixture.name}")
         ensemble.check(self.box, self.mixture.species(self.particles).numpy())
         generator = torch_generator(request.seed, BASE)
         return ensemble.take(request.base_split, request.num, generator, len(self.chunks) * self.width)
@@ -128,7 +130,7 @@ class Configurations:
             arrays["positions"], arrays["acceptance"] = self._correct(drawn.positions, chunk)
         plain = {name: x.cpu().numpy() if isinstance(x, Tensor) else x for name, x in arrays.items()}
         with atomic(self.path(chunk)) as temporary:
-            np.savez(temporary, allow_pickle=False, **plain)
+            np.savez(temporary, **plain)  # type: ignore[arg-type]
 
     def _correct(self, positions: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
         box = positions.new_full((self.mixture.dimension,), self.edge)
@@ -232,6 +234,10 @@ def _check(request: Request) -> None:
     for name, known in KNOWN.items():
         if getattr(request, name) not in known:
             raise ConfigError(f"--{name} must be one of {', '.join(known)}; got {getattr(request, name)}")
+    if request.likelihood == "hutchinson" and request.probes < 2:
+        raise ConfigError("--likelihood hutchinson needs --probes 2 or more: their spread gives its error")
+    if request.seed < 0:
+        raise ConfigError(f"--seed must not be negative, got {request.seed}")
     if request.sweeps and request.likelihood != "none":
         raise ConfigError("a corrected configuration has no known density: drop --sweeps or --likelihood")
 

@@ -40,6 +40,7 @@ class BaseEnsemble:
             chosen = np.isclose(store.temperature, self.temperature, rtol=1e-6)
             if not chosen.any():
                 raise ConfigError(f"{dataset} has no temperature {self.temperature:g}, only {known.tolist()}")
+            self.mixture, self.truncation = store.mixture, store.truncation
             self._positions = torch.from_numpy(store.positions[chosen])
             self._split, self._species = store.split[chosen], store.species
             self.box = torch.from_numpy(store.box[chosen][0])

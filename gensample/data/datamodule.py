@@ -54,7 +54,7 @@ class KADataModule(lightning.LightningDataModule):
             the base of a flow (target "configuration"); None for none.
         base_temperature: of those; None where ``base`` has one temperature only.
         heating: Metropolis sweeps at the base's temperature that make each configuration's partner in
-            training (``data.base.heated``); zero for independent partners.
+            training (``data.base.Partners``); zero for independent partners.
         cutoff: cut-off of the graph.
         batch_size: configurations in a batch.
         fields: displacement fields drawn per configuration and step.
@@ -192,6 +192,14 @@ class KADataModule(lightning.LightningDataModule):
             raise ConfigError(
                 f"data.heating needs data.base, whose temperature to heat to; got {self.heating}"
             )
+        if self.base is not None and (self.base.mixture, self.base.truncation) != (
+            store.mixture,
+            store.truncation,
+        ):
+            raise ConfigError(
+                f"the base {self.base.dataset} is of {self.base.mixture} ({self.base.truncation}), "
+                f"{self.dataset} of {store.mixture} ({store.truncation})"
+            )
         if self.base is not None and self.target != "configuration":
             raise ConfigError(f"data.base needs data.target=configuration, got {self.target}")
         known = store.temperature
@@ -213,6 +221,7 @@ class KADataModule(lightning.LightningDataModule):
         self._positions, self._inherent = self.store.positions, self.store.inherent
         self._boxes, self._temperatures = self.store.box, self.store.temperature
         if self.heating and self.base is not None:
+            self._served = [self.rows(split) for split in ("train", "val") if split in self.store.split]
             self._partners = Partners(self.store, self.base.temperature, self.heating, self.seed)
         self._keep_fields = self.target == "displacement" and self._fits()
 
@@ -288,7 +297,7 @@ class KADataModule(lightning.LightningDataModule):
             split = "val" if generator is None else "train"
             generator = generator or torch_generator(self.seed, 2, int(rows[0]))
             if self.heating:
-                drawn = self._partners.of(rows, [self.rows(split) for split in ("train", "val")])
+                drawn = self._partners.of(rows, self._served)
             else:
                 drawn = self.base.draw(split, count, batch.box.cpu(), self.store.species, generator)
             batch.base = drawn.flatten(0, 1).to(self.device)

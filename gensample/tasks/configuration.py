@@ -54,6 +54,7 @@ class ConfigurationTask(lightning.LightningModule):
     """Flow from a base to equilibrium configurations, one model for all temperatures.
 
     The base is that of the data module: uniform independent particles, or a liquid at a higher temperature.
+    Trained on heated partners (``data.heating``) it learns to cool vibrations and leaves inherent structures.
 
     Args:
         num_species: number of species.
@@ -142,6 +143,10 @@ class ConfigurationTask(lightning.LightningModule):
             return
         if data.target != "configuration":
             raise ConfigError(f"a configuration generator needs data.target=configuration, got {data.target}")
+        if (data.store.species[1:] < data.store.species[:-1]).any():
+            raise ConfigError(
+                f"{data.dataset} must have its particles sorted by species: samples are written in that order"
+            )
         if self.settings.compile:
             self.network.compile(dynamic=True)
         if self.trainer.ckpt_path is None:
@@ -197,7 +202,14 @@ class ConfigurationTask(lightning.LightningModule):
         mixture = get_mixture(self.settings.system["mixture"])
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         batch = data.batch(data.rows("val")[: self.settings.validation_samples])
-        start = self._base(batch, torch_generator(self.settings.seed, DRAW))
+        generator = torch_generator(self.settings.seed, DRAW)
+        if data.base is None:
+            start = self._base(batch, generator)
+        else:  # the liquid itself, never the heated partners that training may use
+            species = data.store.species
+            start = data.base.draw("val", int(batch.num_graphs), batch.box.cpu(), species, generator).to(
+                batch.pos
+            )
         for temperature in self.settings.system["temperatures"]:
             drawn = self.carry(start, batch.box, temperature, steps=self.settings.steps).positions
             species = mixture.species(drawn.shape[1]).to(drawn.device)

@@ -25,7 +25,9 @@ def name(path):
 def datasets(tmp_path_factory):
     """Datasets of random numbers by dimension, in boxes that hold the longest cut-off (5 sigma) twice."""
     folder = tmp_path_factory.mktemp("data")
-    return {d: write_dataset(folder / f"{d}.h5", dimension=d, size=120, box=10.5) for d in (2, 3)}
+    return {
+        d: write_dataset(folder / f"{d}.h5", dimension=d, size=120, box=10.5, ordered=True) for d in (2, 3)
+    }
 
 
 def stand_ins(config, datasets):
