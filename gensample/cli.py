@@ -31,8 +31,8 @@ COMMANDS = {
     "validate": Command("train", "validation losses of a checkpoint"),
     "test": Command("train", "test metrics of a checkpoint"),
     "predict": Command("train", "predictions of a checkpoint"),
-    "sample": Command("sample", "draw displacement fields from a generator"),
-    "compare": Command("compare", "judge generated against simulated dynamics: metrics, curves, report"),
+    "sample": Command("sample", "draw displacement fields or configurations from a generator"),
+    "compare": Command("compare", "judge generated against simulated dynamics or configurations"),
 }
 
 

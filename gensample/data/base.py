@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class BaseEnsemble:
-    """Configurations of a dataset at one temperature, drawn at random and seen along random axes.
+    """Configurations of a dataset at one temperature, drawn at random, shifted and mirrored.
 
     Args:
         dataset: file or name.

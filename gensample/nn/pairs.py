@@ -23,7 +23,8 @@ SOFT = 0.05
 class Pairs:
     """Ordered pairs of flattened particles.
 
-    source, destination: (E,); distance: (E,) softened; direction: (E, d) = w / distance; stretch: (E, d)
+    source, destination: (E,); distance: (E,) softened; direction: (E, d) = w / distance, a
+    little shorter than one; stretch: (E, d)
     derivative of each component of w by the same component of x_j - x_i, ones for a plain minimum image.
     """
 
