@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import Tensor
 
 from gensample import zoo
+from gensample.commands.requests import claim, refuse_other
 from gensample.data.base import BaseEnsemble
 from gensample.data.store import Store, StoreWriter, atomic
 from gensample.errors import ConfigError
@@ -200,10 +201,10 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu") -> s
             belongs to another request.
     """
     if out.exists():
-        _refuse_other(request, out)
+        refuse_other(request, out)
         return f"{out} is complete; nothing to do"
     work = Configurations(request, out, device)
-    _claim(work.parts, request)
+    claim(work.parts, request)
     started = time.monotonic()
     missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]
     for chunk in track(missing, f"{request.num} configurations of {work.particles} particles"):
@@ -240,23 +241,6 @@ def _check(request: Request) -> None:
         raise ConfigError(f"--seed must not be negative, got {request.seed}")
     if request.sweeps and request.likelihood != "none":
         raise ConfigError("a corrected configuration has no known density: drop --sweeps or --likelihood")
-
-
-def _claim(parts: Path, request: Request) -> None:
-    record, text = parts / "request.json", json.dumps(asdict(request), sort_keys=True)
-    if record.exists() and record.read_text() != text:
-        raise ConfigError(
-            f"{parts} holds configurations of another request; remove it or choose another --out"
-        )
-    with atomic(record) as temporary:
-        temporary.write_text(text)
-
-
-def _refuse_other(request: Request, out: Path) -> None:
-    with Store.open(out) as store:
-        made_with = store.attrs.get("request")
-    if made_with is None or json.loads(made_with) != asdict(request):
-        raise ConfigError(f"{out} exists and is another sample; remove it or choose another --out")
 
 
 def _describe(out: Path) -> str:

@@ -14,6 +14,7 @@ import torch
 from rich.progress import track
 
 from gensample import zoo
+from gensample.commands.requests import claim, refuse_other
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter, atomic
 from gensample.errors import ConfigError
@@ -145,10 +146,10 @@ def sample_ensemble(request: Request, out: Path, shard: str = "0/1", device: str
     """
     share = parse_shard(shard)
     if out.exists():
-        _refuse_other(request, out)
+        refuse_other(request, out)
         return f"{out} is complete; nothing to do"
     ensemble = Ensemble(request, out, device)
-    _claim(ensemble.parts, request)
+    claim(ensemble.parts, request)
     started = time.monotonic()
     mine = [unit for unit in ensemble.units(share) if not ensemble.path(unit).exists()]
     for unit in track(mine, f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"):
@@ -195,21 +196,6 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (index.isdigit() and count.isdigit()):
         raise ConfigError(f"--shard must be i/n, such as 0/4, got {text!r}")
     return int(index), int(count)
-
-
-def _claim(parts: Path, request: Request) -> None:
-    record, text = parts / "request.json", json.dumps(asdict(request), sort_keys=True)
-    if record.exists() and record.read_text() != text:
-        raise ConfigError(f"{parts} holds fields of another request; remove it or choose another --out")
-    with atomic(record) as temporary:
-        temporary.write_text(text)
-
-
-def _refuse_other(request: Request, out: Path) -> None:
-    with Store.open(out) as store:
-        made_with = store.attrs.get("request")
-    if made_with is None or json.loads(made_with) != asdict(request):
-        raise ConfigError(f"{out} exists and is another ensemble; remove it or choose another --out")
 
 
 def _describe(out: Path, drawn: int, started: float) -> str:

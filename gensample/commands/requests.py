@@ -1,0 +1,28 @@
+"""Whose an output file and its folder of finished parts are: a request is what decides the bits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gensample.data.store import Store, atomic
+from gensample.errors import ConfigError
+
+
+def claim(parts: Path, request: Any) -> None:
+    """Mark the folder as that of a request (a dataclass); ConfigError when it is another's."""
+    record, text = parts / "request.json", json.dumps(asdict(request), sort_keys=True)
+    if record.exists() and record.read_text() != text:
+        raise ConfigError(f"{parts} holds parts of another request; remove it or choose another --out")
+    with atomic(record) as temporary:
+        temporary.write_text(text)
+
+
+def refuse_other(request: Any, out: Path) -> None:
+    """ConfigError unless the dataset was made by this request."""
+    with Store.open(out) as store:
+        made_with = store.attrs.get("request")
+    if made_with is None or json.loads(made_with) != asdict(request):
+        raise ConfigError(f"{out} exists and is another sample; remove it or choose another --out")
