@@ -28,7 +28,7 @@ fit_flow() {
 
 fit_conf() {
   gensample fit --config configs/configuration/ka2d-n500.yaml --out "$out/conf" --model.compile true
-  gensample sample "$out/conf/checkpoints/last.ckpt" --temperature 0.45 --num 100 --base ka2d-liquid --seed 1 \
+  gensample sample "$out/conf/checkpoints/last.ckpt" --temperature 0.45 --num 100 --base ka2d-liquid --seed 1 --steps 24 \
     --out "$out/conf.h5"
   gensample quench "$out/conf.h5" --engine torch --tolerance 1e-3
   gensample compare ka2d-mini "$out/conf.h5" --out "$out/report-conf" --bootstrap 200

@@ -59,7 +59,21 @@ def sets(case: Case, model: str, folder: Path) -> dict[str, Path]:
     for sweeps in SWEEPS:
         drawn, control = folder / f"flow-{sweeps}.h5", folder / f"base-{sweeps}.h5"
         where = ["--temperature", case.temperatures[1], "--num", case.num, "--particles", case.particles]
-        call("sample", model, "--out", drawn, *where, "--base", case.base, "--sweeps", sweeps, "--seed", SEED)
+        call(
+            "sample",
+            model,
+            "--out",
+            drawn,
+            *where,
+            "--base",
+            case.base,
+            "--sweeps",
+            sweeps,
+            "--seed",
+            SEED,
+            "--steps",
+            24,
+        )
         corrected_base(control, case.base, case.mixture, case.temperatures, case.num, sweeps, SEED)
         found |= {f"flow, {sweeps} sweeps": drawn, f"base, {sweeps} sweeps": control}
     for path in found.values():

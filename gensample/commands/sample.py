@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gensample.errors import ConfigError
 
-DISPLACEMENT_STEPS, CONFIGURATION_STEPS = 4, 24
+DISPLACEMENT_STEPS, CONFIGURATION_STEPS = 4, 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
