@@ -8,10 +8,23 @@ from pathlib import Path
 from gensample.errors import ConfigError
 
 DISPLACEMENT_STEPS, CONFIGURATION_STEPS = 4, 12
+# Defaults of the options that only one of the two kinds of sample has.
+OF_FIELDS = {"split": "test", "replicas": 32, "shard": "0/1"}
+OF_CONFIGURATIONS = {
+    "num": 1000,
+    "particles": None,
+    "base": None,
+    "base_split": "test",
+    "grid": "uniform",
+    "likelihood": "none",
+    "probes": 8,
+    "sweeps": 0,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.set_defaults(**OF_FIELDS, **OF_CONFIGURATIONS)
     parser.add_argument("model", help="name of a released model, its folder, or a checkpoint")
     parser.add_argument("--out", required=True, type=Path, help="dataset to write")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
@@ -27,29 +40,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     fields = parser.add_argument_group("displacement fields")
     fields.add_argument("--data", help="dataset with the initial configurations, file or name")
-    fields.add_argument("--split", default="test", help="configurations to sample: train, val, test or all")
-    fields.add_argument("--replicas", type=int, default=32, help="fields per configuration and lag")
-    fields.add_argument(
-        "--shard", default="0/1", help="i/n: do share i of n; the last to finish writes --out"
-    )
+    fields.add_argument("--split", help="configurations to sample: train, val, test or all")
+    fields.add_argument("--replicas", type=int, help="fields per configuration and lag")
+    fields.add_argument("--shard", help="i/n: do share i of n; the last to finish writes --out")
     structures = parser.add_argument_group("configurations")
     structures.add_argument("--temperature", type=float, help="temperature of the configurations")
-    structures.add_argument("--num", type=int, default=1000, help="number of configurations")
+    structures.add_argument("--num", type=int, help="number of configurations")
     structures.add_argument("--particles", type=int, help="particles of each (default: as trained)")
     structures.add_argument(
         "--base", help="dataset with the liquid to start from, for models that start from one"
     )
     structures.add_argument(
-        "--base-split", default="test", help="its configurations: train, val, test, or several as val,test"
+        "--base-split", help="its configurations: train, val, test, or several as val,test"
     )
-    structures.add_argument("--grid", default="uniform", help="solver times: uniform, cosine or late")
-    structures.add_argument(
-        "--likelihood", default="none", help="log density of each: none, exact or hutchinson"
-    )
-    structures.add_argument("--probes", type=int, default=8, help="probes of hutchinson")
-    structures.add_argument(
-        "--sweeps", type=int, default=0, help="Metropolis sweeps with the real potential afterwards"
-    )
+    structures.add_argument("--grid", help="solver times: uniform, cosine or late")
+    structures.add_argument("--likelihood", help="log density of each: none, exact or hutchinson")
+    structures.add_argument("--probes", type=int, help="probes of hutchinson")
+    structures.add_argument("--sweeps", type=int, help="Metropolis sweeps with the real potential afterwards")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -59,6 +66,11 @@ def run(args: argparse.Namespace) -> None:
             "give --data DATA.h5 to draw displacement fields from its configurations, "
             "or --temperature T to draw new configurations"
         )
+    foreign = OF_CONFIGURATIONS if args.temperature is None else OF_FIELDS
+    for name, default in foreign.items():
+        if getattr(args, name) != default:
+            kind = "configurations (--temperature)" if foreign is OF_CONFIGURATIONS else "fields (--data)"
+            raise ConfigError(f"--{name.replace('_', '-')} is of samples of {kind} alone; drop it")
     print(_fields(args) if args.temperature is None else _configurations(args))
 
 

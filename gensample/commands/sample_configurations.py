@@ -95,8 +95,7 @@ class Configurations:
         if request.base is None:
             return None
         ensemble = BaseEnsemble(request.base, expected)
-        if ensemble.mixture != self.mixture.name:
-            raise ConfigError(f"{request.base} is of {ensemble.mixture}, the model of {self.mixture.name}")
+        ensemble.check_liquid(self.mixture.name, self.mixture.truncation)
         ensemble.check(self.box, self.mixture.species(self.particles).numpy())
         generator = torch_generator(request.seed, BASE)
         return ensemble.take(request.base_split, request.num, generator, len(self.chunks) * self.width)
@@ -125,7 +124,7 @@ class Configurations:
             atol=0.1 * request.tolerance,
         )
         arrays: dict[str, Any] = {"positions": drawn.positions, "nfe": drawn.nfe}
-        if drawn.log_density is not None and drawn.variance is not None and not request.sweeps:
+        if drawn.log_density is not None and drawn.variance is not None:  # never with sweeps, see _check
             arrays |= {"log_density": drawn.log_density, "log_density_variance": drawn.variance}
         if request.sweeps:
             arrays["positions"], arrays["acceptance"] = self._correct(drawn.positions, chunk)

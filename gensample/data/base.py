@@ -84,6 +84,14 @@ class BaseEnsemble:
         order = rows[torch.randperm(len(rows), generator=generator)]
         return self._positions[order[torch.arange(max(count, padded)) % len(rows)]]
 
+    def check_liquid(self, mixture: str, truncation: str) -> None:
+        """ConfigError unless the ensemble is of this mixture with this truncation."""
+        if (self.mixture, self.truncation) != (mixture, truncation):
+            raise ConfigError(
+                f"the base {self.dataset} is of {self.mixture} ({self.truncation}); "
+                f"expected {mixture} ({truncation})"
+            )
+
     def check(self, box: Tensor, species: np.ndarray) -> None:
         """DataError unless the ensemble has this box (C, d) and these species (N,)."""
         if not np.array_equal(species, self._species) or not torch.allclose(box, self.box.to(box), rtol=1e-6):

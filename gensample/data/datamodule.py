@@ -19,6 +19,7 @@ from gensample.data.resident import (
     Record,
     averages,
     collate,
+    collate_positions,
     draw_fields,
     estimate_bytes,
     free_memory,
@@ -192,16 +193,12 @@ class KADataModule(lightning.LightningDataModule):
             raise ConfigError(
                 f"data.heating needs data.base, whose temperature to heat to; got {self.heating}"
             )
-        if self.base is not None and (self.base.mixture, self.base.truncation) != (
-            store.mixture,
-            store.truncation,
-        ):
-            raise ConfigError(
-                f"the base {self.base.dataset} is of {self.base.mixture} ({self.base.truncation}), "
-                f"{self.dataset} of {store.mixture} ({store.truncation})"
-            )
-        if self.base is not None and self.target != "configuration":
-            raise ConfigError(f"data.base needs data.target=configuration, got {self.target}")
+        if self.base is not None:
+            self.base.check_liquid(store.mixture, store.truncation)
+            if self.target != "configuration":
+                raise ConfigError(f"data.base needs data.target=configuration, got {self.target}")
+        if self.target == "configuration" and self.input != "thermal":
+            raise ConfigError("configurations are generated as thermal ones: set data.input to thermal")
         known = store.temperature
         absent = [t for t in self.temperatures or [] if not np.isclose(known, t, rtol=1e-6).any()]
         if absent:
@@ -279,21 +276,11 @@ class KADataModule(lightning.LightningDataModule):
         return collate(records, self._species, self._lag_time)
 
     def _positions_of(self, rows: np.ndarray, generator: torch.Generator | None) -> Data:
-        """Positions (n, d) float64 of the configurations, without graphs; of a base beside them."""
-        held = self._inherent if self.input == "inherent" else self._positions
-        assert held is not None
-        count, size = len(rows), self.store.num_particles
-        batch = Data(
-            species=self._species.repeat(count),
-            pos=torch.from_numpy(held[rows]).flatten(0, 1).to(self.device),
-            batch=torch.arange(count, device=self.device).repeat_interleave(size),
-            ptr=torch.arange(count + 1, device=self.device) * size,
-            box=torch.from_numpy(self._boxes[rows]).to(self.device),
-            temperature=torch.from_numpy(self._temperatures[rows]).float().to(self.device),
-            snapshot_id=torch.from_numpy(rows).to(self.device),
-        )
-        batch.num_nodes, batch.num_graphs = count * size, count
+        """The configurations without graphs, and draws of a base beside them."""
+        held = (self._positions, self._boxes, self._temperatures)
+        batch = collate_positions(rows, self._species, *(values[rows] for values in held))
         if self.base is not None:
+            count = len(rows)
             split = "val" if generator is None else "train"
             generator = generator or torch_generator(self.seed, 2, int(rows[0]))
             if self.heating:

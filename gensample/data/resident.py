@@ -115,6 +115,24 @@ def collate(records: Sequence[Record], species: Tensor, lag_time: Tensor) -> Dat
     return batch
 
 
+def collate_positions(
+    rows: np.ndarray, species: Tensor, positions: np.ndarray, box: np.ndarray, temperature: np.ndarray
+) -> Data:
+    """A batch without graphs: positions (B, N, d), kept in float64, box (B, d), temperature (B,)."""
+    size, count, device = len(species), len(rows), species.device
+    batch = Data(
+        species=species.repeat(count),
+        pos=torch.from_numpy(positions).flatten(0, 1).to(device),
+        batch=torch.arange(count, device=device).repeat_interleave(size),
+        ptr=torch.arange(count + 1, device=device) * size,
+        box=torch.from_numpy(box).to(device),
+        temperature=torch.from_numpy(temperature).float().to(device),
+        snapshot_id=torch.from_numpy(rows).to(device),
+    )
+    batch.num_nodes, batch.num_graphs = count * size, count
+    return batch
+
+
 def estimate_bytes(store: Any, rows: np.ndarray, cutoff: float, lags: int, descriptors: int) -> int:
     """Memory of the records of ``rows`` with their fields, from the density of the boxes."""
     size, dimension = store.num_particles, store.dimension

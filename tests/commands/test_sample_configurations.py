@@ -216,6 +216,34 @@ def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path):
         assert 0 < store.attrs["acceptance"] < 1
 
 
+@pytest.mark.parametrize("words", [["--likelihood", "hutchinson"], ["--sweeps", "3"]], ids=" ".join)
+def test_every_call_has_noise_of_its_own(workplace, tmp_path, monkeypatch, words):
+    begin = sample_configurations.Configurations.start
+    monkeypatch.setattr(sample_configurations.Configurations, "start", lambda self, chunk: begin(self, 0))
+    sample(workplace, "uniform", tmp_path / "a.h5", *words, num=8)
+    drawn = arrays(tmp_path / "a.h5")
+    name = "positions" if "--sweeps" in words else "log_density"
+    assert not np.isclose(drawn[name][:4], drawn[name][4:]).all()
+    if "--sweeps" not in words:  # the same starts go to the same places
+        assert np.allclose(drawn["positions"][:4], drawn["positions"][4:])
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--temperature", "0.45", "--shard", "0/2"], "--shard"),
+        (["--temperature", "0.45", "--replicas", "4"], "--replicas"),
+        (["--data", "ka2d-mini", "--sweeps", "5"], "--sweeps"),
+        (["--data", "ka2d-mini", "--base-split", "val"], "--base-split"),
+    ],
+)
+def test_options_of_the_other_kind_of_sample_are_refused(workplace, tmp_path, capsys, words, named):
+    out = tmp_path / "a.h5"
+    assert main(["sample", str(workplace / "uniform.ckpt"), "--out", str(out), *words]) == 2
+    assert f"{named} is of samples of" in one_line(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
 def sample_energy(store):
     from gensample.physics.mixtures import get_mixture
     from gensample.physics.potentials import energy

@@ -20,7 +20,7 @@ from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import pair_potential
 from gensample.seeding import torch_generator
-from gensample.tasks.configuration import ConfigurationTask
+from gensample.tasks.configuration import DRAW, ConfigurationTask
 
 SMALL = {"width": 8, "vectors": 2, "radial": 6}
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
@@ -163,6 +163,21 @@ def test_validation_logs_loss_and_energies(dataset, base):
     second = fit(task, data, epochs=2).callback_metrics
     for t in ("0.5", "1"):
         assert torch.isfinite(second[f"val/median_energy_T{t}"])
+
+
+def test_validation_samples_start_from_the_liquid_and_not_from_heated_partners(dataset, monkeypatch):
+    data = serve(dataset, "liquid", heating=2)
+    task = make(data, validation_samples=2, validation_every=1, steps=1)
+    starts, carry = [], task.carry
+    monkeypatch.setattr(
+        task, "carry", lambda start, *rest, **more: starts.append(start) or carry(start, *rest, **more)
+    )
+    fit(task, data)
+    rows = data.rows("val")[:2]
+    species, box = data.store.species, data.base.box.expand(2, -1)
+    liquid = data.base.draw("val", 2, box, species, torch_generator(task.settings.seed, DRAW))
+    assert torch.equal(starts[0], liquid)
+    assert not torch.equal(starts[0], data.batch(rows).base.reshape(liquid.shape))
 
 
 # Density
