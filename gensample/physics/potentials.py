@@ -66,8 +66,7 @@ def pair_potential(
 
     Raises ConfigError for an unknown truncation.
     """
-    if truncation not in TRUNCATIONS:
-        raise ConfigError(f"unknown truncation {truncation!r}: use one of {', '.join(TRUNCATIONS)}")
+    _check_truncation(truncation)
     q = distance / sigma
     value, slope = _lennard_jones(q)
     at_cutoff, slope_at_cutoff = _lennard_jones(torch.as_tensor(cutoff_factor, dtype=torch.float64))
@@ -84,6 +83,24 @@ def pair_potential(
     return torch.where(inside, epsilon * value, 0.0), torch.where(inside, epsilon * slope / sigma, 0.0)
 
 
+def pair_curvature(
+    distance: Tensor, sigma: Tensor, epsilon: Tensor, cutoff_factor: float, truncation: str
+) -> Tensor:
+    """V''(r) of pairs at distance r, the derivative of `pair_potential`'s slope; zero beyond the cut-off.
+
+    Jumps at the cut-off unless the truncation is smooth; the delta function that differentiating the jump of
+    the force of a merely shifted potential would give there is left out. Raises as `pair_potential`.
+    """
+    _check_truncation(truncation)
+    q = distance / sigma
+    inverse6 = q**-6
+    curvature = 24.0 * inverse6 * (26.0 * inverse6 - 7.0) / q**2
+    if truncation == SMOOTH:
+        _, c2, c4 = smooth_coefficients(cutoff_factor)
+        curvature = curvature + 4.0 * (2.0 * c2 + 12.0 * c4 * q**2)
+    return torch.where(q < cutoff_factor, epsilon * curvature / sigma**2, 0.0)
+
+
 def smooth_coefficients(x: float) -> tuple[float, float, float]:
     """c0, c2 and c4 that make q^-12 - q^-6 + c0 + c2 q^2 + c4 q^4 vanish at q = x with two derivatives."""
     f = x**-12 - x**-6
@@ -92,6 +109,11 @@ def smooth_coefficients(x: float) -> tuple[float, float, float]:
     c4 = (f1 / x - f2) / (8 * x**2)
     c2 = -(f1 / x + 4 * c4 * x**2) / 2
     return -(f + c2 * x**2 + c4 * x**4), c2, c4
+
+
+def _check_truncation(truncation: str) -> None:
+    if truncation not in TRUNCATIONS:
+        raise ConfigError(f"unknown truncation {truncation!r}: use one of {', '.join(TRUNCATIONS)}")
 
 
 def _lennard_jones(q: Tensor) -> tuple[Tensor, Tensor]:

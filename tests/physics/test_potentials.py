@@ -12,7 +12,13 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import MIXTURES, TRUNCATIONS, Mixture, get_mixture
-from gensample.physics.potentials import energy, energy_forces_virial, pair_potential, smooth_coefficients
+from gensample.physics.potentials import (
+    energy,
+    energy_forces_virial,
+    pair_curvature,
+    pair_potential,
+    smooth_coefficients,
+)
 
 
 def lattice(mixture: Mixture, seed: int = 0, noise: float = 0.12) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,6 +163,31 @@ def test_truncations_vanish_at_the_cutoff_as_smoothly_as_they_promise() -> None:
     assert slope < 1e-10
     for truncation in TRUNCATIONS:
         assert at(truncation, torch.tensor([2.0], dtype=torch.float64)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("truncation", TRUNCATIONS)
+@pytest.mark.parametrize("cutoff_factor", [1.8, 2.5])
+def test_curvature_is_the_derivative_of_the_slope(truncation: str, cutoff_factor: float) -> None:
+    sigma = torch.tensor([[0.8], [1.0], [0.88]], dtype=torch.float64)
+    epsilon = torch.tensor([[1.5], [1.0], [0.5]], dtype=torch.float64)
+    r = torch.linspace(0.75, 2.7, 60, dtype=torch.float64)
+    h = 1e-5
+    up, down = (pair_potential(r + s * h, sigma, epsilon, cutoff_factor, truncation)[1] for s in (1, -1))
+    curvature = pair_curvature(r, sigma, epsilon, cutoff_factor, truncation)
+    smooth_there = ((r / sigma) - cutoff_factor).abs() > 2e-5
+    difference = (curvature - (up - down) / (2 * h))[smooth_there]
+    assert float((difference / (1.0 + curvature[smooth_there].abs())).abs().max()) < 1e-7
+    assert (curvature[r > cutoff_factor * sigma] == 0).all()
+    assert (curvature[(r / sigma) < 1.2] > 0).any()
+
+
+def test_curvature_of_a_smooth_potential_vanishes_at_the_cutoff() -> None:
+    sigma = epsilon = torch.ones(1, dtype=torch.float64)
+    r = torch.tensor([2.5 - 1e-9, 2.5], dtype=torch.float64)
+    assert pair_curvature(r, sigma, epsilon, 2.5, "smooth").abs().max() < 1e-8
+    assert pair_curvature(r, sigma, epsilon, 2.5, "force-shift")[0].abs() > 0.05
+    with pytest.raises(ConfigError, match="unknown truncation 'cut'"):
+        pair_curvature(r, sigma, epsilon, 2.5, "cut")
 
 
 def test_smooth_coefficients_are_the_published_ones() -> None:
