@@ -87,14 +87,14 @@ class _Fire:
 
     def step(self, force: Tensor) -> None:
         """Algorithm 2 of Guenole et al. (semi-implicit Euler), with moves cut at LONGEST_MOVE."""
-        power = (force * self.v).sum((0, 2))
+        power = _total(force * self.v)
         down = power > 0
         self._adapt(down)
         # Uphill: half a step back and a fresh start.
         self.x.sub_(torch.where(down, 0.0, 0.5 * self.dt)[:, None] * self.v)
         self.v.mul_(down.to(self.v)[:, None]).addcmul_(self.dt[:, None], force)
-        speed = self.v.square().sum((0, 2)).sqrt_()
-        strength = force.square().sum((0, 2)).sqrt_()
+        speed = _total(self.v.square()).sqrt_()
+        strength = _total(force.square()).sqrt_()
         along = self.alpha * speed / strength.clamp_(min=1e-300)
         self.v.mul_((1.0 - self.alpha)[:, None]).addcmul_(along[:, None], force)
         farthest = LONGEST_MOVE / self.dt[:, None]
@@ -109,6 +109,14 @@ class _Fire:
         self.dt = torch.where(down, longer, (self.dt * CUT).clamp_(min=SHORTEST_STEP))
         decayed = torch.where(trusted, self.alpha * MIXING_DECAY, self.alpha)
         self.alpha = torch.where(down, decayed, MIXING)
+
+
+def _total(values: Tensor) -> Tensor:
+    """Sum over components and particles of (d, C, N), (C,).
+
+    In two steps: in one, the order of the additions, hence the last bits, would depend on C.
+    """
+    return values.contiguous().sum(2).sum(0)
 
 
 class _Results:
