@@ -22,6 +22,7 @@ ARRAYS = {
     "split": "C",
     "replicas": "C",
     "inherent": "CNd",
+    "cage": "CNd",
     "displacements": "CRKNd",
     "propensity": "CKN",
     "bond_breaking": "CKN",

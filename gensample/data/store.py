@@ -138,6 +138,16 @@ class Store:
         return dict(self._file["inherent"].attrs) if "inherent" in self._file else {}
 
     @property
+    def cage(self) -> np.ndarray | None:
+        """Cage positions, (C, N, d): means over short runs of the unwrapped positions, wrapped."""
+        return self._optional("cage")
+
+    @property
+    def cage_attrs(self) -> dict[str, Any]:
+        """How the cage positions were made."""
+        return dict(self._file["cage"].attrs) if "cage" in self._file else {}
+
+    @property
     def replicas(self) -> np.ndarray:
         """Planned number of replicas of each configuration, (C,)."""
         return self._array("replicas")

@@ -128,7 +128,7 @@ class StoreWriter:
 
     @classmethod
     def resume(cls, path: str | Path) -> StoreWriter:
-        """Open an existing file for writing more replicas or inherent structures."""
+        """Open an existing file for writing more replicas, inherent structures or cage positions."""
         with h5py.File(path, "r") as file:
             check_layout(file, Path(path))
         return cls(h5py.File(path, "r+", libver=LIBVER))
@@ -190,13 +190,20 @@ class StoreWriter:
 
     def write_inherent(self, inherent: np.ndarray, attrs: Mapping[str, Any]) -> None:
         """Store inherent structures (C, N, d) and how they were made, replacing older ones."""
-        inherent = np.asarray(inherent, np.float64)
+        self._put_structures("inherent", inherent, attrs)
+
+    def write_cage(self, cage: np.ndarray, attrs: Mapping[str, Any]) -> None:
+        """Store cage positions (C, N, d) and how they were made, replacing older ones."""
+        self._put_structures("cage", cage, attrs)
+
+    def _put_structures(self, name: str, positions: np.ndarray, attrs: Mapping[str, Any]) -> None:
+        positions = np.asarray(positions, np.float64)
         shape = self._file["positions"].shape
-        _check("inherent", inherent, shape)
-        if "inherent" in self._file:
-            del self._file["inherent"]
-        self._put("inherent", inherent, shape)
-        self._file["inherent"].attrs.update(attrs)
+        _check(name, positions, shape)
+        if name in self._file:
+            del self._file[name]
+        self._put(name, positions, shape)
+        self._file[name].attrs.update(attrs)
 
     def write_array(self, name: str, array: np.ndarray) -> None:
         """Store a further array, such as ``source_configuration`` or ``equilibration/energy``."""

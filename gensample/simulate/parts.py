@@ -48,6 +48,18 @@ class Parts:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def target_of(source: Path, out: Path | None) -> Path:
+    """The file that a command which adds to the dataset ``source``, or to a copy ``out``, writes.
+
+    Raises:
+        ConfigError: ``out`` exists.
+    """
+    target = (source if out is None else out).resolve()
+    if target.exists() and target != source.resolve():
+        raise ConfigError(f"{target} exists; remove it or choose another --out")
+    return target
+
+
 @contextmanager
 def claim(root: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
     """The parts of a simulation with these settings, new or to be resumed, for this process alone.

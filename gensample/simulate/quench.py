@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from gensample.data.energies import mixture_of
 from gensample.data.store import Store, StoreWriter
-from gensample.errors import ConfigError, DataError
-from gensample.physics.box import check_cutoff
-from gensample.physics.mixtures import TRUNCATIONS, get_mixture
 from gensample.simulate.minimisers import Minimiser, Task, choose
-from gensample.simulate.parts import Parts, claim
+from gensample.simulate.parts import Parts, claim, target_of
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.structure import load, wrapped
 
@@ -43,9 +39,7 @@ def quench(
         MissingDependencyError: LAMMPS is asked for and not installed.
         GensampleError: LAMMPS failed, or configurations did not reach the tolerance.
     """
-    target = (source if out is None else out).resolve()
-    if target.exists() and target != source.resolve():
-        raise ConfigError(f"{target} exists; remove it or choose another --out")
+    target = target_of(source, out)
     task, has_inherent = _read(source)
     if has_inherent and not again:
         return f"{source} has inherent structures; nothing to do (--again replaces them)"
@@ -74,16 +68,8 @@ def parts_folder(target: Path) -> Path:
 
 def _read(source: Path) -> tuple[Task, bool]:
     with Store.open(source) as store:
-        mixture = get_mixture(store.mixture)
-        if store.truncation not in TRUNCATIONS:
-            raise DataError(
-                f"{source} has the truncation {store.truncation!r}, known are {', '.join(TRUNCATIONS)}"
-            )
-        if store.dimension != mixture.dimension or int(store.species.max()) >= mixture.num_species:
-            raise DataError(f"{source} has other dimensions or more species than its mixture {mixture.name}")
-        check_cutoff(mixture.cutoff, torch.from_numpy(store.box))
-        mixture = replace(mixture, truncation=store.truncation)
-        return Task(mixture, store.positions, store.species, store.box), store.inherent is not None
+        task = Task(mixture_of(store), store.positions, store.species, store.box)
+        return task, store.inherent is not None
 
 
 def _write(task: Task, parts: Parts, minimiser: Minimiser, source: Path, target: Path) -> str:
