@@ -7,6 +7,7 @@ code: the weights are plain tensors and the config can name classes of gensample
 
 import argparse
 import difflib
+import hashlib
 import importlib
 import json
 import shutil
@@ -79,6 +80,16 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     path = resolve(name_or_path)
     model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
     return model.to(device).eval().requires_grad_(False)
+
+
+def digest(name_or_path: str | Path) -> str:
+    """SHA-256 of the weights and the config of a model, or of its checkpoint: what a sample was drawn with."""
+    path = resolve(name_or_path)
+    files = [path] if path.is_file() else [path / CONFIG, path / WEIGHTS]
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def load_metrics(name_or_path: str | Path) -> dict[str, Any]:

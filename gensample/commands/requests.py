@@ -1,4 +1,7 @@
-"""Whose an output file and its folder of finished parts are: a request is what decides the bits."""
+"""Whose an output file and its folder of finished parts are: a request is what decides the bits.
+
+A model is named by its path and known by the digest of its weights: what a path holds may change.
+"""
 
 from __future__ import annotations
 
@@ -24,5 +27,13 @@ def refuse_other(request: Any, out: Path) -> None:
     """ConfigError unless the dataset was made by this request."""
     with Store.open(out) as store:
         made_with = store.attrs.get("request")
-    if made_with is None or json.loads(made_with) != asdict(request):
+    recorded = {} if made_with is None else json.loads(made_with)
+    asked = asdict(request)
+    if recorded | {"weights": asked["weights"]} != asked:
         raise ConfigError(f"{out} exists and is another sample; remove it or choose another --out")
+    # Older files do not say which weights they were drawn with.
+    if recorded.get("weights", asked["weights"]) != asked["weights"]:
+        raise ConfigError(
+            f"{out} was drawn with other weights than {request.model} now has; "
+            "remove it or choose another --out"
+        )

@@ -76,9 +76,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _fields(args: argparse.Namespace) -> str:
     from gensample.commands.sample_ensemble import Request, sample_ensemble
+    from gensample.zoo import digest
 
     request = Request(
         model=args.model,
+        weights=digest(args.model),
         data=args.data,
         split=args.split,
         replicas=args.replicas,
@@ -92,9 +94,11 @@ def _fields(args: argparse.Namespace) -> str:
 
 def _configurations(args: argparse.Namespace) -> str:
     from gensample.commands.sample_configurations import Request, sample_configurations
+    from gensample.zoo import digest
 
     request = Request(
         model=args.model,
+        weights=digest(args.model),
         temperature=args.temperature,
         num=args.num,
         particles=args.particles,

@@ -44,6 +44,7 @@ class Request:
     """Everything that decides the bits of a set of configurations."""
 
     model: str
+    weights: str
     temperature: float
     num: int
     particles: int | None

@@ -27,6 +27,7 @@ class Request:
     """Everything that decides the bits of an ensemble."""
 
     model: str
+    weights: str
     data: str
     split: str
     replicas: int

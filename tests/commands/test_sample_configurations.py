@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import h5py
 import lightning
 import numpy as np
 import pytest
@@ -305,3 +306,22 @@ def test_what_to_draw_is_said_once(workplace, tmp_path, monkeypatch, capsys, mod
     assert main(["sample", f"{model}.ckpt", *words, "--out", str(tmp_path / "gen.h5")]) == 2
     assert text in one_line(capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_trained_again_is_another_model(workplace, tmp_path, capsys):
+    model, out = tmp_path / "uniform.ckpt", tmp_path / "gen.h5"
+    shutil.copy(workplace / "uniform.ckpt", model)
+    shutil.copy(workplace / "data.h5", tmp_path / "data.h5")
+    sample(tmp_path, "uniform", out)
+    checkpoint = torch.load(model, weights_only=True)
+    name = next(name for name, x in checkpoint["state_dict"].items() if x.is_floating_point())
+    checkpoint["state_dict"][name] += 1
+    torch.save(checkpoint, model)
+    sample(tmp_path, "uniform", out, code=2)
+    assert "other weights" in one_line(capsys)
+    with h5py.File(out, "r+") as file:  # as files were written before weights were recorded
+        request = json.loads(file.attrs["request"])
+        del request["weights"]
+        file.attrs["request"] = json.dumps(request)
+    sample(tmp_path, "uniform", out)
+    assert "nothing to do" in capsys.readouterr().out
