@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gensample.data.store import Store
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
 from gensample.simulate.assemble import assemble
 from gensample.simulate.config import SimulationConfig
 from gensample.simulate.engine import Engine, find_engine
@@ -93,3 +93,19 @@ def _refuse_other_dataset(config: SimulationConfig | EquilibriumConfig, out: Pat
         made_with = store.attrs.get("config")
     if made_with is None or json.loads(made_with) != config.deciding():
         raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
+    _refuse_other_start(config, out)
+
+
+def _refuse_other_start(config: SimulationConfig | EquilibriumConfig, out: Path) -> None:
+    """ConfigError when the starting points have changed since; they may also be gone."""
+    with Store.open(out) as store:
+        made_from, dataset = store.attrs.get("start_fingerprint"), store.attrs.get("start")
+    try:
+        start = load_start(config, config.starting_points())
+    except DataError:
+        return
+    if start is not None and start.fingerprint() != made_from:
+        raise ConfigError(
+            f"{out} was made from other configurations than {dataset} now has; "
+            "remove it or choose another --out"
+        )

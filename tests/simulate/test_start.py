@@ -152,6 +152,18 @@ def test_other_starting_points_are_other_settings(engine, load, reference, tmp_p
         simulate(config, out)
 
 
+def test_a_complete_dataset_of_other_starting_points_is_refused(engine, load, reference, tmp_path):
+    path, out = copy(tmp_path / "a.h5", reference), tmp_path / "out.h5"
+    config = load(CHAINS, f"start.dataset={path}", "start.minimise=true")
+    simulate(config, out)
+    assert "nothing to do" in simulate(config, out)
+    copy(path, reference, close=0.9)
+    with pytest.raises(ConfigError, match="other configurations"):
+        simulate(config, out)
+    path.unlink()  # what was made of them is no worse for their absence
+    assert "nothing to do" in simulate(config, out)
+
+
 @pytest.mark.parametrize(
     ("override", "named"),
     [
