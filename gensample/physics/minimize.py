@@ -44,12 +44,12 @@ def minimize(
 ) -> Minimum:
     """Move every configuration downhill until no particle feels a force above the tolerance.
 
-    positions: (C, N, d), wrapped or not, overlapping or not; species: (N,); box: (d,) or (C, d); tolerance
-    in eps_AA / sigma_AA. FIRE 2.0 (Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006); Guenole et al.,
-    Comput. Mater. Sci. 175, 109584 (2020)) with a time step, mixing and stop for each configuration, so
-    that neighbours in the batch do not matter. A potential whose force jumps at the cut-off ("shift") may
-    keep a pair there from ever converging. Raises ConfigError for bad settings, DataError for
-    configurations that do not fit the mixture or have particles at the very same place.
+    positions: (C, N, d), wrapped or not, overlapping or not; species: (N,); box: (d,) or (C, d), with tilt
+    factors or not; tolerance in eps_AA / sigma_AA. FIRE 2.0 (Bitzek et al., Phys. Rev. Lett. 97, 170201
+    (2006); Guenole et al., Comput. Mater. Sci. 175, 109584 (2020)) with a time step, mixing and stop for
+    each configuration, so that neighbours in the batch do not matter. A potential whose force jumps at the
+    cut-off ("shift") may keep a pair there from ever converging. Raises ConfigError for bad settings,
+    DataError for configurations that do not fit the mixture or have particles at the very same place.
     """
     if not (tolerance > 0 and max_steps >= 0):
         raise ConfigError(f"tolerance must be positive and max_steps not negative: {tolerance}, {max_steps}")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
-from gensample.physics.box import check_cutoff, minimum_image
+from gensample.physics.box import boxes_of, check_cutoff, edges, minimum_image_
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
 from gensample.physics.neighbors import batched_half_list
 from gensample.physics.potentials import smooth_coefficients
@@ -73,10 +73,11 @@ def reduced_potential(mixture: Mixture, truncation: str | None = None) -> Reduce
 
 
 def check_batch(positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
-    """Positions (C, N, d) in float64 and boxes (C, d) beside them, once they fit the mixture.
+    """Positions (C, N, d) in float64 and a box for each beside them, once they fit the mixture.
 
-    species: (N,), shared by the batch; box: (d,) or (C, d). DataError for wrong shapes, species or positions
-    that are not finite, ConfigError for a box shorter than twice the interaction range.
+    species: (N,), shared by the batch; box: (d,) or (C, d), with tilt factors or not. DataError for wrong
+    shapes, species or positions that are not finite, ConfigError for an edge shorter than twice the
+    interaction range.
     """
     d = mixture.dimension
     if positions.ndim != 3 or positions.shape[2] != d:
@@ -93,9 +94,9 @@ def check_batch(positions: Tensor, species: Tensor, box: Tensor, mixture: Mixtur
         )
     if not bool(torch.isfinite(positions).all()):
         raise DataError("positions must be finite, but some are NaN or infinite: drop these configurations")
-    check_cutoff(mixture.cutoff, box)
+    check_cutoff(mixture.cutoff, edges(box, d))
     positions = positions.detach().to(torch.float64)
-    return positions, box.to(positions).expand(len(positions), d)
+    return positions, boxes_of(box.to(positions), len(positions), d)
 
 
 class ListedForces:
@@ -146,10 +147,11 @@ class ListedForces:
 
     def _vectors(self, x: Tensor) -> list[Tensor]:
         """Components of the vectors from i to j, nearest images."""
-        vectors = []
-        for column, edge in zip(x.reshape(len(x), -1), self._edges, strict=True):
-            dx = column.index_select(0, self._j).sub_(column.index_select(0, self._i))
-            vectors.append(dx.sub_(torch.div(dx, edge).round_().mul_(edge)))
+        vectors = [
+            column.index_select(0, self._j).sub_(column.index_select(0, self._i))
+            for column in x.reshape(len(x), -1)
+        ]
+        minimum_image_(vectors, self._pair_boxes)
         return vectors
 
     @staticmethod
@@ -163,14 +165,15 @@ class ListedForces:
     def _renew(self, x: Tensor) -> None:
         """Make the list again unless no particle has moved far enough for a pair to be missing."""
         if self._made_at is not None:
-            moved = minimum_image(x - self._made_at, self._box.T.unsqueeze(-1))
+            moved = x - self._made_at
+            minimum_image_(moved.unbind(), self._box.T.unsqueeze(-1))
             moved2 = moved.square_().sum(0).max()
             if float(moved2) <= self._allowed2:
                 return
         self._made_at = x.clone()
         self.builds += 1
         reach = self._mixture.cutoff + self._skin
-        if reach > 0.5 * float(self._box.min()):
+        if reach > 0.5 * float(edges(self._box, len(x)).min()):
             # Most pairs of so small a box are close: take them all, a list that is never out of date.
             i, j = _all_pairs(x)
             self._allowed2 = float("inf")
@@ -193,7 +196,7 @@ class ListedForces:
         self._epsilon = self._table(self._mixture.epsilon, i, j)
         same = bool((self._box == self._box[0]).all())
         owner = torch.div(i, len(self._species), rounding_mode="floor")
-        self._edges = self._box[0] if same else self._box.T[:, owner]
+        self._pair_boxes = self._box[0] if same else self._box.T[:, owner]
 
     def _table(self, table: tuple[tuple[float, ...], ...], i: Tensor, j: Tensor) -> Tensor:
         """Parameters of pairs, from a table by species."""

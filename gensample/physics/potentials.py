@@ -1,4 +1,4 @@
-r"""Energies, forces and virials of the mixtures, with analytic forces.
+r"""Energies, forces, virials and stresses of the mixtures, with analytic forces, in any periodic box.
 
 Truncations, for the Lennard-Jones potential v(q) = 4 eps (q^-12 - q^-6), q = r / sigma, cut at q_c:
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
+from gensample.physics.box import boxes_of, volume
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
 from gensample.physics.neighbors import batched_neighbor_list
 
@@ -31,8 +32,9 @@ def energy(
 ) -> Tensor:
     """Energy of each particle, half of each of its pair energies; differentiable in the positions.
 
-    positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d);
-    truncation: overrides the mixture's. Returns (N,) or (C, N). Raises as `energy_forces_virial`.
+    positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d), with tilt
+    factors or not; truncation: overrides the mixture's. Returns (N,) or (C, N). Raises as
+    `energy_forces_virial`.
     """
     flat, i, _, pair_energy, _ = _pairs(positions, species, box, mixture, truncation)
     per_particle = flat.new_zeros(len(flat)).index_add(0, i, 0.5 * pair_energy)
@@ -44,9 +46,10 @@ def energy_forces_virial(
 ) -> EnergyForces:
     """Energies per particle, forces and virial of one configuration or a batch, in the positions' precision.
 
-    positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d);
-    truncation: overrides the mixture's. Raises ConfigError for an unknown truncation or a box shorter than
-    twice the interaction range, DataError for wrong dimensions or species, or positions that are not finite.
+    positions: (N, d) or (C, N, d), wrapped or not; species: (N,) or (C, N); box: (d,) or (C, d), with tilt
+    factors or not; truncation: overrides the mixture's. Raises ConfigError for an unknown truncation or an
+    edge shorter than twice the interaction range, DataError for wrong dimensions, species or boxes, or
+    positions that are not finite.
     """
     flat, i, vectors, pair_energy, slope = _pairs(positions, species, box, mixture, truncation)
     distance = vectors.norm(dim=-1)
@@ -57,6 +60,25 @@ def energy_forces_virial(
     return EnergyForces(
         per_particle.reshape(shape), forces.reshape(positions.shape), virials.reshape(shape).sum(-1)
     )
+
+
+def stress(
+    positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture, truncation: str | None = None
+) -> Tensor:
+    """Configurational stress tensor, tension positive: minus the virial part of LAMMPS's pressure tensor.
+
+    sigma_ab = (1/V) sum over pairs of r_a r_b V'(r) / r, with r the vector between the particles: (1/V) dU/dg
+    for the homogeneous strain that moves particles and lattice vectors along a by g times their component b
+    (Irving and Kirkwood, J. Chem. Phys. 18, 817 (1950), averaged over the box). Symmetric, of trace
+    -d W / V. Arguments and errors as for `energy_forces_virial`. Returns (d, d) or (C, d, d).
+    """
+    flat, i, vectors, _, slope = _pairs(positions, species, box, mixture, truncation)
+    pull = 0.5 * slope / vectors.norm(dim=-1)
+    dyads = pull[:, None, None] * (vectors.unsqueeze(2) * vectors.unsqueeze(1))
+    d, leading = mixture.dimension, positions.shape[:-2]
+    per_particle = flat.new_zeros(len(flat), d, d).index_add(0, i, dyads)
+    volumes = volume(boxes_of(box.to(flat), leading.numel(), d), d)
+    return per_particle.reshape(*positions.shape[:-1], d, d).sum(-3) / volumes.reshape(*leading, 1, 1)
 
 
 def pair_potential(
