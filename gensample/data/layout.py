@@ -30,6 +30,23 @@ ARRAYS = {
     "log_density": "C",
     "log_density_variance": "C",
 }
+# The group of `gensample shear`: besides, steps S and plastic events E.
+SHEAR = {
+    "direction": "R",
+    "strain": "S",
+    "stress": "CRS",
+    "energy": "CRS",
+    "residual": "CRS",
+    "first_event": "CRN",
+    "event_configuration": "E",
+    "event_direction": "E",
+    "event_step": "E",
+    "event_strain": "E",
+    "event_stress_drop": "E",
+    "event_energy_drop": "E",
+    "event_participation": "E",
+    "event_center": "E",
+}
 REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
 
 
@@ -42,7 +59,8 @@ def check_layout(file: h5py.File, path: Path) -> None:
     if file.attrs.get("format") != FORMAT:
         raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
     missing = [name for name in ATTRIBUTES if name not in file.attrs]
-    missing += [name for name in REQUIRED if not isinstance(file.get(name), h5py.Dataset)]
+    shear = [f"shear/{name}" for name in SHEAR] if file.attrs.get("kind") == "shear" else []
+    missing += [name for name in (*REQUIRED, *shear) if not isinstance(file.get(name), h5py.Dataset)]
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}; the file is damaged, make it again")
     if file.attrs["version"] > VERSION:
@@ -55,7 +73,8 @@ def check_layout(file: h5py.File, path: Path) -> None:
 
 def _check_shapes(file: h5py.File, path: Path) -> None:
     sizes: dict[str, int] = {}
-    for name, letters in ARRAYS.items():
+    arrays = {**ARRAYS, **{f"shear/{name}": letters for name, letters in SHEAR.items()}}
+    for name, letters in arrays.items():
         if name not in file:
             continue
         shape = file[name].shape

@@ -209,6 +209,12 @@ class StoreWriter:
         """Store a further array, such as ``source_configuration`` or ``equilibration/energy``."""
         self._put(name, np.asarray(array), np.asarray(array).shape)
 
+    def write_group(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Store the arrays of a group; strings, and NaN for what there is not, may be among them."""
+        for key, array in arrays.items():
+            options: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+            self._file.create_dataset(f"{name}/{key}", data=array, **(options if array.size else {}))
+
     @property
     def done(self) -> np.ndarray:
         """Which replicas are complete, (C, R)."""

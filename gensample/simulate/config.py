@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,22 +100,31 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Simulat
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
     """
-    try:
-        given = OmegaConf.load(path)
-        if not isinstance(given, DictConfig):
-            raise ConfigError(f"{path} must hold settings as key: value")
-        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides or []))
-        config = OmegaConf.to_object(OmegaConf.merge(_schema(merged), merged))
-    except FileNotFoundError:
-        raise ConfigError(f"no configuration file at {path}") from None
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path}: {_reason(error)}") from None
+    config = read_settings(path, overrides, _schema)
     if isinstance(config, EquilibriumConfig):
         check_equilibrium(config)
     else:
         assert isinstance(config, SimulationConfig)
         check(config)
     return config
+
+
+def read_settings(path: str | Path, overrides: list[str] | None, schema: Callable[[Any], Any]) -> Any:
+    """Settings of a yaml file as the dataclass that ``schema`` makes a structure of, from what is given.
+
+    Raises:
+        ConfigError: the file is unreadable, a key is unknown, or a value has the wrong type.
+    """
+    try:
+        given = OmegaConf.load(path)
+        if not isinstance(given, DictConfig):
+            raise ConfigError(f"{path} must hold settings as key: value")
+        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides or []))
+        return OmegaConf.to_object(OmegaConf.merge(schema(merged), merged))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file at {path}") from None
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: {_reason(error)}") from None
 
 
 def _schema(given: Any) -> Any:

@@ -1,0 +1,62 @@
+"""A whole quasistatic shear: jobs, resumption, dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gensample.data.shear_group import describe_shear, summarise_shear
+from gensample.data.store import Store
+from gensample.errors import ConfigError
+from gensample.simulate.engine import find_engine
+from gensample.simulate.parts import Parts, claim
+from gensample.simulate.run import parts_folder
+from gensample.simulate.scheduler import run_jobs
+from gensample.simulate.shear_assemble import assemble_shear
+from gensample.simulate.shear_config import ShearConfig
+from gensample.simulate.shear_jobs import ShearWorkshop
+from gensample.simulate.shear_source import load_glasses
+
+
+def shear(
+    config: ShearConfig, out: Path, *, lmp: str | None = None, command: str = "", keep_parts: bool = False
+) -> str:
+    """Run or resume a quasistatic shear and write its dataset; returns a summary.
+
+    Raises:
+        ConfigError: ``out`` or its folder of finished jobs belongs to other settings, or is in use, or the
+            settings do not fit the dataset.
+        DataError: the dataset that is to be sheared is absent or damaged.
+        MissingDependencyError: LAMMPS is not installed.
+        GensampleError: LAMMPS failed.
+    """
+    root = parts_folder(out)
+    if out.exists():
+        _refuse_other_dataset(config, out)
+        if not keep_parts:
+            Parts(root).remove()
+        return f"{out} is complete; nothing to do"
+    glasses = load_glasses(config)
+    engine = find_engine(lmp)
+    with claim(root, {**config.deciding(), "start_fingerprint": glasses.fingerprint()}) as parts:
+        shop = ShearWorkshop(config, glasses, engine, root)
+        run_jobs(shop.jobs(), parts.run, parts.is_done, config.processes, engine.stop, "sheared", "steps")
+        with parts.publish(out) as temporary:
+            assemble_shear(shop, temporary, command)
+        if not keep_parts:
+            parts.remove()
+    return describe(out)
+
+
+def describe(out: Path) -> str:
+    """What was made, in a few lines."""
+    with Store.open(out) as store:
+        made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} shears"
+        return "\n".join([made, *describe_shear(summarise_shear(store))])
+
+
+def _refuse_other_dataset(config: ShearConfig, out: Path) -> None:
+    with Store.open(out) as store:
+        made_with = store.attrs.get("config")
+    if made_with is None or json.loads(made_with) != config.deciding():
+        raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
