@@ -19,6 +19,7 @@ OF_CONFIGURATIONS = {
     "likelihood": "none",
     "probes": 8,
     "sweeps": 0,
+    "correction": "metropolis",
 }
 
 
@@ -56,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     structures.add_argument("--grid", help="solver times: uniform, cosine or late")
     structures.add_argument("--likelihood", help="log density of each: none, exact or hutchinson")
     structures.add_argument("--probes", type=int, help="probes of hutchinson")
-    structures.add_argument("--sweeps", type=int, help="Metropolis sweeps with the real potential afterwards")
+    structures.add_argument("--sweeps", type=int, help="sweeps with the real potential afterwards")
+    structures.add_argument("--correction", help="of what: metropolis sweeps, or langevin steps")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -112,5 +114,6 @@ def _configurations(args: argparse.Namespace) -> str:
         sweeps=args.sweeps,
         base=args.base,
         base_split=args.base_split,
+        correction=args.correction,
     )
     return sample_configurations(request, args.out, device=args.device)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +25,20 @@ from gensample.flow.schedule import GRIDS
 from gensample.flow.torus import uniform
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
-from gensample.sampling.correction import metropolis
+from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.tasks.configuration import ConfigurationTask
+
+log = logging.getLogger(__name__)
 
 # Particles carried in one call: it decides the bits, so it is not a setting.
 PARTICLES_PER_CALL = 4096
 # Keys of the random streams.
 START, PROBES, CORRECTION, BASE = range(4)
+CORRECTIONS: dict[str, Callable[..., Corrected]] = {"metropolis": metropolis, "langevin": langevin}
 KNOWN = {
+    "correction": tuple(CORRECTIONS),
     "likelihood": ("none", "exact", "hutchinson"),
     "method": (*FIXED, *ADAPTIVE),
     "grid": GRIDS,
@@ -44,7 +50,6 @@ class Request:
     """Everything that decides the bits of a set of configurations."""
 
     model: str
-    weights: str
     temperature: float
     num: int
     particles: int | None
@@ -58,6 +63,8 @@ class Request:
     sweeps: int
     base: str | None
     base_split: str
+    weights: str = ""
+    correction: str = "metropolis"
 
 
 class Configurations:
@@ -71,6 +78,7 @@ class Configurations:
         system = self.model.settings.system
         self.mixture: Mixture = get_mixture(system["mixture"])
         self.particles = request.particles or int(system["particles"])
+        _warn_outside(request, system["temperatures"])
         self.edge = (self.particles / system["density"]) ** (1 / self.mixture.dimension)
         check_cutoff(self.mixture.cutoff, torch.tensor([self.edge]))
         self.width = max(1, PARTICLES_PER_CALL // self.particles)
@@ -135,7 +143,7 @@ class Configurations:
 
     def _correct(self, positions: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
         box = positions.new_full((self.mixture.dimension,), self.edge)
-        corrected = metropolis(
+        corrected = CORRECTIONS[self.request.correction](
             positions,
             self.mixture.species(self.particles).to(positions.device),
             box,
@@ -213,6 +221,16 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu") -> s
     work.write(seconds)
     shutil.rmtree(work.parts, ignore_errors=True)
     return f"{_describe(out)}\n{len(missing) * work.width} drawn in {seconds:.0f} s"
+
+
+def _warn_outside(request: Request, trained: list[float]) -> None:
+    """Say when a temperature lies outside those that the model has seen."""
+    low, high = min(trained), max(trained)
+    if not low * (1 - 1e-6) <= request.temperature <= high * (1 + 1e-6):
+        log.warning(
+            "T = %g lies outside the temperatures that %s was trained on, %g to %g: compare its energies",
+            *(request.temperature, request.model, low, high),
+        )
 
 
 def load_generator(name: str, device: str) -> ConfigurationTask:

@@ -27,7 +27,6 @@ class Request:
     """Everything that decides the bits of an ensemble."""
 
     model: str
-    weights: str
     data: str
     split: str
     replicas: int
@@ -35,6 +34,7 @@ class Request:
     method: str
     steps: int
     tolerance: float
+    weights: str = ""
 
 
 class Ensemble:

@@ -203,9 +203,11 @@ def test_hutchinson_and_exact_agree_within_the_stated_variance(workplace, tmp_pa
     assert np.square(change).mean() > 25 * variance.mean()
 
 
-def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path):
+@pytest.mark.parametrize(("correction", "sweeps"), [("metropolis", 3), ("langevin", 200)])
+def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path, correction, sweeps):
+    words = ["--sweeps", str(sweeps), "--correction", correction]
     sample(workplace, "uniform", tmp_path / "gen.h5", num=2)
-    sample(workplace, "uniform", tmp_path / "corrected.h5", "--sweeps", "3", num=2)
+    sample(workplace, "uniform", tmp_path / "corrected.h5", *words, num=2)
     found = {}
     for name in ("gen", "corrected"):
         assert main(["info", str(tmp_path / f"{name}.h5"), "--json"]) == 0
@@ -215,6 +217,7 @@ def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path):
     assert (found["corrected"] < found["gen"]).all()
     with Store.open(tmp_path / "corrected.h5") as store:
         assert 0 < store.attrs["acceptance"] < 1
+        assert json.loads(store.attrs["request"])["correction"] == correction
 
 
 @pytest.mark.parametrize("words", [["--likelihood", "hutchinson"], ["--sweeps", "3"]], ids=" ".join)
@@ -253,6 +256,13 @@ def sample_energy(store):
     return energy(x, species, box, get_mixture("ka2d")).mean(1).numpy()
 
 
+def test_says_when_a_temperature_was_not_trained(workplace, tmp_path, caplog):
+    sample(workplace, "uniform", tmp_path / "gen.h5")
+    assert not caplog.records
+    sample(workplace, "uniform", tmp_path / "cold.h5", "--temperature", str(0.5 * COLD))
+    assert "outside the temperatures" in caplog.text
+
+
 def test_another_number_of_particles(workplace, tmp_path, capsys):
     sample(workplace, "uniform", tmp_path / "gen.h5", "--particles", "60", num=3)
     with Store.open(tmp_path / "gen.h5") as store:
@@ -274,6 +284,7 @@ REFUSED = [
     ("uniform", ["--num", "0"], "--num must be positive"),
     ("uniform", ["--temperature", "-1"], "--temperature must be positive"),
     ("uniform", ["--temperature", "nan"], "--temperature must be positive"),
+    ("uniform", ["--correction", "magic"], "metropolis, langevin"),
     ("uniform", ["--sweeps", "-1"], "--sweeps must not be negative"),
     ("liquid", ["--num", "19"], "has 9 configurations at T = 1 in all; 19 were asked for"),
     ("liquid", ["--base-split", "nothing"], "no split 'nothing'"),
