@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
 
 def describe(summary: dict[str, Any]) -> list[str]:
     """Lines of the summary, as printed."""
-    lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"]), ""]
+    lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"]), *_cage(summary["cage"]), ""]
     lines += [*_splits(summary), ""]
     lines += [*_lags(summary), ""]
     lines += _provenance(summary)
@@ -58,6 +58,15 @@ def _energy(energy: dict[str, Any]) -> list[str]:
         how = f"minimiser {energy['minimiser']}, largest force {energy['inherent_max_force']:.2g}"
         lines.insert(1, _line("", f"U/N = {_with_error(energy['inherent'])} inherent ({how})"))
     return lines
+
+
+def _cage(cage: dict[str, Any] | None) -> list[str]:
+    if cage is None:
+        return []
+    error = cage["standard_error"]
+    text = f"means over {cage['replicas']:g} replicas of {cage['snapshots']:g} snapshots, "
+    text += f"t = {cage['start']:g} to {cage['time']:g}"
+    return [_line("cage", text + ("" if error is None else f", standard error {error:.2g}"))]
 
 
 def _with_error(value: dict[str, float | None]) -> str:

@@ -77,7 +77,8 @@ def _check_state(store: Store) -> None:
 
 
 def _check_positions(store: Store) -> None:
-    for name, positions in (("positions", store.positions), ("inherent", store.inherent)):
+    held = {"positions": store.positions, "inherent": store.inherent, "cage": store.cage}
+    for name, positions in held.items():
         if positions is None:
             continue
         _require(store, np.isfinite(positions).all(), f"{name} hold values that are not finite")
@@ -194,7 +195,20 @@ def _head(store: Store) -> dict[str, Any]:
         "overlap_length": OVERLAP_LENGTH,
         "has_displacements": store.has_displacements,
         "has_inherent": store.inherent is not None,
+        "cage": _cage(store),
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
+    }
+
+
+def _cage(store: Store) -> dict[str, float | None] | None:
+    """What `gensample cage` recorded, its standard error as a mean over configurations; None without."""
+    attrs = store.cage_attrs
+    names = ("start", "time", "replicas", "snapshots")
+    if not set(names) <= attrs.keys():
+        return None
+    error = float(np.mean(attrs.get("standard_error", np.nan)))
+    return {name: float(attrs[name]) for name in names} | {
+        "standard_error": error if np.isfinite(error) else None
     }
 
 

@@ -204,18 +204,49 @@ def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) 
     """One trajectory from ``replica-number.data``, positions dumped at time zero and at every lag."""
     axes = "xu yu zu"[: 3 * mixture.dimension - 1]
     dump = f"write_dump all custom replica-{number}-{{}}.dump id {axes} modify sort id format float %.12g\n"
-    text = "clear\n" + header(mixture.dimension) + f"read_data replica-{number}.data\n"
-    text += interactions(mixture) + f"timestep {config.timestep}\n"
-    text += dynamics(
-        config.thermostat.replicas,
-        config.temperature,
-        config.temperature,
-        config.thermostat.damping,
-        seed,
-        mixture.dimension,
-    )
-    text += "thermo 1000000\n"
+    bath = Bath(config.thermostat.replicas, config.thermostat.damping)
+    text = _from_data(number, config.temperature, bath, config.timestep, mixture, seed)
     steps = [0, *[config.steps(lag) for lag in config.lags]]
     for index in range(1, len(steps)):
         text += f"run {steps[index] - steps[index - 1]}\n" + dump.format(index)
     return text
+
+
+def cage(
+    number: int,
+    temperature: float,
+    bath: Bath,
+    timestep: float,
+    snapshots: tuple[int, int, int],
+    mixture: Mixture,
+    seed: int,
+) -> str:
+    """A short run from ``replica-number.data``; the mean unwrapped positions go to ``replica-number.dump``.
+
+    snapshots: steps between those averaged over, their number, and the step of the last.
+    """
+    every, count, last = snapshots
+    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+    columns = " ".join(f"f_mean[{axis + 1}]" for axis in range(mixture.dimension))
+    return (
+        _from_data(number, temperature, bath, timestep, mixture, seed)
+        + f"compute unwrapped all property/atom {axes}\n"
+        + f"fix mean all ave/atom {every} {count} {last} c_unwrapped[*]\n"
+        + f"run {last}\n"
+        + f"write_dump all custom replica-{number}.dump id {columns} modify sort id format float %.17g\n"
+    )
+
+
+def _from_data(
+    number: int, temperature: float, bath: Bath, timestep: float, mixture: Mixture, seed: int
+) -> str:
+    """Everything up to the run of a trajectory from ``replica-number.data``."""
+    return (
+        "clear\n"
+        + header(mixture.dimension)
+        + f"read_data replica-{number}.data\n"
+        + interactions(mixture)
+        + f"timestep {timestep}\n"
+        + dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)
+        + "thermo 1000000\n"
+    )
