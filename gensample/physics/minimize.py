@@ -54,7 +54,8 @@ def minimize(
     if not (tolerance > 0 and max_steps >= 0):
         raise ConfigError(f"tolerance must be positive and max_steps not negative: {tolerance}, {max_steps}")
     positions, box = check_batch(positions, species, box, mixture)
-    x = positions.permute(2, 0, 1).contiguous()
+    # A copy whatever the strides: the descent moves it in place.
+    x = positions.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
     forces = ListedForces(species.to(x.device), box, mixture, truncation, skin)
     _refuse_coincident(x, forces)
     result = _descend(x, forces, tolerance, max_steps)

@@ -119,6 +119,15 @@ def test_particles_almost_on_top_of_each_other_part(mini):
     assert (minimum.energy < -3.3).all()
 
 
+def test_positions_given_by_component_are_left_alone():
+    """What a minimisation gives has such strides; another one from there must not move it."""
+    start, species, box = random_start(KA2D, 44, 1)
+    start = start.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+    kept = start.clone()
+    assert int(minimize(start, species, box, KA2D, tolerance=1e-2).steps) > 0
+    assert torch.equal(start, kept)
+
+
 def test_another_truncation():
     start, species, box = random_start(KA2D, 44, 1)
     minimum = minimize(start, species, box, KA2D, truncation="smooth")
