@@ -215,7 +215,8 @@ def _write(
             writer.write_cage(cages, {**made, **attrs, "damping": DAMPING, "standard_error": error})
     return (
         f"cage positions of {len(cages)} configurations, {settings.replicas} replicas of "
-        f"{settings.snapshots} snapshots from t = {made['start']:g} to {made['time']:g}, standard error {error.mean():.4f}"
+        f"{settings.snapshots} snapshots from t = {made['start']:g} to {made['time']:g}, "
+        f"standard error {error.mean():.4f}"
     )
 
 

