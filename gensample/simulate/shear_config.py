@@ -24,8 +24,9 @@ class ShearConfig:
     dataset: file, or name of an embedded one; its inherent structures are sheared (thermal positions where it
     has none, after their own minimisation). configurations: so many of each split at most, in order.
     directions: plane and sign, such as "xy+". strains: multiples of ``strain_step`` whose fields are stored.
-    minimiser: of LAMMPS. force_tolerance: largest force on a particle. event_drop: an event is a stress drop
-    beyond it. d2min_cutoff: neighbours of D2min, in sigma_AA.
+    minimiser: of LAMMPS. force_tolerance: largest force on a particle. event_drop, event_energy: a
+    plastic event is a step whose stress falls short of the elastic one by more than the first and that loses
+    more energy, of all particles together, than the second. d2min_cutoff: neighbours of D2min, in sigma_AA.
     """
 
     dataset: str = MISSING
@@ -38,6 +39,7 @@ class ShearConfig:
     minimiser: str = "cg"
     force_tolerance: float = 1e-9
     event_drop: float = MISSING
+    event_energy: float = MISSING
     d2min_cutoff: float = 2.0
     displacement_precision: float = 0.0
     processes: int = 2
@@ -70,7 +72,8 @@ def load_shear_config(path: str | Path, overrides: list[str] | None = None) -> S
 def check_shear(config: ShearConfig) -> None:
     """Refuse settings that cannot work whatever the dataset, naming the value and the cure."""
     check_split_names(dict.fromkeys(config.splits))
-    names = ("strain_step", "max_strain", "force_tolerance", "event_drop", "d2min_cutoff", "processes")
+    names = ("strain_step", "max_strain", "force_tolerance", "event_drop", "event_energy")
+    names += ("d2min_cutoff", "processes")
     check_positive({name: getattr(config, name) for name in names})
     check_positive({"configurations": 1 if config.configurations is None else config.configurations})
     check_not_negative({"displacement_precision": config.displacement_precision})

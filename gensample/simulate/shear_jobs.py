@@ -99,8 +99,9 @@ class ShearWorkshop:
     ) -> dict[str, np.ndarray]:
         """What is kept of curve (S + 1, 3) and positions (S + 1, N, d)."""
         energy, stress, residual = curve.T
-        density = positions.shape[1] / float(edges.prod())
-        events = find_events(self.strain, stress, energy, density, self.config.event_drop)
+        least = self.config.event_drop, self.config.event_energy
+        total, volume = energy * positions.shape[1], float(edges.prod())
+        events = find_events(self.strain, stress, total, volume, *least)
         box, strain = torch.from_numpy(edges), torch.from_numpy(self.strain)
         moved = non_affine(torch.from_numpy(positions), box, direction, strain)
         fields = [self._across(positions, moved, box, direction, int(k)) for k in events.step]

@@ -1,6 +1,6 @@
 """Stress-strain curves of athermal quasistatic shear: elastic branches, plastic events, modulus.
 
-Conventions: strain and stress are measured along the direction of the shear; energies are per particle.
+Strain and stress are measured along the direction of the shear; energies are of all particles together.
 """
 
 from typing import NamedTuple
@@ -17,46 +17,51 @@ class Events(NamedTuple):
     step: np.ndarray  # (E,) the event lies between step - 1 and step
     strain: np.ndarray  # (E,) at step
     stress_drop: np.ndarray  # (E,) stress below the continued elastic branch
-    energy_drop: np.ndarray  # (E,) energy per particle that the event dissipates
+    energy_drop: np.ndarray  # (E,) energy, of all particles together, that the step dissipates
 
 
 def find_events(
-    strain: np.ndarray, stress: np.ndarray, energy: np.ndarray, density: float, threshold: float
+    strain: np.ndarray,
+    stress: np.ndarray,
+    energy: np.ndarray,
+    volume: float,
+    least_drop: float,
+    least_energy: float,
 ) -> Events:
-    """Events of a curve: steps whose stress falls below the elastic prediction by more than the threshold.
+    """Steps that dissipate more than ``least_energy`` while the stress falls more than ``least_drop`` short.
 
-    strain, stress, energy: (S,), in equal steps of strain. Returns `Events`.
+    Near an instability the stress of an elastic branch bends and may fall, reversibly: what tells an event is
+    the energy that is lost. strain, stress and energy (of all particles together): (S,); volume: area in 2D.
     """
-    drops = stress_drops(stress, threshold)
-    step = np.flatnonzero(drops > threshold)
-    return Events(step, strain[step], drops[step], dissipated(strain, stress, energy, density)[step])
+    lost = dissipated(strain, stress, energy, volume)
+    drops = stress_drops(stress, lost > least_energy)
+    step = np.flatnonzero((lost > least_energy) & (drops > least_drop))
+    return Events(step, strain[step], drops[step], lost[step])
 
 
-def stress_drops(stress: np.ndarray, threshold: float) -> np.ndarray:
-    """Elastic prediction minus stress, (S,) like the stress.
+def stress_drops(stress: np.ndarray, plastic: np.ndarray) -> np.ndarray:
+    """Elastic prediction minus stress at each step, (S,) like the stress; steps of strain are equal.
 
-    The prediction continues the slope of the last elastic step: one whose drop is at most the threshold. The
-    first step has none before it: the larger of its own slope and the second step's stands for it.
+    The prediction goes on from the step before with the slope of the last step that is not ``plastic`` (S,),
+    if that rises, else level. A first step has the slope of the first step that is not plastic.
     """
     steps = np.diff(stress)
+    elastic = np.flatnonzero(~plastic[1:])
+    slope = float(steps[elastic[0]]) if len(elastic) else 0.0
     drops = np.zeros(len(stress))
-    if len(steps) < 2:
-        return drops
-    slope = max(steps[0], steps[1])
-    for k, step in enumerate(steps, start=1):
-        drops[k] = slope - step
-        if drops[k] <= threshold:
-            slope = step
+    for k, step in enumerate(steps.tolist(), start=1):
+        drops[k] = max(slope, 0.0) - step
+        slope = slope if plastic[k] else step
     return drops
 
 
-def dissipated(strain: np.ndarray, stress: np.ndarray, energy: np.ndarray, density: float) -> np.ndarray:
-    """Work done on the system in each step minus the change of its energy, per particle, (S,); first 0.
+def dissipated(strain: np.ndarray, stress: np.ndarray, energy: np.ndarray, volume: float) -> np.ndarray:
+    """Work done on the system in each step minus the change of its energy, (S,); the first is 0.
 
     Zero on an elastic branch up to the third order in the step, as dE = V stress dstrain there. The work of a
-    step with an event is that of its mean stress.
+    step, with or without an event, is that of the mean stress of its ends.
     """
-    work = 0.5 * (stress[1:] + stress[:-1]) * np.diff(strain) / density
+    work = 0.5 * (stress[1:] + stress[:-1]) * np.diff(strain) * volume
     return np.concatenate([np.zeros(1), work - np.diff(energy)])
 
 
