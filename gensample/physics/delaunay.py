@@ -91,7 +91,7 @@ def _simplices(x: Tensor, box: Tensor) -> tuple[_Array, _Array, _Array]:
             return (x[owner] + displacement).numpy(), owner.numpy(), found.simplices[own].astype(np.int64)
         if margin > float(widths.min()):
             raise DataError(
-                f"the box is too small to triangulate: {particles} particles leave spheres of about {widest:g} "
+                f"the box is too small to triangulate: {particles} particles leave spheres of {widest:g} "
                 f"empty, its narrowest width is {float(widths.min()):g}; use a larger system"
             )
         # At the rim of too thin a layer spheres may seem huge.

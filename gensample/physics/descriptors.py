@@ -4,6 +4,9 @@ Radial densities and bond order by neighbour species, the particle's energy, the
 over the neighbours of each species. The set depends on the number of species alone. In the spirit of
 Boattini, Smallenburg and Filion, Phys. Rev. Lett. 127, 088007 (2021) and Alkemade, Boattini, Filion and
 Smallenburg, J. Chem. Phys. 156, 204503 (2022).
+
+Indicators that are named and used one by one are elsewhere: order parameters in `gensample.physics.order`,
+coarse-graining in `coarse`, normal modes in `modes`, and all of them by name in `indicators`.
 """
 
 import itertools

@@ -1,0 +1,139 @@
+"""The registry: every name computes what its module does, where it is defined, and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError, DataError
+from gensample.physics import indicators as module
+from gensample.physics import modes as normal
+from gensample.physics.coarse import coarse_grain
+from gensample.physics.delaunay import triangulate
+from gensample.physics.indicators import INDICATORS, indicator_names, indicators
+from gensample.physics.minimize import minimize
+from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
+from gensample.physics.neighbors import neighbor_list
+from gensample.physics.order import (
+    coordination,
+    hexatic_order,
+    local_density,
+    steinhardt_order,
+    steric_order,
+    two_body_entropy,
+)
+from gensample.physics.potentials import energy
+
+System = tuple[Tensor, Tensor, Tensor, Mixture]
+
+
+def relaxed(name: str, particles: int) -> System:
+    """An inherent structure of a disturbed start."""
+    mixture, generator = get_mixture(name), torch.Generator().manual_seed(0)
+    box = torch.full((mixture.dimension,), mixture.edge_length(particles), dtype=torch.float64)
+    x = torch.rand(particles, mixture.dimension, generator=generator, dtype=torch.float64) * box
+    species = mixture.species(particles)[torch.randperm(particles, generator=generator)]
+    minimum = minimize(x[None], species, box, mixture, tolerance=1e-6)
+    assert minimum.converged.all()
+    return minimum.positions[0], species, box, mixture
+
+
+@pytest.fixture(
+    scope="module", params=[("ka2d", 50), ("ka2d-ternary", 50), ("ka3d-fs", 240)], ids=lambda p: p[0]
+)
+def system(request: pytest.FixtureRequest) -> System:
+    return relaxed(*request.param)
+
+
+@pytest.fixture(scope="module")
+def computed(system: System) -> dict[str, Tensor]:
+    return indicators(*system, lengths=(0.0, 1.0), at_minimum=True, temperature=0.4)
+
+
+def test_names_of_each_mixture() -> None:
+    plane = ["density", "coordination", "coordination_A", "coordination_B", "energy", "psi6", "s2", "theta"]
+    space = [*plane[:5], "q4", "q6", "q4_mean", "q6_mean", "s2", "theta"]
+    ternary = [*plane[:4], "coordination_C", *plane[4:]]
+    of_minima = ["vibrality", "debye_waller", "soft_modes"]
+    assert indicator_names(get_mixture("ka2d")) == plane
+    assert indicator_names(get_mixture("ka2d-ternary")) == ternary
+    assert indicator_names(get_mixture("ka3d")) == indicator_names(get_mixture("ka3d-fs")) == space
+    for mixture in MIXTURES.values():
+        assert indicator_names(mixture, at_minimum=True) == indicator_names(mixture) + of_minima
+    assert [name for name in INDICATORS if INDICATORS[name].needs_minimum] == of_minima
+
+
+def test_every_name_varies_and_is_finite(system: System, computed: dict[str, Tensor]) -> None:
+    names = indicator_names(system[3], at_minimum=True)
+    assert list(computed) == names + [f"{name}@1" for name in names]
+    for name, values in computed.items():
+        assert values.shape == (len(system[0]),)
+        assert values.dtype == torch.float64
+        assert torch.isfinite(values).all(), name
+        assert values.std() > 1e-3 * values.abs().mean(), name
+
+
+def test_each_is_the_function_of_its_module(system: System, computed: dict[str, Tensor]) -> None:
+    x, species, box, mixture = system
+    particles, near, voronoi = len(x), neighbor_list(x, box, 1.4), triangulate(x, box)
+    numbers = coordination(near[0], species, mixture.num_species).double()
+    expected = {
+        "density": local_density(x, box),
+        "coordination": numbers.sum(1),
+        "energy": energy(x, species, box, mixture),
+        "s2": two_body_entropy(x, species, box, mixture.num_species),
+        "theta": steric_order(x, species, box, mixture),
+    }
+    expected |= {f"coordination_{'ABC'[kind]}": numbers[:, kind] for kind in range(mixture.num_species)}
+    if mixture.dimension == 2:
+        expected["psi6"] = hexatic_order(voronoi.edge_index, voronoi.vectors, particles)
+    else:
+        expected |= {f"q{degree}": steinhardt_order(*near, particles, degree) for degree in (4, 6)}
+        expected |= {f"q{degree}_mean": steinhardt_order(*near, particles, degree, True) for degree in (4, 6)}
+    assert sorted(expected) == sorted(indicator_names(mixture))
+    for name, values in expected.items():
+        torch.testing.assert_close(computed[name], values)
+
+
+def test_those_of_minima_from_all_modes(system: System, computed: dict[str, Tensor]) -> None:
+    x, species, box, mixture = system
+    every = normal.modes(normal.hessian(x, species, box, mixture), mixture.dimension)
+    softness = normal.vibrality(every)
+    number = round(0.015 * x.numel())
+    share = normal.soft_mode_participation(every, number)
+    np.testing.assert_allclose(computed["vibrality"].numpy(), softness, rtol=1e-7)
+    np.testing.assert_allclose(computed["debye_waller"].numpy(), 0.4 * softness, rtol=1e-7)
+    np.testing.assert_allclose(computed["soft_modes"].numpy(), share, rtol=1e-5, atol=1e-8)
+
+
+def test_coarse_grained_ones_are_averages(system: System, computed: dict[str, Tensor]) -> None:
+    x, _, box, mixture = system
+    for name in indicator_names(mixture, at_minimum=True):
+        torch.testing.assert_close(computed[f"{name}@1"], coarse_grain(computed[name], x, box, 1.0))
+
+
+def test_chosen_names_alone_are_computed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Tensor:
+        raise AssertionError("not asked for")
+
+    monkeypatch.setattr(module, "triangulate", refuse)
+    monkeypatch.setattr(module, "hessian", refuse)
+    result = indicators(*system, names=["s2", "energy"], lengths=(0.5, 2.0), at_minimum=True)
+    assert list(result) == ["s2@0.5", "energy@0.5", "s2@2", "energy@2"]
+    assert indicators(*system, names=[]) == {}
+
+
+def test_what_does_not_suit_is_refused(system: System) -> None:
+    x, species, box, mixture = system
+    with pytest.raises(ConfigError, match="unknown indicator 'psi5'"):
+        indicators(*system, names=["psi5"])
+    other = "q6" if mixture.dimension == 2 else "psi6"
+    with pytest.raises(ConfigError, match=f"unknown indicator '{other}' of {mixture.name}"):
+        indicators(*system, names=[other])
+    with pytest.raises(ConfigError, match="inherent structures alone"):
+        indicators(*system, names=["vibrality"])
+    disturbed = x + 0.1 * torch.randn(
+        x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    with pytest.raises(DataError, match="minimum"):
+        indicators(disturbed, species, box, mixture, names=["vibrality"], at_minimum=True)
