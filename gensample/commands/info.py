@@ -26,7 +26,7 @@ def describe(summary: dict[str, Any]) -> list[str]:
     """Lines of the summary, as printed."""
     lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"]), *_cage(summary["cage"]), ""]
     lines += [*_splits(summary), ""]
-    lines += [*_lags(summary), ""]
+    lines += [*_lags(summary), *_shear(summary), ""]
     lines += _provenance(summary)
     return [*lines, "", "valid" if summary["complete"] else "valid, but not complete: resume its simulation"]
 
@@ -88,13 +88,20 @@ def _lags(s: dict[str, Any]) -> list[str]:
         return ["  no displacements and no averages: configurations only"]
     columns = ["msd", "overlap", "mean_displacement"] if s["has_displacements"] else ["mean_displacement"]
     titles = {"msd": "MSD", "overlap": f"overlap({s['overlap_length']:g})", "mean_displacement": "<|u|>"}
-    lines = [f"  {'lag time':<12}{'species':>8}" + "".join(f"{titles[c]:>14}" for c in columns)]
+    abscissa = "strain" if "shear" in s else "lag time"
+    lines = [f"  {abscissa:<12}{'species':>8}" + "".join(f"{titles[c]:>14}" for c in columns)]
     for lag in s["lags"]:
         for name, values in lag["species"].items():
             lines.append(f"  {lag['time']:<12.6g}{name:>8}" + "".join(f"{values[c]:>14.5g}" for c in columns))
     if s["averages"]:
         lines.append(f"  averages stored: {', '.join(s['averages'])}")
     return lines
+
+
+def _shear(s: dict[str, Any]) -> list[str]:
+    from gensample.data.shear_group import describe_shear
+
+    return ["", *(f"  {line}" for line in describe_shear(s["shear"]))] if "shear" in s else []
 
 
 def _provenance(s: dict[str, Any]) -> list[str]:

@@ -59,7 +59,7 @@ def check_layout(file: h5py.File, path: Path) -> None:
     if file.attrs.get("format") != FORMAT:
         raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
     missing = [name for name in ATTRIBUTES if name not in file.attrs]
-    shear = [f"shear/{name}" for name in SHEAR] if file.attrs.get("kind") == "shear" else []
+    shear = ("shear/direction",) if file.attrs.get("kind") == "shear" else ()
     missing += [name for name in (*REQUIRED, *shear) if not isinstance(file.get(name), h5py.Dataset)]
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}; the file is damaged, make it again")

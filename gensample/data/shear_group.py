@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from gensample.data.layout import SHEAR
 from gensample.data.store import Store
 from gensample.errors import DataError
 from gensample.stats.plasticity import initial_modulus
 
 KIND = "shear"
+
+
+def is_sheared(store: Store) -> bool:
+    """Whether a dataset was made by `gensample shear`."""
+    return store.attrs.get("kind") == KIND
 
 
 def summarise_shear(store: Store) -> dict[str, Any]:
@@ -41,11 +47,14 @@ def summarise_shear(store: Store) -> dict[str, Any]:
 
 
 def check_shear_group(store: Store, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse curves that are not finite, strains that do not rise from 0, and events that no curve has.
+    """Refuse a group that lacks arrays, curves that are not finite, and events that no curve has.
 
     Raises:
         DataError: the first thing that is wrong.
     """
+    missing = sorted(set(SHEAR) - set(arrays))
+    if missing:
+        raise DataError(f"{store.path} lacks {', '.join(missing)} of shear; make the file again")
     strain = arrays["strain"]
     steps = np.diff(strain)
     curves = [arrays[name] for name in ("stress", "energy", "residual")]

@@ -10,6 +10,7 @@ import numpy as np
 
 from gensample.data.energies import potential
 from gensample.data.formats.base import SPECIES_LETTERS
+from gensample.data.shear_group import is_sheared, summarise_shear
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
@@ -31,7 +32,14 @@ def inspect(path: str | Path) -> dict[str, Any]:
     try:
         with Store.open(path) as store:
             validate_layout(store)
-            return {**_head(store), **_splits(store), "energy": _energies(store), "lags": _lags(store)}
+            shear = {"shear": summarise_shear(store)} if is_sheared(store) else {}
+            return {
+                **_head(store),
+                **_splits(store),
+                "energy": _energies(store),
+                "lags": _lags(store),
+                **shear,
+            }
     except (OSError, KeyError, ValueError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(f"{path} is damaged ({reason}); make or fetch it again") from None

@@ -100,11 +100,10 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Simulat
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
     """
-    config = read_settings(path, overrides, _schema)
+    config: SimulationConfig | EquilibriumConfig = read_settings(path, overrides, _schema)
     if isinstance(config, EquilibriumConfig):
         check_equilibrium(config)
     else:
-        assert isinstance(config, SimulationConfig)
         check(config)
     return config
 

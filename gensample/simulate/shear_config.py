@@ -72,8 +72,8 @@ def load_shear_config(path: str | Path, overrides: list[str] | None = None) -> S
 def check_shear(config: ShearConfig) -> None:
     """Refuse settings that cannot work whatever the dataset, naming the value and the cure."""
     check_split_names(dict.fromkeys(config.splits))
-    names = ("strain_step", "max_strain", "force_tolerance", "event_drop", "event_energy")
-    names += ("d2min_cutoff", "processes")
+    steps, numbers = ("strain_step", "max_strain"), ("force_tolerance", "event_drop", "event_energy")
+    names = (*steps, *numbers, "d2min_cutoff", "processes")
     check_positive({name: getattr(config, name) for name in names})
     check_positive({"configurations": 1 if config.configurations is None else config.configurations})
     check_not_negative({"displacement_precision": config.displacement_precision})

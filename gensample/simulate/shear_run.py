@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gensample.data.shear_group import describe_shear, summarise_shear
 from gensample.data.store import Store
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
 from gensample.simulate.engine import find_engine
 from gensample.simulate.parts import Parts, claim
 from gensample.simulate.run import parts_folder
@@ -60,3 +60,19 @@ def _refuse_other_dataset(config: ShearConfig, out: Path) -> None:
         made_with = store.attrs.get("config")
     if made_with is None or json.loads(made_with) != config.deciding():
         raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
+    _refuse_other_glasses(config, out)
+
+
+def _refuse_other_glasses(config: ShearConfig, out: Path) -> None:
+    """ConfigError when the dataset that was sheared has changed since; it may also be gone."""
+    with Store.open(out) as store:
+        made_from = store.attrs.get("start_fingerprint")
+    try:
+        glasses = load_glasses(config)
+    except DataError:
+        return
+    if glasses.fingerprint() != made_from:
+        raise ConfigError(
+            f"{out} was made from other configurations than {config.dataset} now has; "
+            "remove it or choose another --out"
+        )

