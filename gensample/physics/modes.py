@@ -250,16 +250,16 @@ def _bonds(
 
 def _assemble(bonds: _Bonds, particles: int) -> scipy.sparse.csr_array:
     """The Hessian, from blocks in order of row and column."""
-    d, every = bonds.vectors.shape[1], torch.arange(particles, device=bonds.i.device)
-    row, column = torch.cat([bonds.i, bonds.j, every]), torch.cat([bonds.j, bonds.i, every])
-    own = bonds.stiffness.new_zeros(particles, d, d)
-    own.index_add_(0, bonds.i, bonds.stiffness).index_add_(0, bonds.j, bonds.stiffness)
-    own = 0.5 * (own + own.mT)  # a GPU adds each component in another order
+    # Summed on the CPU: a GPU adds in any order, and not the same for both halves of a symmetric block.
+    i, j, stiffness = bonds.i.cpu(), bonds.j.cpu(), bonds.stiffness.cpu()
+    d, every = stiffness.shape[1], torch.arange(particles)
+    own = stiffness.new_zeros(particles, d, d).index_add_(0, i, stiffness).index_add_(0, j, stiffness)
+    row, column = torch.cat([i, j, every]), torch.cat([j, i, every])
     order = (row * particles + column).argsort()
-    blocks = torch.cat([-bonds.stiffness, -bonds.stiffness, own])[order].cpu().numpy()
-    starts = np.concatenate([[0], row.bincount(minlength=particles).cumsum(0).cpu().numpy()])
+    blocks = torch.cat([-stiffness, -stiffness, own])[order].numpy()
+    starts = np.concatenate([[0], row.bincount(minlength=particles).cumsum(0).numpy()])
     shape = (particles * d, particles * d)
-    return scipy.sparse.bsr_array((blocks, column[order].cpu().numpy(), starts), shape=shape).tocsr()
+    return scipy.sparse.bsr_array((blocks, column[order].numpy(), starts), shape=shape).tocsr()
 
 
 def _affine_forces(bonds: _Bonds, particles: int, x: int, y: int) -> Tensor:
