@@ -24,7 +24,7 @@ class Field:
 
 FIELDS: dict[str, Field] = {
     "species": Field(("n",), True, "species, 0 = A"),
-    "pos": Field(("n", "d"), False, "wrapped positions the graph was built from (thermal or inherent)"),
+    "pos": Field(("n", "d"), False, "wrapped positions the graph was built from (thermal, inherent or cage)"),
     "edge_index": Field((2, "e"), True, "every ordered pair within the cut-off: source, destination"),
     "edge_vector": Field(("e", "d"), False, "minimum image of x_destination - x_source"),
     "batch": Field(("n",), True, "number of the configuration within the batch"),
@@ -34,7 +34,9 @@ FIELDS: dict[str, Field] = {
     "snapshot_id": Field(("B",), True, "row of the configuration in its dataset"),
     "lag_time": Field(("K",), False, "lag times of the targets, ascending"),
     "replicas": Field(("B",), True, "complete replicas behind the targets; 0 where unknown"),
-    "cage_vector": Field(("n", "d"), False, "minimum image of inherent - thermal position, zero if unknown"),
+    "cage_vector": Field(
+        ("n", "d"), False, "minimum image of inherent (input=cage: cage) - thermal position, zero if unknown"
+    ),
     "descriptors": Field(("n", "D"), False, "structural invariants, standardised per species"),
     "propensity": Field(("n", "K"), False, "mean over replicas of |u|"),
     "spread": Field(("n", "K"), False, "standard deviation over replicas (ddof = 1) of |u|"),

@@ -70,6 +70,10 @@ class Ensemble:
         """Units of a shard."""
         return plan_units(self.configurations, self.request.replicas, shard=shard)
 
+    def prepare(self, units: list[Unit]) -> None:
+        """Have the positions that the model reads at hand, those that are missing found in batches."""
+        self.module.inputs.prepare(sorted({unit.configuration for unit in units}))
+
     def draw_unit(self, unit: Unit) -> None:
         """Draw the fields of a unit and keep them in its file."""
         store = self.module.store
@@ -109,6 +113,8 @@ class Ensemble:
     def write(self, seconds: float) -> None:
         """The dataset from the finished units."""
         store, request, chosen = self.module.store, self.request, self.configurations
+        inherent = self.module.inputs.inherent(np.array(chosen))
+        cage = self.module.inputs.cage(np.array(chosen))
         with np.load(self.path(self.units()[-1])) as last:
             nfe = int(last["nfe"])
         with (
@@ -126,13 +132,21 @@ class Ensemble:
                 positions=store.positions[chosen],
                 times=self.model.lag_time.double().cpu().numpy(),
                 replicas=np.full(len(chosen), request.replicas),
-                inherent=None if store.inherent is None else store.inherent[chosen],
+                inherent=None if inherent is None else inherent[0],
+                inherent_attrs=None if inherent is None else inherent[1],
                 seed=request.seed,
                 command="gensample sample",
-                extra_attrs={"request": json.dumps(asdict(request)), "nfe": nfe, "seconds": seconds},
+                extra_attrs={
+                    "request": json.dumps(asdict(request)),
+                    "input": self.model.settings.input,
+                    "nfe": nfe,
+                    "seconds": seconds,
+                },
             ) as writer,
         ):
             writer.write_array("source_configuration", np.array(chosen))
+            if cage is not None:
+                writer.write_cage(*cage)
             for unit in self.units():
                 with np.load(self.path(unit)) as part:
                     for offset, field in enumerate(part["fields"]):
@@ -153,6 +167,7 @@ def sample_ensemble(request: Request, out: Path, shard: str = "0/1", device: str
     claim(ensemble.parts, request)
     started = time.monotonic()
     mine = [unit for unit in ensemble.units(share) if not ensemble.path(unit).exists()]
+    ensemble.prepare(mine)
     for unit in track(mine, f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"):
         ensemble.draw_unit(unit)
     missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())

@@ -14,6 +14,8 @@ from torch_geometric.data import Data
 
 from gensample.data.augment import random_signed_permutation, signed_permutation
 from gensample.data.base import BaseEnsemble, Partners
+from gensample.data.checks import check_settings, lag_rows
+from gensample.data.inputs import Input, Inputs
 from gensample.data.loader import BatchLoader
 from gensample.data.resident import (
     Record,
@@ -48,7 +50,8 @@ class KADataModule(lightning.LightningDataModule):
         dataset: file, or name of an embedded dataset.
         target: "propensity" for averages over replicas, "displacement" for whole fields as well,
             "structure" for graphs alone, "configuration" for positions without graphs.
-        input: positions the graph is built from, "thermal" or "inherent".
+        input: positions the graph is built from: "thermal", "inherent" (found on the way where the dataset
+            has no inherent structures), or "cage".
         lags: lag times to serve; None for all.
         temperatures: temperatures to serve; None for all.
         base: dataset whose configurations at ``base_temperature`` are served beside each configuration, as
@@ -76,7 +79,7 @@ class KADataModule(lightning.LightningDataModule):
         self,
         dataset: str,
         target: Literal["propensity", "displacement", "structure", "configuration"] = "propensity",
-        input: Literal["thermal", "inherent"] = "thermal",
+        input: Input = "thermal",
         lags: list[float] | None = None,
         temperatures: list[float] | None = None,
         base: str | None = None,
@@ -117,7 +120,7 @@ class KADataModule(lightning.LightningDataModule):
         """The dataset, opened at first use and checked against the settings."""
         if self._store is None:
             store = Store.open(self.dataset)
-            self._check(store)
+            check_settings(self, store)
             self._store = store
         return self._store
 
@@ -139,7 +142,7 @@ class KADataModule(lightning.LightningDataModule):
     @property
     def lag_rows(self) -> np.ndarray:
         """Rows of the dataset's lag times that are served, ascending."""
-        return _lag_rows(self.store.times, self.lags)
+        return lag_rows(self.store.times, self.lags)
 
     @property
     def lag_times(self) -> list[float]:
@@ -174,39 +177,6 @@ class KADataModule(lightning.LightningDataModule):
             raise ConfigError(f"{self.dataset} has no temperature of {self.temperatures} in split {split!r}")
         return served
 
-    def _check(self, store: Store) -> None:
-        if self.input == "inherent" and store.inherent is None:
-            raise ConfigError(
-                f"{self.dataset} has no inherent structures; run `gensample quench {self.dataset}` first, "
-                "or set data.input to thermal"
-            )
-        averages = store.has_displacements or store.propensity is not None
-        enough = {"displacement": store.has_displacements, "propensity": averages}
-        if not enough.get(self.target, True):
-            raise ConfigError(f"{self.dataset} has no displacements, which data.target={self.target} needs")
-        wrong = [c for c in self.validation or [] if not 0 <= c < store.num_configurations]
-        if wrong:
-            raise ConfigError(
-                f"data.validation names rows {wrong} of {store.num_configurations} configurations"
-            )
-        if self.heating and self.base is None:
-            raise ConfigError(
-                f"data.heating needs data.base, whose temperature to heat to; got {self.heating}"
-            )
-        if self.base is not None:
-            self.base.check_liquid(store.mixture, store.truncation)
-            if self.target != "configuration":
-                raise ConfigError(f"data.base needs data.target=configuration, got {self.target}")
-        if self.target == "configuration" and self.input != "thermal":
-            raise ConfigError("configurations are generated as thermal ones: set data.input to thermal")
-        known = store.temperature
-        absent = [t for t in self.temperatures or [] if not np.isclose(known, t, rtol=1e-6).any()]
-        if absent:
-            raise ConfigError(
-                f"data.temperatures asks for {absent}; the dataset has {np.unique(known).tolist()}"
-            )
-        _lag_rows(store.times, self.lags)
-
     # Lightning
 
     def setup(self, stage: str | None = None) -> None:
@@ -215,7 +185,7 @@ class KADataModule(lightning.LightningDataModule):
             self.device = self.trainer.strategy.root_device
         self._species = torch.from_numpy(self.store.species.astype(np.int64)).to(self.device)
         self._lag_time = torch.tensor(self.lag_times, dtype=torch.float32, device=self.device)
-        self._positions, self._inherent = self.store.positions, self.store.inherent
+        self.inputs = Inputs(self.store, self.input, self.device)
         self._boxes, self._temperatures = self.store.box, self.store.temperature
         if self.heating and self.base is not None:
             self._served = [self.rows(split) for split in ("train", "val") if split in self.store.split]
@@ -263,6 +233,7 @@ class KADataModule(lightning.LightningDataModule):
         """
         if self.target == "configuration":
             return self._positions_of(np.asarray(rows), generator)
+        self._without_record(rows)
         records = []
         for row in rows:
             record = dict(self._record(int(row)))
@@ -277,7 +248,7 @@ class KADataModule(lightning.LightningDataModule):
 
     def _positions_of(self, rows: np.ndarray, generator: torch.Generator | None) -> Data:
         """The configurations without graphs, and draws of a base beside them."""
-        held = (self._positions, self._boxes, self._temperatures)
+        held = (self.inputs.thermal, self._boxes, self._temperatures)
         batch = collate_positions(rows, self._species, *(values[rows] for values in held))
         if self.base is not None:
             count = len(rows)
@@ -327,11 +298,17 @@ class KADataModule(lightning.LightningDataModule):
         rows = self.rows(split)
         if self.target == "configuration":
             return rows
-        missing = [int(row) for row in rows if int(row) not in self._records]
+        missing = self._without_record(rows)
         quiet = len(missing) < 2 or not sys.stderr.isatty()
         for row in track(missing, f"Preparing {split}", disable=quiet):
             self._record(row)
         return rows
+
+    def _without_record(self, rows: Sequence[int] | np.ndarray) -> list[int]:
+        """Those of the rows whose records are still to be built, their input positions at hand."""
+        missing = [int(row) for row in rows if int(row) not in self._records]
+        self.inputs.prepare(missing)
+        return missing
 
     def _record(self, row: int) -> Record:
         if row not in self._records:
@@ -341,9 +318,8 @@ class KADataModule(lightning.LightningDataModule):
 
     def _build(self, row: int) -> Record:
         store, box = self.store, torch.from_numpy(self.store.box[row])
-        thermal = torch.from_numpy(self._positions[row])
-        inherent = None if self._inherent is None else torch.from_numpy(self._inherent[row])
-        record = structure_record(thermal, inherent, box, self.cutoff, self.input == "inherent")
+        thermal, centre = self.inputs.of(row)
+        record = structure_record(thermal, centre, box, self.cutoff, self.input != "thermal")
         record["temperature"] = torch.tensor([store.temperature[row]], dtype=torch.float32)
         record["snapshot_id"] = torch.tensor([row])
         record["replicas"] = torch.zeros(1, dtype=torch.int64)
@@ -352,7 +328,7 @@ class KADataModule(lightning.LightningDataModule):
         elif store.propensity is not None:
             record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
         if self.descriptors:
-            record["descriptors"] = self._describe(record, thermal, inherent, box)
+            record["descriptors"] = self._describe(record, thermal, centre, box)
         return record
 
     def _add_averages(self, record: Record, row: int, thermal: Tensor, box: Tensor) -> None:
@@ -422,19 +398,10 @@ class KADataModule(lightning.LightningDataModule):
         mean, scale = (x.to(self.device) for x in self.descriptor_statistics())
         return (descriptors - mean[self._species]) / scale[self._species]
 
-    def _describe(self, record: Record, thermal: Tensor, inherent: Tensor | None, box: Tensor) -> Tensor:
-        positions = inherent if self.input == "inherent" and inherent is not None else thermal
+    def _describe(self, record: Record, thermal: Tensor, centre: Tensor | None, box: Tensor) -> Tensor:
+        positions = thermal if self.input == "thermal" or centre is None else centre
         cage = record["cage_vector"].double().norm(dim=-1)
         return invariants(positions, self._species.cpu(), box, get_mixture(self.store.mixture), cage)
-
-
-def _lag_rows(times: np.ndarray, lags: Sequence[float] | None) -> np.ndarray:
-    if lags is None:
-        return np.argsort(times, kind="stable")
-    found = [np.flatnonzero(np.isclose(times, lag, rtol=1e-4)) for lag in sorted(set(lags))]
-    if not found or any(len(rows) != 1 for rows in found):
-        raise ConfigError(f"data.lags asks for {list(lags)}; the dataset has lag times {times.tolist()}")
-    return np.concatenate(found)
 
 
 def _moments(values: Tensor, species: Tensor, num_species: int) -> tuple[Tensor, Tensor]:

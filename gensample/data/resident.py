@@ -23,15 +23,16 @@ Record = dict[str, Tensor]
 
 
 def structure_record(
-    thermal: Tensor, inherent: Tensor | None, box: Tensor, cutoff: float, use_inherent: bool
+    thermal: Tensor, centre: Tensor | None, box: Tensor, cutoff: float, from_centre: bool
 ) -> Record:
     """Graph of one configuration: ``pos``, ``edge_index``, ``edge_vector``, ``cage_vector``, ``box`` (1, d).
 
-    thermal, inherent: (N, d) float64, computed with in that precision and kept in float32.
+    thermal, centre (inherent structure or cage positions): (N, d) float64, computed with in that precision
+    and kept in float32.
     """
-    built_from = inherent if use_inherent and inherent is not None else thermal
+    built_from = centre if from_centre and centre is not None else thermal
     edge_index, edge_vector = neighbor_list(built_from, box, cutoff)
-    cage = torch.zeros_like(thermal) if inherent is None else minimum_image(inherent - thermal, box)
+    cage = torch.zeros_like(thermal) if centre is None else minimum_image(centre - thermal, box)
     box32 = box.float()
     return {
         "pos": wrap(built_from.float(), box32),

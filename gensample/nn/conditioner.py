@@ -62,13 +62,14 @@ class BotanConditioner(nn.Module):
 class EquivariantConditioner(nn.Module):
     """Scalar-vector message passing over the configuration's structural invariants and cage vectors.
 
-    Reads the species, the thermal and inherent bond lengths, the vector from the thermal to the inherent
-    position (the centre of the cage, to which a particle returns) and, where ``descriptors`` is not zero,
-    that many standardised invariants. Their linear regression, per species, is a buffer (``linear``,
-    (S, D, 3 K)) to be filled before training; the network learns what it leaves. ``held_out`` (FOLDS, S, D,
-    3 K) is the same without each fold of the training configurations, for use on that fold. A regression of
-    single particles shrinks what all particles of a configuration share, although its mean over them is
-    nearly free of noise: ``collective`` (3 K,) times that mean is added back.
+    Reads the species, the bond lengths between thermal positions and between centres, the vector from the
+    thermal position to the centre (the inherent or, with ``input`` = "cage", the cage position, to which a
+    particle returns) and, where ``descriptors`` is not zero, that many standardised invariants. Their linear
+    regression, per species, is a buffer (``linear``, (S, D, 3 K)) to be filled before training; the network
+    learns what it leaves. ``held_out`` (FOLDS, S, D, 3 K) is the same without each fold of the training
+    configurations, for use on that fold. A regression of single particles shrinks what all particles of a
+    configuration share, although its mean over them is nearly free of noise: ``collective`` (3 K,) times that
+    mean is added back.
     """
 
     linear: Tensor

@@ -28,9 +28,10 @@ def radial_basis(distance: Tensor, low: float, high: float, count: int) -> Tenso
 
 
 def bond_vectors(data: Any, input: str) -> tuple[Tensor, Tensor]:
-    """Thermal and inherent bond vectors (E, d) of a batch whose graph was built from ``input``.
+    """Bond vectors (E, d) between thermal positions and between the centres of the cages.
 
-    They differ by the difference of the two particles' cage vectors; without inherent structures they do not.
+    The centres are inherent or cage positions, whatever the cage vectors of the batch end at; ``input`` says
+    from which positions its graph was built. The two differ by the difference of both ends' cage vectors.
     """
     source, destination = data.edge_index[0], data.edge_index[1]
     change = data.cage_vector.index_select(0, destination) - data.cage_vector.index_select(0, source)
@@ -40,7 +41,7 @@ def bond_vectors(data: Any, input: str) -> tuple[Tensor, Tensor]:
 
 
 def distance_features(data: Any, input: str, cutoff: float, count: int) -> Tensor:
-    """Radial bases of the thermal and of the inherent bond lengths, (E, 2 count)."""
+    """Radial bases of the bond lengths between thermal positions and between centres, (E, 2 count)."""
     lengths = [vector.norm(dim=-1) for vector in bond_vectors(data, input)]
     return torch.cat([radial_basis(length, 0.7, cutoff, count) for length in lengths], -1)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from gensample.data.inputs import MAX_STEPS, MINIMISER, TOLERANCE
 from gensample.errors import ConfigError, GensampleError, MissingDependencyError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import Mixture
@@ -19,10 +20,8 @@ from gensample.simulate.scheduler import Job
 from gensample.simulate.structure import FORCE_TOLERANCE, Structure, quench_in
 
 ENGINES = ("lammps", "torch")
-TORCH_TOLERANCE = 1e-6
 # Particles of one batch: some kB of memory each, and what is lost when a quench is interrupted.
 PARTICLES_PER_BATCH = {"cpu": 50_000, "cuda": 1_000_000}
-MAX_STEPS = 100_000
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,12 @@ def choose(
             f"--device and --tolerance need --engine torch: LAMMPS runs on the CPU, to {FORCE_TOLERANCE:g}"
         )
     if engine == "torch":
-        return Batched(_device(device), TORCH_TOLERANCE if tolerance is None else tolerance)
+        return Batched(_device(device), TOLERANCE if tolerance is None else tolerance)
     try:
         return Lammps(find_engine(lmp), processes)
     except MissingDependencyError:
         if engine is None and lmp is None:
-            return Batched(torch.device("cpu"), TORCH_TOLERANCE)
+            return Batched(torch.device("cpu"), TOLERANCE)
         raise
 
 
@@ -136,7 +135,7 @@ class Batched:
         self._device, self._tolerance = device, tolerance
         self.settings = ("torch", tolerance, self._particles)
         self.attrs = {
-            "minimiser": "gensample FIRE 2.0",
+            "minimiser": MINIMISER,
             "tolerance": tolerance,
             "engine": f"torch {torch.__version__} on {device}",
         }

@@ -45,7 +45,8 @@ class DisplacementTask(lightning.LightningModule):
         num_species: number of species.
         dimension: d.
         cutoff: of the graph.
-        input: positions that the graph is built from.
+        input: positions that the graph is built from. The conditioner's other positions are the inherent
+            structure (input "thermal"), or the thermal ones.
         descriptors: number of structural invariants that the conditioner reads.
         conditioner: "none", "botan" or "equivariant".
         train_conditioner: whether the conditioner goes on learning with the velocity.
@@ -83,7 +84,7 @@ class DisplacementTask(lightning.LightningModule):
         num_species: int,
         dimension: int,
         cutoff: float,
-        input: Literal["thermal", "inherent"] = "thermal",
+        input: Literal["thermal", "inherent", "cage"] = "thermal",
         descriptors: int = 0,
         conditioner: Literal["none", "botan", "equivariant"] = "equivariant",
         train_conditioner: bool = True,

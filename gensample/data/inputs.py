@@ -1,0 +1,161 @@
+"""Positions that graphs are built from: thermal ones, inherent structures, or cage positions."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from gensample.data.energies import mixture_of
+from gensample.data.store import Store
+from gensample.errors import DataError
+from gensample.physics.minimize import Minimum, minimize
+from gensample.physics.mixtures import SHIFT
+
+log = logging.getLogger(__name__)
+
+Input = Literal["thermal", "inherent", "cage"]
+
+MINIMISER = "gensample FIRE 2.0"
+TOLERANCE = 1e-6
+MAX_STEPS = 100_000
+# Force that may be left where the tolerance is out of reach, and after how many steps it is seen to be: with
+# the truncation "shift" the force of a pair at its cut-off jumps, by up to 0.073 (A-B), and the pair may stay
+# there.
+ACCEPTED, ACCEPTED_SHIFT = 1e-3, 0.1
+MAX_STEPS_SHIFT = 20_000
+# Particles minimised at once; a configuration has the same bits however many are beside it.
+PARTICLES_AT_ONCE = {"cpu": 10_000, "cuda": 1_000_000}
+
+Made = tuple[np.ndarray, dict[str, Any]]
+"""Positions (C, N, d) and how they were made."""
+
+
+class Inputs:
+    """Thermal positions of a dataset and the centres that belong to its ``input``.
+
+    Centres are cage positions where those are the input, else inherent structures. Where inherent structures
+    are the input and the dataset has none, they are found, in memory, when they are first asked for.
+
+    Raises:
+        ConfigError, DataError: inherent structures are to be found and the dataset has no known potential.
+    """
+
+    def __init__(self, store: Store, input: Input, device: torch.device) -> None:
+        self.store, self.input = store, input
+        self.thermal = store.positions
+        self._centres = store.cage if input == "cage" else store.inherent
+        needed = input == "inherent" and self._centres is None
+        self._quench = Quench(store, device) if needed else None
+
+    def prepare(self, rows: Sequence[int] | np.ndarray) -> None:
+        """Find what is missing of the configurations ``rows``, many at once."""
+        if self._quench is not None:
+            self._quench.find(np.asarray(rows, np.int64))
+
+    def of(self, row: int) -> tuple[Tensor, Tensor | None]:
+        """Thermal positions and centres (N, d) of a configuration; None where the dataset has none."""
+        self.prepare([row])
+        centres = self._centres if self._quench is None else self._quench.positions
+        thermal = torch.from_numpy(self.thermal[row])
+        return thermal, None if centres is None else torch.from_numpy(centres[row])
+
+    def inherent(self, rows: np.ndarray) -> Made | None:
+        """Inherent structures of the dataset, or those found for it; None where there are none."""
+        if self._quench is not None:
+            return self._quench.made(rows)
+        stored = self.store.inherent
+        return None if stored is None else (stored[rows], self._of_rows(self.store.inherent_attrs, rows))
+
+    def cage(self, rows: np.ndarray) -> Made | None:
+        """Cage positions of the dataset; None where there are none."""
+        stored = self.store.cage
+        return None if stored is None else (stored[rows], self._of_rows(self.store.cage_attrs, rows))
+
+    def _of_rows(self, attrs: Mapping[str, Any], rows: np.ndarray) -> dict[str, Any]:
+        """Attributes of which those with a value for each configuration keep the values of ``rows``."""
+        count = (len(self.thermal),)
+        return {name: value[rows] if np.shape(value) == count else value for name, value in attrs.items()}
+
+
+class Quench:
+    """Inherent structures of a dataset that has none, by FIRE, each configuration when it is needed.
+
+    Raises:
+        ConfigError, DataError: the dataset has no known potential.
+    """
+
+    def __init__(self, store: Store, device: torch.device) -> None:
+        self._store, self._device, self._mixture = store, device, mixture_of(store)
+        self._thermal, self._box = store.positions, store.box
+        self._species = torch.from_numpy(store.species.astype(np.int64)).to(device)
+        self.positions = np.full(self._thermal.shape, np.nan)
+        self._energy, self._residual = np.full((2, len(self._thermal)), np.nan)
+
+    def find(self, rows: np.ndarray) -> None:
+        """Quench those of the configurations ``rows`` that are not quenched yet.
+
+        Raises:
+            DataError: one does not come to rest.
+        """
+        missing = np.unique(rows[np.isnan(self._energy[rows])])
+        if not len(missing):
+            return
+        if np.isnan(self._energy).all():
+            log.warning(
+                "%s has no inherent structures: those needed are found in memory (%s, forces below %g); "
+                "`gensample quench` would keep them",
+                *(self._store.path, MINIMISER, TOLERANCE),
+            )
+        kind = "cpu" if self._device.type == "cpu" else "cuda"
+        width = max(1, PARTICLES_AT_ONCE[kind] // self._thermal.shape[1])
+        batches = [missing[first : first + width] for first in range(0, len(missing), width)]
+        quiet = len(batches) < 2 or not sys.stderr.isatty()
+        for batch in track(batches, "Quenching", disable=quiet):
+            self._keep(batch, self._minimise(batch))
+
+    def _minimise(self, rows: np.ndarray) -> Minimum:
+        return minimize(
+            torch.from_numpy(self._thermal[rows]).to(self._device),
+            self._species,
+            torch.from_numpy(self._box[rows]).to(self._device),
+            self._mixture,
+            tolerance=TOLERANCE,
+            max_steps=MAX_STEPS_SHIFT if self._mixture.truncation == SHIFT else MAX_STEPS,
+        )
+
+    def _keep(self, rows: np.ndarray, found: Minimum) -> None:
+        residual = found.residual.cpu().numpy()
+        worst = int(residual.argmax())
+        limit = ACCEPTED_SHIFT if self._mixture.truncation == SHIFT else ACCEPTED
+        if not residual[worst] <= limit:
+            raise DataError(
+                f"{self._store.path}: the quench of configuration {rows[worst]} came to rest at a force of "
+                f"{residual[worst]:.1e} only, {limit:g} would do; add inherent structures with "
+                "`gensample quench --engine lammps`, or leave the configuration out"
+            )
+        if residual[worst] > TOLERANCE:
+            log.warning(
+                "%s: forces up to %.1e are left in inherent structures (configuration %d)",
+                *(self._store.path, residual[worst], rows[worst]),
+            )
+        self.positions[rows] = found.positions.cpu().numpy()
+        self._energy[rows], self._residual[rows] = found.energy.cpu().numpy(), residual
+
+    def made(self, rows: np.ndarray) -> Made:
+        """Inherent structures of the configurations ``rows``."""
+        self.find(rows)
+        return self.positions[rows], {
+            "minimiser": MINIMISER,
+            "tolerance": TOLERANCE,
+            "engine": f"torch {torch.__version__} on {self._device}",
+            "energy": self._energy[rows],
+            "residual": self._residual[rows],
+            "max_residual_force": self._residual[rows].max(),
+        }
