@@ -1,4 +1,7 @@
-"""The cubic group (axis permutations and reflections), applied to every vector of a configuration alike."""
+"""Symmetries of the axes, applied to every vector of a configuration alike.
+
+The cubic group (axis permutations and reflections), and what a shear leaves of it.
+"""
 
 import torch
 from torch import Tensor
@@ -13,6 +16,16 @@ def random_signed_permutation(dimension: int, generator: torch.Generator) -> tup
     permutation = torch.randperm(dimension, generator=generator)
     sign = 2 * torch.randint(2, (dimension,), generator=generator) - 1
     return permutation, sign
+
+
+def random_shear_symmetry(dimension: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Uniform element of what a shear of the first axis along the second leaves: permutation and signs (d,).
+
+    Both turned round together, and every further axis: r -> F r with F = 1 + g e_x e_y^T commutes with these.
+    """
+    sign = 2 * torch.randint(2, (dimension,), generator=generator) - 1
+    sign[1] = sign[0]
+    return torch.arange(dimension), sign
 
 
 def signed_permutation(record: dict[str, Tensor], permutation: Tensor, sign: Tensor) -> dict[str, Tensor]:

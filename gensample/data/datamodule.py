@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gensample.data.augment import random_signed_permutation, signed_permutation
+from gensample.data.augment import random_shear_symmetry, random_signed_permutation, signed_permutation
 from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.checks import check_settings, lag_rows
 from gensample.data.inputs import Input, Inputs
@@ -27,6 +27,7 @@ from gensample.data.resident import (
     free_memory,
     structure_record,
 )
+from gensample.data.shear import Quantity, open_dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.descriptors import invariant_names, invariants
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 # Share of the free memory that a resident dataset may take; the rest is for the network.
 RESIDENT_SHARE = 0.5
+
+
+SYMMETRIES = {"cubic": random_signed_permutation, "shear": random_shear_symmetry}
 
 
 class KADataModule(lightning.LightningDataModule):
@@ -63,10 +67,13 @@ class KADataModule(lightning.LightningDataModule):
         batch_size: configurations in a batch.
         fields: displacement fields drawn per configuration and step.
         passes: times that the training configurations are gone through in an epoch.
-        augment: see the training configurations along random axes of the cubic group.
+        augment: see the training configurations along random axes of the cubic group; of what a shear
+            leaves of it for sheared glasses.
         descriptors: serve structural invariants too, standardised per species by the training split.
         validation: rows of the dataset to validate on (and not to train on) in place of its split "val".
         predict_split: split that ``predict`` goes through.
+        quantity: of sheared glasses, what is predicted of each particle: "displacement" for the length of
+            the non-affine one, "d2min", or "first_event" (``data.shear.ShearView``).
         resident: keep displacement fields on the device; "auto" decides by their size.
         seed: of the order of the configurations, of the fields drawn, of the augmentation.
 
@@ -93,6 +100,7 @@ class KADataModule(lightning.LightningDataModule):
         descriptors: bool = False,
         validation: list[int] | None = None,
         predict_split: str = "test",
+        quantity: Quantity = "displacement",
         resident: Literal["auto"] | bool = "auto",
         seed: int = 0,
     ) -> None:
@@ -107,7 +115,7 @@ class KADataModule(lightning.LightningDataModule):
         self.heating = heating
         self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
         self.augment, self.descriptors, self.validation = augment, descriptors, validation
-        self.predict_split, self.resident, self.seed = predict_split, resident, seed
+        self.predict_split, self.quantity, self.resident, self.seed = predict_split, quantity, resident, seed
         self.device = torch.device("cpu")
         self._store: Store | None = None
         self._records: dict[int, Record] = {}
@@ -119,7 +127,7 @@ class KADataModule(lightning.LightningDataModule):
     def store(self) -> Store:
         """The dataset, opened at first use and checked against the settings."""
         if self._store is None:
-            store = Store.open(self.dataset)
+            store = open_dataset(self.dataset, self.quantity)
             check_settings(self, store)
             self._store = store
         return self._store
@@ -242,7 +250,7 @@ class KADataModule(lightning.LightningDataModule):
             if self.descriptors:
                 record["descriptors"] = self._standardise(record["descriptors"])
             if self.augment and generator is not None:
-                record = signed_permutation(record, *random_signed_permutation(self.dimension, generator))
+                record = signed_permutation(record, *SYMMETRIES[self.store.axes](self.dimension, generator))
             records.append(record)
         return collate(records, self._species, self._lag_time)
 
@@ -324,17 +332,20 @@ class KADataModule(lightning.LightningDataModule):
         record["snapshot_id"] = torch.tensor([row])
         record["replicas"] = torch.zeros(1, dtype=torch.int64)
         if store.has_displacements and self.target != "structure":
-            self._add_averages(record, row, thermal, box)
+            self._add_averages(record, row, box)
         elif store.propensity is not None:
             record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
         if self.descriptors:
             record["descriptors"] = self._describe(record, thermal, centre, box)
         return record
 
-    def _add_averages(self, record: Record, row: int, thermal: Tensor, box: Tensor) -> None:
+    def _add_averages(self, record: Record, row: int, box: Tensor) -> None:
         displacements = torch.from_numpy(self.store.displacements(row)[:, self.lag_rows])
         record["replicas"] = torch.tensor([len(displacements)])
-        record |= averages(displacements, thermal, box, record)
+        record |= averages(displacements, torch.from_numpy(self.store.origin(row)), box, record)
+        target = self.store.node_target(row)
+        if target is not None:
+            record["propensity"] = torch.from_numpy(target[self.lag_rows].T).float().contiguous()
         if self._keep_fields:
             record["displacement"] = displacements
 

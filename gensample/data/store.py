@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -215,6 +215,19 @@ class Store:
             raise DataError(f"{self.path}: configuration {configuration} has no complete replica")
         fields = self._array("displacements", (configuration, slice(complete[-1] + 1)))
         return fields[complete]
+
+    # What `data.shear.ShearView` serves otherwise.
+
+    axes: Literal["cubic", "shear"] = "cubic"
+    """Symmetry of the axes: all alike, or a shear of the first along the second."""
+
+    def origin(self, configuration: int) -> np.ndarray:
+        """Positions that the displacements of one configuration start from, (N, d)."""
+        return self._array("positions", configuration)
+
+    def node_target(self, configuration: int) -> np.ndarray | None:
+        """What is predicted of each particle in place of the mean |u|, (K, N); None for that."""
+        return None
 
     def indices(self, split: str) -> np.ndarray:
         """Configurations of a split ("all" for every one).
