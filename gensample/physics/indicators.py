@@ -38,7 +38,7 @@ from gensample.physics.order import (
 from gensample.physics.potentials import energy
 
 NEIGHBOR_CUTOFF = 1.4
-"""First minimum of g_AA in the Kob-Andersen liquids; that of g(r) of all pairs is shallow, 1.2 to 1.5 in 2D."""
+"""First minimum of g_AA in the Kob-Andersen liquids; that of all pairs is shallow, 1.2 to 1.5 in 2D."""
 
 SOFT_FRACTION = 0.015
 """Share of the d N modes that count as soft: 30 of 2048 in Widmer-Cooper et al., Nat. Phys. 4, 711 (2008)."""
@@ -120,9 +120,9 @@ def indicators(
     positions: (N, d), wrapped or not; species: (N,); box: (d,) or tilted; names: those of `indicator_names`
     unless given; lengths: of the coarse-graining (`gensample.physics.coarse`), 0 for the indicator itself;
     at_minimum: whether the configuration is an inherent structure; temperature: of the Debye-Waller factor.
-    Returns name -> (N,) for length 0 and "name@length" -> (N,) for others, in the positions' precision. Raises
-    ConfigError for names that are unknown or do not suit the mixture or the configuration, DataError for what
-    is no minimum although said to be, and whatever the indicators raise.
+    Returns name -> (N,) for length 0 and "name@length" -> (N,) for others, in the positions' precision.
+    Raises ConfigError for names that are unknown or do not suit the mixture or the configuration, DataError
+    for what is no minimum although said to be, and whatever the indicators raise.
     """
     chosen = indicator_names(mixture, at_minimum) if names is None else list(names)
     for name in chosen:
