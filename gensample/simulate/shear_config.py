@@ -25,8 +25,8 @@ class ShearConfig:
     has none, after their own minimisation). configurations: so many of each split at most, in order.
     directions: plane and sign, such as "xy+". strains: multiples of ``strain_step`` whose fields are stored.
     minimiser: of LAMMPS. force_tolerance: largest force on a particle. event_drop, event_energy: a
-    plastic event is a step whose stress falls short of the elastic one by more than the first and that loses
-    more energy, of all particles together, than the second. d2min_cutoff: neighbours of D2min, in sigma_AA.
+    plastic event is a step whose stress is off the elastic one by more than the first and that loses more
+    energy, of all particles together, than the second. d2min_cutoff: neighbours of D2min, in sigma_AA.
     """
 
     dataset: str = MISSING

@@ -16,7 +16,7 @@ class Events(NamedTuple):
 
     step: np.ndarray  # (E,) the event lies between step - 1 and step
     strain: np.ndarray  # (E,) at step
-    stress_drop: np.ndarray  # (E,) stress below the continued elastic branch
+    stress_drop: np.ndarray  # (E,) continued elastic branch minus stress; negative where the stress rose
     energy_drop: np.ndarray  # (E,) energy, of all particles together, that the step dissipates
 
 
@@ -28,14 +28,15 @@ def find_events(
     least_drop: float,
     least_energy: float,
 ) -> Events:
-    """Steps that dissipate more than ``least_energy`` while the stress falls more than ``least_drop`` short.
+    """Steps that lose more energy than ``least_energy``, with a stress off the elastic by ``least_drop``.
 
     Near an instability the stress of an elastic branch bends and may fall, reversibly: what tells an event is
-    the energy that is lost. strain, stress and energy (of all particles together): (S,); volume: area in 2D.
+    the energy that is lost. In a glass with frozen-in stress against the shear it may rise in an event.
+    strain, stress and energy (of all particles together): (S,); volume: area in 2D.
     """
     lost = dissipated(strain, stress, energy, volume)
     drops = stress_drops(stress, lost > least_energy)
-    step = np.flatnonzero((lost > least_energy) & (drops > least_drop))
+    step = np.flatnonzero((lost > least_energy) & (np.abs(drops) > least_drop))
     return Events(step, strain[step], drops[step], lost[step])
 
 

@@ -67,6 +67,15 @@ def test_a_reversible_fall_is_no_event_and_does_not_hide_the_next():
     assert events.stress_drop[0] == pytest.approx(stress[79] - stress[80])
 
 
+def test_an_event_may_raise_the_stress():
+    """Frozen-in stress against the shear: springs that are pulled backwards slip backwards."""
+    strain, stress, energy = sawtooth({0: 0.2, 20: -0.05})
+    events = find_events(strain, stress, energy, VOLUME, 0.05, 1e-3)
+    assert events.step.tolist() == [20]
+    assert events.stress_drop[0] == pytest.approx(-0.05 * MODULUS)
+    assert events.energy_drop[0] > 0
+
+
 def test_prediction_after_an_event_goes_on_with_the_slope_before():
     stress = np.array([0.0, 1.0, 2.0, 0.5, 1.5])
     drops = stress_drops(stress, np.array([False, False, False, True, False]))
