@@ -6,15 +6,18 @@ from gensample.data.store import StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.initial import lattice_melt
 
-# A box that holds the longest cut-off of the descriptors, 5 sigma, twice.
-PARTICLES = 125
+PARTICLES = 60
+# In a box that holds the longest cut-off of the descriptors, 5 sigma, twice.
+WIDE = 125
 
 
-def write_lattices(path, count=4, split=("train", "train", "val", "test"), cage=False, **changes):
+def write_lattices(
+    path, count=4, split=("train", "train", "val", "test"), cage=False, particles=PARTICLES, **changes
+):
     """A dataset of ``ka2d``, thermal positions alone (and cage positions if asked for), two replicas."""
     mixture, rng = get_mixture("ka2d"), np.random.default_rng(1)
-    box = np.full((count, 2), mixture.edge_length(PARTICLES))
-    positions = np.stack([lattice_melt(PARTICLES, box[0], rng) for _ in range(count)])
+    box = np.full((count, 2), mixture.edge_length(particles))
+    positions = np.stack([lattice_melt(particles, box[0], rng) for _ in range(count)])
     positions = (positions + rng.normal(scale=0.03, size=positions.shape)) % box[0]
     settings = {
         "mixture": "ka2d",
@@ -22,7 +25,7 @@ def write_lattices(path, count=4, split=("train", "train", "val", "test"), cage=
         "density": mixture.density,
         "truncation": mixture.truncation,
         "source": "jittered lattices",
-        "species": mixture.species(PARTICLES).numpy(),
+        "species": mixture.species(particles).numpy(),
         "box": box,
         "split": list(split)[:count],
         "positions": positions,
@@ -33,7 +36,7 @@ def write_lattices(path, count=4, split=("train", "train", "val", "test"), cage=
     with StoreWriter.create(path, **settings) as writer:
         for c in range(count):
             for r in range(2):
-                u = rng.normal(scale=0.1, size=(2, PARTICLES, 2))
+                u = rng.normal(scale=0.1, size=(2, particles, 2))
                 writer.write_replica(c, r, u - u.mean(1, keepdims=True))
         if cage:
             centres = (positions + rng.normal(scale=0.05, size=positions.shape)) % box[0]
