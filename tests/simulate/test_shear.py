@@ -252,6 +252,22 @@ def test_large_strains_are_followed(engine, tiny, tmp_path):
     test_stress_and_energy_are_those_of_the_projects_potential(out)
 
 
+def test_half_the_step_gives_the_same_elastic_branch(engine, tiny, sheared, tmp_path):
+    with Store.open(sheared) as store:
+        whole = store.group("shear")
+    mine = (whole["event_configuration"] == 0) & (whole["event_direction"] == 0)
+    last = int(whole["event_step"][mine][0]) - 1
+    assert last >= 2
+    reach = 0.01 * last
+    halved = ["strain_step=0.005", f"max_strain={reach}", f"strains=[{reach}]", "splits=[train]"]
+    shear(load_shear_config(tiny, [*halved, "directions=[xy+]"]), tmp_path / "half.h5")
+    with Store.open(tmp_path / "half.h5") as store:
+        half = store.group("shear")
+    for curve in ("stress", "energy"):
+        expected = whole[curve][0, 0, : last + 1]
+        np.testing.assert_allclose(half[curve][0, 0, ::2], expected, rtol=1e-7, atol=1e-8)
+
+
 def test_another_minimiser_finds_the_same_branch(engine, tiny, sheared, tmp_path):
     short = ["minimiser=fire", "max_strain=0.01", "strains=[0.01]", "force_tolerance=1e-6", "splits=[train]"]
     shear(load_shear_config(tiny, [*short, "directions=[xy+]"]), tmp_path / "fire.h5")
