@@ -2,9 +2,9 @@
 
     python experiments/009-inherent-structures/run.py [--shared ../shared/data]
 
-Quenches the twelve shared BOTAN configurations (N = 4096, T = 0.44) with LAMMPS and with the batched FIRE of
-gensample, as ka3d-fs and as ka3d, and the GlassBench structure (ka2d-ternary, N = 1290, T = 0.23), whose published
-inherent positions it is compared with. What is done is not run again.
+Quenches the twelve shared BOTAN configurations (N = 4096, T = 0.44) with LAMMPS and with the batched FIRE
+of gensample, as ka3d-fs and as ka3d, and the GlassBench structure (ka2d-ternary, N = 1290, T = 0.23), whose
+published inherent positions it is compared with. What is done is not run again.
 """
 
 import argparse

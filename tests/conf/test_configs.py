@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from glasses import write_glasses
+from sheared import write_shear
 from synthetic import LAGS, write_dataset
 
 from gensample.cli import main
@@ -29,18 +30,21 @@ def datasets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     return {
         d: write_dataset(folder / f"{d}.h5", dimension=d, size=120, box=10.5, ordered=True) for d in (2, 3)
-    }
+    } | {"shear": write_shear(folder / "shear.h5")}
 
 
 def stand_ins(config, datasets):
     """Options that put random data in the place of the config's, with as many lag times."""
     data = config["data"]["init_args"]
     model = config["model"].get("init_args", {})
-    dataset = datasets[2 if "2d" in data["dataset"] else 3]
+    sheared = "shear" in data["dataset"]
+    dataset = datasets["shear" if sheared else 2 if "2d" in data["dataset"] else 3]
     network = model.get("network", {}).get("init_args", {})
     outputs = network.get("outputs", len(LAGS)) // (2 if model.get("spread") else 1)
     count = len(data["lags"]) if data.get("lags") else outputs
     options = ["--data.dataset", str(dataset), "--data.lags", str(list(LAGS[:count]))]
+    if outputs > len(LAGS):
+        options += ["--model.network.outputs", str(len(LAGS))]
     if "compile" in model:
         options += ["--model.compile", "false"]
     if data.get("validation"):
