@@ -177,7 +177,6 @@ def test_a_predictor_gives_propensities_to_files_without_dynamics(tmp_path):
         ({}, ["--split", "val"], "split 'val'"),
         ({"truncation": "shift"}, [], "truncation"),
         ({"mixture": "ka2d-ternary"}, [], "has mixture"),
-        ({}, ["--predictor", "ka2d-mini-flow"], "inherent"),
     ],
 )
 def test_bad_input_gets_one_line_and_leaves_nothing(tmp_path, capsys, change, words, message):
