@@ -10,7 +10,7 @@ from sheared import write_shear
 from synthetic import LAGS, write_dataset
 
 from gensample.cli import main
-from gensample.data.store import Store
+from gensample.data.store import Store, StoreWriter
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 LAMMPS = ("simulate", "shear")
@@ -28,9 +28,15 @@ def name(path):
 def datasets(tmp_path_factory):
     """Datasets of random numbers by dimension, in boxes that hold the longest cut-off (5 sigma) twice."""
     folder = tmp_path_factory.mktemp("data")
-    return {
+    paths = {
         d: write_dataset(folder / f"{d}.h5", dimension=d, size=120, box=10.5, ordered=True) for d in (2, 3)
-    } | {"shear": write_shear(folder / "shear.h5")}
+    }
+    for path in paths.values():
+        with Store.open(path) as store:
+            positions = store.positions
+        with StoreWriter.resume(path) as writer:
+            writer.write_cage(positions, {})
+    return paths | {"shear": write_shear(folder / "shear.h5")}
 
 
 def stand_ins(config, datasets):
