@@ -1,4 +1,4 @@
-"""Inherent structures: our batched FIRE in one call against LAMMPS, one configuration after another, on one core.
+"""Inherent structures: our batched FIRE in one call against LAMMPS, one configuration after another.
 
 python benchmarks/quench.py runs/botan-t044.h5 [--count 8] [--device cpu]
 """
