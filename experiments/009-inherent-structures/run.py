@@ -28,7 +28,7 @@ from gensample.stats.bootstrap import percentile_interval, resample_weights
 
 RUNS = Path("runs/009")
 ENGINES = ("lammps", "torch")
-# Below the 1e-5 that is asked for; with `ka3d` the force of a pair jumps at the cut-off, and much less is out of reach.
+# Below 1e-5; with `ka3d` the force of a pair jumps at the cut-off, and much less is out of reach.
 TOLERANCE = 5e-6
 EXPECTED = {"ka3d-fs": -6.8507, "ka3d": -7.6747}
 GLASSBENCH = "glassbench/glassbench_ka2d_T0_23_N1290T0.23_151_tc05_positions.npz"
