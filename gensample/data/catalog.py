@@ -5,7 +5,7 @@ from pathlib import Path
 from gensample.errors import DataError
 
 _FOLDER = Path(__file__).parent / "embedded"
-EMBEDDED = {name: _FOLDER / f"{name}.h5" for name in ("ka2d-mini", "ka2d-liquid")}
+EMBEDDED = {name: _FOLDER / f"{name}.h5" for name in ("ka2d-mini", "ka2d-liquid", "ka2d-shear-mini")}
 
 
 def resolve(path_or_name: str | Path) -> Path:
