@@ -16,7 +16,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.modes import nonaffine_response
 from gensample.stats.ridge import ridge
 
-LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0)
+LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 # So tight that Hessians have no negative eigenvalue: positions of embedded datasets are rounded.
 TOLERANCE = 1e-8
 FOLDS = 8

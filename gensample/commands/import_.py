@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
         dataset.split = move_to_validation(dataset.split, args.val_count, args.seed)
         imported.notes.append(f"{args.val_count} training configurations moved to val (seed {args.seed})")
     attributes = _inherent_attributes(dataset)
-    write(imported, dataset, args.out, command=_command(args), seed=args.seed, inherent_attrs=attributes)
+    write(imported, dataset, args.out, command=command_of(args), seed=args.seed, inherent_attrs=attributes)
     print("\n".join(f"- {note}" for note in imported.notes))
     replicas = sum(s.replicas for s in imported.structures)
     print(
@@ -111,7 +111,8 @@ def _inherent_attributes(dataset: Dataset) -> dict[str, Any] | None:
     }
 
 
-def _command(args: argparse.Namespace) -> str:
+def command_of(args: argparse.Namespace) -> str:
+    """The command line of these arguments, as a dataset records it."""
     import shlex
 
     words = ["gensample", "import", *args.sources]

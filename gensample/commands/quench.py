@@ -1,4 +1,4 @@
-"""`gensample quench DATA.h5`."""
+"""`gensample quench DATA`: a dataset, or a file that `gensample import` reads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", help="dataset, or the name of an embedded one")
+    parser.add_argument("data", help="dataset, name of an embedded one, or file to import (with --out)")
     parser.add_argument("--out", default=None, type=Path, help="write a copy instead of changing DATA")
+    parser.add_argument("--mixture", help="of a file to import")
+    parser.add_argument("--temperature", type=float, help="of a file to import")
     parser.add_argument(
         "--engine", choices=("lammps", "torch"), default=None, help="default: lammps if installed, else torch"
     )
@@ -27,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Minimise every configuration, resuming what an earlier run left unfinished."""
+    import h5py
+
     from gensample.commands.simulate import resumable
     from gensample.data.catalog import EMBEDDED, resolve
     from gensample.errors import ConfigError
@@ -39,5 +43,33 @@ def run(args: argparse.Namespace) -> None:
     options = {
         key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp", "again")
     }
+    data, out = resolve(args.data), args.out
+    if not h5py.is_hdf5(data) and data.suffix != ".h5":
+        data, out = _imported(args), None
+    elif args.mixture is not None or args.temperature is not None:
+        raise ConfigError("a dataset says its own mixture and temperature: drop --mixture and --temperature")
     with resumable():
-        print(quench(resolve(args.data), args.out, **options))
+        print(quench(data, out, **options))
+
+
+def _imported(args: argparse.Namespace) -> Path:
+    """The dataset ``--out`` of a configuration file, imported unless an earlier run did."""
+    from gensample.commands import import_
+    from gensample.data.store import Store
+    from gensample.errors import ConfigError
+
+    if args.out is None:
+        raise ConfigError(f"{args.data} is no dataset: give --out DATA.h5 for one that is made of it")
+    words = [args.data, "--out", str(args.out)]
+    for name in ("mixture", "temperature"):
+        words += [f"--{name}", str(getattr(args, name))] if getattr(args, name) is not None else []
+    parser = argparse.ArgumentParser()
+    import_.add_arguments(parser)
+    asked = parser.parse_args(words)
+    if not args.out.exists():
+        import_.run(asked)
+    with Store.open(args.out) as store:
+        if store.attrs["command"] != import_.command_of(asked):
+            raise ConfigError(f"{args.out} exists and is another dataset; remove it or choose another --out")
+    out: Path = args.out
+    return out

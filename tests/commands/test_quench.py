@@ -1,6 +1,7 @@
 import shutil
 
 import h5py
+import numpy as np
 import pytest
 
 from gensample.cli import main
@@ -53,9 +54,30 @@ def test_on_a_device(dataset, tmp_path, capsys):
         assert 1e-6 < file["inherent"].attrs["max_residual_force"] <= 1e-3
 
 
+def test_takes_a_configuration_file(dataset, tmp_path, capsys):
+    """The quench of a file is that of the dataset it was exported from."""
+    file, out, copy = tmp_path / "glass.extxyz", tmp_path / "glass.h5", tmp_path / "copy.h5"
+    assert main(["export", str(dataset), "--out", str(file), "--format", "extxyz"]) == 0
+    how = ["--engine", "torch", "--tolerance", "1e-3"]
+    whole = ["quench", str(file), "--mixture", "ka2d", "--temperature", "1", "--out", str(out), *how]
+    assert main(whole) == 0
+    assert main(["quench", str(dataset), "--out", str(copy), *how]) == 0
+    with h5py.File(out) as found, h5py.File(copy) as expected:
+        assert found["inherent"].shape == (2, 60, 2)
+        np.testing.assert_allclose(found["inherent"], expected["inherent"], atol=1e-4)
+    capsys.readouterr()
+    assert main(whole) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main([*whole[:5], "0.9", *whole[6:]]) == 2
+    assert "another dataset" in capsys.readouterr().err
+    assert main(["quench", str(file), "--mixture", "ka2d"]) == 2
+    assert "give --out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
+        (["DATA", "--mixture", "ka2d"], "drop --mixture"),
         (["nowhere.h5"], "no dataset at nowhere.h5"),
         (["DATA", "--processes", "0"], "--processes"),
         (["DATA", "--lmp", "/nowhere/lmp"], "pip install 'gensample[md]'"),
