@@ -1,6 +1,6 @@
 """What is correlated: indicators, ridge regression on invariants, models; one number per particle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,14 @@ import torch
 from rich.progress import track
 
 from gensample.commands.predict_propensity import Predictor
+from gensample.data.shear import D2MIN_CUTOFF
 from gensample.data.store import Store
 from gensample.physics.descriptors import invariants
 from gensample.physics.indicators import indicators
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.modes import nonaffine_response
+from gensample.physics.strain import d2min
 from gensample.stats.ridge import ridge
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
@@ -72,16 +74,14 @@ class Structures:
         with np.load(path) as file:
             return dict(file)
 
-    def response(self, planes: Sequence[tuple[int, int]] = ((0, 1),)) -> np.ndarray:
-        """Length of the harmonic non-affine displacement per strain, (C, planes, N)."""
-        found = [
-            [
-                nonaffine_response(x, self.species, box, self.mixture, plane=plane).norm(dim=-1).numpy()
-                for plane in planes
-            ]
-            for x, box in zip(self.positions["inherent"], self.box, strict=True)
-        ]
-        return np.array(found)
+    def response(self) -> tuple[np.ndarray, np.ndarray]:
+        """Harmonic non-affine displacement per strain along xy: its length, and log10 of its D2min."""
+        lengths, strains = [], []
+        for x, box in zip(self.positions["inherent"], self.box, strict=True):
+            field = nonaffine_response(x, self.species, box, self.mixture)
+            lengths.append(field.norm(dim=-1).numpy())
+            strains.append(d2min(x, field, box, D2MIN_CUTOFF).d2min.log10().numpy())
+        return np.stack(lengths), np.stack(strains)
 
     def invariants(self, source: str) -> np.ndarray:
         """Invariants of `physics.descriptors` (C, N, D), with the distance to the cage's centre."""

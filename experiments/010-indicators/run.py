@@ -5,9 +5,9 @@
 
 "dynamics": Pearson and Spearman correlation with the propensity of `ka2d-mini` at each lag. "shear": with the
 non-affine displacement and D2min of `ka2d-shear-mini` at each strain, with D2min across the first plastic
-event, and the percentile of the particle at its centre. Species A, within each configuration, averaged over
-the test split; intervals by bootstrap over configurations. Of each indicator one coarse-graining length is
-shown, chosen on the validation split; ridge regressions and models see the training split.
+event, and the percentile of the particle at its centre among its species. Species A, within each configuration,
+averaged over the test split; intervals by bootstrap over configurations. Of each indicator one coarse-graining
+length is shown, chosen on the validation split; ridge regressions and models see the training split.
 """
 
 import argparse
@@ -42,11 +42,12 @@ class Target:
     name: str
     values: np.ndarray
     percentile: bool = False
+    species: np.ndarray | None = None
 
     def scores(self, x: np.ndarray, rows: np.ndarray, of: np.ndarray) -> dict[str, np.ndarray]:
         """Scores (rows,) by name of predictions x (rows, N) for the rows, over the particles ``of``."""
         if self.percentile:
-            return {"percentile": percentile_of(x, self.values[rows])}
+            return {"percentile": percentile_of(x, self.values[rows], self.species)}
         y = self.values[rows][:, of]
         return {"pearson": pearson(x[:, of], y), "spearman": spearman(x[:, of], y)}
 
@@ -130,8 +131,11 @@ class Table:
         return {"centre of the first event": by_name.get("D2min of the first event")}
 
     def _response(self) -> list[dict]:
-        field = self.structures.response()[self.owner, 0]
-        return [self._score("harmonic response", "inherent", target, field) for target in self.targets]
+        lengths, strains = (field[self.owner] for field in self.structures.response())
+        return [
+            self._score("harmonic response", "inherent", t, lengths if t.name.startswith("|u|") else strains)
+            for t in self.targets
+        ]
 
     def _model(self, name: str, model: str) -> list[dict]:
         """A model's columns belong to the targets of its kind: displacement, d2min or first_event."""
@@ -176,7 +180,7 @@ def _shear_targets(path: str) -> list[Target]:
     absent = ~np.isfinite(event).all(1)
     centre = np.where(absent, -1, np.nan_to_num(event).argmax(1))
     found.append(Target("D2min of the first event", np.log10(np.maximum(event, 1e-8))))
-    found.append(Target("centre of the first event", centre, percentile=True))
+    found.append(Target("centre of the first event", centre, percentile=True, species=view.species))
     return found
 
 

@@ -21,10 +21,13 @@ def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return pearson(rankdata(x, axis=-1), rankdata(y, axis=-1))
 
 
-def percentile_of(x: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Share of the particles of each row (rows, N) below the chosen one (rows,), ties half."""
-    own = np.take_along_axis(x, chosen[:, None], 1)
-    return ((x < own).mean(1) + 0.5 * ((x == own).mean(1) - 1 / x.shape[1])) * x.shape[1] / (x.shape[1] - 1)
+def percentile_of(x: np.ndarray, chosen: np.ndarray, species: np.ndarray) -> np.ndarray:
+    """Share of the other particles of its species below the chosen one (rows,) of each row of x (rows, N)."""
+    found = []
+    for row, i in zip(x, chosen, strict=True):
+        alike = np.delete(row, i)[np.delete(species, i) == species[i]]
+        found.append((alike < row[i]).mean() + 0.5 * (alike == row[i]).mean())
+    return np.array(found)
 
 
 def with_interval(values: np.ndarray, owner: np.ndarray) -> dict[str, float]:
