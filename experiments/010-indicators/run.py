@@ -5,9 +5,9 @@
 
 "dynamics": Pearson and Spearman correlation with the propensity of `ka2d-mini` at each lag. "shear": with the
 non-affine displacement and D2min of `ka2d-shear-mini` at each strain, with D2min across the first plastic
-event, and the percentile of the particle at its centre among its species. Species A, within each configuration,
-averaged over the test split; intervals by bootstrap over configurations. Of each indicator one coarse-graining
-length is shown, chosen on the validation split; ridge regressions and models see the training split.
+event, and the percentile of the particle at its centre among its species. Species A, within configurations,
+averaged over the test split; intervals by bootstrap over configurations. Of each indicator one length of
+coarse-graining is shown, chosen on the validation split; ridge regressions and models see the training split.
 """
 
 import argparse
