@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gensample.stats.plasticity import (
@@ -49,6 +49,7 @@ def test_no_event_without_slips():
 
 @given(slip=st.floats(0.002, 0.02), at=st.integers(30, 99), least=st.floats(0.0, 0.5))
 def test_thresholds_decide(slip, at, least):
+    assume(abs(slip * MODULUS - least) > 1e-9)  # a tie is decided by rounding
     strain, stress, energy = sawtooth({at: slip})
     lost = dissipated(strain, stress, energy, VOLUME)
     assert abs(np.delete(lost, at)).max() < 1e-9
