@@ -83,7 +83,7 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
 
 
 def digest(name_or_path: str | Path) -> str:
-    """SHA-256 of the weights and the config of a model, or of its checkpoint: what a sample was drawn with."""
+    """SHA-256 of the weights and config of a model, or of its checkpoint: what a sample was drawn with."""
     path = resolve(name_or_path)
     files = [path] if path.is_file() else [path / CONFIG, path / WEIGHTS]
     found = hashlib.sha256()

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
+from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
@@ -59,7 +60,7 @@ class ShearView(Store):
         super().__init__(path)
         if quantity not in QUANTITIES:
             raise ConfigError(f"data.quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
-        if not is_shear(self):
+        if not is_sheared(self):
             raise DataError(f"{self.path} is no dataset of `gensample shear`")
         self.quantity = quantity
         names = [name.decode() for name in self._array("shear/direction")]
@@ -184,11 +185,6 @@ def _log10(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def is_shear(store: Store) -> bool:
-    """Whether a dataset was made by `gensample shear`."""
-    return store.attrs.get("kind") == "shear"
-
-
 def open_dataset(path: str | Path, quantity: Quantity = "displacement") -> Store:
     """A dataset by path or name; sheared glasses as `ShearView`.
 
@@ -197,7 +193,7 @@ def open_dataset(path: str | Path, quantity: Quantity = "displacement") -> Store
         DataError: as `Store`.
     """
     store = Store.open(path)
-    if is_shear(store):
+    if is_sheared(store):
         store.close()
         return ShearView(path, quantity)
     if quantity != "displacement":

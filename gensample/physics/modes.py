@@ -23,6 +23,7 @@ from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import batched_neighbor_list
 from gensample.physics.pairs import check_batch
 from gensample.physics.potentials import pair_curvature, pair_potential
+from gensample.seeding import numpy_generator
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -321,7 +322,8 @@ def _lowest(hessian: scipy.sparse.csr_array, dimension: int, number: int) -> Mod
     operator = LinearOperator((size, size), matvec=inverse.inner, dtype=np.float64)
     # The default start is random. Any vector with a part of every mode leads to the same modes: a fixed one
     # makes the last bits and the signs repeat as well.
-    start = inverse.inner(np.random.default_rng(0).standard_normal(size))
+    generator = numpy_generator(0)
+    start = inverse.inner(generator.standard_normal(size))
     reciprocals, vectors = eigsh(operator, k=number, which="LA", v0=start)
     ascending = np.argsort(-reciprocals)
     zeros = _zero_vectors(inverse.rows, hessian.shape[0], dimension)
