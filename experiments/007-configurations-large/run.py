@@ -42,8 +42,9 @@ CASES = {
     # The same with a model that has seen more configurations: README.
     "ka2d-n500-more": Case("ka2d", "ka2d-mini", "all", "ka2d-liquid", (1.0, 0.45), 500, 100),
     "ka2d-n2000": Case("ka2d", "ka2d-mini", "all", "runs/ka2d-n2000-liquid.h5", (1.0, 0.45), 2000, 12),
+    # Its test split at T = 0.7 alone, quenched: README.
     "ka3d-fs-n1000": Case(
-        "ka3d-fs", "runs/ka3d-fs-n1000.h5", "test", "runs/ka3d-fs-n1000.h5", (1.2, 0.7), 1000, 12
+        "ka3d-fs", "runs/ka3d-fs-n1000-test.h5", "test", "runs/ka3d-fs-n1000.h5", (1.2, 0.7), 1000, 12
     ),
 }
 ROWS = (
