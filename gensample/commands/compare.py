@@ -66,6 +66,17 @@ def run(args: argparse.Namespace) -> None:
         _run_ensembles(args)
 
 
+def _refuse_sheared(*stores: Store) -> None:
+    from gensample.data.shear_group import is_sheared
+
+    for store in stores:
+        if is_sheared(store):
+            raise ConfigError(
+                f"{store.path} holds sheared glasses, with directions in place of replicas: it is no "
+                "isoconfigurational ensemble, compare has nothing to say about it"
+            )
+
+
 def _run_ensembles(args: argparse.Namespace) -> None:
     from rich.console import Console
 
@@ -81,6 +92,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
     if args.predictor is not None:
         raise ConfigError(f"{args.generated} holds displacements; --predictor is for configurations alone")
     with Store.open(args.simulated) as sim, Store.open(args.generated) as gen:
+        _refuse_sheared(sim, gen)
         pairs = choose(sim, gen, args.split, args.temperature)
         lags = common_lags(sim, gen, args.lags)
         simulated = [_ensemble(sim, i, [a for a, _ in lags]) for i, _ in pairs]

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from gensample.data.energies import mixture_of
+from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
+from gensample.errors import ConfigError
 from gensample.simulate.minimisers import Minimiser, Task, choose
 from gensample.simulate.parts import Parts, claim, target_of
 from gensample.simulate.scheduler import run_jobs
@@ -41,7 +43,9 @@ def quench(
     """
     target = target_of(source, out)
     task, has_inherent = _read(source)
-    if has_inherent and not again:
+    if has_inherent and again:
+        _refuse_sheared(source)
+    elif has_inherent:
         return f"{source} has inherent structures; nothing to do (--again replaces them)"
     minimiser = choose(engine, device=device, tolerance=tolerance, processes=processes, lmp=lmp)
     root = parts_folder(target)
@@ -51,6 +55,13 @@ def quench(
         summary = _write(task, parts, minimiser, source, target)
         parts.remove()
     return f"{target}: {summary}"
+
+
+def _refuse_sheared(source: Path) -> None:
+    """ConfigError for a dataset whose fields start from the inherent structures that it has."""
+    with Store.open(source) as store:
+        if is_sheared(store):
+            raise ConfigError(f"{source}: the fields start from these inherent structures; leave --again out")
 
 
 def _fingerprint(task: Task, minimiser: Minimiser) -> dict[str, str]:

@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+from sheared import write_shear
 from tiny_ensembles import write
 
 from gensample.cli import main
@@ -167,3 +168,11 @@ def test_foreign_folders_are_refused_before_any_work(files, tmp_path, capsys):
     (tmp_path / "card.md").touch()
     assert main(["compare", *map(str, files), "--out", str(tmp_path)]) == 2
     assert "choose another --out" in capsys.readouterr().err
+
+
+def test_sheared_glasses_are_no_ensemble(tmp_path, capsys):
+    sheared = str(write_shear(tmp_path / "shear.h5"))
+    assert main(["compare", sheared, sheared, "--out", str(tmp_path / "report")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "directions in place of replicas" in line
+    assert not (tmp_path / "report").exists()

@@ -3,6 +3,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from sheared import write_shear
 
 from gensample.cli import main
 from gensample.errors import MissingDependencyError
@@ -91,3 +92,12 @@ def test_errors_are_one_line(dataset, words, named, capsys):
     assert main(["quench", *[str(dataset) if word == "DATA" else word for word in words]]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert named in line
+
+
+def test_minima_that_were_sheared_stay(tmp_path, capsys):
+    sheared = write_shear(tmp_path / "shear.h5")
+    before = sheared.read_bytes()
+    assert main(["quench", str(sheared), "--engine", "torch", "--again"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the fields start from" in line
+    assert sheared.read_bytes() == before
