@@ -118,6 +118,9 @@ def glassbench(shared: Path) -> dict:
                 "residual": float(store.inherent_attrs["max_residual_force"]),
                 "apart": distances(apart(published.numpy()[None], store.inherent[:1], store.box[:1])),
             }
+            rounded = torch.round(torch.from_numpy(store.inherent[0]) * 1e4) / 1e4
+            force = energy_forces_virial(rounded, species, box, mixture).forces.norm(dim=-1)
+            results[engine]["largest force after rounding"] = float(force.max())
     return results
 
 
