@@ -58,7 +58,7 @@ class Glasses:
 
     def follow(self, label: str, c: int, r: int, strains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions (S, N, d) and curve (S, 3: energy, stress, residual) along strains from the minimum c."""
-        folder = RUNS / f"{label}-{c:03d}-{r}"
+        folder = RUNS / self.mixture.name / f"{label}-{c:03d}-{r}"
         done = folder / "done.npz"
         if not done.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def draw(glasses: Glasses, rows: np.ndarray) -> None:
     right.set(xlabel="strain", ylabel="stress", title="one of them")
     right.legend(frameon=False)
     figure.tight_layout()
-    figure.savefig(HERE / "curves.png", dpi=130)
+    figure.savefig(HERE / f"curves-{glasses.mixture.name}.png", dpi=130)
 
 
 if __name__ == "__main__":
@@ -232,5 +232,5 @@ if __name__ == "__main__":
         "back and forth": back_and_forth(glasses, rows[: options.reversed]),
     }
     draw(glasses, rows)
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / f"results-{glasses.mixture.name}.json").write_text(json.dumps(results, indent=1) + "\n")
     print(json.dumps(results, indent=1))
