@@ -266,10 +266,11 @@ class Experiment:
                 logs = log_weights(self.particles * e, temperature, store.log_density)
             bins = np.linspace(sim.min() - 0.2, start.mean() + 3 * start.std(), 60)
             weights = np.exp(logs - logs[np.isfinite(logs)].max())
-            ax.hist(sim, bins, density=True, color="0.75", label="simulation")
+            simulated, *_ = ax.hist(sim, bins, density=True, color="0.75", label="simulation")
             ax.hist(start, bins, density=True, histtype="step", color="0.4", ls=":", label="base")
-            ax.hist(e, bins, density=True, histtype="step", color="C1", label="drawn")
+            drawn, *_ = ax.hist(e, bins, density=True, histtype="step", color="C1", label="drawn")
             ax.hist(e, bins, density=True, weights=weights, histtype="step", color="C0", label="reweighted")
+            ax.set_ylim(0, 1.3 * max(simulated.max(), drawn.max()))  # a weight that rules all goes beyond
             size = effective_sample_size(logs).size
             ax.set_title(f"T = {temperature:g}, ESS {size:.1f} of {len(e)}", fontsize=9)
             ax.set_xlabel("U/N")
