@@ -202,7 +202,7 @@ def draw(glasses: Glasses, rows: np.ndarray) -> None:
             left.plot(strain, curves[c, r], color="0.7", lw=0.6)
     left.plot(strain, curves[rows].mean((0, 1)), color="C0", lw=2, label="mean")
     left.set(
-        xlabel="strain", ylabel="stress", title=f"{len(rows)} glasses, {len(glasses.directions)} directions"
+        xlabel="strain", ylabel="stress", title=f"{len(rows)} glasses, along {', '.join(glasses.directions)}"
     )
     left.legend(frameon=False)
     c = int(rows[0])
