@@ -30,7 +30,7 @@ from gensample.data.resident import (
 from gensample.data.shear import Quantity, open_dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
-from gensample.physics.descriptors import invariant_names, invariants
+from gensample.physics.describe import Structure, describe, descriptor_names
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import torch_generator
 
@@ -69,8 +69,10 @@ class KADataModule(lightning.LightningDataModule):
         passes: times that the training configurations are gone through in an epoch.
         augment: see the training configurations along random axes of the cubic group; of what a shear
             leaves of it for sheared glasses.
-        descriptors: serve structural invariants too, standardised per species by the training split.
+        descriptors: serve structural descriptors too, standardised per species by the training split: names
+            of sets of ``physics.describe``; true for the invariants alone.
         validation: rows of the dataset to validate on (and not to train on) in place of its split "val".
+        train_limit: train on the first so many of the training configurations only, for learning curves.
         predict_split: split that ``predict`` goes through.
         quantity: of sheared glasses, what is predicted of each particle: "displacement" for the length of
             the non-affine one, "d2min", or "first_event" (``data.shear.ShearView``).
@@ -97,8 +99,9 @@ class KADataModule(lightning.LightningDataModule):
         fields: int = 1,
         passes: int = 1,
         augment: bool = False,
-        descriptors: bool = False,
+        descriptors: bool | list[str] = False,
         validation: list[int] | None = None,
+        train_limit: int | None = None,
         predict_split: str = "test",
         quantity: Quantity = "displacement",
         resident: Literal["auto"] | bool = "auto",
@@ -106,15 +109,17 @@ class KADataModule(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        for name, value in (("batch_size", batch_size), ("fields", fields), ("passes", passes)):
-            if value < 1:
+        counts = {"batch_size": batch_size, "fields": fields, "passes": passes, "train_limit": train_limit}
+        for name, value in counts.items():
+            if value is not None and value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
         self.temperatures = temperatures
         self.base = BaseEnsemble(base, base_temperature) if base is not None else None
         self.heating = heating
         self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
-        self.augment, self.descriptors, self.validation = augment, descriptors, validation
+        self.augment, self.validation, self.train_limit = augment, validation, train_limit
+        self.descriptors = ["invariants"] if descriptors is True else list(descriptors or [])
         self.predict_split, self.quantity, self.resident, self.seed = predict_split, quantity, resident, seed
         self.device = torch.device("cpu")
         self._store: Store | None = None
@@ -145,7 +150,7 @@ class KADataModule(lightning.LightningDataModule):
     @property
     def num_descriptors(self) -> int:
         """D, zero when no descriptors are served."""
-        return len(invariant_names(get_mixture(self.store.mixture))) if self.descriptors else 0
+        return len(descriptor_names(get_mixture(self.store.mixture), self.descriptors))
 
     @property
     def lag_rows(self) -> np.ndarray:
@@ -177,6 +182,10 @@ class KADataModule(lightning.LightningDataModule):
             rows = np.asarray(self.validation)
         else:
             rows = np.setdiff1d(self.store.indices("train"), self.validation)
+        rows = self._at_temperatures(rows, split)
+        return rows[: self.train_limit] if split == "train" else rows
+
+    def _at_temperatures(self, rows: np.ndarray, split: str) -> np.ndarray:
         if self.temperatures is None:
             return rows
         near = np.isclose(self.store.temperature[rows, None], np.asarray(self.temperatures), rtol=1e-6)
@@ -405,14 +414,29 @@ class KADataModule(lightning.LightningDataModule):
         """Standardise by ``mean`` and ``scale`` (S, D) of the data a model was trained on."""
         self._descriptor_statistics = (mean.to(self.device), scale.to(self.device))
 
+    def per_particle(self, name: str, rows: Sequence[int] | np.ndarray) -> Tensor:
+        """A field of the particles (C', N, ...) of the configurations ``rows``; descriptors as they are.
+
+        Raises:
+            ConfigError: it is not served with these settings.
+        """
+        self._without_record(rows)
+        records = [self._record(int(row)) for row in rows]
+        if name not in records[0]:
+            raise ConfigError(
+                f"{self.dataset} serves no {name} with these settings (data.target, descriptors)"
+            )
+        return torch.stack([record[name] for record in records])
+
     def _standardise(self, descriptors: Tensor) -> Tensor:
         mean, scale = (x.to(self.device) for x in self.descriptor_statistics())
         return (descriptors - mean[self._species]) / scale[self._species]
 
     def _describe(self, record: Record, thermal: Tensor, centre: Tensor | None, box: Tensor) -> Tensor:
         positions = thermal if self.input == "thermal" or centre is None else centre
-        cage = record["cage_vector"].double().norm(dim=-1)
-        return invariants(positions, self._species.cpu(), box, get_mixture(self.store.mixture), cage)
+        mixture = get_mixture(self.store.mixture)
+        structure = Structure(positions, self._species.cpu(), box, mixture, record["cage_vector"])
+        return describe(structure, self.descriptors)
 
 
 def _moments(values: Tensor, species: Tensor, num_species: int) -> tuple[Tensor, Tensor]:

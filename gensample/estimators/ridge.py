@@ -1,0 +1,106 @@
+"""Ridge regression on structural descriptors, one for each species.
+
+Boattini, Smallenburg and Filion, Phys. Rev. Lett. 127, 088007 (2021), on recursive descriptors of thermal or
+inherent structures; on cage positions it is CAGE: Alkemade, Smallenburg and Filion, J. Chem. Phys. 158,
+134512 (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.estimators.base import Estimator, Sample, read_sample
+from gensample.stats.ridge import ridge
+
+# Configurations are left out in at most this many groups to choose the penalty.
+FOLDS = 8
+
+
+class Ridge(Estimator):
+    """Linear in standardised descriptors; the penalty is chosen by leaving training configurations out.
+
+    With ``temperature``, a column 1/T and every descriptor times 1/T (about their means) are added, so that
+    one regression serves several temperatures.
+
+    Args:
+        temperature: condition on temperature.
+    """
+
+    def __init__(self, temperature: bool = False) -> None:
+        self.temperature = temperature
+        self._state: dict[str, Tensor] = {}
+
+    def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
+        """As in the base class; nothing is drawn."""
+        samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
+        lags = {int(_target(sample).shape[-1]) for sample in samples}
+        if len(lags) > 1:
+            raise ConfigError(f"data sets that are fitted together need as many lag times each, got {lags}")
+        self._state = {"inverse_temperature": _inverse_temperature(samples)}
+        species = range(int(max(sample.species.max() for sample in samples)) + 1)
+        parts = [self._fit_species(samples, s) for s in species]
+        self._state |= {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+
+    def _fit_species(self, samples: Sequence[Sample], s: int) -> dict[str, Tensor]:
+        columns = [self._columns(x, s) for sample in samples for x in self._each(sample)]
+        targets = [y[sample.species == s].double() for sample in samples for y in _target(sample)]
+        everything = torch.cat(columns)
+        mean, scale = everything.mean(0), everything.std(0, unbiased=False)
+        scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
+        offset = torch.cat(targets).mean(0)
+        folds = [number % FOLDS for number in range(len(columns))]
+        weights, _ = ridge([(x - mean) / scale for x in columns], [y - offset for y in targets], folds)
+        return {"mean": mean, "scale": scale, "offset": offset, "weights": weights}
+
+    def _each(self, sample: Sample) -> list[tuple[Sample, int]]:
+        return [(sample, number) for number in range(len(sample.descriptors))]
+
+    def _columns(self, of: tuple[Sample, int], s: int) -> Tensor:
+        """Columns (n, D') of the particles of species s in one configuration."""
+        sample, number = of
+        x = sample.descriptors[number, sample.species == s].double()
+        if not self.temperature:
+            return x
+        inverse = 1 / sample.temperature[number].double() - self._state["inverse_temperature"]
+        return torch.cat([x, x * inverse, inverse.expand(len(x), 1)], dim=1)
+
+    def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
+        """As in the base class."""
+        sample = read_sample(data, rows, with_target=False)
+        state = self._state
+        found = torch.zeros(*sample.descriptors.shape[:2], state["weights"].shape[-1])
+        found = found.to(sample.descriptors)
+        for s in range(len(state["weights"])):
+            of = sample.species == s
+            for number in range(len(found)):
+                x = (self._columns((sample, number), s) - state["mean"][s]) / state["scale"][s]
+                found[number, of] = (x @ state["weights"][s] + state["offset"][s]).to(found)
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """Mean and scale of columns (S, D), offset (S, K), weights (S, D, K), mean inverse temperature."""
+        return self._state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """As in the base class."""
+        self._state = dict(state)
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and offsets."""
+        return self._state["weights"].numel() + self._state["offset"].numel()
+
+
+def _target(sample: Sample) -> Tensor:
+    assert sample.target is not None
+    return sample.target
+
+
+def _inverse_temperature(samples: Sequence[Sample]) -> Tensor:
+    return (1 / torch.cat([sample.temperature for sample in samples]).double()).mean()

@@ -1,0 +1,68 @@
+"""Sets of structural descriptors by name, each a function of one structure.
+
+Regressors, support-vector machines and small networks read one or more of them; the data module serves their
+columns side by side. A new set is a line in `SETS`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError
+from gensample.physics.descriptors import invariant_names, invariants
+from gensample.physics.mixtures import Mixture
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What descriptors may read of one configuration.
+
+    positions: (N, d) float64, thermal, inherent or cage ones; species: (N,); box: (d,);
+    cage_vector: (N, d), from the thermal position to the centre of the cage, zero where unknown.
+    """
+
+    positions: Tensor
+    species: Tensor
+    box: Tensor
+    mixture: Mixture
+    cage_vector: Tensor
+
+
+@dataclass(frozen=True)
+class DescriptorSet:
+    """Names of the columns for a mixture, and the columns (N, F) of a structure."""
+
+    names: Callable[[Mixture], list[str]]
+    compute: Callable[[Structure], Tensor]
+
+
+def _invariants(of: Structure) -> Tensor:
+    distance = of.cage_vector.double().norm(dim=-1)
+    return invariants(of.positions, of.species, of.box, of.mixture, distance)
+
+
+SETS: dict[str, DescriptorSet] = {
+    "invariants": DescriptorSet(invariant_names, _invariants),
+}
+
+
+def describe(structure: Structure, sets: Sequence[str]) -> Tensor:
+    """Columns (N, F) float32 of the named sets, in their order.
+
+    Raises:
+        ConfigError: a name is unknown, or the box is too small for a set.
+    """
+    return torch.cat([_set(name).compute(structure).float() for name in sets], dim=1)
+
+
+def descriptor_names(mixture: Mixture, sets: Sequence[str]) -> list[str]:
+    """Names of the columns of `describe`, each with its set in front: "invariants/energy"."""
+    return [f"{name}/{column}" for name in sets for column in _set(name).names(mixture)]
+
+
+def _set(name: str) -> DescriptorSet:
+    if name not in SETS:
+        raise ConfigError(f"no set of descriptors is called {name!r}; choose among {', '.join(SETS)}")
+    return SETS[name]
