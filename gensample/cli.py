@@ -34,6 +34,7 @@ COMMANDS = {
     "test": Command("train", "test metrics of a checkpoint"),
     "predict": Command("train", "predictions of a checkpoint"),
     "sample": Command("sample", "draw displacement fields or configurations from a generator"),
+    "benchmark": Command("benchmark", "train, load and judge many predictors of the dynamics as one table"),
     "compare": Command("compare", "judge generated against simulated dynamics or configurations"),
 }
 

@@ -99,11 +99,7 @@ def load_metrics(name_or_path: str | Path) -> dict[str, Any]:
 
 
 def _from_folder(folder: Path) -> LightningModule:
-    try:
-        weights = load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise DataError(f"{folder / WEIGHTS} is not a safetensors file: {error}") from error
-    return _assemble(_model_block(folder / CONFIG), weights, source=folder)
+    return _assemble(_model_block(folder / CONFIG), load_tensors(folder / WEIGHTS), source=folder)
 
 
 def _from_checkpoint(path: Path) -> LightningModule:
@@ -201,7 +197,7 @@ def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch)
-        _save_weights(content["state_dict"], folder / WEIGHTS)
+        save_tensors(content["state_dict"], folder / WEIGHTS)
         (folder / CONFIG).write_text(yaml.safe_dump(settings, sort_keys=False))
         shutil.copyfile(metrics, folder / METRICS)
         if not (out / CARD).is_file():
@@ -212,7 +208,21 @@ def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out
     return out
 
 
-def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a safetensors file.
+
+    Raises:
+        DataError: it is not one.
+    """
+    try:
+        found: dict[str, Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise DataError(f"{path} is not a safetensors file: {error}") from error
+    return found
+
+
+def save_tensors(weights: dict[str, Tensor], path: Path) -> None:
+    """Write tensors by name as safetensors, which nothing can be run from."""
     # Cloned: safetensors refuses tensors that share memory.
     plain = {key: value.detach().clone().contiguous() for key, value in weights.items()}
     save_file(plain, path, metadata={"format": "pt", "gensample": __version__})

@@ -39,7 +39,7 @@ class Predictor:
             self.reads = {"input": s.input, "cutoff": s.cutoff, "descriptors": s.descriptors > 0}
             self.times = tuple(float(t) for t in self.model.lag_time)
         elif isinstance(self.model, DynamicsTask):
-            self.reads = _settings(name)
+            self.reads = reads(name)
             self.times = _lag_times(name, len(self.model.edge_scale))
         else:
             raise ConfigError(f"{name} is a {type(self.model).__name__}, which predicts no propensity")
@@ -78,7 +78,7 @@ class Predictor:
         return np.asarray(found)
 
 
-def _settings(name: str) -> dict[str, Any]:
+def reads(name: str) -> dict[str, Any]:
     """How the model reads configurations: from the data settings of its config, else the defaults."""
     path = zoo.resolve(name)
     if path.is_file():

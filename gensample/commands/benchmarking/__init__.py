@@ -1,0 +1,1 @@
+"""What `gensample benchmark` is made of: its settings, the kinds of rows, the workspace, the evaluation."""

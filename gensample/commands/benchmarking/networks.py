@@ -1,0 +1,189 @@
+"""Rows that are networks: trained by `gensample fit`, loaded, or sampled from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from gensample import zoo
+from gensample.commands import train
+from gensample.commands.benchmarking.data import DataModules
+from gensample.commands.benchmarking.workspace import Workspace
+from gensample.commands.predict_propensity import reads
+from gensample.commands.sample_ensemble import Request, sample_ensemble
+from gensample.data.datamodule import KADataModule
+from gensample.data.store import Store
+from gensample.errors import ConfigError
+from gensample.stats.propensity import magnitudes
+from gensample.tasks.displacement import DisplacementTask
+from gensample.tasks.dynamics import DynamicsTask
+from gensample.tasks.regression import bond_mask, pearson
+
+BATCH_PARTICLES = 4096
+SAMPLER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5, "seed": 1}
+
+
+# Training
+
+
+def fit(work: Workspace, data: DataModules) -> dict[str, Any]:
+    """Train with the row's config, one network for all lag times or one for each; resumes."""
+    (name,) = work.unit.train
+    lags = data.get(name, work.unit, target="structure").lag_times
+    groups = [[lag] for lag in lags] if work.unit.row.lag_by_lag else [lags]
+    with work.timed():
+        for number, group in enumerate(groups):
+            _fit_one(work, data, name, number, group)
+    found = [parameters(_checkpoint(work.folder, number)) for number in range(len(groups))]
+    return {"parameters": sum(found), "networks": len(groups)}
+
+
+def _fit_one(work: Workspace, data: DataModules, name: str, number: int, lags: list[float]) -> None:
+    folder = work.folder / f"network-{number}"
+    done = folder / "done"
+    if done.exists():
+        return
+    row = work.unit.row
+    arguments = data.arguments(name, work.unit) | {"lags": lags, "train_limit": work.unit.size}
+    arguments |= {"target": "propensity"}
+    options = [word for key, value in arguments.items() for word in _option(f"data.{key}", value)]
+    options += [*_option("seed_everything", data.settings.seed), *_outputs(str(row.fit), len(lags))]
+    options += [word for key, value in row.set.items() for word in _option(key, value)]
+    if (folder / "checkpoints" / "last.ckpt").exists():
+        options += ["--ckpt_path", "last"]
+    cli = train.main("fit", ["--config", str(row.fit), *options, "--out", str(folder)])
+    if cli.trainer.received_sigterm or cli.trainer.interrupted:
+        raise KeyboardInterrupt
+    done.touch()
+
+
+def _option(key: str, value: Any) -> list[str]:
+    return [f"--{key}", "null" if value is None else value if isinstance(value, str) else json.dumps(value)]
+
+
+def _outputs(config: str, lags: int) -> list[str]:
+    """As many outputs as there are lag times, where the network of the config has that setting."""
+    try:
+        model = yaml.safe_load(Path(config).read_text())["model"]["init_args"]
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{config} is no config of `gensample fit`: {error!r}") from None
+    network = model.get("network", {}).get("init_args", {})
+    if "outputs" not in network:
+        return []
+    return _option("model.network.outputs", lags * (2 if model.get("spread") else 1))
+
+
+def _checkpoint(folder: Path, number: int) -> Path:
+    found = folder / f"network-{number}" / "checkpoints"
+    best = found / "best.ckpt"
+    return best if best.is_file() else found / "last.ckpt"
+
+
+def parameters(model: str | Path) -> int:
+    """Number of trained parameters of a model."""
+    return sum(p.numel() for p in zoo.load_model(model).parameters())
+
+
+# Prediction
+
+
+def predict(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarray]:
+    """Predictions of the trained or loaded network, joined over lag times."""
+    row = work.unit.row
+    if row.model is not None:
+        return _predict_one(row.model, work, data, test, None)
+    lags = data.get(test, work.unit, target="structure").lag_times
+    groups = [[lag] for lag in lags] if row.lag_by_lag else [None]
+    parts = [
+        _predict_one(_checkpoint(work.folder, number), work, data, test, group)
+        for number, group in enumerate(groups)
+    ]
+    return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+
+
+def _predict_one(
+    model: str | Path, work: Workspace, data: DataModules, test: str, lags: list[float] | None
+) -> dict[str, np.ndarray]:
+    network: Any = zoo.load_model(model)
+    more = reads(str(model)) | ({} if lags is None else {"lags": lags})
+    if more.pop("input", "thermal") != work.unit.input:
+        raise ConfigError(f"{model} reads other positions than {work.unit.input} ones; see the row's inputs")
+    module = data.get(test, work.unit, **more)
+    rows = module.rows(data.settings.datasets[test].split)
+    _standardise_as_trained(network, module)
+    step = max(1, BATCH_PARTICLES // module.store.num_particles)
+    parts = [_of_batch(network, module.batch(rows[i : i + step])) for i in range(0, len(rows), step)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _standardise_as_trained(network: Any, module: KADataModule) -> None:
+    if module.num_species != len(network.descriptor_mean):
+        raise ConfigError(
+            f"the model was trained on {len(network.descriptor_mean)} species, {module.dataset} has "
+            f"{module.num_species}"
+        )
+    if module.descriptors:
+        module.use_descriptor_statistics(network.descriptor_mean, network.descriptor_scale)
+
+
+@torch.no_grad()
+def _of_batch(network: Any, batch: Any) -> dict[str, np.ndarray]:
+    lags = len(batch.lag_time)
+    if isinstance(network, DisplacementTask):
+        condition = network.condition(batch)
+        nodes, edges = condition.propensity, condition.elongation
+    elif isinstance(network, DynamicsTask):
+        nodes, edges = network(batch)
+    else:
+        raise ConfigError(f"{type(network).__name__} predicts no propensity")
+    if nodes.shape[1] < lags:
+        raise ConfigError(f"the model has {nodes.shape[1]} lag times, the data have {lags}")
+    nodes = nodes[:, :lags].unflatten(0, (batch.num_graphs, -1))
+    found = {"propensity": nodes.double().cpu().numpy()}
+    if edges.shape[1] and "elongation" in batch:
+        found["elongation"] = _bonds(batch, edges)
+    return found
+
+
+def _bonds(batch: Any, edges: Tensor) -> np.ndarray:
+    """Pearson (B, K) over the A-A bonds of each configuration."""
+    chosen, owner = bond_mask(batch, 1.35), batch.batch[batch.edge_index[0]]
+    scores = [
+        pearson(edges[chosen & (owner == i)], batch.elongation[chosen & (owner == i)])
+        for i in range(batch.num_graphs)
+    ]
+    return torch.stack(scores).cpu().numpy()
+
+
+# Generators
+
+
+def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarray]:
+    """Mean of |u| over the draws of a displacement generator, at the lag times that the dataset serves."""
+    row, dataset = work.unit.row, data.settings.datasets[test]
+    assert row.generator is not None
+    path = work.folder / f"sample-{test}.h5"
+    request = Request(
+        model=row.generator,
+        weights=zoo.digest(row.generator),
+        data=dataset.dataset,
+        split=dataset.split,
+        replicas=row.draws,
+        **SAMPLER,
+    )
+    sample_ensemble(request, path, shard="0/1", device="cpu")
+    lags = data.get(test, work.unit, target="structure").lag_times
+    with Store.open(path) as store:
+        columns = [int(np.argmin(np.abs(store.times - lag))) for lag in lags]
+        if not np.allclose(store.times[columns], lags, rtol=1e-4):
+            raise ConfigError(
+                f"{row.generator} draws at lag times {store.times}, the benchmark asks for {lags}"
+            )
+        means = [magnitudes(store.displacements(c)).mean(0)[columns] for c in range(store.num_configurations)]
+    return {"propensity": np.stack(means).transpose(0, 2, 1)}

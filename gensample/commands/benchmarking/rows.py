@@ -1,0 +1,166 @@
+"""The kinds of rows: how each is trained (or loaded), and how it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from gensample.commands.benchmarking import networks
+from gensample.commands.benchmarking.data import DataModules
+from gensample.commands.benchmarking.settings import RowSettings
+from gensample.commands.benchmarking.workspace import Workspace
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.estimators.base import Estimator
+from gensample.physics.indicators import INDICATORS, indicators
+from gensample.physics.minimize import minimize
+from gensample.physics.mixtures import get_mixture
+from gensample.seeding import torch_generator
+from gensample.stats.propensity import pearson
+from gensample.zoo import build, load_tensors, save_tensors
+
+Predictions = dict[str, np.ndarray]
+"""``propensity`` (C, N, K), whatever the target; ``elongation`` (C, K), Pearson over A-A bonds, if predicted."""
+
+ESTIMATOR = "estimator.safetensors"
+# Positions of stored minima are rounded: their Hessians would have negative eigenvalues.
+TIGHT = 1e-8
+LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``train`` returns what the record keeps, the number of parameters among it."""
+
+    train: Callable[[Workspace, DataModules], dict[str, Any]]
+    predict: Callable[[Workspace, DataModules, str], Predictions]
+
+
+# Estimators
+
+
+def _estimator(row: RowSettings) -> Estimator:
+    found = build(row.estimator)
+    if not isinstance(found, Estimator):
+        raise ConfigError(f"row {row.name!r}: {(row.estimator or {})['class_path']} is no Estimator")
+    return found
+
+
+def _fit_estimator(work: Workspace, data: DataModules) -> dict[str, Any]:
+    modules = data.training(work.unit)
+    for module in modules:
+        module.per_particle("descriptors", module.rows("train"))  # not part of the fit: shared by rows
+    estimator = _estimator(work.unit.row)
+    with work.timed():
+        estimator.fit(modules, torch_generator(data.settings.seed, 5))
+    save_tensors(estimator.state(), work.folder / ESTIMATOR)
+    return {"parameters": estimator.num_parameters}
+
+
+def _predict_estimator(work: Workspace, data: DataModules, test: str) -> Predictions:
+    estimator = _estimator(work.unit.row)
+    estimator.restore(load_tensors(work.folder / ESTIMATOR))
+    module = data.get(test, work.unit)
+    return {"propensity": estimator.predict(module, test_rows(module, data, test)).double().cpu().numpy()}
+
+
+def test_rows(module: KADataModule, data: DataModules, test: str) -> np.ndarray:
+    """Rows of the dataset that a prediction is judged on."""
+    return module.rows(data.settings.datasets[test].split)
+
+
+# Networks
+
+
+def _fit_network(work: Workspace, data: DataModules) -> dict[str, Any]:
+    return networks.fit(work, data)
+
+
+def _load_network(work: Workspace, data: DataModules) -> dict[str, Any]:
+    assert work.unit.row.model is not None
+    return {"parameters": networks.parameters(work.unit.row.model)}
+
+
+def _predict_network(work: Workspace, data: DataModules, test: str) -> Predictions:
+    return networks.predict(work, data, test)
+
+
+def _predict_generator(work: Workspace, data: DataModules, test: str) -> Predictions:
+    return networks.predict_generator(work, data, test)
+
+
+def _load_generator(work: Workspace, data: DataModules) -> dict[str, Any]:
+    assert work.unit.row.generator is not None
+    return {"parameters": networks.parameters(work.unit.row.generator)}
+
+
+# Without training
+
+
+def _nothing(work: Workspace, data: DataModules) -> dict[str, Any]:
+    return {"parameters": None}
+
+
+def _predict_indicator(work: Workspace, data: DataModules, test: str) -> Predictions:
+    """The indicator at the length, and with the sign, that the validation split prefers for each lag."""
+    module = data.get(test, work.unit)
+    val, rows = module.rows("val"), test_rows(module, data, test)
+    columns = {int(row): _columns(module, int(row), work.unit.row) for row in {*val.tolist(), *rows.tolist()}}
+    label = module.per_particle("propensity", val).double().cpu().numpy()
+    found = np.zeros((len(rows), module.store.num_particles, label.shape[2]))
+    for s in range(module.num_species):
+        of = module.store.species == s
+        for k in range(label.shape[2]):
+            scores = [
+                np.nanmean([pearson(columns[int(c)][x][of], label[i, of, k]) for i, c in enumerate(val)])
+                for x in range(len(LENGTHS))
+            ]
+            best = int(np.nanargmax(np.abs(scores)))
+            sign = np.sign(scores[best])
+            found[:, of, k] = sign * np.stack([columns[int(c)][best][of] for c in rows])
+    return {"propensity": found}
+
+
+def _columns(module: KADataModule, row: int, of: RowSettings) -> np.ndarray:
+    """The indicator at each of LENGTHS, (L, N)."""
+    assert of.indicator is not None
+    thermal, centre = module.inputs.of(row)
+    store = module.store
+    species, box = torch.from_numpy(store.species.astype(np.int64)), torch.from_numpy(store.box[row])
+    mixture = get_mixture(store.mixture)
+    positions = thermal if module.input == "thermal" or centre is None else centre
+    if INDICATORS[of.indicator].needs_minimum and module.input == "inherent":
+        positions = minimize(positions, species, box, mixture, tolerance=TIGHT, max_steps=50_000).positions
+    found = indicators(
+        *(positions, species, box, mixture),
+        names=[of.indicator],
+        lengths=LENGTHS,
+        at_minimum=module.input == "inherent",
+        temperature=float(store.temperature[row]),
+    )
+    names = [f"{of.indicator}@{length:g}" if length else of.indicator for length in LENGTHS]
+    return np.stack([np.asarray(found[name], np.float64) for name in names])
+
+
+def _predict_published(work: Workspace, data: DataModules, test: str) -> Predictions:
+    module = data.get(test, work.unit)
+    name = str(work.unit.row.prediction)
+    stored = module.store.predictions
+    if name not in stored:
+        raise ConfigError(f"{module.dataset} has no published prediction {name!r}; it has {sorted(stored)}")
+    rows = test_rows(module, data, test)
+    return {"propensity": stored[name][rows][:, module.lag_rows].transpose(0, 2, 1).astype(np.float64)}
+
+
+KIND: dict[str, Kind] = {
+    "estimator": Kind(_fit_estimator, _predict_estimator),
+    "fit": Kind(_fit_network, _predict_network),
+    "model": Kind(_load_network, _predict_network),
+    "generator": Kind(_load_generator, _predict_generator),
+    "indicator": Kind(_nothing, _predict_indicator),
+    "prediction": Kind(_nothing, _predict_published),
+}

@@ -1,0 +1,164 @@
+"""Settings of a benchmark: datasets, rows, what is trained on what, read from yaml and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, OmegaConf
+
+from gensample.errors import ConfigError
+from gensample.simulate.config import read_settings
+
+INPUTS = ("thermal", "inherent", "cage")
+# Quantity of the data module behind each target; bond elongation comes along with networks that predict it.
+TARGETS = {"propensity": "displacement", "bond_breaking": "bond_breaking"}
+KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
+
+
+@dataclass
+class DatasetSettings:
+    """One dataset: file or name, lag times (all by default), and rows to validate on in place of "val"."""
+
+    dataset: str = MISSING
+    lags: list[float] | None = None
+    validation: list[int] | None = None
+    split: str = "test"
+
+
+@dataclass
+class RowSettings:
+    """One predictor of the table, with exactly one of the kinds:
+
+    ``estimator``: class_path and init_args of an `Estimator`; ``fit``: config of `gensample fit`, ``set``
+    overrides it, ``lag_by_lag`` trains one network per lag time; ``model``: a released model or a checkpoint;
+    ``generator``: likewise, its mean over ``draws`` is the prediction; ``indicator``: name of a structural
+    indicator; ``prediction``: name of a published prediction stored with the dataset.
+    ``data`` are further settings of the data module. ``train``, ``sizes``, ``targets`` and ``species``
+    restrict or replace those of the benchmark.
+    """
+
+    name: str = MISSING
+    inputs: list[str] = field(default_factory=lambda: ["thermal"])
+    estimator: dict[str, Any] | None = None
+    fit: str | None = None
+    model: str | None = None
+    generator: str | None = None
+    indicator: str | None = None
+    prediction: str | None = None
+    set: dict[str, Any] = field(default_factory=dict)
+    lag_by_lag: bool = False
+    draws: int = 32
+    data: dict[str, Any] = field(default_factory=dict)
+    train: list[Any] | None = None
+    sizes: list[int] | None = None
+    targets: list[str] | None = None
+    species: list[int] | None = None
+    reference: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Which of KINDS it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is trained here, on a training set of the benchmark."""
+        return self.kind in ("estimator", "fit")
+
+
+@dataclass
+class Published:
+    """Published numbers beside ours: file of curves, and the system they are of."""
+
+    curves: str = MISSING
+    system: str = "KA"
+    temperature: float = 0.44
+
+
+@dataclass
+class BenchmarkSettings:
+    """A benchmark. ``train`` and ``test`` are names of ``datasets``; an entry of ``train`` that is a list is
+    one training on all of them. ``sizes``: also train on the first so many configurations."""
+
+    title: str = MISSING
+    seed: int = 0
+    targets: list[str] = field(default_factory=lambda: ["propensity"])
+    datasets: dict[str, DatasetSettings] = MISSING
+    train: list[Any] | None = None
+    test: list[str] | None = None
+    sizes: list[int] = field(default_factory=list)
+    rows: list[RowSettings] = MISSING
+    published: Published | None = None
+    bootstrap: int = 1000
+    notes: list[str] = field(default_factory=list)
+
+
+def load_settings(path: str | Path, overrides: list[str] | None = None) -> BenchmarkSettings:
+    """Read and check a yaml file; ``overrides`` are ``key=value`` strings.
+
+    Raises:
+        ConfigError: unreadable, an unknown key, or a value that cannot work.
+    """
+    settings: BenchmarkSettings = read_settings(path, overrides, _schema)
+    for name in ("title", "datasets", "rows"):
+        if not getattr(settings, name, None):
+            raise ConfigError(f"{path}: a benchmark needs {name}")
+    _check_names(settings)
+    for row in settings.rows:
+        _check_row(row, settings)
+    return settings
+
+
+def _schema(given: Any) -> Any:
+    return OmegaConf.structured(BenchmarkSettings)
+
+
+def training_sets(settings: BenchmarkSettings, row: RowSettings) -> list[tuple[str, ...]]:
+    """The sets of datasets that a row is trained on, each once."""
+    given = row.train if row.train is not None else settings.train
+    entries = list(settings.datasets) if given is None else given
+    return [tuple(entry) if isinstance(entry, list) else (str(entry),) for entry in entries]
+
+
+def test_sets(settings: BenchmarkSettings) -> list[str]:
+    """Names of the datasets that every prediction is judged on."""
+    return list(settings.datasets) if settings.test is None else settings.test
+
+
+def _check_names(settings: BenchmarkSettings) -> None:
+    used = {name for row in settings.rows for names in training_sets(settings, row) for name in names}
+    unknown = sorted((used | set(test_sets(settings))) - set(settings.datasets))
+    if unknown:
+        raise ConfigError(f"unknown datasets {unknown}; the benchmark has {list(settings.datasets)}")
+    names = [row.name for row in settings.rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"rows need different names; {twice} come twice")
+    _check_targets(settings.targets, "targets")
+
+
+def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
+    kinds = [kind for kind in KINDS if getattr(row, kind) is not None]
+    if len(kinds) != 1:
+        raise ConfigError(
+            f"row {row.name!r} needs exactly one of {', '.join(KINDS)}; it has {kinds or 'none'}"
+        )
+    wrong = [name for name in row.inputs if name not in INPUTS]
+    if wrong or not row.inputs:
+        raise ConfigError(f"row {row.name!r}: inputs are of {', '.join(INPUTS)}; got {row.inputs}")
+    _check_targets(row.targets or [], f"row {row.name!r}: targets")
+    if row.kind == "estimator" and "class_path" not in (row.estimator or {}):
+        raise ConfigError(f"row {row.name!r}: estimator needs class_path and init_args")
+    joint = [names for names in training_sets(settings, row) if len(names) > 1]
+    if joint and row.kind == "fit":
+        raise ConfigError(
+            f"row {row.name!r}: networks are trained on one dataset at a time, not on {joint[0]}"
+        )
+
+
+def _check_targets(targets: list[str], where: str) -> None:
+    wrong = [name for name in targets if name not in TARGETS]
+    if wrong:
+        raise ConfigError(f"{where} are of {', '.join(TARGETS)}; got {wrong}")

@@ -1,0 +1,168 @@
+"""The folder of a benchmark: one folder for each trained row, what is done is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, training_sets
+from gensample.data.catalog import resolve
+from gensample.data.store import Store, atomic
+
+RECORD = "record.json"
+SECONDS = "seconds.json"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One training (or loading) of one row: its input, target, training datasets and their size."""
+
+    row: RowSettings
+    input: str
+    target: str
+    train: tuple[str, ...]
+    size: int | None = None
+
+    @property
+    def folder(self) -> str:
+        """Path of its folder below that of the benchmark."""
+        trained = "+".join(self.train) or "untrained"
+        size = "" if self.size is None else f"-first{self.size}"
+        return "/".join(_slug(word) for word in (self.row.name, self.input, self.target, trained + size))
+
+
+def units(settings: BenchmarkSettings) -> list[Unit]:
+    """All trainings of a benchmark, rows in order."""
+    found = []
+    for row in settings.rows:
+        trainings: list[tuple[tuple[str, ...], int | None]] = [((), None)]
+        if row.trained:
+            sizes = settings.sizes if row.sizes is None else row.sizes
+            sets = training_sets(settings, row)
+            trainings = [(names, size) for names in sets for size in (*sizes, None)]
+        for target in row.targets or settings.targets:
+            found += [Unit(row, name, target, *training) for name in row.inputs for training in trainings]
+    return found
+
+
+class Workspace:
+    """Folder of a unit; knows whether what lies there belongs to these settings and data."""
+
+    def __init__(self, root: Path, unit: Unit, settings: BenchmarkSettings) -> None:
+        self.unit, self.folder = unit, root / "rows" / unit.folder
+        used = unit.train or tuple(settings.datasets)
+        self.key = _digest(
+            {
+                "row": {k: v for k, v in asdict(unit.row).items() if k in _DECIDING},
+                "config": Path(unit.row.fit).read_text() if unit.row.fit else None,
+                "unit": [unit.input, unit.target, list(unit.train), unit.size],
+                "seed": settings.seed,
+                "datasets": {name: asdict(settings.datasets[name]) for name in used},
+                "data": {name: fingerprint(settings.datasets[name].dataset) for name in used},
+            }
+        )
+
+    def record(self) -> dict[str, Any] | None:
+        """What was kept of a finished training with the same settings and data; None where there is none."""
+        path = self.folder / RECORD
+        if not path.is_file():
+            return None
+        record: dict[str, Any] = json.loads(path.read_text())
+        return record if record.get("key") == self.key else None
+
+    def begin(self) -> Path:
+        """The folder to train in, emptied of what belongs to other settings."""
+        marker = self.folder / "key"
+        if self.folder.exists() and not (marker.is_file() and marker.read_text() == self.key):
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        marker.write_text(self.key)
+        return self.folder
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add the seconds within to those of earlier, interrupted attempts."""
+        path, start = self.folder / SECONDS, time.perf_counter()
+        before = json.loads(path.read_text()) if path.is_file() else 0.0
+        try:
+            yield
+        finally:
+            path.write_text(json.dumps(before + time.perf_counter() - start))
+
+    def finish(self, parameters: int | None, **more: Any) -> dict[str, Any]:
+        """Record the training as done."""
+        path = self.folder / SECONDS
+        seconds = json.loads(path.read_text()) if path.is_file() and self.unit.row.trained else None
+        record = {"key": self.key, "parameters": parameters, "seconds": seconds, **more}
+        with atomic(self.folder / RECORD) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
+        return record
+
+    def predictions(self, test: str, fingerprint: str) -> dict[str, np.ndarray] | None:
+        """Kept predictions for a test set, where they are of this training and these data."""
+        path = self._path(test)
+        if not path.is_file():
+            return None
+        with np.load(path) as file:
+            found = dict(file)
+        return found if str(found.pop("key")) == self.key + fingerprint else None
+
+    def keep(self, test: str, fingerprint: str, found: dict[str, np.ndarray]) -> None:
+        """Keep predictions for a test set."""
+        with atomic(self._path(test)) as temporary:
+            np.savez(temporary, key=self.key + fingerprint, **found)
+
+    def _path(self, test: str) -> Path:
+        return self.folder / f"predictions-{_slug(test)}.npz"
+
+
+# Settings of a row that decide what is trained; names and references may change.
+_DECIDING = (
+    "estimator",
+    "fit",
+    "model",
+    "generator",
+    "indicator",
+    "prediction",
+    "set",
+    "lag_by_lag",
+    "draws",
+    "data",
+)
+
+
+def fingerprint(dataset: str) -> str:
+    """Tells whether a dataset is the same: structures, lag times, splits and which replicas are done."""
+    path = resolve(dataset)
+    return _fingerprint(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _fingerprint(path: Path, modified: int) -> str:
+    with Store.open(path) as store:
+        done = store.done if store.has_displacements else None
+        arrays = [store.positions, store.times, store.species, done]
+        arrays += [store.inherent, store.cage, store.propensity]
+        digest = hashlib.sha256(",".join(store.split).encode())
+    for array in arrays:
+        digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or "-"
