@@ -26,7 +26,7 @@ from gensample.tasks.dynamics import DynamicsTask
 from gensample.tasks.regression import bond_mask, pearson
 
 BATCH_PARTICLES = 4096
-SAMPLER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5, "seed": 1}
+SAMPLE_SEED = 1
 
 
 # Training
@@ -137,6 +137,8 @@ def _of_batch(network: Any, batch: Any) -> dict[str, np.ndarray]:
     lags = len(batch.lag_time)
     if isinstance(network, DisplacementTask):
         condition = network.condition(batch)
+        if condition is None:
+            raise ConfigError("a generator without a conditioner predicts nothing by itself; give it draws")
         nodes, edges = condition.propensity, condition.elongation
     elif isinstance(network, DynamicsTask):
         nodes, edges = network(batch)
@@ -175,7 +177,10 @@ def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str
         data=dataset.dataset,
         split=dataset.split,
         replicas=row.draws,
-        **SAMPLER,
+        seed=SAMPLE_SEED,
+        method="midpoint",
+        steps=4,
+        tolerance=1e-5,
     )
     sample_ensemble(request, path, shard="0/1", device="cpu")
     lags = data.get(test, work.unit, target="structure").lag_times

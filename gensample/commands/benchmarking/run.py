@@ -81,7 +81,7 @@ def _run_unit(
 def _timed(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarray]:
     start = time.perf_counter()
     found = KIND[work.unit.row.kind].predict(work, data, test)
-    return found | {"seconds": np.float64(time.perf_counter() - start)}
+    return {**found, "seconds": np.asarray(time.perf_counter() - start)}
 
 
 def _tests(unit: Unit, settings: BenchmarkSettings) -> list[str]:
