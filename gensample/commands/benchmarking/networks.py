@@ -146,7 +146,7 @@ def _of_batch(network: Any, batch: Any) -> dict[str, np.ndarray]:
         raise ConfigError(f"{type(network).__name__} predicts no propensity")
     if nodes.shape[1] < lags:
         raise ConfigError(f"the model has {nodes.shape[1]} lag times, the data have {lags}")
-    nodes = nodes[:, :lags].unflatten(0, (batch.num_graphs, -1))
+    nodes = nodes[:, :lags].reshape(batch.num_graphs, -1, lags)
     found = {"propensity": nodes.double().cpu().numpy()}
     if edges.shape[1] and "elongation" in batch:
         found["elongation"] = _bonds(batch, edges)

@@ -24,7 +24,7 @@ from gensample.stats.propensity import pearson
 from gensample.zoo import build, load_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray]
-"""``propensity`` (C, N, K), whatever the target; where predicted ``elongation`` (C, K), Pearson over bonds."""
+"""``propensity`` (C, N, K), whatever the target; ``elongation`` (C, K), Pearson over bonds, if any."""
 
 ESTIMATOR = "estimator.safetensors"
 # Positions of stored minima are rounded: their Hessians would have negative eigenvalues.

@@ -121,7 +121,8 @@ class Workspace:
     def keep(self, test: str, fingerprint: str, found: dict[str, np.ndarray]) -> None:
         """Keep predictions for a test set."""
         with atomic(self._path(test)) as temporary:
-            np.savez(temporary, key=self.key + fingerprint, **found)
+            arrays: dict[str, Any] = {"key": self.key + fingerprint, **found}
+            np.savez(temporary, **arrays)
 
     def _path(self, test: str) -> Path:
         return self.folder / f"predictions-{_slug(test)}.npz"
