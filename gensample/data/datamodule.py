@@ -345,7 +345,7 @@ class KADataModule(lightning.LightningDataModule):
         elif store.propensity is not None:
             record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
         if self.descriptors:
-            record["descriptors"] = self._describe(record, thermal, centre, box)
+            record["descriptors"] = self._describe(row, record, thermal, centre, box)
         return record
 
     def _add_averages(self, record: Record, row: int, box: Tensor) -> None:
@@ -432,10 +432,14 @@ class KADataModule(lightning.LightningDataModule):
         mean, scale = (x.to(self.device) for x in self.descriptor_statistics())
         return (descriptors - mean[self._species]) / scale[self._species]
 
-    def _describe(self, record: Record, thermal: Tensor, centre: Tensor | None, box: Tensor) -> Tensor:
+    def _describe(
+        self, row: int, record: Record, thermal: Tensor, centre: Tensor | None, box: Tensor
+    ) -> Tensor:
         positions = thermal if self.input == "thermal" or centre is None else centre
         mixture = get_mixture(self.store.mixture)
-        structure = Structure(positions, self._species.cpu(), box, mixture, record["cage_vector"])
+        structure = Structure(
+            *(positions, self._species.cpu(), box, mixture, record["cage_vector"], self.inputs.spread(row))
+        )
         return describe(structure, self.descriptors)
 
 

@@ -66,6 +66,11 @@ class Inputs:
         thermal = torch.from_numpy(self.thermal[row])
         return thermal, None if centres is None else torch.from_numpy(centres[row])
 
+    def spread(self, row: int) -> Tensor | None:
+        """How far the centres of short runs are apart (N,), with cage positions as the input; else None."""
+        found = self.store.cage_spread if self.input == "cage" else None
+        return None if found is None else torch.from_numpy(found[row])
+
     def inherent(self, rows: np.ndarray) -> Made | None:
         """Inherent structures of the dataset, or those found for it; None where there are none."""
         if self._quench is not None:

@@ -23,6 +23,7 @@ ARRAYS = {
     "replicas": "C",
     "inherent": "CNd",
     "cage": "CNd",
+    "cage_spread": "CN",
     "displacements": "CRKNd",
     "propensity": "CKN",
     "bond_breaking": "CKN",

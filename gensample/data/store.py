@@ -143,6 +143,11 @@ class Store:
         return self._optional("cage")
 
     @property
+    def cage_spread(self) -> np.ndarray | None:
+        """Root mean square distance between the means of two short runs over root two, (C, N)."""
+        return self._optional("cage_spread")
+
+    @property
     def cage_attrs(self) -> dict[str, Any]:
         """How the cage positions were made."""
         return dict(self._file["cage"].attrs) if "cage" in self._file else {}

@@ -192,9 +192,20 @@ class StoreWriter:
         """Store inherent structures (C, N, d) and how they were made, replacing older ones."""
         self._put_structures("inherent", inherent, attrs)
 
-    def write_cage(self, cage: np.ndarray, attrs: Mapping[str, Any]) -> None:
-        """Store cage positions (C, N, d) and how they were made, replacing older ones."""
+    def write_cage(
+        self, cage: np.ndarray, attrs: Mapping[str, Any], spread: np.ndarray | None = None
+    ) -> None:
+        """Store cage positions (C, N, d) and how they were made, replacing older ones.
+
+        ``spread`` (C, N) of the runs they are means of.
+        """
         self._put_structures("cage", cage, attrs)
+        if "cage_spread" in self._file:
+            del self._file["cage_spread"]
+        if spread is not None:
+            shape = self._file["positions"].shape[:2]
+            _check("cage_spread", spread, shape)
+            self._put("cage_spread", np.asarray(spread, np.float64), shape)
 
     def _put_structures(self, name: str, positions: np.ndarray, attrs: Mapping[str, Any]) -> None:
         positions = np.asarray(positions, np.float64)

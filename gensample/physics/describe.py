@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
+from gensample.physics.cage import cage_descriptors, cage_names
 from gensample.physics.descriptors import invariant_names, invariants
 from gensample.physics.mixtures import Mixture
 
@@ -20,7 +21,8 @@ class Structure:
     """What descriptors may read of one configuration.
 
     positions: (N, d) float64, thermal, inherent or cage ones; species: (N,); box: (d,);
-    cage_vector: (N, d), from the thermal position to the centre of the cage, zero where unknown.
+    cage_vector: (N, d), from the thermal position to the centre of the cage, zero where unknown;
+    cage_spread: (N,), how far the centres of short runs are apart, None where unknown.
     """
 
     positions: Tensor
@@ -28,6 +30,7 @@ class Structure:
     box: Tensor
     mixture: Mixture
     cage_vector: Tensor
+    cage_spread: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,12 @@ def _invariants(of: Structure) -> Tensor:
     return invariants(of.positions, of.species, of.box, of.mixture, distance)
 
 
+def _cage(of: Structure) -> Tensor:
+    return cage_descriptors(of.positions, of.box, of.cage_vector, of.cage_spread)
+
+
 SETS: dict[str, DescriptorSet] = {
+    "cage": DescriptorSet(lambda mixture: cage_names(), _cage),
     "invariants": DescriptorSet(invariant_names, _invariants),
 }
 

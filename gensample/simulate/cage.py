@@ -207,12 +207,15 @@ def _write(
 ) -> str:
     found = [_average(task, parts, c, settings.replicas) for c in range(len(task.positions))]
     cages = wrapped([{"cage": centre} for centre, _ in found], "cage", task.box)
-    error = np.array([error for _, error in found])
+    spread = np.stack([each for _, each in found])
+    # Of a component of a cage position, root mean square over particles.
+    error = np.sqrt(np.square(spread).mean(1) / (task.mixture.dimension * settings.replicas))
     made = asdict(settings) | {"start": settings.window[0], "time": settings.window[1]}
     with parts.publish(target) as temporary:
         shutil.copy(source, temporary)
         with StoreWriter.resume(temporary) as writer:
-            writer.write_cage(cages, {**made, **attrs, "damping": DAMPING, "standard_error": error})
+            made |= {**attrs, "damping": DAMPING, "standard_error": error}
+            writer.write_cage(cages, made, spread if settings.replicas > 1 else None)
     return (
         f"cage positions of {len(cages)} configurations, {settings.replicas} replicas of "
         f"{settings.snapshots} snapshots from t = {made['start']:g} to {made['time']:g}, "
@@ -220,13 +223,14 @@ def _write(
     )
 
 
-def _average(task: CageTask, parts: Parts, c: int, replicas: int) -> tuple[np.ndarray, float]:
-    """Cage positions (N, d), not wrapped, and the standard error of a component, root mean square.
+def _average(task: CageTask, parts: Parts, c: int, replicas: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cage positions (N, d), not wrapped, and the root of the variance (N,) between the runs' means.
 
-    NaN for a single replica.
+    The latter is NaN for a single run.
     """
     moved = np.concatenate(
         [load(parts.root / name / "mean.npz")["moved"] for name, _ in _blocks(c, replicas)]
     )
-    error = float(np.sqrt(moved.var(0, ddof=1).mean() / replicas)) if replicas > 1 else math.nan
-    return task.positions[c] + moved.mean(0), error
+    none = np.full(moved.shape[1], np.nan)
+    spread = np.sqrt(moved.var(0, ddof=1).sum(1)) if replicas > 1 else none
+    return task.positions[c] + moved.mean(0), spread

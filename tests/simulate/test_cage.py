@@ -59,7 +59,8 @@ def everything_else(path):
     with h5py.File(path) as file:
         found = dict(file.attrs)
         file.visititems(lambda name, node: found.update({name: node[...] if hasattr(node, "shape") else 0}))
-    found.pop("cage", None)
+    for name in ("cage", "cage_spread"):
+        found.pop(name, None)
     return {name: np.asarray(value).tolist() for name, value in found.items()}
 
 
@@ -72,7 +73,7 @@ def test_nearer_to_the_inherent_structure_than_the_configuration(engine, mini):
         box, minima = store.box, full.inherent[:2]
         assert ((store.cage >= 0) & (store.cage < box[:, None])).all()
         moved = nearest(store.cage - store.positions, box)
-        attrs = store.cage_attrs
+        attrs, spread = store.cage_attrs, store.cage_spread
         far = np.linalg.norm(nearest(store.positions - minima, box), axis=-1)
         near = np.linalg.norm(nearest(store.cage - minima, box), axis=-1)
     assert np.median(near) < 0.6 * np.median(far)
@@ -84,6 +85,8 @@ def test_nearer_to_the_inherent_structure_than_the_configuration(engine, mini):
     assert attrs["seed"] == 0
     assert "LAMMPS" in attrs["engine"]
     assert attrs["standard_error"].shape == (2,)
+    assert spread.shape == (2, 500)
+    assert np.allclose(np.sqrt((spread**2).mean(1) / (2 * 4)), attrs["standard_error"])
     assert [entry.name for entry in mini.parent.iterdir()] == ["mini.h5"]
 
 

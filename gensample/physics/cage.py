@@ -1,0 +1,33 @@
+"""Descriptors of a particle's cage, from short runs: how far away its centre is, how much it wanders."""
+
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError
+from gensample.physics.coarse import coarse_grain
+
+LENGTHS = (0.0, 0.5, 1.0, 2.0)
+_OWN = ("distance", "log_spread")
+
+
+def cage_names() -> list[str]:
+    """Names of the columns of `cage_descriptors`."""
+    return [name if length == 0 else f"{name}@{length:g}" for length in LENGTHS for name in _OWN]
+
+
+def cage_descriptors(positions: Tensor, box: Tensor, cage_vector: Tensor, spread: Tensor | None) -> Tensor:
+    """Distance from the thermal position to the cage's centre and log of the spread, and their local means.
+
+    positions: (N, d); cage_vector: (N, d), thermal position to centre; spread: (N,), root of the variance of
+    the centre between short runs. Returns (N, F), columns as in `cage_names`: the two coarse-grained over
+    each of LENGTHS. The spread grows where particles have begun to leave their cages within such a run: a
+    local Debye-Waller factor at a longer time, see Widmer-Cooper and Harrowell, Phys. Rev. Lett. 96, 185701
+    (2006). Raises ConfigError without a spread.
+    """
+    if spread is None:
+        raise ConfigError(
+            "the descriptors called cage need cage positions and their spread: set data.input to cage, and "
+            "add both with `gensample cage DATA.h5` (--again where an older version made the positions)"
+        )
+    own = torch.stack([cage_vector.to(positions).norm(dim=-1), spread.to(positions).log()], dim=1)
+    return torch.cat([coarse_grain(own, positions, box, length) for length in LENGTHS], dim=1)
