@@ -39,8 +39,12 @@ class DataModules:
             module = KADataModule(**arguments)
             module.setup()
             self._kept[key] = module
-        self._kept[key].train_limit = unit.size
+        self._kept[key].train_limit = self.train_limit(name, unit)
         return self._kept[key]
+
+    def train_limit(self, name: str, unit: Unit) -> int | None:
+        """How many training configurations of a dataset a unit may see."""
+        return self.settings.datasets[name].train_limit if unit.size is None else unit.size
 
     def training(self, unit: Unit) -> list[KADataModule]:
         """Those of the training sets of a unit."""

@@ -50,7 +50,10 @@ def _fit_one(work: Workspace, data: DataModules, name: str, number: int, lags: l
     if done.exists():
         return
     row = work.unit.row
-    arguments = data.arguments(name, work.unit) | {"lags": lags, "train_limit": work.unit.size}
+    arguments = data.arguments(name, work.unit) | {
+        "lags": lags,
+        "train_limit": data.train_limit(name, work.unit),
+    }
     arguments |= {"target": "propensity"}
     options = [word for key, value in arguments.items() for word in _option(f"data.{key}", value)]
     options += [*_option("seed_everything", data.settings.seed), *_outputs(str(row.fit), len(lags))]

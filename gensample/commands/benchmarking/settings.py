@@ -19,11 +19,16 @@ KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
 
 @dataclass
 class DatasetSettings:
-    """One dataset: file or name, lag times (all by default), and rows to validate on in place of "val"."""
+    """One dataset: file or name, lag times (all by default), rows to validate on in place of "val".
+
+    ``train_limit``: train on the first so many configurations; ``split``: the one that predictions are judged
+    on.
+    """
 
     dataset: str = MISSING
     lags: list[float] | None = None
     validation: list[int] | None = None
+    train_limit: int | None = None
     split: str = "test"
 
 

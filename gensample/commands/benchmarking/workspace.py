@@ -69,7 +69,7 @@ class Workspace:
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": settings.seed,
                 "datasets": {name: asdict(settings.datasets[name]) for name in used},
-                "data": {name: fingerprint(settings.datasets[name].dataset) for name in used},
+                "data": {name: fingerprint(settings.datasets[name].dataset, unit.input) for name in used},
             }
         )
 
@@ -143,18 +143,21 @@ _DECIDING = (
 )
 
 
-def fingerprint(dataset: str) -> str:
-    """Tells whether a dataset is the same: structures, lag times, splits and which replicas are done."""
+def fingerprint(dataset: str, input: str) -> str:
+    """Tells whether a dataset is the same to those who read the positions ``input``.
+
+    Structures, lag times, splits and which replicas are done; cage positions may be added for others.
+    """
     path = resolve(dataset)
-    return _fingerprint(path, path.stat().st_mtime_ns)
+    return _fingerprint(path, path.stat().st_mtime_ns, input == "cage")
 
 
 @cache
-def _fingerprint(path: Path, modified: int) -> str:
+def _fingerprint(path: Path, modified: int, caged: bool) -> str:
     with Store.open(path) as store:
         done = store.done if store.has_displacements else None
         arrays = [store.positions, store.times, store.species, done]
-        arrays += [store.inherent, store.cage, store.propensity]
+        arrays += [store.inherent, store.propensity, *([store.cage, store.cage_spread] if caged else [])]
         digest = hashlib.sha256(",".join(store.split).encode())
     for array in arrays:
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
