@@ -14,6 +14,8 @@ from gensample.errors import ConfigError
 from gensample.physics.cage import cage_descriptors, cage_names
 from gensample.physics.descriptors import invariant_names, invariants
 from gensample.physics.mixtures import Mixture
+from gensample.physics.recursive import recursive, recursive_names
+from gensample.physics.symmetry import symmetry_functions, symmetry_names
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ def _invariants(of: Structure) -> Tensor:
     return invariants(of.positions, of.species, of.box, of.mixture, distance)
 
 
+def _recursive(of: Structure) -> Tensor:
+    distance = of.cage_vector.double().norm(dim=-1)
+    return recursive(of.positions, of.species, of.box, of.mixture, distance)
+
+
+def _symmetry(of: Structure) -> Tensor:
+    return symmetry_functions(of.positions, of.species, of.box, of.mixture)
+
+
 def _cage(of: Structure) -> Tensor:
     return cage_descriptors(of.positions, of.box, of.cage_vector, of.cage_spread)
 
@@ -53,6 +64,8 @@ def _cage(of: Structure) -> Tensor:
 SETS: dict[str, DescriptorSet] = {
     "cage": DescriptorSet(lambda mixture: cage_names(), _cage),
     "invariants": DescriptorSet(invariant_names, _invariants),
+    "recursive": DescriptorSet(recursive_names, _recursive),
+    "symmetry": DescriptorSet(symmetry_names, _symmetry),
 }
 
 

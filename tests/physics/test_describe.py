@@ -1,0 +1,54 @@
+"""Sets of descriptors by name, side by side."""
+
+import pytest
+import torch
+
+from gensample.errors import ConfigError
+from gensample.physics.describe import SETS, Structure, describe, descriptor_names
+from gensample.physics.descriptors import invariants
+from gensample.physics.mixtures import get_mixture
+from gensample.physics.recursive import recursive
+from gensample.physics.symmetry import symmetry_functions
+
+
+@pytest.fixture(scope="module")
+def structure() -> Structure:
+    mixture, generator = get_mixture("ka2d"), torch.Generator().manual_seed(0)
+    grid = torch.cartesian_prod(*[torch.arange(11, dtype=torch.float64)] * 2)
+    x = 0.95 * grid + 0.1 * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
+    vector = 0.1 * torch.randn(x.shape, generator=generator)
+    box = torch.tensor([10.45, 10.45], dtype=torch.float64)
+    return Structure(x, mixture.species(len(x)), box, mixture, vector, torch.ones(len(x)))
+
+
+def test_every_set_has_a_name_for_each_column(structure: Structure) -> None:
+    for name in SETS:
+        found = describe(structure, [name])
+        names = descriptor_names(structure.mixture, [name])
+        assert found.shape == (len(structure.positions), len(names))
+        assert found.dtype == torch.float32
+        assert len(set(names)) == len(names)
+        assert all(column.startswith(f"{name}/") for column in names)
+
+
+def test_sets_are_side_by_side_in_the_order_asked_for(structure: Structure) -> None:
+    of = (structure.positions, structure.species, structure.box, structure.mixture)
+    distance = structure.cage_vector.double().norm(dim=-1)
+    expected = [recursive(*of, distance), symmetry_functions(*of), invariants(*of, distance)]
+    found = describe(structure, ["recursive", "symmetry", "invariants"])
+    assert torch.equal(found, torch.cat([x.float() for x in expected], 1))
+    names = descriptor_names(structure.mixture, ["recursive", "symmetry", "invariants"])
+    assert len(names) == found.shape[1]
+    assert names[expected[0].shape[1]] == "symmetry/radial_A_0.1"
+
+
+def test_recursive_ends_in_the_length_of_the_cage_vector(structure: Structure) -> None:
+    assert descriptor_names(structure.mixture, ["recursive"])[-1] == "recursive/cage_distance"
+    torch.testing.assert_close(describe(structure, ["recursive"])[:, -1], structure.cage_vector.norm(dim=-1))
+
+
+def test_an_unknown_set_is_refused(structure: Structure) -> None:
+    with pytest.raises(ConfigError, match=r"'nonesuch'; choose among cage, invariants, recursive, symmetry"):
+        describe(structure, ["nonesuch"])
+    with pytest.raises(ConfigError, match="nonesuch"):
+        descriptor_names(structure.mixture, ["recursive", "nonesuch"])
