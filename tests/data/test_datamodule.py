@@ -7,6 +7,8 @@ from synthetic import BOX, LAGS, REPLICAS, SIZE, write_dataset
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.fields import check_batch
+from gensample.physics.mixtures import get_mixture
+from gensample.physics.recursive import recursive_names
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +174,46 @@ def test_validation_rows_are_not_trained_on(dataset):
     assert [int(b.snapshot_id) for b in data.val_dataloader()] == [1]
 
 
+@pytest.mark.parametrize(("settings", "rows"), [({}, [0, 1]), ({"validation": [0]}, [1, 2])])
+def test_train_limit_keeps_the_first_training_configurations(dataset, settings, rows):
+    """Of those that are left to train on; validation and test stay as they are."""
+    data, limited = make(dataset, **settings), make(dataset, train_limit=2, **settings)
+    assert limited.rows("train").tolist() == rows
+    assert sorted(int(b.snapshot_id) for b in limited.train_dataloader()) == rows
+    for split in ("val", "test", "all"):
+        assert limited.rows(split).tolist() == data.rows(split).tolist()
+    assert make(dataset, train_limit=9).rows("train").tolist() == [0, 1, 2]
+
+
+def test_train_limit_is_what_statistics_are_of(dataset):
+    one = make(dataset, train_limit=1)
+    species = torch.from_numpy(one.store.species.astype(np.int64))
+    expected = torch.stack([one.batch([0]).propensity[species == s].mean(0) for s in range(2)])
+    torch.testing.assert_close(one.statistics()["propensity"], expected)
+    assert not torch.allclose(make(dataset).statistics()["propensity"], expected)
+
+
+def test_per_particle_is_what_batches_hold(dataset):
+    data = make(dataset, lags=[10.0, 100.0])
+    for name in ("propensity", "spread", "mobility", "cage_vector"):
+        found = data.per_particle(name, [4, 1])
+        assert found.shape[:2] == (2, SIZE)
+        for row, values in zip((4, 1), found, strict=True):
+            assert torch.equal(values, data.batch([row])[name])
+    assert data.per_particle("propensity", np.array([2])).shape == (1, SIZE, 2)
+
+
+def test_per_particle_of_what_is_not_served(dataset):
+    with pytest.raises(ConfigError, match="serves no descriptors"):
+        make(dataset).per_particle("descriptors", [0])
+    with pytest.raises(ConfigError, match="serves no propensity"):
+        make(dataset, target="structure").per_particle("propensity", [0])
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ({"train_limit": 0}, "data.train_limit"),
         ({"lags": [2.0]}, "lag times"),
         ({"fields": 0}, "data.fields"),
         ({"validation": [9]}, "data.validation"),
@@ -255,6 +294,18 @@ def test_descriptors_by_given_statistics(wide):
     raw = data._record(5)["descriptors"]
     data.use_descriptor_statistics(torch.ones(2, count), torch.full((2, count), 2.0))
     torch.testing.assert_close(data.batch([5]).descriptors, (raw - 1) / 2)
+
+
+def test_per_particle_descriptors_are_not_standardised(wide):
+    data = make(wide, descriptors=["recursive", "symmetry"])
+    raw = data.per_particle("descriptors", [5])
+    assert raw.shape == (1, SIZE, data.num_descriptors)
+    mean, scale = (x[data._species] for x in data.descriptor_statistics())
+    torch.testing.assert_close((raw[0] - mean) / scale, data.batch([5]).descriptors)
+    assert raw.max() > 1
+    cage = data.per_particle("cage_vector", [5]).norm(dim=-1)
+    last = len(recursive_names(get_mixture("ka2d"))) - 1
+    torch.testing.assert_close(raw[..., last], cage)
 
 
 def test_descriptors_of_the_inherent_structure(wide):

@@ -1,0 +1,136 @@
+"""Softness: a linear support-vector machine that tells the most mobile particles from the least mobile.
+
+Cubuk et al., Phys. Rev. Lett. 114, 108001 (2015); Schoenholz et al., Nature Physics 12, 469 (2016), on
+symmetry functions of inherent structures (the descriptors called symmetry). Theirs learns which particles
+are about to rearrange; ours, as propensities are asked for, which have a large one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensample.data.datamodule import KADataModule
+from gensample.errors import ConfigError
+from gensample.estimators.base import Estimator, read_sample
+from gensample.stats.margin import support_vector_machines
+
+# Penalties tried, strongest first: each search starts from where the one before it ended.
+PENALTIES = (1.0, 1e-1, 1e-2, 1e-3)
+# One in so many training configurations is left out to choose the penalty.
+LEFT_OUT = 4
+
+Columns = list[Tensor]
+"""Of each data set, something of every particle of a species in each configuration (C, n, ...)."""
+
+
+class Softness(Estimator):
+    """Signed distance to the hyperplane between the most and the least mobile particles, per species and lag.
+
+    The penalty is the one whose softness correlates best with the propensity in training configurations left
+    out; with one configuration alone, the strongest.
+
+    Args:
+        fraction: of the particles of each species in each data set that are taken at either end.
+
+    Raises:
+        ConfigError: the fraction is not above 0 and at most 0.5.
+    """
+
+    def __init__(self, fraction: float = 0.1) -> None:
+        if not 0 < fraction <= 0.5:
+            raise ConfigError(f"fraction must be above 0 and at most 0.5, got {fraction}")
+        self.fraction = fraction
+        self._state: dict[str, Tensor] = {}
+
+    def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
+        """As in the base class; nothing is drawn."""
+        samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
+        targets = [sample.target for sample in samples if sample.target is not None]
+        lags = {target.shape[-1] for target in targets}
+        if len(lags) > 1:
+            raise ConfigError(f"data sets that are fitted together need as many lag times each, got {lags}")
+        parts = []
+        for s in range(int(max(sample.species.max() for sample in samples)) + 1):
+            x = [sample.descriptors[:, sample.species == s].double() for sample in samples]
+            y = [t[:, sample.species == s].double() for t, sample in zip(targets, samples, strict=True)]
+            parts.append(self._fit_species(x, y))
+        self._state = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+
+    def _fit_species(self, x: Columns, y: Columns) -> dict[str, Tensor]:
+        everything = torch.cat([own.flatten(0, 1) for own in x])
+        mean, scale = everything.mean(0), everything.std(0, unbiased=False)
+        scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
+        x = [(own - mean) / scale for own in x]
+        planes = [self._hyperplane(x, [own[..., k] for own in y]) for k in range(y[0].shape[-1])]
+        return {
+            "mean": mean,
+            "scale": scale,
+            "weights": torch.stack([normal for normal, _ in planes], -1),
+            "offset": torch.stack([offset for _, offset in planes]),
+        }
+
+    def _hyperplane(self, x: Columns, y: Columns) -> tuple[Tensor, Tensor]:
+        """Unit normal (D,) and offset for propensities y at one lag, the penalty chosen."""
+        penalties = PENALTIES[: self._best_penalty(x, y) + 1]
+        normals, offsets = support_vector_machines(*self._ends(x, y), penalties)
+        length = normals[-1].norm().clamp(min=1e-30)
+        return normals[-1] / length, offsets[-1] / length
+
+    def _best_penalty(self, x: Columns, y: Columns) -> int:
+        """Number of the penalty that does best on the configurations left out."""
+        numbers = torch.split(torch.arange(sum(len(own) for own in y)), [len(own) for own in y])
+        left_out = [own % LEFT_OUT == 1 for own in numbers]
+        pairs = [zip(own[out], of[out], strict=True) for own, of, out in zip(x, y, left_out, strict=True)]
+        held = [pair for own in pairs for pair in own]
+        if not held:
+            return 0
+        kept = [[own[~out] for own, out in zip(columns, left_out, strict=True)] for columns in (x, y)]
+        normals, _ = support_vector_machines(*self._ends(*kept), PENALTIES)
+        scores = torch.stack([_correlation(own @ normals.T, target) for own, target in held]).mean(0)
+        return int(scores.argmax())
+
+    def _ends(self, x: Columns, y: Columns) -> tuple[Tensor, Tensor]:
+        """Columns (M, D) and labels (M,) of the most mobile particles, 1, and of the least mobile, -1."""
+        examples, labels = [], []
+        for own, target in zip(x, y, strict=True):
+            order = target.flatten().argsort(stable=True)
+            count = min(max(1, round(self.fraction * len(order))), len(order) // 2)
+            chosen = torch.cat([order[:count], order[len(order) - count :]])
+            examples.append(own.flatten(0, 1)[chosen])
+            labels.append(torch.tensor([-1.0, 1.0]).to(own).repeat_interleave(count))
+        return torch.cat(examples), torch.cat(labels)
+
+    def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
+        """As in the base class: softness, of either sign, in units of standardised descriptors."""
+        sample = read_sample(data, rows, with_target=False)
+        state = self._state
+        found = sample.descriptors.new_zeros(*sample.descriptors.shape[:2], state["weights"].shape[-1])
+        for s in range(len(state["weights"])):
+            of = sample.species == s
+            for number, descriptors in enumerate(sample.descriptors):
+                x = (descriptors[of].double() - state["mean"][s]) / state["scale"][s]
+                found[number, of] = (x @ state["weights"][s] + state["offset"][s]).to(found)
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """Mean and scale of columns (S, D); unit normals (S, D, K) and offsets (S, K) of the hyperplanes."""
+        return self._state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """As in the base class."""
+        self._state = dict(state)
+
+    @property
+    def num_parameters(self) -> int:
+        """Normals and offsets."""
+        return self._state["weights"].numel() + self._state["offset"].numel()
+
+
+def _correlation(x: Tensor, y: Tensor) -> Tensor:
+    """Pearson correlation (P,) of each column of x (n, P) with y (n,)."""
+    x, y = x - x.mean(0), y - y.mean()
+    return (y @ x) / (x.square().sum(0) * y.square().sum()).clamp(min=1e-300).sqrt()
