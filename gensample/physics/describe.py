@@ -53,6 +53,10 @@ def _recursive(of: Structure) -> Tensor:
     return recursive(of.positions, of.species, of.box, of.mixture, distance)
 
 
+def _recursive_positions(of: Structure) -> Tensor:
+    return recursive(of.positions, of.species, of.box, of.mixture)[:, :-1]
+
+
 def _symmetry(of: Structure) -> Tensor:
     return symmetry_functions(of.positions, of.species, of.box, of.mixture)
 
@@ -65,6 +69,8 @@ SETS: dict[str, DescriptorSet] = {
     "cage": DescriptorSet(lambda mixture: cage_names(), _cage),
     "invariants": DescriptorSet(invariant_names, _invariants),
     "recursive": DescriptorSet(recursive_names, _recursive),
+    # Without the distance to the cage: of thermal positions, a predictor that knows nothing else.
+    "recursive-positions": DescriptorSet(lambda mixture: recursive_names(mixture)[:-1], _recursive_positions),
     "symmetry": DescriptorSet(symmetry_names, _symmetry),
 }
 

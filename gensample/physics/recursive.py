@@ -129,16 +129,14 @@ def _edge_weight(distance: Tensor) -> Tensor:
 def _angular(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
     """Norms (N, shells * degrees) of the mean angular functions in each shell."""
     near = vectors.norm(dim=-1) < ANGULAR.centres[-1] + _REACH * ANGULAR.spacing
-    padded, filled = pad_neighbors(i[near], vectors[near], particles)
+    padded = pad_neighbors(i[near], vectors[near], particles)
     centres = torch.tensor(ANGULAR.centres).to(vectors)
     sizes = [2 if vectors.shape[1] == 2 else 2 * degree + 1 for degree in DEGREES]
     found = []
-    for part, real in zip(
-        *(split_by_pairs(x, _CHUNK, padded.shape[1]) for x in (padded, filled)), strict=True
-    ):
+    for part in split_by_pairs(padded, _CHUNK, padded.shape[1]):
         distance = part.norm(dim=-1)
+        # What pads sits at distance zero, where the weight of the first shell is 2e-22.
         weight = torch.exp(-0.5 * ((distance[:, None] - centres[:, None]) / ANGULAR.spacing).square())
-        weight *= real[:, None]
         directions = (part / distance.clamp(min=1e-12)[..., None]).flatten(0, 1)
         basis = torch.cat(angular_basis(directions, DEGREES), -1)
         sums = weight @ basis.reshape(*part.shape[:2], -1)
@@ -148,14 +146,14 @@ def _angular(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
     return torch.cat(found).flatten(1)
 
 
-def pad_neighbors(i: Tensor, vectors: Tensor, particles: int) -> tuple[Tensor, Tensor]:
-    """Vectors (E, d) of pairs sorted by particle as (N, M, d), M the most of any; which are real (N, M)."""
+def pad_neighbors(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
+    """Vectors (E, d) of pairs sorted by particle as (N, M, d), M the most of any, padded by zeros."""
     counts = torch.bincount(i, minlength=particles)
     slot = torch.arange(len(i), device=i.device) - (counts.cumsum(0) - counts)[i]
     most = max(int(counts.max()), 1)
     padded = vectors.new_zeros(particles, most, vectors.shape[1])
     padded[i, slot] = vectors
-    return padded, torch.arange(most, device=i.device) < counts[:, None]
+    return padded
 
 
 def split_by_pairs(padded: Tensor, pairs: int, per_particle: int) -> tuple[Tensor, ...]:

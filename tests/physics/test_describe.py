@@ -1,5 +1,7 @@
 """Sets of descriptors by name, side by side."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -47,8 +49,17 @@ def test_recursive_ends_in_the_length_of_the_cage_vector(structure: Structure) -
     torch.testing.assert_close(describe(structure, ["recursive"])[:, -1], structure.cage_vector.norm(dim=-1))
 
 
+def test_recursive_positions_leave_the_cage_out(structure: Structure) -> None:
+    found = describe(structure, ["recursive-positions"])
+    assert torch.equal(found, describe(structure, ["recursive"])[:, :-1])
+    without = dataclasses.replace(structure, cage_vector=0 * structure.cage_vector)
+    assert torch.equal(found, describe(without, ["recursive-positions"]))
+    assert not torch.equal(describe(structure, ["recursive"]), describe(without, ["recursive"]))
+
+
 def test_an_unknown_set_is_refused(structure: Structure) -> None:
-    with pytest.raises(ConfigError, match=r"'nonesuch'; choose among cage, invariants, recursive, symmetry"):
+    with pytest.raises(ConfigError, match="'nonesuch'; choose among") as refusal:
         describe(structure, ["nonesuch"])
+    assert all(name in str(refusal.value) for name in SETS)
     with pytest.raises(ConfigError, match="nonesuch"):
         descriptor_names(structure.mixture, ["recursive", "nonesuch"])
