@@ -4,11 +4,11 @@ Boattini, Smallenburg and Filion, Phys. Rev. Lett. 127, 088007 (2021); on cage p
 from the thermal to the cage position, they are what CAGE reads: Alkemade, Smallenburg and Filion, J. Chem.
 Phys. 158, 134512 (2023).
 
-Theirs are the form of all descriptors, l = 1..12, Gaussians that widen with the distance, sixteen angular
-shells about the first two rings of neighbours, two generations of averages. Ours are the limits for
-Kob-Andersen mixtures: shells begin at 0.7 (A-B pairs are close), end at RANGE rather than 5 so that a box of
-1000 particles is wide enough, and fade there; CUTOFF, about the second minimum of g(r), is used in the plane
-too, where Fourier modes stand in for spherical harmonics.
+Theirs are the form of all descriptors, l = 1..12, shells that widen with the distance up to 5, and two
+generations of averages. Ours are the numbers, since theirs are for hard spheres and were not at hand: where
+the shells lie and how wide they are; that they begin at 0.7 (A-B pairs are close) and fade at RANGE rather
+than 5, so that a box of 1000 particles is wide enough; CUTOFF, about the second minimum of g(r). In the plane
+Fourier modes stand in for spherical harmonics.
 """
 
 import string
@@ -68,9 +68,9 @@ def recursive(
     thermal to the cage position, zero where not given. Returns (N, F) in the precision of the positions,
     columns as in `recursive_names`. With w(r) a Gaussian about each shell, generation 0 is sum_j w(r_ij) over
     the neighbours of each species, and |sum_j w(r_ij) Y_lm(r_ij)| / sum_j w(r_ij) over all of them, the norm
-    over m (times 4 pi / (2l + 1)). Generation n is the mean of generation n - 1 over the neighbours within
-    CUTOFF, weighted by exp(-r / CUTOFF). Within 1 GB at N = 4096 in 3D. Raises ConfigError when RANGE
-    exceeds half an edge of the box, DataError for species that the mixture has not.
+    over m (times 4 pi / (2l + 1)). Generation n is the mean of generation n - 1 over the particle itself and
+    its neighbours within CUTOFF, weighted by exp(-r / CUTOFF). Within 1 GB at N = 4096 in 3D. Raises
+    ConfigError when RANGE exceeds half an edge of the box, DataError for species that the mixture has not.
     """
     check_species(species, mixture)
     if cage_distance is None:
@@ -162,14 +162,11 @@ def split_by_pairs(padded: Tensor, pairs: int, per_particle: int) -> tuple[Tenso
 
 
 def _averaging(i: Tensor, j: Tensor, distance: Tensor, particles: int) -> Tensor:
-    """Sparse matrix (N, N) that takes the weighted mean over the neighbours."""
+    """Sparse matrix (N, N) that takes the weighted mean over a particle and its neighbours."""
     near = (distance < CUTOFF).nonzero().squeeze(-1)
-    i, j, weight = i[near], j[near], torch.exp(-distance[near] / CUTOFF)
+    itself = torch.arange(particles, device=i.device)
+    i, j = torch.cat([i[near], itself]), torch.cat([j[near], itself])
+    weight = torch.cat([torch.exp(-distance[near] / CUTOFF), distance.new_ones(particles)])
     total = weight.new_zeros(particles).index_add_(0, i, weight)
-    return torch.sparse_coo_tensor(
-        torch.stack([i, j]),
-        weight / total[i],
-        (particles, particles),
-        is_coalesced=True,
-        check_invariants=False,
-    )
+    pairs = torch.stack([i, j])
+    return torch.sparse_coo_tensor(pairs, weight / total[i], (particles, particles), check_invariants=False)

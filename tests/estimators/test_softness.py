@@ -58,6 +58,23 @@ def test_the_hyperplane_lies_between_the_ends():
             assert (own[order[-tenth:]] > 0).all()
 
 
+def test_softness_is_the_signed_distance_to_the_hyperplane():
+    """Of a skewed law, whose hyperplane does not pass through the mean."""
+    data = Planted(linear, configurations=4)
+    x = data.values["descriptors"].mul(0.5).exp()
+    data.values = {"descriptors": x, "propensity": x[..., :1] * torch.tensor([1.0, -1.0])}
+    estimator = fitted(data)
+    state = estimator.state()
+    assert state["offset"].abs().min() > 0.1
+    found = estimator.predict(data, [3])[0].double()
+    for s in range(2):
+        z = (x[3, s == SPECIES].double() - state["mean"][s]) / state["scale"][s]
+        for k in range(LAGS):
+            foot = -state["offset"][s, k] * state["weights"][s, :, k]  # the plane's point nearest the mean
+            expected = (z - foot) @ state["weights"][s, :, k]
+            torch.testing.assert_close(found[s == SPECIES, k], expected, rtol=1e-5, atol=1e-5)
+
+
 def test_only_the_ends_are_learnt_from():
     """Whatever the particles between are replaced by, as long as they stay between."""
     data = Planted(linear, configurations=4)
