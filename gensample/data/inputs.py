@@ -68,7 +68,7 @@ class Inputs:
 
     def spread(self, row: int) -> Tensor | None:
         """How far the centres of short runs are apart (N,), with cage positions as the input; else None."""
-        found = self.store.cage_spread if self.input == "cage" else None
+        found = self.store.cage_spread
         return None if found is None else torch.from_numpy(found[row])
 
     def inherent(self, rows: np.ndarray) -> Made | None:

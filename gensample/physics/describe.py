@@ -13,6 +13,7 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.physics.cage import cage_descriptors, cage_names
 from gensample.physics.descriptors import invariant_names, invariants
+from gensample.physics.mechanics import mechanics, mechanics_names
 from gensample.physics.mixtures import Mixture
 from gensample.physics.recursive import recursive, recursive_names
 from gensample.physics.symmetry import symmetry_functions, symmetry_names
@@ -61,6 +62,11 @@ def _symmetry(of: Structure) -> Tensor:
     return symmetry_functions(of.positions, of.species, of.box, of.mixture)
 
 
+def _mechanics(of: Structure) -> Tensor:
+    distance = of.cage_vector.double().norm(dim=-1)
+    return mechanics(of.positions, of.species, of.box, of.mixture, distance)
+
+
 def _cage(of: Structure) -> Tensor:
     return cage_descriptors(of.positions, of.box, of.cage_vector, of.cage_spread)
 
@@ -68,6 +74,7 @@ def _cage(of: Structure) -> Tensor:
 SETS: dict[str, DescriptorSet] = {
     "cage": DescriptorSet(lambda mixture: cage_names(), _cage),
     "invariants": DescriptorSet(invariant_names, _invariants),
+    "mechanics": DescriptorSet(mechanics_names, _mechanics),
     "recursive": DescriptorSet(recursive_names, _recursive),
     # Without the distance to the cage: of thermal positions, a predictor that knows nothing else.
     "recursive-positions": DescriptorSet(lambda mixture: recursive_names(mixture)[:-1], _recursive_positions),

@@ -23,7 +23,7 @@ from gensample.report.style import look
 
 Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
-OURS = {"metrics.json", "index.html", "curves", "figures"}
+OURS = {"metrics.json", "index.html", "curves", "figures", "table.md", "table.csv"}
 
 
 def write_report(folder: str | Path, content: Content) -> Path:
@@ -42,12 +42,18 @@ def write_folder(
     curves: Curves,
     drawn: Iterable[Plate],
     page: Callable[[Sequence[Picture], Sequence[str]], str],
+    texts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write ``data`` as metrics.json, the curves, the figures and the page made of them; raises as above."""
+    """Write ``data`` as metrics.json, the curves, the figures and the page made of them; raises as above.
+
+    ``texts`` are further files by name.
+    """
     folder = Path(folder)
     check_target(folder)
     with _swapped_in(folder) as temporary:
         (temporary / "metrics.json").write_text(to_json(data))
+        for name, text in (texts or {}).items():
+            (temporary / name).write_text(text)
         tables = _write_curves(temporary / "curves", curves)
         pictures = _write_figures(temporary / "figures", drawn)
         (temporary / "index.html").write_text(page(pictures, tables), encoding="utf-8")

@@ -1,0 +1,133 @@
+"""Judging what is predicted, and the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensample.commands.benchmarking.run import Finished
+from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, Published
+from gensample.commands.benchmarking.workspace import Unit
+from gensample.data.datamodule import KADataModule
+from gensample.data.published import PublishedCurves
+from gensample.report.benchmark import write_report
+from gensample.stats.predictions import Truth, judge, map_linearly, mean_with_interval, spatial_correlation
+
+Entry = dict[str, Any]
+
+
+def report(settings: BenchmarkSettings, root: Path, finished: Sequence[Finished], command: str) -> str:
+    """Write the report into ``root`` and return its main table."""
+    truths = Truths(settings)
+    entries = [entry for done in finished for entry in entries_of(done, settings, truths)]
+    curves = [curve for done in finished for curve in _correlations(done, truths)]
+    return write_report(
+        root,
+        entries,
+        curves,
+        published=_published(settings.published),
+        title=settings.title,
+        notes=[*settings.notes, f"Made by `{command}`, seed {settings.seed}."],
+    )
+
+
+class Truths:
+    """What is predicted, by test set and target, each read once."""
+
+    def __init__(self, settings: BenchmarkSettings) -> None:
+        self._settings = settings
+        self._kept: dict[tuple[str, str], tuple[Truth, list[float]]] = {}
+
+    def of(self, test: str, target: str) -> tuple[Truth, list[float]]:
+        """Truth of a test set, and its lag times."""
+        if (test, target) not in self._kept:
+            self._kept[test, target] = self._read(test, target)
+        return self._kept[test, target]
+
+    def _read(self, test: str, target: str) -> tuple[Truth, list[float]]:
+        dataset = self._settings.datasets[test]
+        module = KADataModule(dataset.dataset, lags=dataset.lags, quantity=TARGETS[target])
+        module.setup()
+        rows, store = module.rows(dataset.split), module.store
+        known = store.has_displacements
+        truth = Truth(
+            label=module.per_particle("propensity", rows).double().cpu().numpy(),
+            spread=module.per_particle("spread", rows).double().cpu().numpy() if known else None,
+            replicas=store.done[rows].sum(1) if known else np.zeros(len(rows), np.int64),
+            species=store.species,
+            positions=store.positions[rows],
+            box=store.box[rows],
+        )
+        return truth, module.lag_times
+
+
+def entries_of(done: Finished, settings: BenchmarkSettings, truths: Truths) -> list[Entry]:
+    """One entry for each test set, species and lag, and for bonds where they are predicted."""
+    found = []
+    for test, predictions in done.predictions.items():
+        truth, lags = truths.of(test, done.unit.target)
+        common = _common(done, test, float(predictions["seconds"]))
+        options = {"samples": settings.bootstrap, "seed": settings.seed}
+        for s in _species(done.unit, truth):
+            for k, lag in enumerate(lags):
+                scores = judge(predictions["propensity"], truth, k, s, **options)
+                found.append({**common, "species": chr(ord("A") + s), "lag": lag, **scores})
+        for k, lag in enumerate(lags if "elongation" in predictions else []):
+            score = mean_with_interval(predictions["elongation"][:, k], **options)
+            bonds = {"target": "elongation", "species": "A-A", "lag": lag, "pearson": score}
+            found.append({**common, **bonds})
+    return found
+
+
+def _species(unit: Unit, truth: Truth) -> list[int]:
+    return unit.row.species or sorted(set(truth.species.tolist()))
+
+
+def _common(done: Finished, test: str, seconds: float) -> Entry:
+    unit, record = done.unit, done.record
+    return {
+        "row": unit.row.name,
+        "kind": unit.row.kind,
+        "input": unit.input,
+        "target": unit.target,
+        "train": "+".join(unit.train) or None,
+        "train_size": unit.size,
+        "test": test,
+        "seconds": record["seconds"],
+        "parameters": record["parameters"],
+        "predict_seconds": seconds,
+        "reference": unit.row.reference,
+    }
+
+
+def _correlations(done: Finished, truths: Truths) -> list[Entry]:
+    """Spatial correlations of predictions and of what they predict, species A; not for learning curves."""
+    found = []
+    for test, predictions in done.predictions.items() if done.unit.size is None else ():
+        truth, lags = truths.of(test, done.unit.target)
+        of = truth.species == 0
+        for k, lag in enumerate(lags):
+            x, y = predictions["propensity"][:, of, k], truth.label[:, of, k]
+            for source, field in (("predicted", map_linearly(x, y)), ("simulated", y)):
+                r, c = spatial_correlation(field, truth.positions[:, of], truth.box)
+                values = [None if math.isnan(v) else v for v in c.tolist()]
+                common = _common(done, test, 0.0)
+                found.append({**common, "lag": lag, "source": source, "r": r.tolist(), "c": values})
+    return found
+
+
+def _published(settings: Published | None) -> dict[str, Any] | None:
+    """Published numbers as plain values; None where they are not at hand."""
+    if settings is None or not Path(settings.curves).is_file():
+        return None
+    curves = PublishedCurves.read(settings.curves)
+    return {
+        "system": settings.system,
+        "pearson": curves.pearson(settings.system),
+        "transfer": curves.transfer(),
+        "chi4": curves.chi4(settings.temperature) if settings.system == "KA" else {},
+    }

@@ -1,0 +1,265 @@
+"""The figures of the field: correlation against lag and data, transfer, heterogeneity, ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gensample.report.benchmark.tables import Entry, at_home, transfer, unique, value
+from gensample.report.gallery import Plate
+from gensample.report.style import CEILING
+
+# Okabe-Ito and three more; dashes tell a second turn through them apart.
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#7f3c8d",
+    "#666666",
+    "#a0522d",
+)
+DASHES = ("-", "--", "-.", ":")
+MARKERS = "osD^vP*X<>"
+Draw = Callable[[], Figure]
+
+
+def plates(
+    entries: Sequence[Entry], correlations: Sequence[Entry], published: Mapping[str, Any] | None
+) -> Iterator[Plate]:
+    """Every figure that the entries have data for."""
+    style = Style(unique(entries, "row"))
+    home = [e for e in at_home(entries) if e["species"] == "A"]
+    for test in unique(home, "test"):
+        for target in unique(home, "target"):
+            mine = [e for e in home if (e["test"], e["target"]) == (test, target)]
+            if mine:
+                yield from _of_set(mine, test, target, style, published)
+    learned = [e for e in entries if e["train_size"] is not None and e["species"] == "A"]
+    if learned:
+        text = "Mean over test configurations of the Pearson correlation, species A."
+        draw = partial(learning, entries, style)
+        yield Plate("learning", "Correlation against the number of training configurations", text, draw)
+    if any(e["train"] and e["test"] not in e["train"].split("+") for e in entries):
+        text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
+        draw = partial(matrices, entries, published)
+        yield Plate("transfer", "Transfer between data sets", text, draw)
+    if correlations:
+        text = (
+            "Of propensity fields about their mean, species A, longest lag; predictions against simulation."
+        )
+        draw = partial(spatial, correlations, style)
+        yield Plate("correlations", "Spatial correlation of predictions", text, draw)
+
+
+def _of_set(
+    entries: Sequence[Entry], test: str, target: str, style: Style, published: Mapping[str, Any] | None
+) -> Iterator[Plate]:
+    name = f"{target}-{test}".replace(" ", "-").replace("=", "-")
+    what = f"{target.replace('_', ' ')}, {test}"
+    if len(unique(entries, "lag")) > 1:
+        text = "Species A. Grey: best possible with as many replicas. Dashed black: published, pooled."
+        draw: Draw = partial(against_lag, entries, style, published if target == "propensity" else None)
+        yield Plate(f"lags-{name}", f"Pearson against lag time: {what}", text, draw)
+    text = "Species A, longest lag; bars are Pearson within configurations with intervals, grey the ceiling."
+    yield Plate(f"ranking-{name}", f"Ranking: {what}", text, partial(ranking, entries, style))
+    if target != "elongation":
+        text = (
+            "Propensity fields, species A: on the dashed line predictions are as heterogeneous as simulation."
+        )
+        yield Plate(f"chi4-{name}", f"Dynamic heterogeneity: {what}", text, partial(chi4, entries, style))
+
+
+class Style:
+    """One colour, line and marker for each row, the same in all figures."""
+
+    def __init__(self, rows: Sequence[str]) -> None:
+        self._number = {row: k for k, row in enumerate(rows)}
+
+    def of(self, row: str) -> dict[str, Any]:
+        """Arguments of a line."""
+        k = self._number[row]
+        dashes = DASHES[k // len(COLOURS) % len(DASHES)]
+        return {"color": self.colour(row), "linestyle": dashes, "marker": MARKERS[k % len(MARKERS)]}
+
+    def colour(self, row: str) -> str:
+        """Colour of a row."""
+        return COLOURS[self._number[row] % len(COLOURS)]
+
+
+def _panels(count: int, width: float = 3.6, height: float = 3.0) -> tuple[Figure, list[Axes]]:
+    figure, axes = plt.subplots(
+        1, count, figsize=(width * count, height), sharey=True, squeeze=False, layout="constrained"
+    )
+    return figure, list(axes[0])
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend below all panels: a curve is named once."""
+    named: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    columns = min(3, max(1, len(named)))
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=columns, fontsize=7.5)
+
+
+def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, Any] | None) -> Figure:
+    """Pearson against lag time, one panel for each kind of input."""
+    inputs = unique(entries, "input")
+    figure, axes = _panels(len(inputs))
+    lags = sorted(unique(entries, "lag"))
+    for axis, source in zip(axes, inputs, strict=True):
+        mine = [e for e in entries if e["input"] == source]
+        for row in unique(mine, "row"):
+            points = sorted((e["lag"], value(e, "pearson")) for e in mine if e["row"] == row)
+            axis.plot(*zip(*points, strict=True), label=row, **style.of(row))
+        ceiling = {e["lag"]: e["ceiling"][0] for e in entries if value(e, "ceiling")}
+        axis.plot(list(ceiling), list(ceiling.values()), color=CEILING, lw=2.5, alpha=0.5, label="ceiling")
+        for number, (model, (times, values)) in enumerate((published or {}).get("pearson", {}).items()):
+            near = [(t, v) for t, v in zip(times, values, strict=True) if lags[0] / 2 <= t <= 2 * lags[-1]]
+            if near:
+                dash = ("--", "-.", ":", (0, (1, 1)), (0, (5, 1)))[number % 5]
+                axis.plot(*zip(*near, strict=True), color="k", lw=0.8, ls=dash, label=f"{model}, published")
+        axis.set(xscale="log", xlabel=r"lag time $t/\tau$", title=f"{source} positions")
+    axes[0].set_ylabel("Pearson correlation, A")
+    _legend(figure, axes)
+    return figure
+
+
+def learning(entries: Sequence[Entry], style: Style) -> Figure:
+    """Pearson against the number of training configurations, one panel for each lag."""
+    learned = {(e["row"], e["input"]) for e in entries if e["train_size"] is not None}
+    chosen = [e for e in entries if (e["row"], e["input"]) in learned and e["species"] == "A"]
+    chosen = [e for e in chosen if e["train"] == e["test"] and e["train_size"] is not None]
+    lags = unique(chosen, "lag")
+    figure, axes = _panels(len(lags))
+    for axis, lag in zip(axes, lags, strict=True):
+        for row, source in dict.fromkeys((e["row"], e["input"]) for e in chosen):
+            mine = [e for e in chosen if (e["row"], e["input"], e["lag"]) == (row, source, lag)]
+            points = sorted((e["train_size"], *e["pearson"]) for e in mine)
+            size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
+            error = np.clip([mean - low, high - mean], 0, None)
+            axis.errorbar(size, mean, error, capsize=2, label=f"{row}, {source}", **style.of(row))
+        axis.set(xscale="log", xlabel="training configurations", title=f"t = {lag:g}")
+    axes[0].set_ylabel("Pearson correlation, A")
+    _legend(figure, axes)
+    return figure
+
+
+def ranking(entries: Sequence[Entry], style: Style) -> Figure:
+    """Rows by Pearson at the longest lag, with what training took."""
+    last = max(unique(entries, "lag"))
+    mine = [e for e in entries if e["lag"] == last and value(e, "pearson") is not None]
+    mine.sort(key=lambda e: e["pearson"][0])
+    figure, axis = plt.subplots(figsize=(7.2, 0.26 * len(mine) + 1.0), layout="constrained")
+    for y, e in enumerate(mine):
+        mean, low, high = e["pearson"]
+        axis.barh(y, mean, color=style.colour(e["row"]), alpha=0.8, height=0.7)
+        axis.plot([low, high], [y, y], color="k", lw=1)
+        axis.text(1.02, y, _cost(e), va="center", fontsize=7, transform=axis.get_yaxis_transform())
+    ceilings = [float(e["ceiling"][0]) for e in mine if value(e, "ceiling")]
+    if ceilings:
+        axis.axvline(ceilings[0], color=CEILING, lw=2.5, alpha=0.6)
+    names = [f"{e['row']}, {e['input']}" + (" (all sets)" if "+" in (e["train"] or "") else "") for e in mine]
+    axis.set_yticks(range(len(mine)), names, fontsize=7.5)
+    axis.set(xlabel=f"Pearson correlation, A, t = {last:g}", ylim=(-0.7, len(mine) - 0.3))
+    axis.grid(visible=False, axis="y")
+    return figure
+
+
+def _cost(entry: Entry) -> str:
+    parts = []
+    if entry["seconds"] is not None:
+        seconds = entry["seconds"]
+        parts.append(f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min")
+    if entry["parameters"] is not None:
+        parts.append(f"{entry['parameters']:,} parameters")
+    return ", ".join(parts) or "not trained"
+
+
+def chi4(entries: Sequence[Entry], style: Style) -> Figure:
+    """chi4 of predictions against that of simulation, between blocks and between configurations."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.3), layout="constrained")
+    for axis, name, title in zip(
+        axes, ("chi4_block", "chi4"), ("between blocks of a box", "between configurations"), strict=True
+    ):
+        for e in entries:
+            x, y = value(e, f"{name}_simulated"), value(e, name)
+            if x is not None and y is not None:
+                look = style.of(e["row"]) | {"linestyle": "none"}
+                filled = "full" if e["input"] != "thermal" else "none"
+                axis.plot(x, y, label=e["row"], fillstyle=filled, **look)
+        top = max(axis.get_xlim()[1], axis.get_ylim()[1])
+        axis.plot([0, top], [0, top], color=CEILING, ls="--", lw=1)
+        axis.set(xlabel=r"$\chi_4$, simulation", ylabel=r"$\chi_4$, predictions", title=title)
+        if not axis.lines[1:]:
+            axis.text(0.5, 0.5, "needs four configurations", ha="center", transform=axis.transAxes)
+    _legend(figure, axes)
+    return figure
+
+
+def matrices(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> Figure:
+    """A matrix for each row and input that was trained on several data sets, published ones behind."""
+    ours = {
+        f"{row}, {source}": transfer(entries, row, source)
+        for row, source in dict.fromkeys((e["row"], e["input"]) for e in entries if e["train"])
+    }
+    theirs = {f"{m}, published": v for m, v in (published or {}).get("transfer", {}).items()}
+    shown: dict[str, Mapping[Any, float]] = {k: v for k, v in {**ours, **theirs}.items() if len(v) > 1}
+    columns = min(4, len(shown))
+    lines = -(-len(shown) // columns)
+    size = (2.7 * columns, 2.5 * lines)
+    figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat[len(shown) :]:
+        axis.set_visible(False)
+    for axis, (title, matrix) in zip(axes.flat, shown.items(), strict=False):
+        _matrix(axis, title, matrix)
+    return figure
+
+
+def _matrix(axis: Axes, title: str, matrix: Mapping[Any, float]) -> None:
+    trains, tests = (list(dict.fromkeys(key[k] for key in matrix)) for k in (0, 1))
+    table = np.array([[matrix.get((a, b), np.nan) for b in tests] for a in trains])
+    axis.imshow(table, vmin=0.0, vmax=0.9, cmap="viridis", aspect="auto")
+    for i, j in np.ndindex(*table.shape):
+        colour = "w" if table[i, j] < 0.55 else "k"
+        axis.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", fontsize=7.5, color=colour)
+    axis.set_xticks(range(len(tests)), [_short(t) for t in tests], fontsize=7)
+    axis.set_yticks(range(len(trains)), [_short(t) for t in trains], fontsize=7)
+    axis.set_title(title, fontsize=8)
+    axis.grid(visible=False)
+
+
+def _short(name: Any) -> str:
+    text = f"T={name:.2f}" if isinstance(name, float) else str(name)
+    return "all" if "+" in text else text
+
+
+def spatial(correlations: Sequence[Entry], style: Style) -> Figure:
+    """C(r) of predictions beside simulation, one panel for each test set."""
+    tests = unique(correlations, "test")
+    figure, axes = _panels(len(tests), width=4.4)
+    for axis, test in zip(axes, tests, strict=True):
+        mine = [c for c in correlations if c["test"] == test and c["target"] == "propensity"]
+        mine = [c for c in mine if c["train"] is None or c["test"] in c["train"].split("+")]
+        last = max(c["lag"] for c in mine)
+        for c in (c for c in mine if c["lag"] == last):
+            y = np.array([np.nan if v is None else v for v in c["c"]])
+            if c["source"] == "simulated":
+                axis.plot(c["r"], y, color="k", lw=2, label="simulation", zorder=5)
+            else:
+                look = style.of(c["row"]) | {"marker": ""}
+                axis.plot(c["r"], y, lw=1, label=f"{c['row']}, {c['input']}", **look)
+        axis.set(xlabel=r"$r/\sigma_{AA}$", title=f"{test}, t = {last:g}")
+    axes[0].set_ylabel(r"$C(r)$ of the propensity")
+    _legend(figure, axes)
+    return figure

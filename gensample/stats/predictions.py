@@ -1,0 +1,199 @@
+"""Predictions of each particle's propensity against simulated ones: correlations, heterogeneity, ceilings.
+
+Intervals come from a bootstrap over configurations. With two test configurations that is the range of two
+values: an interval then says how far the two are apart, not how sure one can be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from gensample.errors import DataError
+from gensample.seeding import numpy_generator
+from gensample.stats.bootstrap import percentile_interval, resample_weights
+from gensample.stats.ensemble import Floats
+from gensample.stats.pairs import close_pairs, largest_cutoff
+from gensample.stats.propensity import ceiling_exact, pearson, pearson_from_sums
+
+OVERLAP = 0.3
+"""Propensity below which a particle counts as having stayed."""
+FEWEST_FOR_CHI4 = 4
+CORRELATION_EDGES: Floats = np.linspace(0.75, 5.05, 44)
+
+Estimate = list[float | None]
+"""Value and the ends of its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is predicted of C configurations.
+
+    label, spread: (C, N, K), simulated average and its standard deviation over replicas (ddof = 1; None where
+    unknown); replicas: (C,); species: (N,); positions: (C, N, d); box: (C, d).
+    """
+
+    label: Floats
+    spread: Floats | None
+    replicas: np.ndarray
+    species: np.ndarray
+    positions: Floats
+    box: Floats
+
+
+def judge(
+    predicted: Floats, truth: Truth, lag: int, species: int | None, *, samples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Scores of predictions (C, N, K) at one lag for one species, or for all particles.
+
+    ``pearson`` and ``spearman``: mean over configurations of the correlation within each; ``*_pooled``: over
+    the particles of all configurations at once (for the interval of Spearman, ranks stay those of the whole
+    set); ``ceiling``: best Pearson of the exact propensity with these labels; ``chi4`` of the predictions and
+    ``chi4_simulated``, see `chi4_between`; ``chi4_block`` likewise, see `chi4_blocks`. Each is [value, low,
+    high], None where undefined. Raises DataError for predictions of another shape than the labels.
+    """
+    if predicted.shape != truth.label.shape:
+        raise DataError(f"predictions have shape {predicted.shape}, the labels {truth.label.shape}")
+    of = np.ones(len(truth.species), bool) if species is None else truth.species == species
+    x, y = predicted[:, of, lag].astype(np.float64), truth.label[:, of, lag].astype(np.float64)
+    weights = resample_weights(len(x), samples, numpy_generator(seed))
+    found: dict[str, Any] = {"configurations": len(x)}
+    for name, (a, b) in {"pearson": (x, y), "spearman": (_ranks(x), _ranks(y))}.items():
+        each = np.array([pearson(p, q) for p, q in zip(a, b, strict=True)])
+        found[name] = _estimate(float(each.mean()), weights @ each)
+        pooled = (a, b) if name == "pearson" else (_pooled_ranks(x), _pooled_ranks(y))
+        found[f"{name}_pooled"] = _pooled(*pooled, weights)
+    found["ceiling"] = _ceiling(truth, of, lag, weights)
+    mapped = map_linearly(x, y)
+    for name, field in (("chi4", mapped), ("chi4_simulated", y)):
+        found[name] = _between(field, weights)
+        found[name.replace("chi4", "chi4_block")] = _blocks(field, truth, of, weights)
+    return found
+
+
+def paired_difference(
+    first: Floats, second: Floats, *, samples: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean difference of two scores (C,) of the same configurations, and its 95 % bootstrap interval."""
+    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    weights = resample_weights(len(difference), samples, numpy_generator(seed))
+    low, high = percentile_interval(weights @ difference)
+    return float(difference.mean()), float(low), float(high)
+
+
+def map_linearly(predicted: Floats, label: Floats) -> Floats:
+    """Predictions with the mean and standard deviation of the labels, over all of them.
+
+    A regression predicts a conditional mean, whose variance is smaller than the labels'; thresholds and
+    variances of predictions mean something only after that.
+    """
+    scale = predicted.std()
+    mapped = (predicted - predicted.mean()) / (scale if scale > 0 else 1.0)
+    return np.asarray(label.mean() + label.std() * mapped)
+
+
+def chi4_between(field: Floats, threshold: float = OVERLAP) -> float:
+    """N Var_c(Q_c) over configurations, Q_c the share of particles whose field (C, N) lies below a threshold.
+
+    The dynamic susceptibility of the propensity field; of displacements, and not of their means over
+    replicas, it would be the chi4 of Berthier et al., J. Chem. Phys. 126, 184503 (2007), between
+    configurations.
+    """
+    stayed = (field < threshold).mean(1)
+    return float(field.shape[1] * stayed.var(ddof=1))
+
+
+def chi4_blocks(field: Floats, positions: Floats, box: Floats, threshold: float = OVERLAP) -> Floats:
+    """The same from blocks (C,): each box cut into 2^d, for data of few configurations.
+
+    field: (C, n) with positions (C, n, d) and boxes (C, d). Of each configuration the mean number of
+    particles in a block times the variance over blocks, about the configuration's own mean, of the share
+    that stayed.
+    Particles that do not know of each other would give Q (1 - Q). Leaves out what is longer than a block:
+    Avila et al., Phys. Rev. Lett. 113, 105701 (2014).
+    """
+    stayed = (field < threshold).astype(np.float64)
+    found = np.zeros(len(field))
+    for c, (x, edges) in enumerate(zip(positions, box, strict=True)):
+        half = np.floor(2 * x / edges[: x.shape[1]]).astype(int) % 2
+        number = half @ (2 ** np.arange(x.shape[1]))
+        blocks = [stayed[c][number == b] for b in np.unique(number)]
+        variance = np.mean([(block.mean() - stayed[c].mean()) ** 2 for block in blocks])
+        found[c] = stayed.shape[1] / len(blocks) * variance
+    return found
+
+
+def spatial_correlation(field: Floats, positions: Floats, box: Floats) -> tuple[Floats, Floats]:
+    """C(r) = <d_i d_j> / <d^2> of a field (C, n) about its mean in each configuration: (r, C).
+
+    Over pairs at distance r of the bins between CORRELATION_EDGES that fit into half the box; nan without
+    pairs. As for the mobility in Doliwa and Heuer, Phys. Rev. E 61, 6898 (2000).
+    """
+    reach = largest_cutoff(box[:, : positions.shape[2]], float(CORRELATION_EDGES[-1]))
+    edges = CORRELATION_EDGES[reach + 1e-9 >= CORRELATION_EDGES]
+    sums, pairs, variance = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1), 0.0
+    for values, x, edge in zip(field, positions, box, strict=True):
+        d = values - values.mean()
+        near = close_pairs(x, edge, float(edges[-1]))
+        sums += np.histogram(near.distance, edges, weights=d[near.i] * d[near.j])[0]
+        pairs += np.histogram(near.distance, edges)[0]
+        variance += float((d * d).mean()) / len(field)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 0.5 * (edges[1:] + edges[:-1]), sums / pairs / variance
+
+
+def mean_with_interval(each: Floats, *, samples: int = 1000, seed: int = 0) -> Estimate:
+    """Mean of a score (C,) over configurations and its interval, such as Pearson over bonds."""
+    each = np.asarray(each, np.float64)
+    weights = resample_weights(len(each), samples, numpy_generator(seed))
+    return _estimate(float(each.mean()), weights @ each)
+
+
+# Parts
+
+
+def _estimate(value: float, resampled: Floats) -> Estimate:
+    low, high = percentile_interval(resampled)
+    return [None if not np.isfinite(v) else float(v) for v in (value, float(low), float(high))]
+
+
+def _ranks(x: Floats) -> Floats:
+    return np.asarray(rankdata(x, axis=1))
+
+
+def _pooled_ranks(x: Floats) -> Floats:
+    return np.asarray(rankdata(x.ravel())).reshape(x.shape)
+
+
+def _pooled(x: Floats, y: Floats, weights: Floats) -> Estimate:
+    # About the common mean: sums of squares of ranks would lose digits.
+    x, y = x - x.mean(), y - y.mean()
+    moments = np.stack([v.mean(1) for v in (x, y, x * x, y * y, x * y)], axis=1)
+    return _estimate(float(pearson_from_sums(moments.mean(0))), pearson_from_sums(weights @ moments))
+
+
+def _ceiling(truth: Truth, of: np.ndarray, lag: int, weights: Floats) -> Estimate:
+    if truth.spread is None or (truth.replicas < 2).any():
+        return [None, None, None]
+    noise = np.square(truth.spread[:, of, lag].astype(np.float64)).mean(1) / truth.replicas
+    delta = truth.label[:, of, lag].astype(np.float64).var(1, ddof=1) - noise
+    return _estimate(
+        float(ceiling_exact(delta.mean(), noise.mean())), ceiling_exact(weights @ delta, weights @ noise)
+    )
+
+
+def _between(field: Floats, weights: Floats) -> Estimate:
+    count, particles = field.shape
+    if count < FEWEST_FOR_CHI4:
+        return [None, None, None]
+    stayed = (field < OVERLAP).mean(1)
+    variance = weights @ stayed**2 - (weights @ stayed) ** 2
+    return _estimate(chi4_between(field), particles * variance * count / (count - 1))
+
+
+def _blocks(field: Floats, truth: Truth, of: np.ndarray, weights: Floats) -> Estimate:
+    each = chi4_blocks(field, truth.positions[:, of], truth.box)
+    return _estimate(float(each.mean()), weights @ each)
