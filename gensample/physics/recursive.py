@@ -68,9 +68,10 @@ def recursive(
     thermal to the cage position, zero where not given. Returns (N, F) in the precision of the positions,
     columns as in `recursive_names`. With w(r) a Gaussian about each shell, generation 0 is sum_j w(r_ij) over
     the neighbours of each species, and for all of them q_l, the root of 4 pi / (2l + 1) sum_m |q_lm|^2 with
-    q_lm = sum_j w(r_ij) Y_lm(r_ij) / sum_j w(r_ij). Generation n is the mean of generation n - 1 over the particle itself and
-    its neighbours within CUTOFF, weighted by exp(-r / CUTOFF). Within 1 GB at N = 4096 in 3D. Raises
-    ConfigError when RANGE exceeds half an edge of the box, DataError for species that the mixture has not.
+    q_lm = sum_j w(r_ij) Y_lm(r_ij) / sum_j w(r_ij). Generation n is the mean of generation n - 1 over the
+    particle itself and its neighbours within CUTOFF, weighted by exp(-r / CUTOFF). Within 1 GB at N = 4096 in
+    3D. Raises ConfigError when RANGE exceeds half an edge of the box, DataError for species that the mixture
+    has not.
     """
     check_species(species, mixture)
     if cage_distance is None:
