@@ -74,8 +74,9 @@ class KADataModule(lightning.LightningDataModule):
         validation: rows of the dataset to validate on (and not to train on) in place of its split "val".
         train_limit: train on the first so many of the training configurations only, for learning curves.
         predict_split: split that ``predict`` goes through.
-        quantity: of sheared glasses, what is predicted of each particle: "displacement" for the length of
-            the non-affine one, "d2min", or "first_event" (``data.shear.ShearView``).
+        quantity: what is predicted of each particle: the length of its "displacement", or the
+            "bond_breaking" propensity (``data.bond_breaking``); of sheared glasses, "displacement" for the
+            length of the non-affine one, "d2min", or "first_event" (``data.shear.ShearView``).
         resident: keep displacement fields on the device; "auto" decides by their size.
         seed: of the order of the configurations, of the fields drawn, of the augmentation.
 
@@ -355,6 +356,9 @@ class KADataModule(lightning.LightningDataModule):
         target = self.store.node_target(row)
         if target is not None:
             record["propensity"] = torch.from_numpy(target[self.lag_rows].T).float().contiguous()
+        spread = self.store.node_spread(row)
+        if spread is not None:
+            record["spread"] = torch.from_numpy(spread[self.lag_rows].T).float().contiguous()
         if self._keep_fields:
             record["displacement"] = displacements
 

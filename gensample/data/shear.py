@@ -8,13 +8,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
+from gensample.data.bond_breaking import BondBreakingView
 from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
 from gensample.physics.strain import d2min, shear_direction
 
-Quantity = Literal["displacement", "d2min", "first_event"]
+Quantity = Literal["displacement", "d2min", "first_event", "bond_breaking"]
 QUANTITIES: tuple[Quantity, ...] = ("displacement", "d2min", "first_event")
 # Neighbours of D2min, in sigma_AA: the first two shells.
 D2MIN_CUTOFF = 2.0
@@ -186,16 +187,19 @@ def _log10(values: np.ndarray) -> np.ndarray:
 
 
 def open_dataset(path: str | Path, quantity: Quantity = "displacement") -> Store:
-    """A dataset by path or name; sheared glasses as `ShearView`.
+    """A dataset by path or name; sheared glasses as `ShearView`, bonds as `BondBreakingView`.
 
     Raises:
-        ConfigError: ``quantity`` is asked of a dataset without shear.
+        ConfigError: ``quantity`` is one that the dataset does not have.
         DataError: as `Store`.
     """
     store = Store.open(path)
     if is_sheared(store):
         store.close()
         return ShearView(path, quantity)
+    if quantity == "bond_breaking":
+        store.close()
+        return BondBreakingView(path)
     if quantity != "displacement":
         raise ConfigError(f"data.quantity={quantity} needs a dataset of `gensample shear`, {path} is none")
     return store

@@ -234,6 +234,10 @@ class Store:
         """What is predicted of each particle in place of the mean |u|, (K, N); None for that."""
         return None
 
+    def node_spread(self, configuration: int) -> np.ndarray | None:
+        """Its standard deviation over replicas (ddof = 1), (K, N), where it has one; None for that of |u|."""
+        return None
+
     def indices(self, split: str) -> np.ndarray:
         """Configurations of a split ("all" for every one).
 

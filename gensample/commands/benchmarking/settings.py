@@ -8,12 +8,13 @@ from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 
+from gensample.data.shear import Quantity
 from gensample.errors import ConfigError
 from gensample.simulate.config import read_settings
 
 INPUTS = ("thermal", "inherent", "cage")
 # Quantity of the data module behind each target; bond elongation comes along with networks that predict it.
-TARGETS = {"propensity": "displacement", "bond_breaking": "bond_breaking"}
+TARGETS: dict[str, Quantity] = {"propensity": "displacement", "bond_breaking": "bond_breaking"}
 KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
 
 
