@@ -95,6 +95,8 @@ def _lags(s: dict[str, Any]) -> list[str]:
             lines.append(f"  {lag['time']:<12.6g}{name:>8}" + "".join(f"{values[c]:>14.5g}" for c in columns))
     if s["averages"]:
         lines.append(f"  averages stored: {', '.join(s['averages'])}")
+    if s["predictions"]:
+        lines.append(f"  published predictions: {', '.join(s['predictions'])}")
     return lines
 
 

@@ -56,6 +56,8 @@ class KADataModule(lightning.LightningDataModule):
             "structure" for graphs alone, "configuration" for positions without graphs.
         input: positions the graph is built from: "thermal", "inherent" (found on the way where the dataset
             has no inherent structures), or "cage".
+        cage_vectors: serve the vector from the thermal position to the centre, an inherent structure or cage
+            position, where there is one, whatever the input; off, it is zero with thermal positions.
         lags: lag times to serve; None for all.
         temperatures: temperatures to serve; None for all.
         base: dataset whose configurations at ``base_temperature`` are served beside each configuration, as
@@ -90,6 +92,7 @@ class KADataModule(lightning.LightningDataModule):
         dataset: str,
         target: Literal["propensity", "displacement", "structure", "configuration"] = "propensity",
         input: Input = "thermal",
+        cage_vectors: bool = True,
         lags: list[float] | None = None,
         temperatures: list[float] | None = None,
         base: str | None = None,
@@ -115,7 +118,7 @@ class KADataModule(lightning.LightningDataModule):
             if value is not None and value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
-        self.temperatures = temperatures
+        self.temperatures, self.cage_vectors = temperatures, cage_vectors
         self.base = BaseEnsemble(base, base_temperature) if base is not None else None
         self.heating = heating
         self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
@@ -337,6 +340,8 @@ class KADataModule(lightning.LightningDataModule):
     def _build(self, row: int) -> Record:
         store, box = self.store, torch.from_numpy(self.store.box[row])
         thermal, centre = self.inputs.of(row)
+        if self.input == "thermal" and not self.cage_vectors:
+            centre = None
         record = structure_record(thermal, centre, box, self.cutoff, self.input != "thermal")
         record["temperature"] = torch.tensor([store.temperature[row]], dtype=torch.float32)
         record["snapshot_id"] = torch.tensor([row])
@@ -442,7 +447,14 @@ class KADataModule(lightning.LightningDataModule):
         positions = thermal if self.input == "thermal" or centre is None else centre
         mixture = get_mixture(self.store.mixture)
         structure = Structure(
-            *(positions, self._species.cpu(), box, mixture, record["cage_vector"], self.inputs.spread(row))
+            *(
+                positions,
+                self._species.cpu(),
+                box,
+                mixture,
+                record["cage_vector"],
+                self.inputs.short_runs(row),
+            )
         )
         return describe(structure, self.descriptors)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.errors import DataError
+from gensample.physics.box import minimum_image
 from gensample.physics.minimize import Minimum, minimize
 from gensample.physics.mixtures import SHIFT
 
@@ -66,10 +67,14 @@ class Inputs:
         thermal = torch.from_numpy(self.thermal[row])
         return thermal, None if centres is None else torch.from_numpy(centres[row])
 
-    def spread(self, row: int) -> Tensor | None:
-        """How far the centres of short runs are apart (N,), with cage positions as the input; else None."""
-        found = self.store.cage_spread
-        return None if found is None else torch.from_numpy(found[row])
+    def short_runs(self, row: int) -> tuple[Tensor, Tensor] | None:
+        """Vector from the thermal to the cage position (N, d) and the spread (N,); None where unknown."""
+        cage, spread = self.store.cage, self.store.cage_spread
+        if cage is None or spread is None:
+            return None
+        box = torch.from_numpy(self.store.box[row])
+        vector = minimum_image(torch.from_numpy(cage[row] - self.thermal[row]), box)
+        return vector, torch.from_numpy(spread[row])
 
     def inherent(self, rows: np.ndarray) -> Made | None:
         """Inherent structures of the dataset, or those found for it; None where there are none."""

@@ -31,6 +31,8 @@ ARRAYS = {
     "log_density": "C",
     "log_density_variance": "C",
 }
+# Group of published predictions of the propensity, of the shape CKN each, by the name of the model.
+PREDICTIONS = "predictions"
 # The group of `gensample shear`: besides, steps S and plastic events E.
 SHEAR = {
     "direction": "R",
@@ -75,6 +77,7 @@ def check_layout(file: h5py.File, path: Path) -> None:
 def _check_shapes(file: h5py.File, path: Path) -> None:
     sizes: dict[str, int] = {}
     arrays = {**ARRAYS, **{f"shear/{name}": letters for name, letters in SHEAR.items()}}
+    arrays |= {f"{PREDICTIONS}/{name}": "CKN" for name in file.get(PREDICTIONS, ())}
     for name, letters in arrays.items():
         if name not in file:
             continue

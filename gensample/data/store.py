@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from gensample.data.catalog import resolve
-from gensample.data.layout import check_layout
+from gensample.data.layout import PREDICTIONS, check_layout
 from gensample.data.writer import StoreWriter, atomic
 from gensample.errors import DataError
 
@@ -171,6 +171,11 @@ class Store:
     def bond_breaking(self) -> np.ndarray | None:
         """Stored mean fraction of initial neighbours lost, (C, K, N)."""
         return self._optional("bond_breaking")
+
+    @property
+    def predictions(self) -> dict[str, np.ndarray]:
+        """Published predictions of what is averaged, by the name of the model, (C, K, N) each."""
+        return self.group(PREDICTIONS)
 
     @property
     def source_configuration(self) -> np.ndarray | None:

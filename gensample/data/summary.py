@@ -99,11 +99,18 @@ def _check_lags(store: Store) -> None:
     times = store.times
     increasing = np.isfinite(times).all() and (times > 0).all() and (np.diff(times) > 0).all()
     _require(store, increasing, f"lag times must be positive and increase, got {times.tolist()}")
+    _check_predictions(store)
     for name in ("propensity", "bond_breaking"):
         averages = getattr(store, name)
         if averages is not None:
             _require(store, np.isfinite(averages).all(), f"{name} holds values that are not finite")
             _require(store, (averages >= -1e-6).all(), f"{name} holds negative values")
+
+
+def _check_predictions(store: Store) -> None:
+    """NaN stands for species that a published model leaves out."""
+    for name, values in store.predictions.items():
+        _require(store, not np.isinf(values).any(), f"predictions/{name} holds infinite values")
 
 
 def _check_done(store: Store) -> None:
@@ -205,6 +212,7 @@ def _head(store: Store) -> dict[str, Any]:
         "has_inherent": store.inherent is not None,
         "cage": _cage(store),
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
+        "predictions": sorted(store.predictions),
     }
 
 

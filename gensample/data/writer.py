@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import gensample
-from gensample.data.layout import FORMAT, SPLITS, VERSION, check_layout
+from gensample.data.layout import FORMAT, PREDICTIONS, SPLITS, VERSION, check_layout
 from gensample.errors import DataError
 
 # Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
@@ -84,6 +84,7 @@ class StoreWriter:
         command: str | None = None,
         propensity: np.ndarray | None = None,
         bond_breaking: np.ndarray | None = None,
+        predictions: Mapping[str, np.ndarray] | None = None,
         extra_attrs: Mapping[str, Any] | None = None,
         displacements: bool = True,
     ) -> StoreWriter:
@@ -117,9 +118,12 @@ class StoreWriter:
                 writer._put("positions", positions, positions.shape)
                 writer._put_times(np.asarray(times, np.float64))
                 writer._put("replicas", np.asarray(replicas, np.int32), (count,))
-                for name, array in (("propensity", propensity), ("bond_breaking", bond_breaking)):
+                averages = {"propensity": propensity, "bond_breaking": bond_breaking}
+                for name, array in averages.items():
                     if array is not None:
                         writer._put(name, np.asarray(array, np.float32), (count, len(times), particles))
+                # NaN where a published model says nothing, such as a species.
+                writer.write_group(PREDICTIONS, predictions or {})
                 if inherent is not None:
                     writer.write_inherent(inherent, inherent_attrs or {})
                 longest = int(np.max(replicas, initial=0))

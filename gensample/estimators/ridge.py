@@ -16,7 +16,9 @@ from torch import Tensor
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.estimators.base import Estimator, Sample, read_sample
-from gensample.stats.ridge import ridge
+from gensample.physics.describe import descriptor_names
+from gensample.physics.mixtures import get_mixture
+from gensample.stats.ridge import block_ridge, ridge
 
 # Configurations are left out in at most this many groups to choose the penalty.
 FOLDS = 8
@@ -28,12 +30,19 @@ class Ridge(Estimator):
     With ``temperature``, a column 1/T and every descriptor times 1/T (about their means) are added, so that
     one regression serves several temperatures.
 
+    With few training configurations most of the error is that of configuration means, which hardly any
+    descriptor explains, and a regression fits what it can of it by chance. With ``within`` the weights are
+    fitted to deviations from the mean of each configuration; what of the configuration means they explain is
+    scaled by one number for each species and lag.
+
     Args:
         temperature: condition on temperature.
+        blocks: a penalty for each set of descriptors (``stats.ridge.block_ridge``) in place of a common one.
+        within: fit deviations from configuration means.
     """
 
-    def __init__(self, temperature: bool = False) -> None:
-        self.temperature = temperature
+    def __init__(self, temperature: bool = False, blocks: bool = False, within: bool = False) -> None:
+        self.temperature, self.blocks, self.within = temperature, blocks, within
         self._state: dict[str, Tensor] = {}
 
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
@@ -43,6 +52,7 @@ class Ridge(Estimator):
         if len(lags) > 1:
             raise ConfigError(f"data sets that are fitted together need as many lag times each, got {lags}")
         self._state = {"inverse_temperature": _inverse_temperature(samples)}
+        self._widths = _widths(data[0]) if self.blocks else []
         species = range(int(max(sample.species.max() for sample in samples)) + 1)
         parts = [self._fit_species(samples, s) for s in species]
         self._state |= {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
@@ -55,8 +65,18 @@ class Ridge(Estimator):
         scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
         offset = torch.cat(targets).mean(0)
         folds = [number % FOLDS for number in range(len(columns))]
-        weights, _ = ridge([(x - mean) / scale for x in columns], [y - offset for y in targets], folds)
-        return {"mean": mean, "scale": scale, "offset": offset, "weights": weights}
+        inputs, rest = [(x - mean) / scale for x in columns], [y - offset for y in targets]
+        x, y = (_deviations(inputs), _deviations(rest)) if self.within else (inputs, rest)
+        weights = self._solve(x, y, folds)
+        gain = _gain(inputs, rest, weights) if self.within else torch.ones_like(offset)
+        return {"mean": mean, "scale": scale, "offset": offset, "weights": weights, "gain": gain}
+
+    def _solve(self, inputs: list[Tensor], targets: list[Tensor], folds: list[int]) -> Tensor:
+        if not self.blocks:
+            return ridge(inputs, targets, folds)[0]
+        # Descriptors, then the same times 1/T, then 1/T.
+        widths = [*self._widths, *self._widths, 1] if self.temperature else self._widths
+        return block_ridge(inputs, targets, folds, widths)[0]
 
     def _each(self, sample: Sample) -> list[tuple[Sample, int]]:
         return [(sample, number) for number in range(len(sample.descriptors))]
@@ -80,11 +100,13 @@ class Ridge(Estimator):
             of = sample.species == s
             for number in range(len(found)):
                 x = (self._columns((sample, number), s) - state["mean"][s]) / state["scale"][s]
-                found[number, of] = (x @ state["weights"][s] + state["offset"][s]).to(found)
+                each = x @ state["weights"][s]
+                shared = (state["gain"][s] - 1) * each.mean(0)
+                found[number, of] = (each + shared + state["offset"][s]).to(found)
         return found
 
     def state(self) -> dict[str, Tensor]:
-        """Mean and scale of columns (S, D), offset (S, K), weights (S, D, K), mean inverse temperature."""
+        """Means and scales (S, D), offsets and gains (S, K), weights (S, D, K), mean inverse temperature."""
         return self._state
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -95,6 +117,24 @@ class Ridge(Estimator):
     def num_parameters(self) -> int:
         """Weights and offsets."""
         return self._state["weights"].numel() + self._state["offset"].numel()
+
+
+def _widths(data: KADataModule) -> list[int]:
+    """Number of columns of each set of descriptors."""
+    mixture = get_mixture(data.store.mixture)
+    return [len(descriptor_names(mixture, [name])) for name in data.descriptors]
+
+
+def _deviations(values: list[Tensor]) -> list[Tensor]:
+    return [value - value.mean(0) for value in values]
+
+
+def _gain(inputs: list[Tensor], targets: list[Tensor], weights: Tensor) -> Tensor:
+    """Least-squares factor (K,), between 0 and 2, from predicted to true means of the configurations."""
+    predicted = torch.stack([(x @ weights).mean(0) for x in inputs])
+    true = torch.stack([y.mean(0) for y in targets])
+    predicted, true = predicted - predicted.mean(0), true - true.mean(0)
+    return ((predicted * true).sum(0) / predicted.square().sum(0).clamp(min=1e-12)).clamp(0.0, 2.0)
 
 
 def _target(sample: Sample) -> Tensor:

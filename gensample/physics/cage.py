@@ -15,19 +15,20 @@ def cage_names() -> list[str]:
     return [name if length == 0 else f"{name}@{length:g}" for length in LENGTHS for name in _OWN]
 
 
-def cage_descriptors(positions: Tensor, box: Tensor, cage_vector: Tensor, spread: Tensor | None) -> Tensor:
+def cage_descriptors(positions: Tensor, box: Tensor, short_runs: tuple[Tensor, Tensor] | None) -> Tensor:
     """Distance from the thermal position to the cage's centre and log of the spread, and their local means.
 
-    positions: (N, d); cage_vector: (N, d), thermal position to centre; spread: (N,), root of the variance of
-    the centre between short runs. Returns (N, F), columns as in `cage_names`: the two coarse-grained over
-    each of LENGTHS. The spread grows where particles have begun to leave their cages within such a run: a
-    local Debye-Waller factor at a longer time, see Widmer-Cooper and Harrowell, Phys. Rev. Lett. 96, 185701
-    (2006). Raises ConfigError without a spread.
+    positions: (N, d); short_runs: vector (N, d) from the thermal position to the centre, and spread (N,), the
+    root of the variance of the centre between runs. Returns (N, F), columns as in `cage_names`: the two
+    coarse-grained over each of LENGTHS. The spread grows where particles have begun to leave their cages
+    within such a run: a local Debye-Waller factor at a longer time, see Widmer-Cooper and Harrowell, Phys.
+    Rev. Lett. 96, 185701 (2006). Raises ConfigError without short runs.
     """
-    if spread is None:
+    if short_runs is None:
         raise ConfigError(
-            "the descriptors called cage need cage positions and their spread: set data.input to cage, and "
-            "add both with `gensample cage DATA.h5` (--again where an older version made the positions)"
+            "the descriptors called cage need cage positions and their spread: add both with "
+            "`gensample cage DATA.h5` (--again where an older version made the positions)"
         )
-    own = torch.stack([cage_vector.to(positions).norm(dim=-1), spread.to(positions).log()], dim=1)
+    vector, spread = (each.to(positions) for each in short_runs)
+    own = torch.stack([vector.norm(dim=-1), spread.log()], dim=1)
     return torch.cat([coarse_grain(own, positions, box, length) for length in LENGTHS], dim=1)

@@ -25,7 +25,8 @@ class Structure:
 
     positions: (N, d) float64, thermal, inherent or cage ones; species: (N,); box: (d,);
     cage_vector: (N, d), from the thermal position to the centre of the cage, zero where unknown;
-    cage_spread: (N,), how far the centres of short runs are apart, None where unknown.
+    short_runs: the vector from the thermal position to the mean position of short runs (N, d), and how far
+    the runs' own means are apart (N,); None where there are none.
     """
 
     positions: Tensor
@@ -33,7 +34,7 @@ class Structure:
     box: Tensor
     mixture: Mixture
     cage_vector: Tensor
-    cage_spread: Tensor | None = None
+    short_runs: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _mechanics(of: Structure) -> Tensor:
 
 
 def _cage(of: Structure) -> Tensor:
-    return cage_descriptors(of.positions, of.box, of.cage_vector, of.cage_spread)
+    return cage_descriptors(of.positions, of.box, of.short_runs)
 
 
 SETS: dict[str, DescriptorSet] = {

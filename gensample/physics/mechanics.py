@@ -14,7 +14,8 @@ from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import pair_curvature, pair_potential
 
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
-RANGE = 5.0
+# Fits into the box of 1,000 particles at density 1.2.
+RANGE = 4.7
 
 
 def mechanics_names(mixture: Mixture) -> list[str]:

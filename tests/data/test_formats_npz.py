@@ -330,11 +330,15 @@ def write_model_file(path, liquid, kept=True, **more):
 def test_glassbench_model_files_give_averages_without_displacements(tmp_path, capsys, out, kept):
     liquid = make_liquid("ka2d-ternary", per_edge=10)
     path = tmp_path / "T0.23" / "test" / f"N{len(liquid.species)}T0.23_7.npz"
-    moved, broken = write_model_file(path, liquid, kept, BOTAN=np.zeros(3))
+    theirs = np.random.default_rng(2).random((8, len(liquid.species)))
+    theirs[:, liquid.species == 2] = np.nan  # a model of two species
+    words = np.full(theirs.shape, "a")
+    moved, broken = write_model_file(path, liquid, kept, BOTAN=np.zeros(3), SE3=theirs, words=words)
     code, said, _ = run_import(capsys, out, path)
     assert code == 0
     assert "averages only" in said
-    assert "left out: BOTAN" in said
+    assert "left out: BOTAN, words" in said
+    assert "an array for each lag time: SE3" in said
     assert ("1 - bb_prop" in said) == kept
     with Store.open(out) as store:
         assert not store.has_displacements
@@ -343,6 +347,10 @@ def test_glassbench_model_files_give_averages_without_displacements(tmp_path, ca
         assert store.times[-1] == 1.5e6
         np.testing.assert_allclose(store.propensity[0], moved, atol=1e-6)
         np.testing.assert_allclose(store.bond_breaking[0], broken, atol=1e-6)
+        assert list(store.predictions) == ["SE3"]
+        np.testing.assert_allclose(store.predictions["SE3"][0], theirs, atol=1e-6)
+    assert main(["info", str(out)]) == 0
+    assert "published predictions: SE3" in capsys.readouterr().out
 
 
 def test_model_and_trajectory_files_do_not_mix(tmp_path, capsys, out):

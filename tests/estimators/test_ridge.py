@@ -127,3 +127,32 @@ def test_on_a_data_module(tmp_path):
     found = fitted(data).predict(data, data.rows("test"))
     assert found.shape == (1, 40, 3)
     assert np.isfinite(found.numpy()).all()
+
+
+def test_deviations_do_not_see_what_configurations_share():
+    """Means of configurations that nothing explains spoil the weights, unless fitted within."""
+
+    def shifted(x, species, temperature):
+        chance = torch.randn(len(x), 1, 1, generator=torch.Generator().manual_seed(5))
+        return linear(x, species, temperature) + 30.0 * chance
+
+    data = Planted(shifted, configurations=8)
+    errors = {}
+    for within in (False, True):
+        estimator = Ridge(within=within)
+        estimator.fit([data], torch.Generator())
+        rows = data.rows("test")
+        off = estimator.predict(data, rows).double() - data.per_particle("propensity", rows)
+        errors[within] = float((off - off.mean(1, keepdim=True)).std())
+    assert errors[True] < 0.3 * errors[False]
+
+
+def test_a_law_without_chance_has_a_gain_of_one():
+    data = Planted(linear)
+    estimator = Ridge(within=True)
+    estimator.fit([data], torch.Generator())
+    rows = data.rows("test")
+    torch.testing.assert_close(
+        estimator.predict(data, rows), data.per_particle("propensity", rows), atol=0.02, rtol=0
+    )
+    assert ((estimator.state()["gain"] - 1).abs() < 0.01).all()

@@ -15,7 +15,7 @@ def structure(particles=30, d=2):
 
 def test_columns_are_weighted_means_of_distance_and_log_spread():
     positions, box, vector, spread = structure()
-    found = cage_descriptors(positions, box, vector, spread)
+    found = cage_descriptors(positions, box, (vector, spread))
     assert found.shape == (30, len(cage_names()))
     own = torch.stack([vector.norm(dim=1), spread.log()], 1)
     for k, length in enumerate(LENGTHS):
@@ -27,6 +27,6 @@ def test_columns_are_weighted_means_of_distance_and_log_spread():
 
 
 def test_without_a_spread_it_says_what_to_do():
-    positions, box, vector, _ = structure()
-    with pytest.raises(ConfigError, match="gensample cage DATA.h5"):
-        cage_descriptors(positions, box, vector, None)
+    positions, box, _, _ = structure()
+    with pytest.raises(ConfigError, match="gensample cage DATA"):
+        cage_descriptors(positions, box, None)

@@ -1,9 +1,10 @@
 """Ridge regression against the closed form, and the choice of its penalty."""
 
+import pytest
 import torch
 
 from gensample.stats import ridge as module
-from gensample.stats.ridge import PENALTIES, ridge
+from gensample.stats.ridge import PENALTIES, block_ridge, ridge
 
 
 def groups(noise, columns=30, rows=40, number=10):
@@ -79,3 +80,36 @@ def test_an_empty_fold_gets_the_weights_of_all():
     _, x, y = groups(1.0)
     everything, without = ridge(x, y, [0, 3] * 5)
     torch.testing.assert_close(without[1], everything)
+
+
+def planted_blocks(seed=0, groups=8, rows=60):
+    """Two blocks of columns, of which the second is noise; targets from the first alone."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = [torch.randn(rows, 45, generator=generator).double() for _ in range(groups)]
+    weights = torch.randn(5, 2, generator=generator).double()
+    targets = [x[:, :5] @ weights + 2.0 * torch.randn(rows, 2, generator=generator) for x in inputs]
+    return inputs, targets, weights
+
+
+def test_blocks_are_penalised_apart():
+    inputs, targets, weights = planted_blocks()
+    found, penalties = block_ridge(inputs, targets, list(range(8)), [5, 40])
+    assert penalties[0] <= 0.1
+    assert penalties[1] >= 1.0
+    common, _ = ridge(inputs, targets, list(range(8)))
+    true = torch.cat([weights, torch.zeros(40, 2)])
+    assert (found - true).norm() < 0.7 * (common - true).norm()
+
+
+def test_given_penalties_it_solves_the_normal_equations():
+    inputs, targets, _ = planted_blocks()
+    found, (first, second) = block_ridge(inputs, targets, list(range(8)), [5, 40])
+    x, y = torch.cat(inputs), torch.cat(targets)
+    penalty = torch.diag(torch.tensor([first] * 5 + [second] * 40).double()) * len(x)
+    torch.testing.assert_close(found, torch.linalg.solve(x.T @ x + penalty, x.T @ y))
+
+
+def test_blocks_that_are_not_the_columns_are_refused():
+    inputs, targets, _ = planted_blocks()
+    with pytest.raises(ValueError, match="are not the 45 there are"):
+        block_ridge(inputs, targets, list(range(8)), [5, 39])

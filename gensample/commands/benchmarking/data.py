@@ -22,6 +22,8 @@ class DataModules:
         return {
             "dataset": dataset.dataset,
             "input": unit.input,
+            # Rows that read thermal positions read nothing else: no vector to the inherent structure.
+            "cage_vectors": unit.input != "thermal",
             "lags": dataset.lags,
             "validation": dataset.validation,
             "quantity": TARGETS[unit.target],

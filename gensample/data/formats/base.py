@@ -45,8 +45,8 @@ class Structure:
 
     positions: (N, d); types: (N,) labels of the source; times: (K,); box: (d,) or None when the source does
     not say; wrapped: the source claims positions inside the box; inherent: (N, d); propensity and
-    bond_breaking: (K, N); replicas: number that ``load`` returns; load: displacements (R, K, N, d),
-    unwrapped, drift not yet removed, read only when asked for.
+    bond_breaking: (K, N); predictions: published ones by name, (K, N) each; replicas: number that ``load``
+    returns; load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Structure:
     inherent: np.ndarray | None = None
     propensity: np.ndarray | None = None
     bond_breaking: np.ndarray | None = None
+    predictions: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     replicas: int = 0
     load: Callable[[], np.ndarray] | None = None
 

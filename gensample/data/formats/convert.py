@@ -38,6 +38,7 @@ class Dataset:
     inherent: np.ndarray | None
     propensity: np.ndarray | None
     bond_breaking: np.ndarray | None
+    predictions: dict[str, np.ndarray]
 
 
 def assemble(imported: Imported, options: Options) -> Dataset:
@@ -65,6 +66,7 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         inherent=_inherent(structures, order, box, mixture),
         propensity=_averages(structures, order, "propensity"),
         bond_breaking=_averages(structures, order, "bond_breaking"),
+        predictions=_predictions(structures, order),
     )
     _check(dataset, structures, options)
     return dataset
@@ -231,6 +233,20 @@ def _averages(structures: list[Structure], order: list[np.ndarray | None], name:
     return np.stack([a if o is None else a[:, o] for a, o in zip(given, order, strict=True)])
 
 
+def _predictions(structures: list[Structure], order: list[np.ndarray | None]) -> dict[str, np.ndarray]:
+    """Predictions (C, K, N) that every structure has."""
+    common = set.intersection(*(set(s.predictions) for s in structures))
+    return {
+        name: np.stack(
+            [
+                s.predictions[name] if o is None else s.predictions[name][:, o]
+                for s, o in zip(structures, order, strict=True)
+            ]
+        )
+        for name in sorted(common)
+    }
+
+
 def move_to_validation(split: list[str], count: int, seed: int) -> list[str]:
     """The splits with ``count`` training configurations, chosen by the seed, moved to "val".
 
@@ -284,6 +300,7 @@ def write(
             command=command,
             propensity=dataset.propensity,
             bond_breaking=dataset.bond_breaking,
+            predictions=dataset.predictions,
             extra_attrs={"import_notes": "\n".join(imported.notes)},
             displacements=any(has),
         ) as writer,

@@ -2,7 +2,8 @@
 
 Source: doi 10.5281/zenodo.10118191. Trajectory files hold ``positions`` (R, N, d), ``initial_positions``,
 ``initial_positions_inherent``, ``box`` and ``types`` from 1; model files hold ``md_prop`` and ``bb_prop``
-(K, N) instead of replicas, with the lag times of the folder ``*_results/times_T.dat``.
+(K, N) instead of replicas, with the lag times of the folder ``*_results/times_T.dat``, and the predictions of
+published models under their own keys.
 """
 
 from __future__ import annotations
@@ -149,7 +150,10 @@ def _published(temperature: float | None) -> tuple[float, ...]:
 def _read_models(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
     structures = [_averages(path, options) for path in sorted(files, key=natural_order)]
     notes.append("model files hold averages only: stored as propensity, without displacements")
-    left_out = sorted(set().union(*(npz.keys(path) for path in files)) - _USED)
+    taken = sorted(set.intersection(*(set(s.predictions) for s in structures)))
+    if taken:
+        notes.append(f"taken as published predictions, an array for each lag time: {', '.join(taken)}")
+    left_out = sorted(set().union(*(npz.keys(path) for path in files)) - _USED - set(taken))
     if left_out:
         notes.append(f"left out: {', '.join(left_out)}")
     if any(s.bond_breaking is not None for s in structures):
@@ -168,11 +172,19 @@ def _averages(path: Path, options: Options) -> Structure:
         structure.bond_breaking = as_floats(
             np.atleast_2d(arrays["bb_prop"]), f"{path}: bb_prop", propensity.shape
         )
+    structure.predictions = _predictions(path, propensity.shape)
     codes = [f"lag {i}" for i in range(1, len(propensity) + 1)]
     structure.times = lag_times(
         codes, options, _model_table(codes, structure.temperature, dimension), str(path)
     )
     return structure
+
+
+def _predictions(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Further arrays of numbers with a value for each lag time and particle, NaN allowed, by their keys."""
+    wanted = [name for name in npz.keys(path) if name not in _USED and npz.shape(path, name) == shape]
+    arrays = npz.load(path, wanted)
+    return {name: a.astype(np.float64) for name, a in arrays.items() if np.issubdtype(a.dtype, np.number)}
 
 
 def _model_table(codes: list[str], temperature: float | None, dimension: int) -> dict[str, float] | None:
