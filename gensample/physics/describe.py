@@ -13,6 +13,7 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.physics.cage import cage_descriptors, cage_names
 from gensample.physics.descriptors import invariant_names, invariants
+from gensample.physics.glassmlp import glassmlp_descriptors, glassmlp_names
 from gensample.physics.mechanics import mechanics, mechanics_names
 from gensample.physics.mixtures import Mixture
 from gensample.physics.recursive import recursive, recursive_names
@@ -68,12 +69,17 @@ def _mechanics(of: Structure) -> Tensor:
     return mechanics(of.positions, of.species, of.box, of.mixture, distance)
 
 
+def _glassmlp(of: Structure) -> Tensor:
+    return glassmlp_descriptors(of.positions, of.species, of.box, of.mixture)
+
+
 def _cage(of: Structure) -> Tensor:
     return cage_descriptors(of.positions, of.box, of.short_runs)
 
 
 SETS: dict[str, DescriptorSet] = {
     "cage": DescriptorSet(lambda mixture: cage_names(), _cage),
+    "glassmlp": DescriptorSet(glassmlp_names, _glassmlp),
     "invariants": DescriptorSet(invariant_names, _invariants),
     "mechanics": DescriptorSet(mechanics_names, _mechanics),
     "recursive": DescriptorSet(recursive_names, _recursive),

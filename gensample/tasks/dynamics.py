@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gensample.data.official import load_official
 from gensample.errors import ConfigError
+from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.tasks.hparams import as_module, save_plain_hyperparameters
 from gensample.tasks.regression import Score, bond_mask, summarise
 from gensample.tasks.schedule import warm_cosine
@@ -33,6 +34,8 @@ class DynamicsTask(lightning.LightningModule):
             of nodes. Off, targets are used as they are.
         spread: regress the standard deviation of |u| over replicas too.
         init_from: official ``.pth`` weights of BOTAN to start a fit from.
+        loss_species: species that the node loss is over; None for all.
+        heterogeneity: weight of ``nn.glassmlp.heterogeneity_loss`` in the node loss.
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.
         num_species: S, number of species (used by ``normalise``).
         descriptors: D, number of structural invariants that the network reads.
@@ -55,6 +58,8 @@ class DynamicsTask(lightning.LightningModule):
         normalise: bool = False,
         spread: bool = False,
         init_from: str | None = None,
+        loss_species: list[int] | None = None,
+        heterogeneity: float = 0.0,
         bond_cutoff: float = 1.35,
         num_species: int = 2,
         descriptors: int = 0,
@@ -68,6 +73,7 @@ class DynamicsTask(lightning.LightningModule):
         self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
         self.normalise, self.spread, self.init_from = normalise, spread, init_from
         self.bond_cutoff, self.compiled = bond_cutoff, compile
+        self.loss_species, self.heterogeneity = loss_species, heterogeneity
         width = _outputs(self.network)
         lags = width // 2 if spread else width
         self.register_buffer("node_mean", torch.zeros(num_species, width))
@@ -82,7 +88,8 @@ class DynamicsTask(lightning.LightningModule):
         """Propensity (n, K), followed by the spread with ``spread``, and elongation (E, K), in LJ units."""
         nodes, edges = self._outputs(batch)
         species = batch.species
-        return self.node_mean[species] + self.node_scale[species] * nodes, self.edge_scale * edges
+        scale = self.edge_scale if edges.shape[1] else 1.0
+        return self.node_mean[species] + self.node_scale[species] * nodes, scale * edges
 
     def _outputs(self, batch: Any) -> tuple[Tensor, Tensor]:
         nodes, edges = self.network(batch)
@@ -132,14 +139,28 @@ class DynamicsTask(lightning.LightningModule):
     def _losses(self, batch: Any, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
         species = batch.species
         target = torch.cat([batch.propensity, batch.spread], 1) if self.spread else batch.propensity
-        node_loss = nn.functional.mse_loss(
-            nodes, (target - self.node_mean[species]) / self.node_scale[species]
+        node_loss = self._node_loss(
+            batch, nodes, (target - self.node_mean[species]) / self.node_scale[species]
         )
-        if "elongation" not in batch:
+        if "elongation" not in batch or not edges.shape[1]:
             if self.p < 1 or self.edge_epochs:
-                raise ConfigError("these data have averages only, no bond elongation; set model.p to 1")
+                raise ConfigError(
+                    "bond elongation is not in these data or not predicted by this network; set model.p to 1 "
+                    "and model.edge_epochs to 0"
+                )
             return node_loss, torch.zeros_like(node_loss)
         return node_loss, nn.functional.mse_loss(edges, batch.elongation / self.edge_scale)
+
+    def _node_loss(self, batch: Any, nodes: Tensor, target: Tensor) -> Tensor:
+        if self.loss_species is None:
+            loss = nn.functional.mse_loss(nodes, target)
+        else:
+            of = torch.isin(batch.species, torch.tensor(self.loss_species, device=nodes.device))
+            loss = nn.functional.mse_loss(nodes[of], target[of])
+        if not self.heterogeneity:
+            return loss
+        unlike = heterogeneity_loss(nodes, target, batch.species, batch.batch, batch.edge_index)
+        return loss + self.heterogeneity * unlike
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Loss, and what the correlations at the end of the epoch need."""

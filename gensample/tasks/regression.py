@@ -29,7 +29,7 @@ class Score:
         scores = []
         for i in range(batch.num_graphs):
             of, bonds = batch.batch == i, None
-            if "elongation" in batch:
+            if "elongation" in batch and edges.shape[1]:
                 mine = chosen & (owner == i)
                 bonds = pearson(edges[mine], batch.elongation[mine])
             spread = batch.spread[of] if "spread" in batch else None

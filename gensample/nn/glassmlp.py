@@ -1,0 +1,89 @@
+"""GlassMLP: a small network on coarse-grained descriptors, and a loss that knows of heterogeneity.
+
+Jung, Biroli and Berthier, Phys. Rev. Lett. 130, 238202 (2023).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gensample.errors import ConfigError
+from gensample.nn.blocks import sum_per_node
+
+
+class GlassMLP(nn.Module):
+    """Descriptors of a particle to its propensity at each lag: a bottleneck of 2, two layers of 10, ELU.
+
+    One network for each species, on ``batch.descriptors``; bonds are not predicted.
+
+    Args:
+        outputs: K, number of lag times.
+        descriptors: D, number of descriptors.
+        num_species: number of species.
+        bottleneck, width: units of the first and of the hidden layers.
+    """
+
+    def __init__(
+        self, outputs: int, descriptors: int, num_species: int = 2, bottleneck: int = 2, width: int = 10
+    ) -> None:
+        super().__init__()
+        self.outputs, self.descriptors = outputs, descriptors
+        self.networks = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(descriptors, bottleneck),
+                nn.ELU(),
+                nn.Linear(bottleneck, width),
+                nn.ELU(),
+                nn.Linear(width, width),
+                nn.ELU(),
+                nn.Linear(width, outputs),
+            )
+            for _ in range(num_species)
+        )
+
+    def forward(self, data: Any) -> tuple[Tensor, Tensor]:
+        """Propensity (n, K), and no bonds: (E, 0). ConfigError for another number of descriptors."""
+        given = data.descriptors.shape[1] if "descriptors" in data else 0
+        if given != self.descriptors:
+            raise ConfigError(
+                f"the data serve {given} descriptors, the network reads {self.descriptors}; set "
+                "data.descriptors, and model.network.descriptors to their number"
+            )
+        of_each = torch.stack([network(data.descriptors) for network in self.networks])
+        nodes = of_each[data.species, torch.arange(len(data.species), device=data.species.device)]
+        return nodes, nodes.new_zeros(data.edge_index.shape[1], 0)
+
+
+def heterogeneity_loss(
+    predicted: Tensor, target: Tensor, species: Tensor, batch: Tensor, edge_index: Tensor
+) -> Tensor:
+    """How much mean, variance and neighbour correlation of predictions differ from those of the targets.
+
+    predicted, target: (n, K); species, batch: (n,); edge_index: (2, E) pairs of near particles. For each
+    species in each configuration and each lag the squares of three differences, in units of the targets'
+    variance v: of means, (m - m')^2 / v; of standard deviations, (s - s')^2 / v; of the mean product of
+    deviations of like neighbours, ((c - c') / v)^2; averaged. The terms of Jung et al. (2023), eq. (2), with
+    weights of our own: a mean-square error alone predicts too narrow a distribution.
+    """
+    groups = batch * (int(species.max()) + 1) + species
+    count = int(groups.max()) + 1
+    size = sum_per_node(torch.ones_like(predicted[:, :1]), groups, count)
+    like = edge_index[:, groups[edge_index[0]] == groups[edge_index[1]]]
+    of_pair = groups[like[0]]
+    pairs = sum_per_node(torch.ones_like(predicted[:1, :1]).expand(len(of_pair), 1), of_pair, count)
+
+    def moments(field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean = sum_per_node(field, groups, count) / size.clamp(min=1)
+        off = field - mean[groups]
+        variance = sum_per_node(off.square(), groups, count) / size.clamp(min=1)
+        products = sum_per_node(off[like[0]] * off[like[1]], of_pair, count) / pairs.clamp(min=1)
+        return mean, variance, products
+
+    mean, variance, product = moments(predicted)
+    true_mean, true_variance, true_product = moments(target)
+    unit = true_variance.clamp(min=1e-12)
+    spread = ((variance + 1e-12).sqrt() - (true_variance + 1e-12).sqrt()).square() / unit
+    terms = (mean - true_mean).square() / unit + spread + ((product - true_product) / unit).square()
+    present = size[:, 0] > 0
+    return terms[present].mean()
