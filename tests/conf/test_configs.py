@@ -10,11 +10,18 @@ from sheared import write_shear
 from synthetic import LAGS, write_dataset
 
 from gensample.cli import main
+from gensample.commands.benchmarking.settings import load_settings
 from gensample.data.store import Store, StoreWriter
+from gensample.estimators.base import Estimator
+from gensample.physics.describe import SETS
+from gensample.physics.indicators import INDICATORS
+from gensample.zoo import build
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 LAMMPS = ("simulate", "shear")
-TRAINING = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name not in LAMMPS)
+BENCHMARKS = sorted(CONFIGS.glob("benchmark/*.yaml"))
+OTHER = (*LAMMPS, "benchmark")
+TRAINING = sorted(path for path in CONFIGS.glob("*/*.yaml") if path.parent.name not in OTHER)
 SIMULATE, SHEAR = (sorted(CONFIGS.glob(f"{folder}/*.yaml")) for folder in LAMMPS)
 # Smallest sizes of the right composition whose box holds twice the cut-off of the potential.
 PARTICLES = {"ka2d": 60, "ka2d-ternary": 129, "ka3d": 200, "ka3d-fs": 200}
@@ -124,3 +131,18 @@ def test_shear_configs_run(path, tmp_path):
 def test_every_config_is_in_the_table():
     table = (CONFIGS / "README.md").read_text()
     assert [name(path) for path in TRAINING + SIMULATE + SHEAR if f"`{name(path)}`" not in table] == []
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=name)
+def test_benchmark_configs_are_read_and_name_what_exists(path):
+    """Their rows are trained in tests/commands/test_benchmark.py, on smaller data."""
+    settings = load_settings(path)
+    for row in settings.rows:
+        if row.kind == "estimator":
+            assert isinstance(build(row.estimator), Estimator)
+        elif row.kind == "fit":
+            assert (CONFIGS.parent / row.fit) in TRAINING
+        elif row.kind == "indicator":
+            assert row.indicator in INDICATORS
+        for sets in row.data.get("descriptors", []):
+            assert sets in SETS

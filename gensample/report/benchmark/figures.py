@@ -108,7 +108,7 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
-    columns = min(3, max(1, len(named)))
+    columns = min(3 if len(axes) > 1 else 2, max(1, len(named)))
     figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=columns, fontsize=7.5)
 
 

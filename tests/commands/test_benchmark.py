@@ -1,0 +1,217 @@
+"""`gensample benchmark`: three rows on two training configurations, from the command line."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from gensample.cli import main
+from gensample.commands.benchmarking.run import run_units
+from gensample.commands.benchmarking.settings import load_settings, training_sets
+from gensample.commands.benchmarking.workspace import Workspace, fingerprint, units
+from gensample.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "configs/benchmark/tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The tiny benchmark, run once; its folder."""
+    out = tmp_path_factory.mktemp("benchmark") / "tiny"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert main(["benchmark", str(TINY), "--out", str(out), "bootstrap=50"]) == 0
+    return out
+
+
+def entries(out):
+    return json.loads((out / "report/metrics.json").read_text())["entries"]
+
+
+def scores(out, **wanted):
+    found = [e for e in entries(out) if all(e[key] == value for key, value in wanted.items())]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_every_row_lag_and_species_is_judged(done):
+    nodes = [e for e in entries(done) if e["target"] == "propensity"]
+    assert len(nodes) == 3 * 3 * 2
+    assert {e["configurations"] for e in nodes} == {12}
+    bonds = [e for e in entries(done) if e["target"] == "elongation"]
+    assert [(e["row"], e["lag"]) for e in bonds] == [("BOTAN", 1.0), ("BOTAN", 10.0), ("BOTAN", 100.0)]
+
+
+def test_the_ranking_is_the_known_one(done):
+    """Ridge regression on two inherent structures beats the energy, which beats BOTAN after two epochs."""
+    at = {"lag": 100.0, "species": "A", "target": "propensity"}
+    ridge, botan, energy = (
+        scores(done, row=row, **at)["pearson"][0]
+        for row in ("ridge, invariants", "BOTAN", "potential energy")
+    )
+    assert 0.3 < ridge < 0.65
+    assert 0.05 < energy < 0.25
+    assert abs(botan) < 0.2
+    assert scores(done, row="BOTAN", **at)["ceiling"][0] == pytest.approx(0.930, abs=0.002)
+
+
+def test_what_training_took(done):
+    at = {"lag": 1.0, "species": "A", "target": "propensity"}
+    # 54,209 of the published network, less a third component of the edges, and two more outputs.
+    assert scores(done, row="BOTAN", **at)["parameters"] == 54209 - 64 + 2 * 65
+    assert scores(done, row="BOTAN", **at)["seconds"] > 0
+    assert scores(done, row="potential energy", **at)["seconds"] is None
+
+
+def test_tables_and_figures_are_there(done):
+    report = done / "report"
+    table = (report / "table.md").read_text()
+    assert "| ridge, invariants | inherent |" in table
+    assert "ceiling (exact propensity)" in table
+    rows = list(csv.DictReader((report / "table.csv").open()))
+    assert len(rows) == len(entries(done))
+    drawn = sorted(path.stem for path in (report / "figures").glob("*.png"))
+    assert drawn == [
+        "chi4-propensity-ka2d-mini",
+        "correlations",
+        "lags-propensity-ka2d-mini",
+        "ranking-propensity-ka2d-mini",
+    ]
+    page = (report / "index.html").read_text()
+    assert page.count("<img ") == len(drawn)
+    assert "Two training configurations of ka2d-mini" in page
+
+
+def test_what_is_done_is_not_done_again(done, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    before = {path: path.stat().st_mtime_ns for path in done.glob("rows/**/*") if path.is_file()}
+    assert main(["benchmark", str(TINY), "--out", str(done), "bootstrap=50"]) == 0
+    assert "training" not in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in done.glob("rows/**/*") if path.is_file()}
+
+
+def small(tmp_path, **changes):
+    """A benchmark of one row and its path."""
+    settings = {
+        "title": "small",
+        "datasets": {"mini": {"dataset": "ka2d-mini", "train_limit": 2, "lags": [10.0]}},
+        "rows": [
+            {
+                "name": "ridge",
+                "inputs": ["thermal"],
+                "estimator": {"class_path": "gensample.estimators.ridge.Ridge"},
+                "data": {"descriptors": ["cage"]},
+            }
+        ],
+    }
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(settings | changes))
+    return path
+
+
+def test_other_settings_are_trained_again_and_others_kept(tmp_path):
+    def mechanics(**more):
+        rows = [
+            {
+                "name": name,
+                "estimator": {"class_path": "gensample.estimators.ridge.Ridge"},
+                "data": {"descriptors": ["glassmlp"]},
+            }
+            for name in ("first", "second")
+        ]
+        rows[1] |= more
+        return load_settings(small(tmp_path, rows=rows))
+
+    run_units(mechanics(), tmp_path / "out")
+    records = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("rows/*/**/record.json")}
+    assert len(records) == 2
+    run_units(mechanics(reference="other words"), tmp_path / "out")
+    assert records == {path: path.stat().st_mtime_ns for path in records}
+    run_units(mechanics(set={"a": 1}), tmp_path / "out")
+    changed = [path.parts[-5] for path in records if path.stat().st_mtime_ns != records[path]]
+    assert changed == ["second"]
+
+
+def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
+    settings = load_settings(small(tmp_path))
+    work = Workspace(tmp_path / "out", units(settings)[0], settings)
+    with pytest.raises(ConfigError, match="descriptors called cage need"):
+        run_units(settings, tmp_path / "out")
+    assert work.record() is None
+    assert run_units(settings, tmp_path / "out", train=False) == []
+
+
+def test_learning_curves_and_joint_training_are_units_of_their_own(tmp_path):
+    two = {name: {"dataset": "ka2d-mini", "lags": [10.0]} for name in ("a", "b")}
+    settings = load_settings(small(tmp_path, datasets=two, sizes=[1, 2], train=["a", ["a", "b"]]))
+    found = [(unit.train, unit.size) for unit in units(settings)]
+    assert found == [
+        (("a",), 1),
+        (("a",), 2),
+        (("a",), None),
+        (("a", "b"), 1),
+        (("a", "b"), 2),
+        (("a", "b"), None),
+    ]
+    assert len({unit.folder for unit in units(settings)}) == 6
+    assert training_sets(settings, settings.rows[0]) == [("a",), ("a", "b")]
+
+
+def test_thermal_rows_read_thermal_positions_alone(tmp_path):
+    """The distance to the inherent structure says most of what there is to know at short times."""
+    rows = [
+        {
+            "name": "ridge",
+            "inputs": ["thermal", "inherent"],
+            "estimator": {"class_path": "gensample.estimators.ridge.Ridge"},
+            "data": {"descriptors": ["mechanics"]},
+        }
+    ]
+    done = run_units(load_settings(small(tmp_path, rows=rows)), tmp_path / "out")
+    label = np.load(next((tmp_path / "out").rglob("thermal/**/predictions-mini.npz")))
+    assert label["propensity"].shape == (12, 500, 1)
+    thermal, inherent = (d.predictions["mini"]["propensity"] for d in done)
+    assert not np.allclose(thermal, inherent)
+    fitted = [np.abs(_weights(tmp_path / "out", name)).max() for name in ("thermal", "inherent")]
+    assert fitted[0] < 1e-12
+    assert fitted[1] > 1e-4
+
+
+def _weights(out, name):
+    """Weights of the distance to the cage."""
+    from gensample.physics.mechanics import mechanics_names
+    from gensample.physics.mixtures import get_mixture
+    from gensample.zoo import load_tensors
+
+    state = load_tensors(next(out.rglob(f"{name}/**/estimator.safetensors")))
+    columns = [k for k, n in enumerate(mechanics_names(get_mixture("ka2d"))) if "cage_distance" in n]
+    return state["weights"].numpy()[:, columns]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": [{"name": "x", "model": "m", "indicator": "energy"}]}, "needs exactly one of"),
+        ({"rows": [{"name": "x", "indicator": "energy", "inputs": ["frozen"]}]}, "inputs are of"),
+        ({"rows": [{"name": "x", "indicator": "energy"}] * 2}, "come twice"),
+        ({"train": ["elsewhere"]}, "unknown datasets"),
+        ({"targets": ["mood"]}, "targets are of"),
+        ({"rows": []}, "needs rows"),
+        (
+            {"rows": [{"name": "x", "fit": "c.yaml", "train": [["mini", "mini"]]}]},
+            "one dataset at a time",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_say_why(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        load_settings(small(tmp_path, **changes))
+
+
+def test_data_are_known_by_their_content(tmp_path):
+    assert fingerprint("ka2d-mini", "thermal") == fingerprint("ka2d-mini", "inherent")
+    assert fingerprint("ka2d-mini", "thermal") != fingerprint("ka2d-liquid", "thermal")
