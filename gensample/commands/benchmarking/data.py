@@ -25,7 +25,7 @@ class DataModules:
             # Rows that read thermal positions read nothing else: no vector to the inherent structure.
             "cage_vectors": unit.input != "thermal",
             "lags": dataset.lags,
-            "validation": dataset.validation,
+            "validation": None if unit.row.all_training else dataset.validation,
             "quantity": TARGETS[unit.target],
             **unit.row.data,
         }

@@ -86,7 +86,7 @@ def _timed(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarra
 
 def _tests(unit: Unit, settings: BenchmarkSettings) -> list[str]:
     """Every test set; of learning curves, those that were trained on."""
-    names = test_sets(settings)
+    names = test_sets(settings, unit.row)
     return names if unit.size is None else [name for name in names if name in unit.train]
 
 

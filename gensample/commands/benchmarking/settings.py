@@ -41,8 +41,9 @@ class RowSettings:
     overrides it, ``lag_by_lag`` trains one network per lag time; ``model``: a released model or a checkpoint;
     ``generator``: likewise, its mean over ``draws`` is the prediction; ``indicator``: name of a structural
     indicator; ``prediction``: name of a published prediction stored with the dataset.
-    ``data`` are further settings of the data module. ``train``, ``sizes``, ``targets`` and ``species``
-    restrict or replace those of the benchmark.
+    ``data`` are further settings of the data module. ``all_training``: train on the rows to validate on too,
+    for rows that choose nothing on them. ``train``, ``test``, ``sizes``, ``targets`` and ``species`` restrict
+    or replace those of the benchmark.
     """
 
     name: str = MISSING
@@ -57,7 +58,9 @@ class RowSettings:
     lag_by_lag: bool = False
     draws: int = 32
     data: dict[str, Any] = field(default_factory=dict)
+    all_training: bool = False
     train: list[Any] | None = None
+    test: list[str] | None = None
     sizes: list[int] | None = None
     targets: list[str] | None = None
     species: list[int] | None = None
@@ -128,14 +131,17 @@ def training_sets(settings: BenchmarkSettings, row: RowSettings) -> list[tuple[s
     return [tuple(entry) if isinstance(entry, list) else (str(entry),) for entry in entries]
 
 
-def test_sets(settings: BenchmarkSettings) -> list[str]:
-    """Names of the datasets that every prediction is judged on."""
+def test_sets(settings: BenchmarkSettings, row: RowSettings) -> list[str]:
+    """Names of the datasets that the predictions of a row are judged on."""
+    if row.test is not None:
+        return row.test
     return list(settings.datasets) if settings.test is None else settings.test
 
 
 def _check_names(settings: BenchmarkSettings) -> None:
     used = {name for row in settings.rows for names in training_sets(settings, row) for name in names}
-    unknown = sorted((used | set(test_sets(settings))) - set(settings.datasets))
+    used |= {name for row in settings.rows for name in test_sets(settings, row)}
+    unknown = sorted(used - set(settings.datasets))
     if unknown:
         raise ConfigError(f"unknown datasets {unknown}; the benchmark has {list(settings.datasets)}")
     names = [row.name for row in settings.rows]

@@ -64,7 +64,7 @@ class Workspace:
         used = unit.train or tuple(settings.datasets)
         self.key = _digest(
             {
-                "row": {k: v for k, v in asdict(unit.row).items() if k in _DECIDING},
+                "row": _deciding(unit.row),
                 "config": Path(unit.row.fit).read_text() if unit.row.fit else None,
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": settings.seed,
@@ -141,6 +141,12 @@ _DECIDING = (
     "draws",
     "data",
 )
+
+
+def _deciding(row: RowSettings) -> dict[str, Any]:
+    found = {name: value for name, value in asdict(row).items() if name in _DECIDING}
+    # Came later: left out while off, so that what was trained before stays valid.
+    return found | ({"all_training": True} if row.all_training else {})
 
 
 def fingerprint(dataset: str, input: str) -> str:

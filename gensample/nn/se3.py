@@ -1,0 +1,113 @@
+"""A rotation-equivariant predictor of propensities in the manner of SE3.
+
+Pezzicoli, Charpiat and Landes, SciPost Phys. 16, 136 (2024): equivariant convolutions on the graph of the
+inherent structure with learned functions of the bond lengths, one output for each lag time. Theirs carry
+angular momenta up to l = 3; these are our scalar-vector layers, l <= 1.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gensample.errors import ConfigError
+from gensample.nn.blocks import MLP
+from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+
+
+class EquivariantPredictor(nn.Module):
+    """Predicts each particle's propensity and each bond's mean elongation, one output per lag time.
+
+    Invariant under translations, rotations and reflections. With ``read_cage`` (the equivariant-invariant
+    variant) the vector from the thermal position to the centre of the cage enters as a vector, so that the
+    network knows both structures. ``descriptors`` is the number of standardised descriptors that enter as
+    scalars, such as the energy of the particle; zero for the bare graph.
+
+    Args:
+        outputs: K, number of lag times.
+        num_species: number of species.
+        width, vectors: scalars and vectors of a node.
+        layers: rounds of message passing.
+        cutoff: cut-off of the graph, as the data module's.
+        radial: Gaussians of the bond length.
+        read_cage: read the vectors to the cages' centres.
+        descriptors: number of descriptors read.
+        dropout: on the descriptors.
+    """
+
+    def __init__(
+        self,
+        outputs: int = 1,
+        num_species: int = 2,
+        width: int = 64,
+        vectors: int = 16,
+        layers: int = 4,
+        cutoff: float = 2.0,
+        radial: int = 16,
+        read_cage: bool = False,
+        descriptors: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.outputs, self.vectors, self.cutoff, self.radial = outputs, vectors, cutoff, radial
+        self.descriptors = descriptors
+        self.species = nn.Embedding(num_species, width)
+        self.cage = nn.Linear(1, width) if read_cage else None
+        self.lift = nn.Linear(1, vectors, bias=False) if read_cage else None
+        self.encode = (
+            nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
+        )
+        self.layers = nn.ModuleList(Interaction(width, vectors, radial, 0) for _ in range(layers))
+        self.node_head = MLP([width, width, outputs], nn.SiLU)
+        self.edge_head = MLP([2 * width + radial, width, outputs], nn.SiLU)
+
+    def forward(self, data: Any) -> tuple[Tensor, Tensor]:
+        """Propensity (n, K) and bond elongation (E, K).
+
+        Raises:
+            ConfigError: the graph reaches farther than the network, or serves other descriptors.
+        """
+        self._check(data)
+        bonds, scalars = self._bonds(data), self.species(data.species)
+        vectors = scalars.new_zeros(len(scalars), data.edge_vector.shape[1], self.vectors)
+        if self.cage is not None and self.lift is not None:
+            scalars = scalars + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
+            vectors = self.lift(data.cage_vector.unsqueeze(-1))
+        if self.encode is not None:
+            scalars = scalars + self.encode(data.descriptors)
+        scalars, vectors = scalars.unsqueeze(1), vectors.unsqueeze(1)
+        for layer in self.layers:
+            scalars, vectors = layer(scalars, vectors, bonds)
+        scalars = scalars.squeeze(1)
+        return self.node_head(scalars), self._elongation(scalars, bonds)
+
+    def _bonds(self, data: Any) -> Bonds:
+        distance = data.edge_vector.norm(dim=-1)
+        return Bonds(
+            data.edge_index[0],
+            data.edge_index[1],
+            data.edge_vector / distance.unsqueeze(-1),
+            smooth_cutoff(distance, self.cutoff),
+            radial_basis(distance, 0.7, self.cutoff, self.radial).unsqueeze(1),
+        )
+
+    def _elongation(self, scalars: Tensor, bonds: Bonds) -> Tensor:
+        """Alike for i -> j and j -> i: from the sum and the distance of both ends."""
+        one, two = scalars.index_select(0, bonds.source), scalars.index_select(0, bonds.destination)
+        both = torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1)
+        elongation: Tensor = self.edge_head(both)
+        return elongation
+
+    def _check(self, data: Any) -> None:
+        given = data.descriptors.shape[1] if "descriptors" in data else 0
+        if self.descriptors and given != self.descriptors:
+            raise ConfigError(
+                f"the data serve {given} descriptors, the network reads {self.descriptors}; set "
+                "data.descriptors, and model.network.descriptors to their number"
+            )
+        longest = float(data.edge_vector.detach().norm(dim=-1).max()) if len(data.edge_vector) else 0.0
+        if longest > self.cutoff + 1e-4:
+            raise ConfigError(
+                f"bonds of length {longest:.3f} reach beyond model.network.cutoff = {self.cutoff:g}; "
+                "set it to data.cutoff"
+            )
