@@ -54,7 +54,7 @@ def _fit_one(work: Workspace, data: DataModules, name: str, number: int, lags: l
         "lags": lags,
         "train_limit": data.train_limit(name, work.unit),
     }
-    arguments |= {"target": "propensity"}
+    arguments |= {"target": "propensity", "passes": data.settings.datasets[name].passes}
     options = [word for key, value in arguments.items() for word in _option(f"data.{key}", value)]
     options += [*_option("seed_everything", data.settings.seed), *_outputs(str(row.fit), len(lags))]
     options += [word for key, value in row.set.items() for word in _option(key, value)]

@@ -22,14 +22,15 @@ KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
 class DatasetSettings:
     """One dataset: file or name, lag times (all by default), rows to validate on in place of "val".
 
-    ``train_limit``: train on the first so many configurations; ``split``: the one that predictions are judged
-    on.
+    ``train_limit``: train on the first so many configurations; ``passes`` through them in an epoch of a
+    network, to give a small dataset as many steps; ``split``: the one that predictions are judged on.
     """
 
     dataset: str = MISSING
     lags: list[float] | None = None
     validation: list[int] | None = None
     train_limit: int | None = None
+    passes: int = 1
     split: str = "test"
 
 

@@ -68,7 +68,7 @@ class Workspace:
                 "config": Path(unit.row.fit).read_text() if unit.row.fit else None,
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": settings.seed,
-                "datasets": {name: asdict(settings.datasets[name]) for name in used},
+                "datasets": {name: _without(asdict(settings.datasets[name]), passes=1) for name in used},
                 "data": {name: fingerprint(settings.datasets[name].dataset, unit.input) for name in used},
             }
         )
@@ -140,13 +140,18 @@ _DECIDING = (
     "lag_by_lag",
     "draws",
     "data",
+    "all_training",
 )
 
 
 def _deciding(row: RowSettings) -> dict[str, Any]:
     found = {name: value for name, value in asdict(row).items() if name in _DECIDING}
-    # Came later: left out while off, so that what was trained before stays valid.
-    return found | ({"all_training": True} if row.all_training else {})
+    return _without(found, all_training=False)
+
+
+def _without(settings: dict[str, Any], **later: Any) -> dict[str, Any]:
+    """Settings that came later are left out while off, so that what was trained before stays valid."""
+    return {k: v for k, v in settings.items() if k not in later or v != later[k]}
 
 
 def fingerprint(dataset: str, input: str) -> str:
