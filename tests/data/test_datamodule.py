@@ -71,6 +71,9 @@ def test_incomplete_replicas_are_never_served(dataset):
 def test_inherent_graph_but_thermal_elongation(dataset):
     thermal, inherent = make(dataset).batch([1]), make(dataset, input="inherent").batch([1])
     assert torch.equal(thermal.cage_vector, inherent.cage_vector)
+    alone = make(dataset, input="thermal", cage_vectors=False).batch([1])
+    assert not alone.cage_vector.any()
+    assert torch.equal(alone.edge_vector, thermal.edge_vector)
     common = {tuple(e): k for k, e in enumerate(thermal.edge_index.T.tolist())}
     pairs = [
         (common[tuple(e)], k) for k, e in enumerate(inherent.edge_index.T.tolist()) if tuple(e) in common

@@ -6,7 +6,9 @@ from synthetic import LAGS, write_dataset
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
+from gensample.nn.bapst import Bapst
 from gensample.nn.botan import Botan
+from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.stats.propensity import ceiling_exact, split_variance
 from gensample.tasks.callbacks import EMA
 from gensample.tasks.dynamics import DynamicsTask
@@ -191,3 +193,48 @@ def test_warm_cosine_starts_small_and_ends_small(dataset):
     rate = fitting.lr_scheduler_configs[0].scheduler.lr_lambdas[0]
     assert rate(0) == pytest.approx(0.01, rel=0.05)
     assert rate(10**6) == pytest.approx(0.01)
+
+
+class Task(DynamicsTask):
+    """Gives the node loss of a batch."""
+
+    def node_loss(self, batch):
+        return self._losses(batch, *self._outputs(batch))[0]
+
+
+def bapst(**settings):
+    torch.manual_seed(0)
+    return Task(Bapst(dimension=2, outputs=3, width=8, steps=2), p=1.0, **settings)
+
+
+def test_loss_over_some_species_alone(dataset):
+    batch = batch_of(dataset)
+    with torch.no_grad():
+        nodes, _ = bapst()(batch)
+        expected = [
+            (nodes[batch.species == s] - batch.propensity[batch.species == s]).square() for s in (0, 1)
+        ]
+        for species in ([0], [1], [0, 1]):
+            found = bapst(loss_species=species).node_loss(batch)
+            parts = torch.cat([expected[s] for s in species])
+            torch.testing.assert_close(found, parts.mean())
+
+
+def test_heterogeneity_adds_its_loss(dataset):
+    batch = batch_of(dataset)
+    with torch.no_grad():
+        plain, more = bapst().node_loss(batch), bapst(heterogeneity=0.5).node_loss(batch)
+        nodes, _ = bapst()(batch)
+        args = (batch.propensity, batch.species, batch.batch, batch.edge_index)
+        torch.testing.assert_close(more - plain, 0.5 * heterogeneity_loss(nodes, *args))
+
+
+def test_networks_without_bonds_train_on_nodes_and_say_so_otherwise(dataset):
+    task = bapst()
+    trainer(max_epochs=1).fit(task, KADataModule(dataset))
+    found = trainer().test(task, KADataModule(dataset), verbose=False)[0]
+    assert "test/pearson_A_1" in found
+    assert not any("edge_pearson" in name for name in found)
+    wrong = DynamicsTask(Bapst(dimension=2, outputs=3, width=8, steps=2), p=0.5)
+    with pytest.raises(ConfigError, match=r"set model\.p to 1"):
+        trainer(max_epochs=1).fit(wrong, KADataModule(dataset))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -96,10 +95,8 @@ class Style:
 
 
 def _panels(count: int, width: float = 3.6, height: float = 3.0) -> tuple[Figure, list[Axes]]:
-    figure, axes = plt.subplots(
-        1, count, figsize=(width * count, height), sharey=True, squeeze=False, layout="constrained"
-    )
-    return figure, list(axes[0])
+    figure = Figure(figsize=(width * count, height), layout="constrained")
+    return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
@@ -160,7 +157,8 @@ def ranking(entries: Sequence[Entry], style: Style) -> Figure:
     last = max(unique(entries, "lag"))
     mine = [e for e in entries if e["lag"] == last and value(e, "pearson") is not None]
     mine.sort(key=lambda e: e["pearson"][0])
-    figure, axis = plt.subplots(figsize=(7.2, 0.26 * len(mine) + 1.0), layout="constrained")
+    figure = Figure(figsize=(7.2, 0.26 * len(mine) + 1.0), layout="constrained")
+    axis = figure.subplots()
     for y, e in enumerate(mine):
         mean, low, high = e["pearson"]
         axis.barh(y, mean, color=style.colour(e["row"]), alpha=0.8, height=0.7)
@@ -188,7 +186,8 @@ def _cost(entry: Entry) -> str:
 
 def chi4(entries: Sequence[Entry], style: Style) -> Figure:
     """chi4 of predictions against that of simulation, between blocks and between configurations."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.3), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+    axes = list(figure.subplots(1, 2))
     for axis, name, title in zip(
         axes, ("chi4_block", "chi4"), ("between blocks of a box", "between configurations"), strict=True
     ):
@@ -217,8 +216,8 @@ def matrices(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> F
     shown: dict[str, Mapping[Any, float]] = {k: v for k, v in {**ours, **theirs}.items() if len(v) > 1}
     columns = min(4, len(shown))
     lines = -(-len(shown) // columns)
-    size = (2.7 * columns, 2.5 * lines)
-    figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
+    figure = Figure(figsize=(2.7 * columns, 2.5 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False)
     for axis in axes.flat[len(shown) :]:
         axis.set_visible(False)
     for axis, (title, matrix) in zip(axes.flat, shown.items(), strict=False):

@@ -1,0 +1,128 @@
+"""The report of the benchmark: tables say what entries say, figures appear where there are data for them."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from gensample.report.benchmark import write_report
+from gensample.report.benchmark.tables import markdown, transfer
+
+ROWS = {"BOTAN": "fit", "CAGE": "estimator", "density": "indicator"}
+
+
+def entry(row, train, test, lag, species="A", size=None, value=0.5, **more):
+    kind = ROWS[row]
+    return {
+        "row": row,
+        "kind": kind,
+        "input": "cage" if row == "CAGE" else "thermal",
+        "target": "propensity",
+        "train": train,
+        "train_size": size,
+        "test": test,
+        "lag": lag,
+        "species": species,
+        "configurations": 5,
+        "seconds": None if kind == "indicator" else 12.0,
+        "predict_seconds": 1.0,
+        "parameters": None if kind == "indicator" else 1234,
+        "reference": "",
+        **{name: [value, value - 0.1, value + 0.1] for name in ("pearson", "pearson_pooled", "spearman")},
+        "spearman_pooled": [value, None, None],
+        "ceiling": [0.9, 0.89, 0.91],
+        "chi4": [2.0, 1.0, 3.0],
+        "chi4_simulated": [4.0, 3.0, 5.0],
+        "chi4_block": [1.0, 0.5, 1.5],
+        "chi4_block_simulated": [2.0, 1.0, 3.0],
+        **more,
+    }
+
+
+@pytest.fixture
+def entries():
+    found = []
+    for row, value in (("BOTAN", 0.4), ("CAGE", 0.7), ("density", 0.2)):
+        for species in "AB":
+            for lag in (1.0, 10.0):
+                trains = [None] if row == "density" else ["cold", "hot"]
+                for train in trains:
+                    for test in ("cold", "hot"):
+                        shift = 0.0 if train in (None, test) else -0.15
+                        found.append(entry(row, train, test, lag, species, value=value + shift + lag / 1000))
+    found += [entry("CAGE", "cold", "cold", 10.0, size=n, value=0.5 + n / 100) for n in (1, 5)]
+    return found
+
+
+def curve(row, source, test="cold"):
+    common = {"row": row, "input": "cage", "target": "propensity", "train": "cold", "test": test, "lag": 10.0}
+    return common | {"source": source, "r": [1.0, 2.0, 3.0], "c": [0.5, None, 0.1]}
+
+
+PUBLISHED = {
+    "pearson": {"SE3": ([1.0, 10.0], [0.6, 0.81])},
+    "transfer": {"SE3": {(0.44, 0.44): 0.8, (0.44, 0.5): 0.7}},
+    "chi4": {},
+}
+
+
+def test_tables(entries):
+    table = markdown(entries, PUBLISHED)
+    sections = [line for line in table.splitlines() if line.startswith("## ")]
+    assert sections == [
+        "## cold, propensity",
+        "## hot, propensity",
+        "## Pearson (A) against training configurations",
+        "## Transfer: Pearson (A), longest lag, trained on / judged on",
+    ]
+    assert "| BOTAN | thermal | 0.401 [0.30, 0.50] | 0.401 | 0.401 [0.30, 0.50] | 0.410" in table
+    assert "12 s | 1,234 |" in table
+    assert "| ceiling (exact propensity) |  | 0.900 |" in table
+    assert "| SE3, published |  |  | 0.600 |" in table
+    assert "| CAGE | cage | 10 | 0.510 [0.41, 0.61] | 0.550 [0.45, 0.65] | 0.710 [0.61, 0.81] |" in table
+    assert "| CAGE | cage | cold | 0.710 | 0.560 |" in table
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    heads = [line for line in lines if line.startswith("| row")]
+    assert {line.count("|") for line in lines} == {head.count("|") for head in heads}
+
+
+def test_the_matrix_is_of_the_longest_lag(entries):
+    assert transfer(entries, "BOTAN", "thermal") == pytest.approx(
+        {("cold", "cold"): 0.41, ("cold", "hot"): 0.26, ("hot", "cold"): 0.26, ("hot", "hot"): 0.41}
+    )
+
+
+def test_folder(entries, tmp_path):
+    curves = [curve("CAGE", "predicted"), curve("CAGE", "simulated")]
+    said = write_report(tmp_path, entries, curves, published=PUBLISHED, title="A <title>", notes=["by me"])
+    report = tmp_path / "report"
+    assert str(report / "index.html") in said
+    names = {path.stem for path in (report / "figures").glob("*.png")}
+    of_set = {f"{kind}-propensity-{test}" for kind in ("lags", "ranking", "chi4") for test in ("cold", "hot")}
+    assert names == of_set | {"learning", "transfer", "correlations"}
+    page = (report / "index.html").read_text()
+    assert "A &lt;title&gt;" in page
+    assert "<li>by me</li>" in page
+    assert page.count("<img ") == len(names)
+    rows = list(csv.DictReader((report / "table.csv").open()))
+    assert len(rows) == len(entries)
+    assert float(rows[0]["pearson_low"]) == pytest.approx(entries[0]["pearson"][1])
+    content = json.loads((report / "metrics.json").read_text())
+    assert content["entries"] == entries
+    assert content["correlations"] == curves
+
+
+def test_an_earlier_report_is_replaced_as_a_whole(entries, tmp_path):
+    write_report(tmp_path, entries, [], published=None, title="first")
+    few = [e for e in entries if e["row"] == "density"]
+    write_report(tmp_path, few, [], published=None, title="second")
+    report = tmp_path / "report"
+    assert not (report / "figures/transfer.png").exists()
+    assert "first" not in (report / "index.html").read_text()
+
+
+def test_without_estimates_cells_stay_empty():
+    lonely = entry("BOTAN", "cold", "cold", 1.0, ceiling=[None] * 3, pearson=[np.nan, None, None])
+    lonely["pearson"] = [None, None, None]
+    assert "| BOTAN | thermal |  | 0.500 | 12 s | 1,234 |" in markdown([lonely], None)
