@@ -53,8 +53,9 @@ def block_ridge(
         raise ValueError(f"blocks of {list(blocks)} columns are not the {inputs[0].shape[1]} there are")
     sums = _Sums.of(inputs, targets, folds)
     chosen = [START] * len(blocks)
-    best = sums.held_out_error(_penalties(chosen, blocks))
-    for _ in range(ROUNDS if len(set(folds)) > 1 else 0):
+    several = len(set(folds)) > 1
+    best = sums.held_out_error(_penalties(chosen, blocks)) if several else 0.0
+    for _ in range(ROUNDS if several else 0):
         before = list(chosen)
         for block in range(len(blocks)):
             for penalty in BLOCK_PENALTIES:

@@ -113,3 +113,10 @@ def test_blocks_that_are_not_the_columns_are_refused():
     inputs, targets, _ = planted_blocks()
     with pytest.raises(ValueError, match="are not the 45 there are"):
         block_ridge(inputs, targets, list(range(8)), [5, 39])
+
+
+def test_one_fold_leaves_the_penalties_where_they_start():
+    inputs, targets, _ = planted_blocks(groups=1)
+    found, penalties = block_ridge(inputs, targets, [0], [5, 40])
+    assert penalties == [module.START] * 2
+    assert torch.isfinite(found).all()
