@@ -28,7 +28,8 @@ class GlassMLP(nn.Module):
         self, outputs: int, descriptors: int, num_species: int = 2, bottleneck: int = 2, width: int = 10
     ) -> None:
         super().__init__()
-        self.outputs, self.descriptors = outputs, descriptors
+        self.outputs, self.descriptors, self.num_species = outputs, descriptors, num_species
+        self.bottleneck, self.width = bottleneck, width
         self.networks = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(descriptors, bottleneck),

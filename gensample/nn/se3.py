@@ -49,15 +49,16 @@ class EquivariantPredictor(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.outputs, self.vectors, self.cutoff, self.radial = outputs, vectors, cutoff, radial
-        self.descriptors = descriptors
+        self.outputs, self.num_species, self.width, self.vectors = outputs, num_species, width, vectors
+        self.cutoff, self.radial, self.read_cage = cutoff, radial, read_cage
+        self.layers, self.descriptors, self.dropout = layers, descriptors, dropout
         self.species = nn.Embedding(num_species, width)
         self.cage = nn.Linear(1, width) if read_cage else None
         self.lift = nn.Linear(1, vectors, bias=False) if read_cage else None
         self.encode = (
             nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
         )
-        self.layers = nn.ModuleList(Interaction(width, vectors, radial, 0) for _ in range(layers))
+        self.rounds = nn.ModuleList(Interaction(width, vectors, radial, 0) for _ in range(layers))
         self.node_head = MLP([width, width, outputs], nn.SiLU)
         self.edge_head = MLP([2 * width + radial, width, outputs], nn.SiLU)
 
@@ -76,7 +77,7 @@ class EquivariantPredictor(nn.Module):
         if self.encode is not None:
             scalars = scalars + self.encode(data.descriptors)
         scalars, vectors = scalars.unsqueeze(1), vectors.unsqueeze(1)
-        for layer in self.layers:
+        for layer in self.rounds:
             scalars, vectors = layer(scalars, vectors, bonds)
         scalars = scalars.squeeze(1)
         return self.node_head(scalars), self._elongation(scalars, bonds)

@@ -8,10 +8,12 @@ from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.nn.bapst import Bapst
 from gensample.nn.botan import Botan
-from gensample.nn.glassmlp import heterogeneity_loss
+from gensample.nn.glassmlp import GlassMLP, heterogeneity_loss
+from gensample.nn.se3 import EquivariantPredictor
 from gensample.stats.propensity import ceiling_exact, split_variance
 from gensample.tasks.callbacks import EMA
 from gensample.tasks.dynamics import DynamicsTask
+from gensample.tasks.hparams import as_module
 from gensample.tasks.regression import pearson
 from gensample.zoo import load_model
 
@@ -238,3 +240,20 @@ def test_networks_without_bonds_train_on_nodes_and_say_so_otherwise(dataset):
     wrong = DynamicsTask(Bapst(dimension=2, outputs=3, width=8, steps=2), p=0.5)
     with pytest.raises(ConfigError, match=r"set model\.p to 1"):
         trainer(max_epochs=1).fit(wrong, KADataModule(dataset))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Bapst(dimension=2, outputs=3, width=8),
+        GlassMLP(3, 7, bottleneck=3),
+        EquivariantPredictor(outputs=3, width=8, layers=1, read_cage=True, descriptors=4),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_networks_come_back_from_their_settings(network):
+    """A checkpoint holds plain settings: the network is made from them again."""
+    task = DynamicsTask(network, p=1.0)
+    again = as_module(task.hparams["network"])
+    assert type(again) is type(network)
+    again.load_state_dict(network.state_dict())
