@@ -56,6 +56,8 @@ class Estimator(ABC):
     (`restore`).
     """
 
+    _state: dict[str, Tensor]
+
     @abstractmethod
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
         """Fit on the training split of every data module; choose settings, if any, on their validation split.
@@ -67,15 +69,15 @@ class Estimator(ABC):
     def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
         """Predictions (C', N, K) for the configurations ``rows``."""
 
-    @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """What was fitted."""
+        """What was fitted, ``weights`` and ``offset`` among it."""
+        return self._state
 
-    @abstractmethod
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take what another fit has found."""
+        self._state = dict(state)
 
     @property
     def num_parameters(self) -> int:
-        """Number of fitted numbers that predictions depend on."""
-        return sum(value.numel() for value in self.state().values())
+        """Number of weights and offsets."""
+        return self._state["weights"].numel() + self._state["offset"].numel()

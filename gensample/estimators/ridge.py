@@ -43,7 +43,7 @@ class Ridge(Estimator):
 
     def __init__(self, temperature: bool = False, blocks: bool = False, within: bool = False) -> None:
         self.temperature, self.blocks, self.within = temperature, blocks, within
-        self._state: dict[str, Tensor] = {}
+        self._state = {}
 
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
         """As in the base class; nothing is drawn."""
@@ -104,19 +104,6 @@ class Ridge(Estimator):
                 shared = (state["gain"][s] - 1) * each.mean(0)
                 found[number, of] = (each + shared + state["offset"][s]).to(found)
         return found
-
-    def state(self) -> dict[str, Tensor]:
-        """Means and scales (S, D), offsets and gains (S, K), weights (S, D, K), mean inverse temperature."""
-        return self._state
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """As in the base class."""
-        self._state = dict(state)
-
-    @property
-    def num_parameters(self) -> int:
-        """Weights and offsets."""
-        return self._state["weights"].numel() + self._state["offset"].numel()
 
 
 def _widths(data: KADataModule) -> list[int]:

@@ -44,7 +44,7 @@ class Softness(Estimator):
         if not 0 < fraction <= 0.5:
             raise ConfigError(f"fraction must be above 0 and at most 0.5, got {fraction}")
         self.fraction = fraction
-        self._state: dict[str, Tensor] = {}
+        self._state = {}
 
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
         """As in the base class; nothing is drawn."""
@@ -115,19 +115,6 @@ class Softness(Estimator):
                 x = (descriptors[of].double() - state["mean"][s]) / state["scale"][s]
                 found[number, of] = (x @ state["weights"][s] + state["offset"][s]).to(found)
         return found
-
-    def state(self) -> dict[str, Tensor]:
-        """Mean and scale of columns (S, D); unit normals (S, D, K) and offsets (S, K) of the hyperplanes."""
-        return self._state
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """As in the base class."""
-        self._state = dict(state)
-
-    @property
-    def num_parameters(self) -> int:
-        """Normals and offsets."""
-        return self._state["weights"].numel() + self._state["offset"].numel()
 
 
 def _correlation(x: Tensor, y: Tensor) -> Tensor:
