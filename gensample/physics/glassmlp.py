@@ -2,7 +2,9 @@
 
 Jung, Biroli and Berthier, Phys. Rev. Lett. 130, 238202 (2023): density, potential energy, perimeter of the
 Voronoi cell and variance of the potential energy of the inherent structure, averaged with weight exp(-r / l)
-over each species and over all, for a ladder of lengths l. The ladder and the range are ours.
+over each species and over all, for a ladder of lengths l. The four formulas, with the particle itself in the
+sums and the weighted density as norm, are those that the documentation of partycls gives for this paper
+(PhysicsInspiredDescriptor); half a box as range is its default. The ladder is ours.
 """
 
 import string

@@ -159,7 +159,9 @@ class DynamicsTask(lightning.LightningModule):
             loss = nn.functional.mse_loss(nodes[of], target[of])
         if not self.heterogeneity:
             return loss
-        unlike = heterogeneity_loss(nodes, target, batch.species, batch.batch, batch.edge_index)
+        unlike = heterogeneity_loss(
+            nodes, target, batch.species, batch.batch, batch.edge_index, self.loss_species
+        )
         return loss + self.heterogeneity * unlike
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:

@@ -229,6 +229,9 @@ def test_heterogeneity_adds_its_loss(dataset):
         nodes, _ = bapst()(batch)
         args = (batch.propensity, batch.species, batch.batch, batch.edge_index)
         torch.testing.assert_close(more - plain, 0.5 * heterogeneity_loss(nodes, *args))
+        plain = bapst(loss_species=[0]).node_loss(batch)
+        more = bapst(loss_species=[0], heterogeneity=0.5).node_loss(batch)
+        torch.testing.assert_close(more - plain, 0.5 * heterogeneity_loss(nodes, *args, over=[0]))
 
 
 def test_networks_without_bonds_train_on_nodes_and_say_so_otherwise(dataset):
