@@ -6,6 +6,7 @@ values: an interval then says how far the two are apart, not how sure one can be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from gensample.errors import DataError
 from gensample.seeding import numpy_generator
 from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.ensemble import Floats
-from gensample.stats.pairs import close_pairs, largest_cutoff
+from gensample.stats.pairs import Pairs, close_pairs, largest_cutoff
 from gensample.stats.propensity import ceiling_exact, pearson, pearson_from_sums
 
 OVERLAP = 0.3
@@ -126,23 +127,28 @@ def chi4_blocks(field: Floats, positions: Floats, box: Floats, threshold: float 
     return found
 
 
-def spatial_correlation(field: Floats, positions: Floats, box: Floats) -> tuple[Floats, Floats]:
+def spatial_correlation(field: Floats, near: Sequence[Pairs]) -> tuple[Floats, Floats]:
     """C(r) = <d_i d_j> / <d^2> of a field (C, n) about its mean in each configuration: (r, C).
 
-    Over pairs at distance r of the bins between CORRELATION_EDGES that fit into half the box; nan without
-    pairs. As for the mobility in Doliwa and Heuer, Phys. Rev. E 61, 6898 (2000).
+    Over the pairs at distance r, those of `pairs_of`, one for each configuration; bins between
+    CORRELATION_EDGES, nan without pairs. As for the mobility in Doliwa and Heuer, Phys. Rev. E 61, 6898
+    (2000).
     """
-    reach = largest_cutoff(box[:, : positions.shape[2]], float(CORRELATION_EDGES[-1]))
-    edges = CORRELATION_EDGES[reach + 1e-9 >= CORRELATION_EDGES]
-    sums, pairs, variance = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1), 0.0
-    for values, x, edge in zip(field, positions, box, strict=True):
+    sums, variance = np.zeros((2, len(CORRELATION_EDGES) - 1)), 0.0
+    for values, each in zip(field, near, strict=True):
         d = values - values.mean()
-        near = close_pairs(x, edge, float(edges[-1]))
-        sums += np.histogram(near.distance, edges, weights=d[near.i] * d[near.j])[0]
-        pairs += np.histogram(near.distance, edges)[0]
+        sums[0] += np.histogram(each.distance, CORRELATION_EDGES, weights=d[each.i] * d[each.j])[0]
+        sums[1] += np.histogram(each.distance, CORRELATION_EDGES)[0]
         variance += float((d * d).mean()) / len(field)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return 0.5 * (edges[1:] + edges[:-1]), sums / pairs / variance
+        found = sums[0] / sums[1] / variance
+    return 0.5 * (CORRELATION_EDGES[1:] + CORRELATION_EDGES[:-1]), found
+
+
+def pairs_of(positions: Floats, box: Floats) -> list[Pairs]:
+    """Pairs of particles (C, n, d) that `spatial_correlation` goes over, as far as half the box allows."""
+    reach = largest_cutoff(box[:, : positions.shape[2]], float(CORRELATION_EDGES[-1]))
+    return [close_pairs(x, edges, reach) for x, edges in zip(positions, box, strict=True)]
 
 
 def mean_with_interval(each: Floats, *, samples: int = 1000, seed: int = 0) -> Estimate:

@@ -14,6 +14,7 @@ from gensample.stats.predictions import (
     map_linearly,
     mean_with_interval,
     paired_difference,
+    pairs_of,
     spatial_correlation,
 )
 
@@ -108,8 +109,8 @@ def test_spatial_correlation_against_all_pairs():
     rng = np.random.default_rng(2)
     positions, box = rng.uniform(0, 9, (2, 60, 2)), np.full((2, 2), 9.0)
     field = rng.normal(size=(2, 60))
-    r, found = spatial_correlation(field, positions, box)
-    edges = CORRELATION_EDGES[CORRELATION_EDGES <= 4.5]
+    r, found = spatial_correlation(field, pairs_of(positions, box))
+    edges = CORRELATION_EDGES
     assert len(r) == len(edges) - 1
     products = [[] for _ in r]
     for x, d in zip(positions, field - field.mean(1, keepdims=True), strict=True):
@@ -118,7 +119,7 @@ def test_spatial_correlation_against_all_pairs():
                 apart = x[i] - x[j]
                 distance = np.linalg.norm(apart - 9 * np.round(apart / 9))
                 k = np.searchsorted(edges, distance, side="right") - 1
-                if 0 <= k < len(r):
+                if 0 <= k < len(r) and distance < 4.5:
                     products[k].append(d[i] * d[j])
     variance = (field - field.mean(1, keepdims=True)).var(1).mean()
     expected = [np.mean(p) / variance if p else np.nan for p in products]

@@ -15,7 +15,15 @@ from gensample.commands.benchmarking.workspace import Unit
 from gensample.data.datamodule import KADataModule
 from gensample.data.published import PublishedCurves
 from gensample.report.benchmark import write_report
-from gensample.stats.predictions import Truth, judge, map_linearly, mean_with_interval, spatial_correlation
+from gensample.stats.pairs import Pairs
+from gensample.stats.predictions import (
+    Truth,
+    judge,
+    map_linearly,
+    mean_with_interval,
+    pairs_of,
+    spatial_correlation,
+)
 
 Entry = dict[str, Any]
 
@@ -41,12 +49,20 @@ class Truths:
     def __init__(self, settings: BenchmarkSettings) -> None:
         self._settings = settings
         self._kept: dict[tuple[str, str], tuple[Truth, list[float]]] = {}
+        self._pairs: dict[str, list[Pairs]] = {}
 
     def of(self, test: str, target: str) -> tuple[Truth, list[float]]:
         """Truth of a test set, and its lag times."""
         if (test, target) not in self._kept:
             self._kept[test, target] = self._read(test, target)
         return self._kept[test, target]
+
+    def pairs(self, test: str, target: str) -> list[Pairs]:
+        """Pairs of A particles of a test set, for spatial correlations."""
+        if test not in self._pairs:
+            truth, _ = self.of(test, target)
+            self._pairs[test] = pairs_of(truth.positions[:, truth.species == 0], truth.box)
+        return self._pairs[test]
 
     def _read(self, test: str, target: str) -> tuple[Truth, list[float]]:
         dataset = self._settings.datasets[test]
@@ -109,11 +125,11 @@ def _correlations(done: Finished, truths: Truths) -> list[Entry]:
     found = []
     for test, predictions in done.predictions.items() if done.unit.size is None else ():
         truth, lags = truths.of(test, done.unit.target)
-        of = truth.species == 0
+        near, of = truths.pairs(test, done.unit.target), truth.species == 0
         for k, lag in enumerate(lags):
             x, y = predictions["propensity"][:, of, k], truth.label[:, of, k]
             for source, field in (("predicted", map_linearly(x, y)), ("simulated", y)):
-                r, c = spatial_correlation(field, truth.positions[:, of], truth.box)
+                r, c = spatial_correlation(field, near)
                 values = [None if math.isnan(v) else v for v in c.tolist()]
                 common = _common(done, test, 0.0)
                 found.append({**common, "lag": lag, "source": source, "r": r.tolist(), "c": values})

@@ -143,6 +143,8 @@ def learning(entries: Sequence[Entry], style: Style) -> Figure:
         for row, source in dict.fromkeys((e["row"], e["input"]) for e in chosen):
             mine = [e for e in chosen if (e["row"], e["input"], e["lag"]) == (row, source, lag)]
             points = sorted((e["train_size"], *e["pearson"]) for e in mine)
+            if not points:
+                continue
             size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
             error = np.clip([mean - low, high - mean], 0, None)
             axis.errorbar(size, mean, error, capsize=2, label=f"{row}, {source}", **style.of(row))
