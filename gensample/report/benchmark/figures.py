@@ -105,7 +105,7 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
-    columns = min(3 if len(axes) > 1 else 2, max(1, len(named)))
+    columns = min(3 if figure.get_figwidth() > 8 else 2, max(1, len(named)))
     figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=columns, fontsize=7.5)
 
 
@@ -149,6 +149,9 @@ def learning(entries: Sequence[Entry], style: Style) -> Figure:
             error = np.clip([mean - low, high - mean], 0, None)
             axis.errorbar(size, mean, error, capsize=2, label=f"{row}, {source}", **style.of(row))
         axis.set(xscale="log", xlabel="training configurations", title=f"t = {lag:g}")
+        sizes = sorted({e["train_size"] for e in chosen if e["lag"] == lag})
+        axis.set_xticks(sizes, [str(n) for n in sizes])
+        axis.minorticks_off()
     axes[0].set_ylabel("Pearson correlation, A")
     _legend(figure, axes)
     return figure
@@ -188,11 +191,11 @@ def _cost(entry: Entry) -> str:
 
 def chi4(entries: Sequence[Entry], style: Style) -> Figure:
     """chi4 of predictions against that of simulation, between blocks and between configurations."""
-    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
-    axes = list(figure.subplots(1, 2))
-    for axis, name, title in zip(
-        axes, ("chi4_block", "chi4"), ("between blocks of a box", "between configurations"), strict=True
-    ):
+    names = {"chi4_block": "between blocks of a box", "chi4": "between configurations"}
+    names = {k: title for k, title in names.items() if any(value(e, k) is not None for e in entries)}
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    axes = list(figure.subplots(1, len(names), squeeze=False)[0])
+    for axis, (name, title) in zip(axes, names.items(), strict=True):
         for e in entries:
             x, y = value(e, f"{name}_simulated"), value(e, name)
             if x is not None and y is not None:
@@ -202,8 +205,6 @@ def chi4(entries: Sequence[Entry], style: Style) -> Figure:
         top = max(axis.get_xlim()[1], axis.get_ylim()[1])
         axis.plot([0, top], [0, top], color=CEILING, ls="--", lw=1)
         axis.set(xlabel=r"$\chi_4$, simulation", ylabel=r"$\chi_4$, predictions", title=title)
-        if not axis.lines[1:]:
-            axis.text(0.5, 0.5, "needs four configurations", ha="center", transform=axis.transAxes)
     _legend(figure, axes)
     return figure
 
@@ -228,7 +229,8 @@ def matrices(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> F
 
 
 def _matrix(axis: Axes, title: str, matrix: Mapping[Any, float]) -> None:
-    trains, tests = (list(dict.fromkeys(key[k] for key in matrix)) for k in (0, 1))
+    # Published matrices come with the hottest test first; names of data sets stay as they were given.
+    trains, tests = (list(dict.fromkeys(key[k] for key in sorted(matrix, key=_order))) for k in (0, 1))
     table = np.array([[matrix.get((a, b), np.nan) for b in tests] for a in trains])
     axis.imshow(table, vmin=0.0, vmax=0.9, cmap="viridis", aspect="auto")
     for i, j in np.ndindex(*table.shape):
@@ -237,7 +239,13 @@ def _matrix(axis: Axes, title: str, matrix: Mapping[Any, float]) -> None:
     axis.set_xticks(range(len(tests)), [_short(t) for t in tests], fontsize=7)
     axis.set_yticks(range(len(trains)), [_short(t) for t in trains], fontsize=7)
     axis.set_title(title, fontsize=8)
+    axis.set_xlabel("judged on", fontsize=7)
+    axis.set_ylabel("trained on", fontsize=7)
     axis.grid(visible=False)
+
+
+def _order(key: tuple[Any, Any]) -> tuple[float, float]:
+    return (key[0], key[1]) if isinstance(key[0], float) else (0.0, 0.0)
 
 
 def _short(name: Any) -> str:

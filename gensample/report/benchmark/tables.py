@@ -172,7 +172,8 @@ def _learning(entries: Sequence[Entry]) -> str:
             own = [e for e in mine if e["train"] == e["test"]]
             found = {e["train_size"]: e for e in own}
             cells = [_cell(found.get(n), "pearson") for n in (*sizes, None)]
-            lines.append(_line([row, source, f"{lag:g}", *cells]))
+            if any(cells[:-1]):
+                lines.append(_line([row, source, f"{lag:g}", *cells]))
     return "\n".join(lines) + "\n"
 
 
@@ -195,6 +196,8 @@ def _transfer(entries: Sequence[Entry]) -> str:
     lines = [_line(["row", "input", "trained on", *tests]), "|---" * (len(tests) + 3) + "|"]
     for row, source in dict.fromkeys((e["row"], e["input"]) for e in entries if e["train"]):
         matrix = transfer(entries, row, source)
+        if len({test for _, test in matrix}) < 2:
+            continue
         for train in dict.fromkeys(train for train, _ in matrix):
             cells = [f"{matrix[train, t]:.3f}" if (train, t) in matrix else "" for t in tests]
             lines.append(_line([row, source, train.replace("+", ", "), *cells]))
