@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -240,3 +241,16 @@ def test_errors_are_one_line_and_change_nothing(mini, tmp_path, words, named, ca
     assert mini.read_bytes() == before
     assert other.read_text() == "precious"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["mini.h5", "other.h5"]
+
+
+def test_spread_is_the_root_of_the_variance_between_runs(tmp_path):
+    """Two runs whose means lie at +-(3, 4) from the mean of both: a variance of 2 * 25."""
+    folder = tmp_path / "cage-00000-00000"
+    folder.mkdir()
+    away = np.array([[3.0, 4.0], [0.0, 0.0]])
+    np.savez(folder / "mean.npz", moved=np.stack([1.0 + away, 1.0 - away]))
+    positions = np.zeros((1, 2, 2))
+    task = module.CageTask(get_mixture("ka2d"), positions, np.zeros(2), np.ones((1, 2)), np.ones(1))
+    centre, spread = module._average(task, SimpleNamespace(root=tmp_path), 0, 2)
+    np.testing.assert_allclose(centre, 1.0)
+    np.testing.assert_allclose(spread, [np.sqrt(50.0), 0.0])
