@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from gensample.cli import main
+from gensample.commands.benchmarking.evaluation import Truths
 from gensample.commands.benchmarking.run import run_units
 from gensample.commands.benchmarking.settings import load_settings, training_sets
 from gensample.commands.benchmarking.workspace import Workspace, fingerprint, units
 from gensample.errors import ConfigError
+from gensample.stats.predictions import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "configs/benchmark/tiny.yaml"
@@ -215,3 +217,12 @@ def test_settings_that_cannot_work_say_why(tmp_path, changes, message):
 def test_data_are_known_by_their_content(tmp_path):
     assert fingerprint("ka2d-mini", "thermal") == fingerprint("ka2d-mini", "inherent")
     assert fingerprint("ka2d-mini", "thermal") != fingerprint("ka2d-liquid", "thermal")
+
+
+def test_indicators_that_need_a_minimum_find_it_again(tmp_path):
+    """The stored inherent structures are rounded: their Hessians would have negative eigenvalues."""
+    rows = [{"name": "vibrality", "inputs": ["inherent"], "indicator": "vibrality"}]
+    (done,) = run_units(load_settings(small(tmp_path, rows=rows)), tmp_path / "out")
+    truth, _ = Truths(load_settings(small(tmp_path, rows=rows))).of("mini", "propensity")
+    scores = judge(done.predictions["mini"]["propensity"], truth, 0, 0, samples=20)
+    assert scores["pearson"][0] == pytest.approx(0.29, abs=0.03)

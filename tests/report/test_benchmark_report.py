@@ -73,7 +73,7 @@ def test_tables(entries):
     assert sections == [
         "## cold, propensity",
         "## hot, propensity",
-        "## Pearson (A) against training configurations",
+        "## Pearson (A) against training configurations, propensity",
         "## Transfer: Pearson (A), longest lag, trained on / judged on",
     ]
     assert "| BOTAN | thermal | 0.401 [0.30, 0.50] | 0.401 | 0.401 [0.30, 0.50] | 0.410" in table
@@ -100,7 +100,7 @@ def test_folder(entries, tmp_path):
     assert str(report / "index.html") in said
     names = {path.stem for path in (report / "figures").glob("*.png")}
     of_set = {f"{kind}-propensity-{test}" for kind in ("lags", "ranking", "chi4") for test in ("cold", "hot")}
-    assert names == of_set | {"learning", "transfer", "correlations"}
+    assert names == of_set | {"learning-propensity", "transfer", "correlations"}
     page = (report / "index.html").read_text()
     assert "A &lt;title&gt;" in page
     assert "<li>by me</li>" in page

@@ -134,7 +134,8 @@ def _columns(module: KADataModule, row: int, of: RowSettings) -> np.ndarray:
     mixture = get_mixture(store.mixture)
     positions = thermal if module.input == "thermal" or centre is None else centre
     if INDICATORS[of.indicator].needs_minimum and module.input == "inherent":
-        positions = minimize(positions, species, box, mixture, tolerance=TIGHT, max_steps=50_000).positions
+        again = minimize(positions[None], species, box[None], mixture, tolerance=TIGHT, max_steps=50_000)
+        positions = again.positions[0]
     found = indicators(
         *(positions, species, box, mixture),
         names=[of.indicator],

@@ -43,10 +43,11 @@ def plates(
             if mine:
                 yield from _of_set(mine, test, target, style, published)
     learned = [e for e in entries if e["train_size"] is not None and e["species"] == "A"]
-    if learned:
+    for target in unique(learned, "target"):
         text = "Mean over test configurations of the Pearson correlation, species A."
-        draw = partial(learning, entries, style)
-        yield Plate("learning", "Correlation against the number of training configurations", text, draw)
+        draw = partial(learning, [e for e in entries if e["target"] == target], style)
+        title = f"Correlation against the number of training configurations: {target.replace('_', ' ')}"
+        yield Plate(f"learning-{target}", title, text, draw)
     if any(e["train"] and e["test"] not in e["train"].split("+") for e in entries):
         text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
         draw = partial(matrices, entries, published)

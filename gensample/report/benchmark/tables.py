@@ -72,9 +72,10 @@ def markdown(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> s
             chosen = [e for e in home if (e["test"], e["target"]) == (test, target)]
             if chosen:
                 parts.append(f"## {test}, {target.replace('_', ' ')}\n\n{_table(chosen, published)}")
-    sizes = [e for e in entries if e["train_size"] is not None]
-    if sizes:
-        parts.append(f"## Pearson (A) against training configurations\n\n{_learning(entries)}")
+    for target in unique([e for e in entries if e["train_size"] is not None], "target"):
+        mine = [e for e in entries if e["target"] == target]
+        title = f"Pearson (A) against training configurations, {target.replace('_', ' ')}"
+        parts.append(f"## {title}\n\n{_learning(mine)}")
     moved = [e for e in entries if e["train"] and e["test"] not in e["train"].split("+")]
     if moved:
         parts.append(f"## Transfer: Pearson (A), longest lag, trained on / judged on\n\n{_transfer(entries)}")
