@@ -256,11 +256,12 @@ def _short(name: Any) -> str:
 
 def spatial(correlations: Sequence[Entry], style: Style) -> Figure:
     """C(r) of predictions beside simulation, one panel for each test set."""
-    tests = unique(correlations, "test")
-    figure, axes = _panels(len(tests), width=4.4)
-    for axis, test in zip(axes, tests, strict=True):
-        mine = [c for c in correlations if c["test"] == test and c["target"] == "propensity"]
-        mine = [c for c in mine if c["train"] is None or c["test"] in c["train"].split("+")]
+    home = [c for c in correlations if c["train"] is None or c["test"] in c["train"].split("+")]
+    home = [c for c in home if c["target"] == "propensity"] or home
+    tests = unique(home, "test")
+    figure, axes = _panels(max(1, len(tests)), width=4.4)
+    for axis, test in zip(axes, tests, strict=False):
+        mine = [c for c in home if c["test"] == test]
         last = max(c["lag"] for c in mine)
         for c in (c for c in mine if c["lag"] == last):
             y = np.array([np.nan if v is None else v for v in c["c"]])
