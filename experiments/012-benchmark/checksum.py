@@ -2,8 +2,8 @@
 
     python experiments/012-benchmark/checksum.py runs/ka3d-fs-t050.h5 ...
 
-The digests of the datasets of this experiment are in data.sha256; the same configs, seeds and LAMMPS give them
-again on a machine of the same kind (LAMMPS itself is not bitwise reproducible across processors).
+The digests of the datasets of this experiment are in data.sha256; the same configs, seeds and LAMMPS give
+them again on a machine of the same kind (LAMMPS is not bitwise reproducible across processors).
 """
 
 import hashlib
