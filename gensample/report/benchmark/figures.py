@@ -107,7 +107,14 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
     columns = min(3 if figure.get_figwidth() > 8 else 2, max(1, len(named)))
-    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=columns, fontsize=7.5)
+    figure.legend(
+        list(named.values()),
+        list(named),
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=7.5,
+        handlelength=3,
+    )
 
 
 def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, Any] | None) -> Figure:
