@@ -20,7 +20,7 @@ def structure() -> Structure:
     x = 0.95 * grid + 0.1 * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
     vector = 0.1 * torch.randn(x.shape, generator=generator)
     box = torch.tensor([10.45, 10.45], dtype=torch.float64)
-    return Structure(x, mixture.species(len(x)), box, mixture, vector, torch.ones(len(x)))
+    return Structure(x, mixture.species(len(x)), box, mixture, vector, (vector, torch.ones(len(x))))
 
 
 def test_every_set_has_a_name_for_each_column(structure: Structure) -> None:
