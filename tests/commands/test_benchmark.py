@@ -226,3 +226,37 @@ def test_indicators_that_need_a_minimum_find_it_again(tmp_path):
     truth, _ = Truths(load_settings(small(tmp_path, rows=rows))).of("mini", "propensity")
     scores = judge(done.predictions["mini"]["propensity"], truth, 0, 0, samples=20)
     assert scores["pearson"][0] == pytest.approx(0.29, abs=0.03)
+
+
+def test_one_network_for_each_lag_time(tmp_path, monkeypatch):
+    """As many trainings as lag times, each predicting its own; the weights of both count."""
+    monkeypatch.chdir(ROOT)
+    rows = [
+        {
+            "name": "BOTAN",
+            "fit": "configs/dynamics/ka2d-mini-botan.yaml",
+            "set": {"trainer.max_epochs": 1, "model.edge_epochs": 0, "trainer.enable_progress_bar": False},
+            "lag_by_lag": True,
+        }
+    ]
+    data = {"mini": {"dataset": "ka2d-mini", "train_limit": 1, "lags": [1.0, 10.0]}}
+    (done,) = run_units(load_settings(small(tmp_path, rows=rows, datasets=data)), tmp_path / "out")
+    assert done.record["networks"] == 2
+    assert done.record["parameters"] == 2 * (54209 - 64)
+    predicted = done.predictions["mini"]["propensity"]
+    assert predicted.shape == (12, 500, 2)
+    assert not np.allclose(predicted[..., 0], predicted[..., 1])
+    assert done.predictions["mini"]["elongation"].shape == (12, 2)
+
+
+def test_released_models_and_their_input(tmp_path):
+    rows = [{"name": "released", "inputs": ["thermal"], "model": "ka2d-mini-botan"}]
+    data = {"mini": {"dataset": "ka2d-mini"}}
+    settings = load_settings(small(tmp_path, rows=rows, datasets=data))
+    (done,) = run_units(settings, tmp_path / "out")
+    truth, _ = Truths(settings).of("mini", "propensity")
+    scores = judge(done.predictions["mini"]["propensity"], truth, 2, 0, samples=20)
+    assert scores["pearson"][0] == pytest.approx(0.376, abs=0.005)
+    rows[0]["inputs"] = ["inherent"]
+    with pytest.raises(ConfigError, match="reads other positions than inherent"):
+        run_units(load_settings(small(tmp_path, rows=rows, datasets=data)), tmp_path / "other")
