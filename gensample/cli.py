@@ -25,6 +25,7 @@ COMMANDS = {
     "simulate": Command("simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config"),
     "quench": Command("quench", "add inherent structures to a dataset"),
     "cage": Command("cage", "add cage positions, averages over short runs, to a dataset"),
+    "probe": Command("probe", "add short, heated runs from the inherent structures to a dataset"),
     "shear": Command("shear", "shear inherent structures quasistatically with LAMMPS from a yaml config"),
     "import": Command("import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset"),
     "export": Command("export", "convert a dataset to extxyz or LAMMPS files"),

@@ -24,7 +24,8 @@ def run(args: argparse.Namespace) -> None:
 
 def describe(summary: dict[str, Any]) -> list[str]:
     """Lines of the summary, as printed."""
-    lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"]), *_cage(summary["cage"]), ""]
+    lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"])]
+    lines += [*_cage(summary["cage"]), *_probe(summary["probe"]), ""]
     lines += [*_splits(summary), ""]
     lines += [*_lags(summary), *_shear(summary), ""]
     lines += _provenance(summary)
@@ -67,6 +68,14 @@ def _cage(cage: dict[str, Any] | None) -> list[str]:
     text = f"means over {cage['replicas']:g} replicas of {cage['snapshots']:g} snapshots, "
     text += f"t = {cage['start']:g} to {cage['time']:g}"
     return [_line("cage", text + ("" if error is None else f", standard error {error:.2g}"))]
+
+
+def _probe(probe: dict[str, Any] | None) -> list[str]:
+    if probe is None:
+        return []
+    temperatures = ", ".join(f"{value:g}" for value in probe["temperature"])
+    text = f"{probe['replicas']} replicas at T = {temperatures}, up to t = {probe['time'][-1]:g}"
+    return [_line("probe", text)]
 
 
 def _with_error(value: dict[str, float | None]) -> str:

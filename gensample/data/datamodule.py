@@ -154,7 +154,13 @@ class KADataModule(lightning.LightningDataModule):
     @property
     def num_descriptors(self) -> int:
         """D, zero when no descriptors are served."""
-        return len(descriptor_names(get_mixture(self.store.mixture), self.descriptors))
+        return sum(self.descriptor_widths)
+
+    @property
+    def descriptor_widths(self) -> list[int]:
+        """Number of columns of each set of descriptors."""
+        mixture, levels = get_mixture(self.store.mixture), self.store.probe_levels
+        return [len(descriptor_names(mixture, [name], levels)) for name in self.descriptors]
 
     @property
     def lag_rows(self) -> np.ndarray:
@@ -454,6 +460,7 @@ class KADataModule(lightning.LightningDataModule):
                 mixture,
                 record["cage_vector"],
                 self.inputs.short_runs(row),
+                self.inputs.probe(row),
             )
         )
         return describe(structure, self.descriptors)

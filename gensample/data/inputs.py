@@ -76,6 +76,15 @@ class Inputs:
         vector = minimum_image(torch.from_numpy(cage[row] - self.thermal[row]), box)
         return vector, torch.from_numpy(spread[row])
 
+    def probe(self, row: int) -> tuple[Tensor, Tensor] | None:
+        """Mean log displacement and length of the mean displacement of probe runs, (N, L) each, or None."""
+        found = self.store.probe
+        if found is None:
+            return None
+        both = (torch.from_numpy(found[name][row]) for name in ("log_length", "mean_displacement"))
+        log_length, mean_displacement = (each.flatten(1) for each in both)
+        return log_length, mean_displacement
+
     def inherent(self, rows: np.ndarray) -> Made | None:
         """Inherent structures of the dataset, or those found for it; None where there are none."""
         if self._quench is not None:

@@ -50,6 +50,8 @@ SHEAR = {
     "event_participation": "E",
     "event_center": "E",
 }
+# The group of `gensample probe`: averages over its runs, by temperatures Q and times W of their own.
+PROBE = ("length", "log_length", "mean_displacement")
 REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
 
 
@@ -77,6 +79,7 @@ def check_layout(file: h5py.File, path: Path) -> None:
 def _check_shapes(file: h5py.File, path: Path) -> None:
     sizes: dict[str, int] = {}
     arrays = {**ARRAYS, **{f"shear/{name}": letters for name, letters in SHEAR.items()}}
+    arrays |= {"probe/temperature": "Q", "probe/time": "W"} | {f"probe/{name}": "CNQW" for name in PROBE}
     arrays |= {f"{PREDICTIONS}/{name}": "CKN" for name in file.get(PREDICTIONS, ())}
     for name, letters in arrays.items():
         if name not in file:

@@ -10,7 +10,7 @@ import torch
 
 from gensample.data.bond_breaking import BondBreakingView
 from gensample.data.shear_group import is_sheared
-from gensample.data.store import Store
+from gensample.data.store import PROBE, Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
 from gensample.physics.strain import d2min, shear_direction
@@ -132,6 +132,12 @@ class ShearView(Store):
     def cage(self) -> np.ndarray | None:
         """Cage positions, (C * R, N, d)."""
         return self._turned("cage") if "cage" in self._file else None
+
+    @property
+    def probe(self) -> dict[str, np.ndarray] | None:
+        """Averages over probe runs, (C * R, N, Q, W)."""
+        found = super().probe
+        return found and {name: self._each(x) if name in PROBE else x for name, x in found.items()}
 
     @property
     def replicas(self) -> np.ndarray:

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from gensample.data.catalog import resolve
-from gensample.data.layout import PREDICTIONS, check_layout
+from gensample.data.layout import PREDICTIONS, PROBE, check_layout
 from gensample.data.writer import StoreWriter, atomic
 from gensample.errors import DataError
 
-__all__ = ["Store", "StoreWriter", "atomic"]
+__all__ = ["PROBE", "Store", "StoreWriter", "atomic"]
 
 
 class Store:
@@ -176,6 +176,22 @@ class Store:
     def predictions(self) -> dict[str, np.ndarray]:
         """Published predictions of what is averaged, by the name of the model, (C, K, N) each."""
         return self.group(PREDICTIONS)
+
+    @property
+    def probe(self) -> dict[str, np.ndarray] | None:
+        """What probe runs found: the averages `PROBE`, (C, N, Q, W) each, their ``temperature`` and ``time``."""
+        return self.group("probe") or None
+
+    @property
+    def probe_levels(self) -> list[tuple[float, float]]:
+        """Temperature and time of what probe runs found, in the order of its last two axes; empty without."""
+        found = self.probe
+        return [(float(T), float(t)) for T in found["temperature"] for t in found["time"]] if found else []
+
+    @property
+    def probe_attrs(self) -> dict[str, Any]:
+        """How the probe runs were made."""
+        return dict(self._file["probe"].attrs) if "probe" in self._file else {}
 
     @property
     def source_configuration(self) -> np.ndarray | None:

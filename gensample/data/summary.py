@@ -211,6 +211,7 @@ def _head(store: Store) -> dict[str, Any]:
         "has_displacements": store.has_displacements,
         "has_inherent": store.inherent is not None,
         "cage": _cage(store),
+        "probe": _probe(store),
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
         "predictions": sorted(store.predictions),
     }
@@ -226,6 +227,15 @@ def _cage(store: Store) -> dict[str, float | None] | None:
     return {name: float(attrs[name]) for name in names} | {
         "standard_error": error if np.isfinite(error) else None
     }
+
+
+def _probe(store: Store) -> dict[str, Any] | None:
+    """What `gensample probe` recorded; None without."""
+    found = store.probe
+    if found is None:
+        return None
+    levels = {name: [float(x) for x in found[name]] for name in ("temperature", "time")}
+    return levels | {"replicas": int(store.probe_attrs["replicas"])}
 
 
 def _equilibration(attrs: dict[str, Any]) -> dict[str, float | None] | None:

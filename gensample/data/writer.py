@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import gensample
-from gensample.data.layout import FORMAT, PREDICTIONS, SPLITS, VERSION, check_layout
+from gensample.data.layout import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION, check_layout
 from gensample.errors import DataError
 
 # Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
@@ -210,6 +210,27 @@ class StoreWriter:
             shape = self._file["positions"].shape[:2]
             _check("cage_spread", spread, shape)
             self._put("cage_spread", np.asarray(spread, np.float64), shape)
+
+    def write_probe(
+        self,
+        averages: Mapping[str, np.ndarray],
+        temperatures: Sequence[float],
+        times: Sequence[float],
+        attrs: Mapping[str, Any],
+    ) -> None:
+        """Store averages (C, N, Q, W) of probe runs, those of `PROBE`, by temperature and time, and how they
+        were made, replacing older ones.
+        """
+        shape = (*self._file["positions"].shape[:2], len(temperatures), len(times))
+        for name in PROBE:
+            _check(f"probe/{name}", averages[name], shape)
+        if "probe" in self._file:
+            del self._file["probe"]
+        self._file.create_group("probe").attrs.update(attrs)
+        self._put("probe/temperature", np.asarray(temperatures, np.float64), shape[2:3])
+        self._put("probe/time", np.asarray(times, np.float64), shape[3:])
+        for name in PROBE:
+            self._put(f"probe/{name}", np.asarray(averages[name], np.float32), shape)
 
     def _put_structures(self, name: str, positions: np.ndarray, attrs: Mapping[str, Any]) -> None:
         positions = np.asarray(positions, np.float64)

@@ -16,8 +16,6 @@ from torch import Tensor
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.estimators.base import Estimator, Sample, read_sample
-from gensample.physics.describe import descriptor_names
-from gensample.physics.mixtures import get_mixture
 from gensample.stats.ridge import block_ridge, ridge
 
 # Configurations are left out in at most this many groups to choose the penalty.
@@ -52,7 +50,7 @@ class Ridge(Estimator):
         if len(lags) > 1:
             raise ConfigError(f"data sets that are fitted together need as many lag times each, got {lags}")
         self._state = {"inverse_temperature": _inverse_temperature(samples)}
-        self._widths = _widths(data[0]) if self.blocks else []
+        self._widths = data[0].descriptor_widths if self.blocks else []
         species = range(int(max(sample.species.max() for sample in samples)) + 1)
         parts = [self._fit_species(samples, s) for s in species]
         self._state |= {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
@@ -104,12 +102,6 @@ class Ridge(Estimator):
                 shared = (state["gain"][s] - 1) * each.mean(0)
                 found[number, of] = (each + shared + state["offset"][s]).to(found)
         return found
-
-
-def _widths(data: KADataModule) -> list[int]:
-    """Number of columns of each set of descriptors."""
-    mixture = get_mixture(data.store.mixture)
-    return [len(descriptor_names(mixture, [name])) for name in data.descriptors]
 
 
 def _deviations(values: list[Tensor]) -> list[Tensor]:

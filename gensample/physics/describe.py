@@ -16,6 +16,7 @@ from gensample.physics.descriptors import invariant_names, invariants
 from gensample.physics.glassmlp import glassmlp_descriptors, glassmlp_names
 from gensample.physics.mechanics import mechanics, mechanics_names
 from gensample.physics.mixtures import Mixture
+from gensample.physics.probe import probe_descriptors, probe_names
 from gensample.physics.recursive import recursive, recursive_names
 from gensample.physics.symmetry import symmetry_functions, symmetry_names
 
@@ -27,7 +28,7 @@ class Structure:
     positions: (N, d) float64, thermal, inherent or cage ones; species: (N,); box: (d,);
     cage_vector: (N, d), from the thermal position to the centre of the cage, zero where unknown;
     short_runs: the vector from the thermal position to the mean position of short runs (N, d), and how far
-    the runs' own means are apart (N,); None where there are none.
+    the runs' own means are apart (N,); None where there are none; probe: what `probe_descriptors` reads.
     """
 
     positions: Tensor
@@ -36,13 +37,18 @@ class Structure:
     mixture: Mixture
     cage_vector: Tensor
     short_runs: tuple[Tensor, Tensor] | None = None
+    probe: tuple[Tensor, Tensor] | None = None
+
+
+Levels = Sequence[tuple[float, float]]
+"""Temperatures and times of probe runs."""
 
 
 @dataclass(frozen=True)
 class DescriptorSet:
-    """Names of the columns for a mixture, and the columns (N, F) of a structure."""
+    """Names of the columns for a mixture and probe runs, and the columns (N, F) of a structure."""
 
-    names: Callable[[Mixture], list[str]]
+    names: Callable[[Mixture, Levels], list[str]]
     compute: Callable[[Structure], Tensor]
 
 
@@ -77,15 +83,26 @@ def _cage(of: Structure) -> Tensor:
     return cage_descriptors(of.positions, of.box, of.short_runs)
 
 
+def _probe(of: Structure) -> Tensor:
+    return probe_descriptors(of.positions, of.box, of.probe)
+
+
+def _of_mixture(names: Callable[[Mixture], list[str]]) -> Callable[[Mixture, Levels], list[str]]:
+    return lambda mixture, levels: names(mixture)
+
+
 SETS: dict[str, DescriptorSet] = {
-    "cage": DescriptorSet(lambda mixture: cage_names(), _cage),
-    "glassmlp": DescriptorSet(glassmlp_names, _glassmlp),
-    "invariants": DescriptorSet(invariant_names, _invariants),
-    "mechanics": DescriptorSet(mechanics_names, _mechanics),
-    "recursive": DescriptorSet(recursive_names, _recursive),
+    "cage": DescriptorSet(lambda mixture, levels: cage_names(), _cage),
+    "glassmlp": DescriptorSet(_of_mixture(glassmlp_names), _glassmlp),
+    "invariants": DescriptorSet(_of_mixture(invariant_names), _invariants),
+    "mechanics": DescriptorSet(_of_mixture(mechanics_names), _mechanics),
+    "probe": DescriptorSet(lambda mixture, levels: probe_names(levels), _probe),
+    "recursive": DescriptorSet(_of_mixture(recursive_names), _recursive),
     # Without the distance to the cage: of thermal positions, a predictor that knows nothing else.
-    "recursive-positions": DescriptorSet(lambda mixture: recursive_names(mixture)[:-1], _recursive_positions),
-    "symmetry": DescriptorSet(symmetry_names, _symmetry),
+    "recursive-positions": DescriptorSet(
+        lambda mixture, levels: recursive_names(mixture)[:-1], _recursive_positions
+    ),
+    "symmetry": DescriptorSet(_of_mixture(symmetry_names), _symmetry),
 }
 
 
@@ -98,9 +115,12 @@ def describe(structure: Structure, sets: Sequence[str]) -> Tensor:
     return torch.cat([_set(name).compute(structure).float() for name in sets], dim=1)
 
 
-def descriptor_names(mixture: Mixture, sets: Sequence[str]) -> list[str]:
-    """Names of the columns of `describe`, each with its set in front: "invariants/energy"."""
-    return [f"{name}/{column}" for name in sets for column in _set(name).names(mixture)]
+def descriptor_names(mixture: Mixture, sets: Sequence[str], levels: Levels = ()) -> list[str]:
+    """Names of the columns of `describe`, each with its set in front: "invariants/energy".
+
+    ``levels``: temperature and time of each column of the probe runs, where there are any.
+    """
+    return [f"{name}/{column}" for name in sets for column in _set(name).names(mixture, levels)]
 
 
 def _set(name: str) -> DescriptorSet:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
 from gensample.simulate.config import SimulationConfig
 from gensample.simulate.equilibrium_config import ENERGY_STEPS, EquilibriumConfig
@@ -235,6 +237,22 @@ def cage(
         + f"run {last}\n"
         + f"write_dump all custom replica-{number}.dump id {columns} modify sort id format float %.17g\n"
     )
+
+
+def probe(
+    number: int,
+    temperature: float,
+    bath: Bath,
+    timestep: float,
+    steps: Sequence[int],
+    mixture: Mixture,
+    seed: int,
+) -> str:
+    """A run from ``replica-number.data``; positions at each of ``steps`` go to ``replica-number-K.dump``."""
+    text = _from_data(number, temperature, bath, timestep, mixture, seed)
+    for index, (last, step) in enumerate(zip((0, *steps), steps, strict=False)):
+        text += f"run {step - last}\n" + _dump(f"replica-{number}-{index}.dump", mixture)
+    return text
 
 
 def _from_data(

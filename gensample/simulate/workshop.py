@@ -15,7 +15,7 @@ from gensample.simulate.settings import Liquid
 from gensample.simulate.start import StartPoints
 
 # Keys of the random streams of one configuration or chain.
-MELT, VELOCITY, BATH, REPLICA, CAGE = range(5)
+MELT, VELOCITY, BATH, REPLICA, CAGE, PROBE = range(6)
 
 
 class Bench:

@@ -13,6 +13,9 @@ from gensample.physics.recursive import recursive
 from gensample.physics.symmetry import symmetry_functions
 
 
+LEVELS = [(0.5, 1.0), (0.5, 10.0), (0.8, 1.0), (0.8, 10.0)]
+
+
 @pytest.fixture(scope="module")
 def structure() -> Structure:
     mixture, generator = get_mixture("ka2d"), torch.Generator().manual_seed(0)
@@ -20,13 +23,15 @@ def structure() -> Structure:
     x = 0.95 * grid + 0.1 * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
     vector = 0.1 * torch.randn(x.shape, generator=generator)
     box = torch.tensor([10.45, 10.45], dtype=torch.float64)
-    return Structure(x, mixture.species(len(x)), box, mixture, vector, (vector, torch.ones(len(x))))
+    probe = 0.1 + torch.rand(2, len(x), len(LEVELS), generator=generator)
+    runs = (vector, torch.ones(len(x)))
+    return Structure(x, mixture.species(len(x)), box, mixture, vector, runs, (probe[0].log(), probe[1]))
 
 
 def test_every_set_has_a_name_for_each_column(structure: Structure) -> None:
     for name in SETS:
         found = describe(structure, [name])
-        names = descriptor_names(structure.mixture, [name])
+        names = descriptor_names(structure.mixture, [name], LEVELS)
         assert found.shape == (len(structure.positions), len(names))
         assert found.dtype == torch.float32
         assert len(set(names)) == len(names)

@@ -67,7 +67,7 @@ def _run_unit(
         record = work.finish(**KIND[unit.row.kind].train(work, data))
     predictions = {}
     for test in _tests(unit, settings):
-        mark = fingerprint(settings.datasets[test].dataset, unit.input)
+        mark = fingerprint(settings.datasets[test].dataset, unit)
         found = work.predictions(test, mark)
         if found is None and train:
             _say(f"{label}: predicting {test}")

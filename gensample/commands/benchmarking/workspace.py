@@ -69,7 +69,7 @@ class Workspace:
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": settings.seed,
                 "datasets": {name: _without(asdict(settings.datasets[name]), passes=1) for name in used},
-                "data": {name: fingerprint(settings.datasets[name].dataset, unit.input) for name in used},
+                "data": {name: fingerprint(settings.datasets[name].dataset, unit) for name in used},
             }
         )
 
@@ -154,21 +154,29 @@ def _without(settings: dict[str, Any], **later: Any) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if k not in later or v != later[k]}
 
 
-def fingerprint(dataset: str, input: str) -> str:
-    """Tells whether a dataset is the same to those who read the positions ``input``.
+def fingerprint(dataset: str, unit: Unit) -> str:
+    """Tells whether a dataset is the same to a unit.
 
-    Structures, lag times, splits and which replicas are done; cage positions may be added for others.
+    Structures, lag times, splits and which replicas are done; cage positions and probe runs, which may be
+    added to a dataset at any time, only for those who read them.
     """
     path = resolve(dataset)
-    return _fingerprint(path, path.stat().st_mtime_ns, input == "cage")
+    reads = {unit.input, *_descriptors(unit)}
+    return _fingerprint(path, path.stat().st_mtime_ns, "cage" in reads, "probe" in reads)
+
+
+def _descriptors(unit: Unit) -> list[str]:
+    given = unit.row.data.get("descriptors")
+    return [str(name) for name in given] if isinstance(given, (list, tuple)) else []
 
 
 @cache
-def _fingerprint(path: Path, modified: int, caged: bool) -> str:
+def _fingerprint(path: Path, modified: int, caged: bool, probed: bool) -> str:
     with Store.open(path) as store:
         done = store.done if store.has_displacements else None
         arrays = [store.positions, store.times, store.species, done]
         arrays += [store.inherent, store.propensity, *([store.cage, store.cage_spread] if caged else [])]
+        arrays += list((store.probe or {}).values()) if probed else []
         digest = hashlib.sha256(",".join(store.split).encode())
     for array in arrays:
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())

