@@ -179,7 +179,7 @@ class Store:
 
     @property
     def probe(self) -> dict[str, np.ndarray] | None:
-        """What probe runs found: the averages `PROBE`, (C, N, Q, W) each, their ``temperature`` and ``time``."""
+        """Averages `PROBE` over probe runs, (C, N, Q, W) each, and their ``temperature`` and ``time``."""
         return self.group("probe") or None
 
     @property

@@ -21,11 +21,11 @@ def probe_names(levels: Sequence[tuple[float, float]]) -> list[str]:
 def probe_descriptors(positions: Tensor, box: Tensor, probe: tuple[Tensor, Tensor] | None) -> Tensor:
     """Mean log displacement and log of the mean displacement's length, and their local means.
 
-    positions: (N, d); probe: mean over runs of log |u|, and |mean of u|, each (N, L), L temperatures and times
-    side by side. Returns (N, F), columns as in `probe_names`: the two coarse-grained over each of LENGTHS. The
-    first is a short-time propensity (A. Widmer-Cooper and P. Harrowell, Phys. Rev. Lett. 96, 185701 (2006)),
-    the second tells a particle that runs carry the same way, to another place in its cage or beyond, from one
-    that rattles. Raises ConfigError without probe runs.
+    positions: (N, d); probe: mean over runs of log |u|, and |mean of u|, each (N, L), L temperatures and
+    times side by side. Returns (N, F), columns as in `probe_names`: the two coarse-grained over each of
+    LENGTHS. The first is a short-time propensity (A. Widmer-Cooper and P. Harrowell, Phys. Rev. Lett. 96,
+    185701 (2006)), the second tells a particle that runs carry the same way, to another place in its cage or
+    beyond, from one that rattles. Raises ConfigError without probe runs.
     """
     if probe is None:
         raise ConfigError(

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ DAMPING = 0.5
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """What decides probe runs: ``replicas`` at each of ``temperatures``, looked at at each of ``times`` (tau)."""
+    """What decides probe runs: ``replicas`` at each of ``temperatures``, seen at each of ``times`` (tau)."""
 
     temperatures: tuple[float, ...]
     times: tuple[float, ...]
@@ -55,7 +56,7 @@ class ProbeSettings:
         if not self.temperatures or len(set(self.temperatures)) < len(self.temperatures):
             raise ConfigError(f"--temperatures must be different ones, got {list(self.temperatures)}")
         steps = [0, *self.steps]
-        if len(steps) < 2 or any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+        if len(steps) < 2 or any(later <= earlier for earlier, later in pairwise(steps)):
             raise ConfigError(
                 f"--times must be positive and increase by at least a step of {self.timestep:g}, "
                 f"got {list(self.times)}"
@@ -89,10 +90,10 @@ def probe(
 ) -> str:
     """Add what probe runs find to a dataset, in place or as a copy ``out``; resumes; returns a summary.
 
-    From every inherent structure, with fresh velocities at each temperature; drift removed. Isoconfigurational
-    averages as in A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93, 135701 (2004), but
-    short: heat stands in for time, which a particle needs to leave its cage. ``again`` replaces what the
-    dataset has.
+    From every inherent structure, with fresh velocities at each temperature; drift removed.
+    Isoconfigurational averages as in A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93,
+    135701 (2004), but short: heat stands in for time, which a particle needs to leave its cage. ``again``
+    replaces what the dataset has.
 
     Raises:
         ConfigError: ``out`` exists, settings cannot be, or the folder of finished jobs is another's.
@@ -112,9 +113,10 @@ def probe(
         attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
         _write(task, parts, settings, source, target, attrs)
         parts.remove()
+    levels = ", ".join(f"{value:g}" for value in settings.temperatures)
     return (
-        f"{target}: probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each of "
-        f"T = {', '.join(f'{value:g}' for value in settings.temperatures)}, up to t = {settings.times[-1]:g}"
+        f"{target}: probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each "
+        f"of T = {levels}, up to t = {settings.times[-1]:g}"
     )
 
 
@@ -168,7 +170,8 @@ def _work(task: ProbeTask, settings: ProbeSettings, engine: Engine, c: int, q: i
             )
         run_script(engine, mixture, script, folder)
         moved = np.stack([_moved(folder, r, settings, task, c) for r in range(settings.replicas)])
-        np.savez(folder / "moved.npz", **averages(moved))
+        found: dict[str, Any] = averages(moved)
+        np.savez(folder / "moved.npz", **found)
         keep(folder, "moved.npz")
 
     return work
@@ -186,8 +189,9 @@ def _moved(folder: Path, r: int, settings: ProbeSettings, task: ProbeTask, c: in
     """Displacements (W, N, d) of a replica at each time, drift removed."""
     dimension = task.mixture.dimension
     frames = [read_dump(folder / f"replica-{r}-{k}.dump", dimension)[0] for k in range(len(settings.times))]
-    moved = np.stack(frames) - task.positions[c]
-    return moved - moved.mean(1, keepdims=True)
+    moved: np.ndarray = np.stack(frames) - task.positions[c]
+    moved -= moved.mean(1, keepdims=True)
+    return moved
 
 
 def averages(moved: np.ndarray) -> dict[str, np.ndarray]:

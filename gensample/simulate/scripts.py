@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
 from gensample.simulate.config import SimulationConfig
@@ -250,7 +251,7 @@ def probe(
 ) -> str:
     """A run from ``replica-number.data``; positions at each of ``steps`` go to ``replica-number-K.dump``."""
     text = _from_data(number, temperature, bath, timestep, mixture, seed)
-    for index, (last, step) in enumerate(zip((0, *steps), steps, strict=False)):
+    for index, (last, step) in enumerate(pairwise((0, *steps))):
         text += f"run {step - last}\n" + _dump(f"replica-{number}-{index}.dump", mixture)
     return text
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from lattices import write_lattices
 
 from gensample.cli import main
 from gensample.commands.benchmarking.evaluation import Truths
 from gensample.commands.benchmarking.run import run_units
-from gensample.commands.benchmarking.settings import load_settings, training_sets
-from gensample.commands.benchmarking.workspace import Workspace, fingerprint, units
+from gensample.commands.benchmarking.settings import RowSettings, load_settings, training_sets
+from gensample.commands.benchmarking.workspace import Unit, Workspace, fingerprint, units
+from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.stats.predictions import judge
 
@@ -214,9 +216,32 @@ def test_settings_that_cannot_work_say_why(tmp_path, changes, message):
         load_settings(small(tmp_path, **changes))
 
 
+def reader(input, *descriptors):
+    row = RowSettings("a row", [input], data={"descriptors": list(descriptors)})
+    return Unit(row, input, "propensity", ())
+
+
 def test_data_are_known_by_their_content(tmp_path):
-    assert fingerprint("ka2d-mini", "thermal") == fingerprint("ka2d-mini", "inherent")
-    assert fingerprint("ka2d-mini", "thermal") != fingerprint("ka2d-liquid", "thermal")
+    assert fingerprint("ka2d-mini", reader("thermal")) == fingerprint("ka2d-mini", reader("inherent"))
+    assert fingerprint("ka2d-mini", reader("thermal")) != fingerprint("ka2d-liquid", reader("thermal"))
+
+
+def test_what_is_added_to_data_concerns_its_readers_alone(tmp_path):
+    path = tmp_path / "data.h5"
+    write_lattices(path, cage=True)
+    with Store.open(path) as store:
+        cage, shape = store.cage, store.cage.shape[:2]
+    units = {name: reader("inherent", name) for name in ("symmetry", "cage", "probe")}
+    units["input"] = reader("cage", "symmetry")
+    before = {name: fingerprint(str(path), unit) for name, unit in units.items()}
+    with StoreWriter.resume(path) as writer:
+        writer.write_probe({name: np.ones((*shape, 1, 1)) for name in PROBE}, [1.0], [2.0], {})
+    after = {name: fingerprint(str(path), unit) for name, unit in units.items()}
+    assert {name for name in units if after[name] != before[name]} == {"probe"}
+    with StoreWriter.resume(path) as writer:
+        writer.write_cage(cage, {}, np.ones(shape))
+    last = {name: fingerprint(str(path), unit) for name, unit in units.items()}
+    assert {name for name in units if last[name] != after[name]} == {"cage", "input"}
 
 
 def test_indicators_that_need_a_minimum_find_it_again(tmp_path):

@@ -12,7 +12,6 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.recursive import recursive
 from gensample.physics.symmetry import symmetry_functions
 
-
 LEVELS = [(0.5, 1.0), (0.5, 10.0), (0.8, 1.0), (0.8, 10.0)]
 
 
