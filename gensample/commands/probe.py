@@ -31,19 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run from every inherent structure, resuming what an earlier run left unfinished."""
-    from gensample.commands.simulate import resumable
-    from gensample.data.catalog import EMBEDDED, resolve
-    from gensample.errors import ConfigError
+    from gensample.commands.simulate import resumable, source_of
     from gensample.simulate.probe import probe
 
-    if args.processes < 1:
-        raise ConfigError(f"--processes must be positive, got {args.processes}")
-    if args.out is None and args.data in EMBEDDED:
-        raise ConfigError(f"{args.data} belongs to the installed package: give --out for a copy")
+    source = source_of(args)
     options = {key: getattr(args, key) for key in ("processes", "lmp", "again")}
     with resumable():
         settings = _settings(args)
-        print(probe(resolve(args.data), args.out, settings=settings, command=_command(args), **options))
+        print(probe(source, args.out, settings=settings, command=_command(args), **options))
 
 
 def _settings(args: argparse.Namespace) -> ProbeSettings:

@@ -31,19 +31,14 @@ def run(args: argparse.Namespace) -> None:
     """Minimise every configuration, resuming what an earlier run left unfinished."""
     import h5py
 
-    from gensample.commands.simulate import resumable
-    from gensample.data.catalog import EMBEDDED, resolve
+    from gensample.commands.simulate import resumable, source_of
     from gensample.errors import ConfigError
     from gensample.simulate.quench import quench
 
-    if args.processes < 1:
-        raise ConfigError(f"--processes must be positive, got {args.processes}")
-    if args.out is None and args.data in EMBEDDED:
-        raise ConfigError(f"{args.data} belongs to the installed package: give --out for a copy")
+    data, out = source_of(args), args.out
     options = {
         key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp", "again")
     }
-    data, out = resolve(args.data), args.out
     if not h5py.is_hdf5(data) and data.suffix != ".h5":
         data, out = _imported(args), None
     elif args.mixture is not None or args.temperature is not None:
