@@ -51,11 +51,11 @@ def mini(tmp_path):
 
 
 def test_averages_over_replicas():
-    """Two replicas of one particle at one time: (3, 4) and (-3, 4) are 5 long, their mean (0, 4) is 4."""
-    moved = np.array([[3.0, 4.0], [-3.0, 4.0]])[:, None, None]
+    """Two replicas of one particle at one time, 5 and 20 long, their mean (-4.5, 10)."""
+    moved = np.array([[3.0, 4.0], [-12.0, 16.0]])[:, None, None]
     found = averages(moved)
     assert {name: float(x.item()) for name, x in found.items()} == pytest.approx(
-        {"length": 5.0, "log_length": np.log(5.0), "mean_displacement": 4.0}
+        {"length": 12.5, "log_length": np.log(10.0), "mean_displacement": np.sqrt(120.25)}
     )
     assert averages(np.ones((4, 3, 7, 2)))["length"].shape == (7, 3)
 
