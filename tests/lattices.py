@@ -12,7 +12,13 @@ WIDE = 125
 
 
 def write_lattices(
-    path, count=4, split=("train", "train", "val", "test"), cage=False, particles=PARTICLES, **changes
+    path,
+    count=4,
+    split=("train", "train", "val", "test"),
+    cage=False,
+    particles=PARTICLES,
+    scale=0.1,
+    **changes,
 ):
     """A dataset of ``ka2d``, thermal positions alone (and cage positions if asked for), two replicas."""
     mixture, rng = get_mixture("ka2d"), np.random.default_rng(1)
@@ -36,7 +42,7 @@ def write_lattices(
     with StoreWriter.create(path, **settings) as writer:
         for c in range(count):
             for r in range(2):
-                u = rng.normal(scale=0.1, size=(2, particles, 2))
+                u = rng.normal(scale=scale, size=(2, particles, 2))
                 writer.write_replica(c, r, u - u.mean(1, keepdims=True))
         if cage:
             centres = (positions + rng.normal(scale=0.05, size=positions.shape)) % box[0]

@@ -37,12 +37,11 @@ class Predictor:
                 raise ConfigError(f"{name} has no conditioner, hence no propensity; choose a predictor")
             s = self.model.settings
             self.reads = {"input": s.input, "cutoff": s.cutoff, "descriptors": s.descriptors > 0}
-            self.times = tuple(float(t) for t in self.model.lag_time)
         elif isinstance(self.model, DynamicsTask):
             self.reads = reads(name)
-            self.times = _lag_times(name, len(self.model.edge_scale))
         else:
             raise ConfigError(f"{name} is a {type(self.model).__name__}, which predicts no propensity")
+        self.times = _lag_times(name, self.model)
 
     def propensity(self, path: Path, rows: np.ndarray) -> np.ndarray:
         """Propensity (C', N, K) of the configurations ``rows`` of a file, or of some spread evenly over them.
@@ -80,17 +79,32 @@ class Predictor:
 
 def reads(name: str) -> dict[str, Any]:
     """How the model reads configurations: from the data settings of its config, else the defaults."""
+    data = data_settings(name)
+    return {key: data[key] for key in ("input", "cutoff", "descriptors", "cage_vectors") if key in data}
+
+
+def data_settings(name: str) -> dict[str, Any]:
+    """Settings of the data module that a model was trained with; empty where it does not say."""
     path = zoo.resolve(name)
     if path.is_file():
-        data = torch.load(path, map_location="cpu", weights_only=True).get("datamodule_hyper_parameters", {})
+        found = torch.load(path, map_location="cpu", weights_only=True).get("datamodule_hyper_parameters", {})
     else:
-        data = (yaml.safe_load((path / zoo.CONFIG).read_text()).get("data") or {}).get("init_args", {})
-    return {key: data[key] for key in ("input", "cutoff", "descriptors") if key in data}
+        found = (yaml.safe_load((path / zoo.CONFIG).read_text()).get("data") or {}).get("init_args", {})
+    return dict(found)
 
 
-def _lag_times(name: str, count: int) -> tuple[float, ...]:
-    """Lag times of the model's metrics, where they are as many as its outputs."""
+def stated_lag_times(name: str, model: Any) -> list[float] | None:
+    """Lag times that the outputs of a model belong to, ascending; None where it does not say."""
+    if isinstance(model, DisplacementTask):
+        return [float(t) for t in model.lag_time]
     path = zoo.resolve(name)
-    lags = zoo.load_metrics(path).get("lags", []) if (path / zoo.METRICS).is_file() else []
-    times = tuple(float(lag["time"]) for lag in lags)
-    return times if len(times) == count else tuple(float(k + 1) for k in range(count))
+    if (path / zoo.METRICS).is_file():
+        return [float(lag["time"]) for lag in zoo.load_metrics(path).get("lags", [])] or None
+    lags = data_settings(name).get("lags")
+    return None if lags is None else sorted(float(t) for t in lags)
+
+
+def _lag_times(name: str, model: Any) -> tuple[float, ...]:
+    stated = stated_lag_times(name, model) or []
+    count = len(stated) if isinstance(model, DisplacementTask) else len(model.edge_scale)
+    return tuple(stated) if len(stated) == count else tuple(float(k + 1) for k in range(count))

@@ -18,7 +18,10 @@ from gensample.errors import DataError
 Curve = tuple[list[float], list[float]]
 """Lag times and values."""
 
-# Figure with Pearson against lag time of each system (A particles, pooled; KA at T = 0.44, KA2D at T = 0.30).
+PEARSON_TEMPERATURE = {"KA": 0.44, "KA2D": 0.30}
+"""Temperature that the published Pearson correlations of each system are of."""
+
+# Figure with Pearson against lag time of each system (A particles, pooled).
 _PEARSON = {"KA": "KA_results/FIG1.dat", "KA2D": "KA2D_results/FIG3.dat"}
 _BOND_BREAKING = {"KA2D": "KA2D_results/FIG4.dat"}
 _CHI4, _TRANSFER = "KA_results/FIG7.dat", "KA_results/FIG5.dat"

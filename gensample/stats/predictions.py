@@ -46,15 +46,23 @@ class Truth:
 
 
 def judge(
-    predicted: Floats, truth: Truth, lag: int, species: int | None, *, samples: int = 1000, seed: int = 0
+    predicted: Floats,
+    truth: Truth,
+    lag: int,
+    species: int | None,
+    *,
+    displacement: bool = True,
+    samples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Scores of predictions (C, N, K) at one lag for one species, or for all particles.
 
     ``pearson`` and ``spearman``: mean over configurations of the correlation within each; ``*_pooled``: over
     the particles of all configurations at once (for the interval of Spearman, ranks stay those of the whole
     set); ``ceiling``: best Pearson of the exact propensity with these labels; ``chi4`` of the predictions and
-    ``chi4_simulated``, see `chi4_between`; ``chi4_block`` likewise, see `chi4_blocks`. Each is [value, low,
-    high], None where undefined. Raises DataError for predictions of another shape than the labels.
+    ``chi4_simulated``, see `chi4_between`; ``chi4_block`` likewise, see `chi4_blocks`; both only where what
+    is predicted is a ``displacement``, to which the threshold belongs. Each is [value, low, high], None where
+    undefined. Raises DataError for predictions of another shape than the labels.
     """
     if predicted.shape != truth.label.shape:
         raise DataError(f"predictions have shape {predicted.shape}, the labels {truth.label.shape}")
@@ -68,10 +76,11 @@ def judge(
         pooled = (a, b) if name == "pearson" else (_pooled_ranks(x), _pooled_ranks(y))
         found[f"{name}_pooled"] = _pooled(*pooled, weights)
     found["ceiling"] = _ceiling(truth, of, lag, weights)
-    mapped = map_linearly(x, y)
-    for name, field in (("chi4", mapped), ("chi4_simulated", y)):
-        found[name] = _between(field, weights)
-        found[name.replace("chi4", "chi4_block")] = _blocks(field, truth, of, weights)
+    for name, field in (("chi4", map_linearly(x, y)), ("chi4_simulated", y)):
+        known = displacement and bool(np.isfinite(field).all())
+        found[name] = _between(field, weights) if known else [None, None, None]
+        block = name.replace("chi4", "chi4_block")
+        found[block] = _blocks(field, truth, of, weights) if known else [None, None, None]
     return found
 
 
@@ -111,10 +120,9 @@ def chi4_blocks(field: Floats, positions: Floats, box: Floats, threshold: float 
     """The same from blocks (C,): each box cut into 2^d, for data of few configurations.
 
     field: (C, n) with positions (C, n, d) and boxes (C, d). Of each configuration the mean number of
-    particles in a block times the variance over blocks, about the configuration's own mean, of the share
-    that stayed.
-    Particles that do not know of each other would give Q (1 - Q). Leaves out what is longer than a block:
-    Avila et al., Phys. Rev. Lett. 113, 105701 (2014).
+    particles in a block times the variance over blocks (ddof = 1) of the share that stayed; nan where all
+    particles are in one block. Particles that do not know of each other give Q (1 - Q). Leaves out what is
+    longer than a block: Avila et al., Phys. Rev. Lett. 113, 105701 (2014).
     """
     stayed = (field < threshold).astype(np.float64)
     found = np.zeros(len(field))
@@ -122,8 +130,8 @@ def chi4_blocks(field: Floats, positions: Floats, box: Floats, threshold: float 
         half = np.floor(2 * x / edges[: x.shape[1]]).astype(int) % 2
         number = half @ (2 ** np.arange(x.shape[1]))
         blocks = [stayed[c][number == b] for b in np.unique(number)]
-        variance = np.mean([(block.mean() - stayed[c].mean()) ** 2 for block in blocks])
-        found[c] = stayed.shape[1] / len(blocks) * variance
+        square = sum((block.mean() - stayed[c].mean()) ** 2 for block in blocks)
+        found[c] = stayed.shape[1] / len(blocks) * square / (len(blocks) - 1) if len(blocks) > 1 else np.nan
     return found
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from lattices import write_lattices
+from lattices import WIDE, write_lattices
+from small_benchmark import RIDGE, small
 
 from gensample.cli import main
-from gensample.commands.benchmarking.evaluation import Truths
-from gensample.commands.benchmarking.run import run_units
-from gensample.commands.benchmarking.settings import RowSettings, load_settings, training_sets
-from gensample.commands.benchmarking.workspace import Unit, Workspace, fingerprint, units
-from gensample.data.store import PROBE, Store, StoreWriter
+from gensample.commands.benchmarking.evaluation import Truths, entries_of
+from gensample.commands.benchmarking.run import Finished, run_units
+from gensample.commands.benchmarking.settings import load_settings, training_sets
+from gensample.commands.benchmarking.workspace import Unit, Workspace, units
+from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.stats.predictions import judge
 
@@ -98,25 +98,6 @@ def test_what_is_done_is_not_done_again(done, capsys, monkeypatch):
     assert before == {path: path.stat().st_mtime_ns for path in done.glob("rows/**/*") if path.is_file()}
 
 
-def small(tmp_path, **changes):
-    """A benchmark of one row and its path."""
-    settings = {
-        "title": "small",
-        "datasets": {"mini": {"dataset": "ka2d-mini", "train_limit": 2, "lags": [10.0]}},
-        "rows": [
-            {
-                "name": "ridge",
-                "inputs": ["thermal"],
-                "estimator": {"class_path": "gensample.estimators.ridge.Ridge"},
-                "data": {"descriptors": ["cage"]},
-            }
-        ],
-    }
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(settings | changes))
-    return path
-
-
 def test_other_settings_are_trained_again_and_others_kept(tmp_path):
     def mechanics(**more):
         rows = [
@@ -146,7 +127,8 @@ def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="descriptors called cage need"):
         run_units(settings, tmp_path / "out")
     assert work.record() is None
-    assert run_units(settings, tmp_path / "out", train=False) == []
+    with pytest.raises(ConfigError, match="is done with these settings"):
+        run_units(settings, tmp_path / "out", train=False)
 
 
 def test_learning_curves_and_joint_training_are_units_of_their_own(tmp_path):
@@ -196,54 +178,6 @@ def _weights(out, name):
     return state["weights"].numpy()[:, columns]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"rows": [{"name": "x", "model": "m", "indicator": "energy"}]}, "needs exactly one of"),
-        ({"rows": [{"name": "x", "indicator": "energy", "inputs": ["frozen"]}]}, "inputs are of"),
-        ({"rows": [{"name": "x", "indicator": "energy"}] * 2}, "come twice"),
-        ({"train": ["elsewhere"]}, "unknown datasets"),
-        ({"targets": ["mood"]}, "targets are of"),
-        ({"rows": []}, "needs rows"),
-        (
-            {"rows": [{"name": "x", "fit": "c.yaml", "train": [["mini", "mini"]]}]},
-            "one dataset at a time",
-        ),
-    ],
-)
-def test_settings_that_cannot_work_say_why(tmp_path, changes, message):
-    with pytest.raises(ConfigError, match=message):
-        load_settings(small(tmp_path, **changes))
-
-
-def reader(input, *descriptors):
-    row = RowSettings("a row", [input], data={"descriptors": list(descriptors)})
-    return Unit(row, input, "propensity", ())
-
-
-def test_data_are_known_by_their_content(tmp_path):
-    assert fingerprint("ka2d-mini", reader("thermal")) == fingerprint("ka2d-mini", reader("inherent"))
-    assert fingerprint("ka2d-mini", reader("thermal")) != fingerprint("ka2d-liquid", reader("thermal"))
-
-
-def test_what_is_added_to_data_concerns_its_readers_alone(tmp_path):
-    path = tmp_path / "data.h5"
-    write_lattices(path, cage=True)
-    with Store.open(path) as store:
-        cage, shape = store.cage, store.cage.shape[:2]
-    units = {name: reader("inherent", name) for name in ("symmetry", "cage", "probe")}
-    units["input"] = reader("cage", "symmetry")
-    before = {name: fingerprint(str(path), unit) for name, unit in units.items()}
-    with StoreWriter.resume(path) as writer:
-        writer.write_probe({name: np.ones((*shape, 1, 1)) for name in PROBE}, [1.0], [2.0], {})
-    after = {name: fingerprint(str(path), unit) for name, unit in units.items()}
-    assert {name for name in units if after[name] != before[name]} == {"probe"}
-    with StoreWriter.resume(path) as writer:
-        writer.write_cage(cage, {}, np.ones(shape))
-    last = {name: fingerprint(str(path), unit) for name, unit in units.items()}
-    assert {name for name in units if last[name] != after[name]} == {"cage", "input"}
-
-
 def test_indicators_that_need_a_minimum_find_it_again(tmp_path):
     """The stored inherent structures are rounded: their Hessians would have negative eigenvalues."""
     rows = [{"name": "vibrality", "inputs": ["inherent"], "indicator": "vibrality"}]
@@ -282,6 +216,95 @@ def test_released_models_and_their_input(tmp_path):
     truth, _ = Truths(settings).of("mini", "propensity")
     scores = judge(done.predictions["mini"]["propensity"], truth, 2, 0, samples=20)
     assert scores["pearson"][0] == pytest.approx(0.376, abs=0.005)
-    rows[0]["inputs"] = ["inherent"]
-    with pytest.raises(ConfigError, match="reads other positions than inherent"):
-        run_units(load_settings(small(tmp_path, rows=rows, datasets=data)), tmp_path / "other")
+
+
+def test_lag_times_of_a_released_model_are_told_apart(tmp_path):
+    """Asked for one of its three lag times, it serves that one, not its first."""
+    rows = [{"name": "released", "inputs": ["inherent"], "model": "ka2d-mini-flow"}]
+    found = {}
+    for lags in ([1.0, 10.0, 100.0], [100.0]):
+        settings = load_settings(
+            small(tmp_path, rows=rows, datasets={"mini": {"dataset": "ka2d-mini", "lags": lags}})
+        )
+        (done,) = run_units(settings, tmp_path / str(len(lags)))
+        found[len(lags)] = done.predictions["mini"]
+    assert found[1]["propensity"].shape == (12, 500, 1)
+    np.testing.assert_allclose(found[1]["propensity"][..., 0], found[3]["propensity"][..., 2])
+    np.testing.assert_allclose(found[1]["elongation"][:, 0], found[3]["elongation"][:, 2])
+
+
+def test_every_kind_is_judged_on_the_same_rows(tmp_path):
+    """Rows to validate on are those of the settings, for a generator that draws, too."""
+    path = tmp_path / "wide.h5"
+    write_lattices(path, particles=WIDE)
+    rows = [
+        {"name": "generator", "inputs": ["inherent"], "generator": "ka2d-mini-flow", "draws": 1},
+        {"name": "energy", "inputs": ["inherent"], "indicator": "energy"},
+        {"name": "ridge", "estimator": {"class_path": RIDGE}, "data": {"descriptors": ["glassmlp"]}},
+    ]
+    data = {"a": {"dataset": str(path), "lags": [10.0], "validation": [1], "split": "val"}}
+    settings = load_settings(small(tmp_path, rows=rows, datasets=data))
+    done = run_units(settings, tmp_path / "out")
+    truth, _ = Truths(settings).of("a", "propensity")
+    with Store.open(path) as store:
+        np.testing.assert_array_equal(truth.positions, store.positions[[1]])
+    assert [d.predictions["a"]["propensity"].shape for d in done] == [(1, WIDE, 1)] * 3
+    (sample,) = (tmp_path / "out").rglob("sample-a-*.h5")
+    with Store.open(sample) as store:
+        drawn = np.linalg.norm(store.displacements(1)[0, 1], axis=-1)  # replica 0, t = 10
+    np.testing.assert_allclose(done[0].predictions["a"]["propensity"][0, :, 0], drawn, rtol=1e-5)
+
+
+def test_words_choose_what_is_worked_on_and_the_report_keeps_the_rest(tmp_path, capsys):
+    rows = [{"name": name, "inputs": ["thermal"], "indicator": name} for name in ("energy", "density", "s2")]
+    rows.append({"name": "elsewhere", "estimator": {"class_path": RIDGE}, "train": ["missing"]})
+    data = {"mini": {"dataset": "ka2d-mini", "lags": [10.0]}, "missing": {"dataset": "missing.h5"}}
+    settings = load_settings(small(tmp_path, rows=rows, datasets=data, test=["mini"]))
+    run_units(settings, tmp_path / "out", only=["energy"])
+    capsys.readouterr()
+    done = run_units(settings, tmp_path / "out", only=["density"])
+    assert [d.unit.row.name for d in done] == ["energy", "density"]
+    said = capsys.readouterr().err
+    assert "elsewhere/thermal/propensity/missing: no dataset at missing.h5" in said
+    assert "left out, as not done: s2/thermal/propensity/untrained, elsewhere/thermal" in said
+
+
+def test_more_configurations_than_there_are_is_no_learning_curve(tmp_path, capsys):
+    rows = [{"name": "ridge", "estimator": {"class_path": RIDGE}, "data": {"descriptors": ["glassmlp"]}}]
+    settings = load_settings(small(tmp_path, rows=rows, sizes=[1, 3]))
+    done = run_units(settings, tmp_path / "out")
+    assert [d.unit.size for d in done] == [1, None]
+    assert "first3: left out, there are 2 training configurations" in capsys.readouterr().err
+
+
+def test_an_indicator_of_labels_that_are_all_alike_predicts_nothing(tmp_path):
+    path = tmp_path / "still.h5"
+    write_lattices(path, scale=0.0)
+    rows = [{"name": "energy", "inputs": ["thermal"], "indicator": "energy"}]
+    (done,) = run_units(
+        load_settings(small(tmp_path, rows=rows, datasets={"a": {"dataset": str(path)}})), tmp_path
+    )
+    assert not done.predictions["a"]["propensity"].any()
+
+
+def test_bonds_are_judged_once_and_what_is_lost_is_no_length(tmp_path):
+    """Bond elongation does not depend on the target; the threshold of chi4 is a displacement."""
+    rows = [{"name": "x", "inputs": ["inherent"], "model": "ka2d-mini-flow"}]
+    data = {"mini": {"dataset": "ka2d-mini", "lags": [10.0]}}
+    settings = load_settings(small(tmp_path, rows=rows, datasets=data, bootstrap=20))
+    truths, rng = Truths(settings), np.random.default_rng(0)
+    predictions = {"propensity": rng.normal(size=(12, 500, 1)), "elongation": rng.normal(size=(12, 1))}
+    found = {}
+    for target in ("propensity", "bond_breaking"):
+        unit = Unit(settings.rows[0], "inherent", target, ())
+        record = {"seconds": None, "parameters": 1}
+        done = Finished(unit, record, {"mini": predictions | {"seconds": np.asarray(1.0)}})
+        found[target] = entries_of(done, settings, truths)
+    kinds = {target: [e["target"] for e in some] for target, some in found.items()}
+    assert kinds == {
+        "propensity": ["propensity"] * 2 + ["elongation"],
+        "bond_breaking": ["bond_breaking"] * 2,
+    }
+    assert found["propensity"][0]["chi4"][0] > 0
+    assert found["propensity"][0]["temperature"] == pytest.approx(0.45)
+    assert found["bond_breaking"][0]["chi4"] == found["bond_breaking"][0]["chi4_block"] == [None] * 3

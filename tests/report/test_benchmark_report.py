@@ -9,6 +9,7 @@ import pytest
 from gensample.report.benchmark import write_report
 from gensample.report.benchmark.tables import markdown, transfer
 
+TEMPERATURES = {"cold": 0.44, "hot": 0.8}
 ROWS = {"BOTAN": "fit", "CAGE": "estimator", "density": "indicator"}
 
 
@@ -22,6 +23,7 @@ def entry(row, train, test, lag, species="A", size=None, value=0.5, **more):
         "train": train,
         "train_size": size,
         "test": test,
+        "temperature": TEMPERATURES.get(test, 1.0),
         "lag": lag,
         "species": species,
         "configurations": 5,
@@ -61,9 +63,9 @@ def curve(row, source, test="cold"):
 
 
 PUBLISHED = {
+    "temperature": 0.44,
     "pearson": {"SE3": ([1.0, 10.0], [0.6, 0.81])},
     "transfer": {"SE3": {(0.44, 0.44): 0.8, (0.44, 0.5): 0.7}},
-    "chi4": {},
 }
 
 
@@ -74,13 +76,16 @@ def test_tables(entries):
         "## cold, propensity",
         "## hot, propensity",
         "## Pearson (A) against training configurations, propensity",
-        "## Transfer: Pearson (A), longest lag, trained on / judged on",
+        "## Transfer: Pearson (A), longest lag, trained on / judged on, propensity",
     ]
     assert "| BOTAN | thermal | 0.401 [0.30, 0.50] | 0.401 | 0.401 [0.30, 0.50] | 0.410" in table
     assert "12 s | 1,234 |" in table
     assert "| ceiling (exact propensity) |  | 0.900 |" in table
-    assert "| SE3, published |  |  | 0.600 |" in table
-    assert "| CAGE | cage | 10 | 0.510 [0.41, 0.61] | 0.550 [0.45, 0.65] | 0.710 [0.61, 0.81] |" in table
+    assert table.count("| SE3, published |  |  | 0.600 |") == 1  # of T = 0.44, not beside the hot ones
+    assert (
+        "| CAGE | cage | cold | cold | 10 | 0.510 [0.41, 0.61] | 0.550 [0.45, 0.65] | 0.710 [0.61, 0.81] |"
+        in table
+    )
     assert "| CAGE | cage | cold | 0.710 | 0.560 |" in table
     lines = [line for line in table.splitlines() if line.startswith("|")]
     heads = [line for line in lines if line.startswith("| row")]
@@ -88,7 +93,7 @@ def test_tables(entries):
 
 
 def test_the_matrix_is_of_the_longest_lag(entries):
-    assert transfer(entries, "BOTAN", "thermal") == pytest.approx(
+    assert transfer(entries, "BOTAN", "thermal", "propensity") == pytest.approx(
         {("cold", "cold"): 0.41, ("cold", "hot"): 0.26, ("hot", "cold"): 0.26, ("hot", "hot"): 0.41}
     )
 
@@ -100,7 +105,7 @@ def test_folder(entries, tmp_path):
     assert str(report / "index.html") in said
     names = {path.stem for path in (report / "figures").glob("*.png")}
     of_set = {f"{kind}-propensity-{test}" for kind in ("lags", "ranking", "chi4") for test in ("cold", "hot")}
-    assert names == of_set | {"learning-propensity", "transfer", "correlations"}
+    assert names == of_set | {"learning-propensity", "transfer-propensity", "correlations"}
     page = (report / "index.html").read_text()
     assert "A &lt;title&gt;" in page
     assert "<li>by me</li>" in page
@@ -118,7 +123,7 @@ def test_an_earlier_report_is_replaced_as_a_whole(entries, tmp_path):
     few = [e for e in entries if e["row"] == "density"]
     write_report(tmp_path, few, [], published=None, title="second")
     report = tmp_path / "report"
-    assert not (report / "figures/transfer.png").exists()
+    assert not (report / "figures/transfer-propensity.png").exists()
     assert "first" not in (report / "index.html").read_text()
 
 
@@ -126,3 +131,48 @@ def test_without_estimates_cells_stay_empty():
     lonely = entry("BOTAN", "cold", "cold", 1.0, ceiling=[None] * 3, pearson=[np.nan, None, None])
     lonely["pearson"] = [None, None, None]
     assert "| BOTAN | thermal |  | 0.500 | 12 s | 1,234 |" in markdown([lonely], None)
+
+
+def drawn(tmp_path, entries, published=None):
+    write_report(tmp_path, entries, [], published=published, title="some")
+    return {path.stem for path in (tmp_path / "report/figures").glob("*.png")}
+
+
+NOTHING = [None, None, None]
+
+
+def test_bond_breaking_has_transfer_and_learning_but_no_chi4(entries, tmp_path):
+    quiet = {"chi4": NOTHING, "chi4_simulated": NOTHING}
+    quiet |= {f"{name.replace('chi4', 'chi4_block')}": NOTHING for name in quiet}
+    bonds = [{**e, **quiet, "target": "bond_breaking"} for e in entries]
+    names = drawn(tmp_path, bonds, PUBLISHED)
+    assert {"learning-bond_breaking", "transfer-bond_breaking"} < names
+    assert not any("chi4" in name for name in names)
+    table = markdown(bonds, PUBLISHED)
+    assert "published" not in table
+    assert "| CAGE | cage | cold | 0.710 | 0.560 |" in table
+
+
+def test_one_judged_elsewhere_alone_and_several_trained_together(tmp_path):
+    """One test set that nobody trained on; and learning curves of two sets at once."""
+    alone = [entry("CAGE", "cold", "hot", 10.0, value=0.3)]
+    assert drawn(tmp_path / "alone", alone) == {"transfer-propensity"}
+    assert "| CAGE | cage | cold | 0.300 |" in markdown(alone, None)
+    joint = [
+        entry("CAGE", train, test, 10.0, size=size, value=value)
+        for train, value in (("cold+hot", 0.6), ("cold", 0.5))
+        for size in (1, None)
+        for test in train.split("+")
+    ]
+    assert "learning-propensity" in drawn(tmp_path / "joint", joint)
+    table = markdown(joint, None)
+    assert "| CAGE | cage | cold, hot | hot | 10 | 0.600 [0.50, 0.70] | 0.600 [0.50, 0.70] |" in table
+    assert "| CAGE | cage | cold | cold | 10 | 0.500 [0.40, 0.60] | 0.500 [0.40, 0.60] |" in table
+
+
+def test_a_lag_without_a_score_leaves_a_gap(tmp_path):
+    gap = [
+        entry("BOTAN", "cold", "cold", lag, pearson=NOTHING if lag > 1 else [0.4, 0.3, 0.5])
+        for lag in (1.0, 10.0)
+    ]
+    assert "lags-propensity-cold" in drawn(tmp_path, gap)

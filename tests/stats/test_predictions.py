@@ -100,9 +100,22 @@ def test_blocks_of_independent_particles_and_of_domains():
     positions, box = rng.uniform(0, 10, (30, 1000, 2)), np.full((30, 2), 10.0)
     stayed = rng.uniform(size=(30, 1000)) < 0.3
     found = chi4_blocks(np.where(stayed, 0.0, 1.0), positions, box)
-    assert found.mean() == pytest.approx(0.3 * 0.7 * 0.75, rel=0.15)  # about the mean of the four blocks
+    assert found.mean() == pytest.approx(0.3 * 0.7, rel=0.15)
     left = positions[..., 0] < 5
-    assert chi4_blocks(np.where(left, 0.0, 1.0), positions, box).mean() == pytest.approx(250 / 4, rel=0.02)
+    assert chi4_blocks(np.where(left, 0.0, 1.0), positions, box).mean() == pytest.approx(250 / 3, rel=0.02)
+    assert np.isnan(chi4_blocks(np.zeros((1, 3)), np.ones((1, 3, 2)), box[:1])).all()
+
+
+def test_chi4_is_of_displacements_and_of_numbers():
+    """The threshold is a length; and a prediction that is not there has no heterogeneity."""
+    predicted, truth = planted()
+    names = ("chi4", "chi4_simulated", "chi4_block", "chi4_block_simulated")
+    found = judge(predicted, truth, 0, 0, displacement=False, samples=20)
+    assert [found[name] for name in names] == [[None] * 3] * 4
+    predicted[0, 0, 0] = np.nan
+    found = judge(predicted, truth, 0, 0, samples=20)
+    assert found["chi4"] == found["chi4_block"] == [None] * 3
+    assert found["chi4_simulated"][0] > 0
 
 
 def test_spatial_correlation_against_all_pairs():

@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
-from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings
+import numpy as np
+
+from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, DatasetSettings
 from gensample.commands.benchmarking.workspace import Unit
+from gensample.data.catalog import resolve
+from gensample.data.checks import lag_rows
 from gensample.data.datamodule import KADataModule
+from gensample.data.store import Store
+from gensample.errors import ConfigError
+
+# Lag times that are within this of each other are the same: published ones are rounded.
+SAME_LAG = 0.01
+
+
+def judged_rows(dataset: DatasetSettings, store: Store) -> np.ndarray:
+    """Rows that predictions are judged on, the same for every kind of row."""
+    if dataset.split == "val" and dataset.validation is not None:
+        return np.asarray(dataset.validation)
+    rows = store.indices(dataset.split)
+    return np.setdiff1d(rows, dataset.validation or []) if dataset.split == "train" else rows
+
+
+def training_rows(dataset: DatasetSettings, store: Store, everything: bool) -> np.ndarray:
+    """Rows that may be trained on; with ``everything`` those of them to validate on too."""
+    rows = store.indices("train")
+    return rows if everything else np.setdiff1d(rows, dataset.validation or [])
+
+
+def lag_times(dataset: DatasetSettings, store: Store) -> list[float]:
+    """Lag times of a dataset that the benchmark asks for, ascending."""
+    return [float(t) for t in store.times[lag_rows(store.times, dataset.lags)]]
+
+
+def same_state(first: Store, second: Store) -> bool:
+    """Whether two datasets are of one liquid and share a temperature: their lag times then mean the same."""
+    shared = np.isclose(first.temperature[:, None], second.temperature, rtol=1e-6).any()
+    return first.mixture == second.mixture and bool(shared)
+
+
+def lag_columns(trained: Sequence[float], asked: Sequence[float], elsewhere: bool) -> list[int]:
+    """Columns, of predictions at the lag times ``trained``, for those that are ``asked`` for.
+
+    On a dataset ``elsewhere``, of another temperature or liquid and hence another relaxation time, the first
+    column serves the first lag time and so on, where there are as many.
+
+    Raises:
+        ConfigError: a lag time was not trained.
+    """
+    same = [[k for k, t in enumerate(trained) if math.isclose(t, lag, rel_tol=SAME_LAG)] for lag in asked]
+    in_order = all(not found or k in found for k, found in enumerate(same))
+    if elsewhere and len(asked) == len(trained) and in_order:
+        return list(range(len(asked)))
+    if not all(same):
+        raise ConfigError(f"asked for predictions at lag times {list(asked)}, there are {list(trained)}")
+    return [found[0] for found in same]
 
 
 class DataModules:
@@ -51,6 +105,21 @@ class DataModules:
     def training(self, unit: Unit) -> list[KADataModule]:
         """Those of the training sets of a unit."""
         return [self.get(name, unit) for name in unit.train]
+
+    def columns(self, unit: Unit, test: str) -> list[int]:
+        """Columns of the predictions of a trained unit that belong to the lag times of a test set."""
+        first = unit.train[0]
+        with self._store(first) as trained, self._store(test) as tested:
+            elsewhere = not same_state(trained, tested)
+        return lag_columns(self.lag_times(first), self.lag_times(test), elsewhere)
+
+    def lag_times(self, name: str) -> list[float]:
+        """Lag times of a dataset that the benchmark asks for, ascending."""
+        with self._store(name) as store:
+            return lag_times(self.settings.datasets[name], store)
+
+    def _store(self, name: str) -> Store:
+        return Store.open(resolve(self.settings.datasets[name].dataset))
 
     def drop(self) -> None:
         """Let all of them go: rows that follow read the data in another way."""

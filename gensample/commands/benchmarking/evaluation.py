@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from gensample.commands.benchmarking.data import judged_rows
 from gensample.commands.benchmarking.run import Finished
 from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, Published
 from gensample.commands.benchmarking.workspace import Unit
 from gensample.data.datamodule import KADataModule
-from gensample.data.published import PublishedCurves
+from gensample.data.published import PEARSON_TEMPERATURE, PublishedCurves
 from gensample.report.benchmark import write_report
 from gensample.stats.pairs import Pairs
 from gensample.stats.predictions import (
@@ -50,6 +51,7 @@ class Truths:
         self._settings = settings
         self._kept: dict[tuple[str, str], tuple[Truth, list[float]]] = {}
         self._pairs: dict[str, list[Pairs]] = {}
+        self._temperatures: dict[str, float | None] = {}
 
     def of(self, test: str, target: str) -> tuple[Truth, list[float]]:
         """Truth of a test set, and its lag times."""
@@ -64,12 +66,17 @@ class Truths:
             self._pairs[test] = pairs_of(truth.positions[:, truth.species == 0], truth.box)
         return self._pairs[test]
 
+    def temperature(self, test: str) -> float | None:
+        """Temperature of a test set; None where its configurations have several."""
+        return self._temperatures[test]
+
     def _read(self, test: str, target: str) -> tuple[Truth, list[float]]:
         dataset = self._settings.datasets[test]
         module = KADataModule(dataset.dataset, lags=dataset.lags, quantity=TARGETS[target])
         module.setup()
-        rows, store = module.rows(dataset.split), module.store
-        known = store.has_displacements
+        rows, store = judged_rows(dataset, module.store), module.store
+        known, temperatures = store.has_displacements, np.unique(store.temperature[rows])
+        self._temperatures[test] = float(temperatures[0]) if len(temperatures) == 1 else None
         truth = Truth(
             label=module.per_particle("propensity", rows).double().cpu().numpy(),
             spread=module.per_particle("spread", rows).double().cpu().numpy() if known else None,
@@ -86,13 +93,16 @@ def entries_of(done: Finished, settings: BenchmarkSettings, truths: Truths) -> l
     found = []
     for test, predictions in done.predictions.items():
         truth, lags = truths.of(test, done.unit.target)
-        common = _common(done, test, float(predictions["seconds"]))
+        seconds = float(predictions["seconds"])
+        common = _common(done, test, seconds) | {"temperature": truths.temperature(test)}
         options = {"samples": settings.bootstrap, "seed": settings.seed}
+        displacement = done.unit.target == "propensity"
         for s in _species(done.unit, truth):
             for k, lag in enumerate(lags):
-                scores = judge(predictions["propensity"], truth, k, s, **options)
+                scores = judge(predictions["propensity"], truth, k, s, displacement=displacement, **options)
                 found.append({**common, "species": chr(ord("A") + s), "lag": lag, **scores})
-        for k, lag in enumerate(lags if "elongation" in predictions else []):
+        # Bonds are the same whatever is predicted of the particles: judged once.
+        for k, lag in enumerate(lags if displacement and "elongation" in predictions else []):
             score = mean_with_interval(predictions["elongation"][:, k], **options)
             bonds = {"target": "elongation", "species": "A-A", "lag": lag, "pearson": score}
             found.append({**common, **bonds})
@@ -143,7 +153,7 @@ def _published(settings: Published | None) -> dict[str, Any] | None:
     curves = PublishedCurves.read(settings.curves)
     return {
         "system": settings.system,
+        "temperature": PEARSON_TEMPERATURE[settings.system],
         "pearson": curves.pearson(settings.system),
-        "transfer": curves.transfer(),
-        "chi4": curves.chi4(settings.temperature) if settings.system == "KA" else {},
+        "transfer": curves.transfer() if settings.system == "KA" else {},
     }

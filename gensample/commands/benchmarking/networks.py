@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from gensample import zoo
 from gensample.commands import train
-from gensample.commands.benchmarking.data import DataModules
+from gensample.commands.benchmarking.content import config_of
+from gensample.commands.benchmarking.data import DataModules, judged_rows, lag_columns
+from gensample.commands.benchmarking.settings import RowSettings, slug
 from gensample.commands.benchmarking.workspace import Workspace
-from gensample.commands.predict_propensity import reads
+from gensample.commands.predict_propensity import reads, stated_lag_times
 from gensample.commands.sample_ensemble import Request, sample_ensemble
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
@@ -35,7 +36,7 @@ SAMPLE_SEED = 1
 def fit(work: Workspace, data: DataModules) -> dict[str, Any]:
     """Train with the row's config, one network for all lag times or one for each; resumes."""
     (name,) = work.unit.train
-    lags = data.get(name, work.unit, target="structure").lag_times
+    lags = data.lag_times(name)
     groups = [[lag] for lag in lags] if work.unit.row.lag_by_lag else [lags]
     with work.timed():
         for number, group in enumerate(groups):
@@ -56,7 +57,7 @@ def _fit_one(work: Workspace, data: DataModules, name: str, number: int, lags: l
     }
     arguments |= {"target": "propensity", "passes": data.settings.datasets[name].passes}
     options = [word for key, value in arguments.items() for word in _option(f"data.{key}", value)]
-    options += [*_option("seed_everything", data.settings.seed), *_outputs(str(row.fit), len(lags))]
+    options += [*_option("seed_everything", data.settings.seed), *_outputs(row, len(lags))]
     options += [word for key, value in row.set.items() for word in _option(key, value)]
     if (folder / "checkpoints" / "last.ckpt").exists():
         options += ["--ckpt_path", "last"]
@@ -70,12 +71,9 @@ def _option(key: str, value: Any) -> list[str]:
     return [f"--{key}", "null" if value is None else value if isinstance(value, str) else json.dumps(value)]
 
 
-def _outputs(config: str, lags: int) -> list[str]:
+def _outputs(row: RowSettings, lags: int) -> list[str]:
     """As many outputs as there are lag times, where the network of the config has that setting."""
-    try:
-        model = yaml.safe_load(Path(config).read_text())["model"]["init_args"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{config} is no config of `gensample fit`: {error!r}") from None
+    model = config_of(row)["model"]["init_args"]
     network = model.get("network", {}).get("init_args", {})
     if "outputs" not in network:
         return []
@@ -98,30 +96,47 @@ def parameters(model: str | Path) -> int:
 
 def predict(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarray]:
     """Predictions of the trained or loaded network, joined over lag times."""
-    row = work.unit.row
+    row, asked = work.unit.row, data.lag_times(test)
     if row.model is not None:
-        return _predict_one(row.model, work, data, test, None)
-    lags = data.get(test, work.unit, target="structure").lag_times
-    groups = [[lag] for lag in lags] if row.lag_by_lag else [None]
+        columns = _columns_of_model(row.model, asked)
+        return _predict_one(row.model, work, data, test, asked, columns)
+    columns = data.columns(work.unit, test)
+    if not row.lag_by_lag:
+        return _predict_one(_checkpoint(work.folder, 0), work, data, test, asked, columns)
     parts = [
-        _predict_one(_checkpoint(work.folder, number), work, data, test, group)
-        for number, group in enumerate(groups)
+        _predict_one(_checkpoint(work.folder, number), work, data, test, [lag], [0])
+        for number, lag in zip(columns, asked, strict=True)
     ]
     return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
 
 
+def _columns_of_model(name: str, asked: list[float]) -> list[int]:
+    """Outputs of a model that belong to lag times; one that does not say which it has must have as many."""
+    network: Any = zoo.load_model(name)
+    stated = stated_lag_times(name, network)
+    if stated is not None:
+        return lag_columns(stated, asked, elsewhere=False)
+    count = len(getattr(network, "edge_scale", ()))
+    if count != len(asked):
+        raise ConfigError(f"{name} has {count} lag times and does not say which; asked for {asked}")
+    return list(range(count))
+
+
 def _predict_one(
-    model: str | Path, work: Workspace, data: DataModules, test: str, lags: list[float] | None
+    model: str | Path, work: Workspace, data: DataModules, test: str, lags: list[float], columns: list[int]
 ) -> dict[str, np.ndarray]:
+    """Predictions at ``lags``, those of the ``columns`` of the model."""
     network: Any = zoo.load_model(model)
-    more = reads(str(model)) | ({} if lags is None else {"lags": lags})
+    # A model that came from elsewhere may have been trained with vectors to the centres.
+    more = {"cage_vectors": True} if work.unit.row.model is not None else {}
+    more |= reads(str(model)) | {"lags": lags}
     if more.pop("input", "thermal") != work.unit.input:
         raise ConfigError(f"{model} reads other positions than {work.unit.input} ones; see the row's inputs")
     module = data.get(test, work.unit, **more)
-    rows = module.rows(data.settings.datasets[test].split)
+    rows = judged_rows(data.settings.datasets[test], module.store)
     _standardise_as_trained(network, module)
     step = max(1, BATCH_PARTICLES // module.store.num_particles)
-    parts = [_of_batch(network, module.batch(rows[i : i + step])) for i in range(0, len(rows), step)]
+    parts = [_of_batch(network, module.batch(rows[i : i + step]), columns) for i in range(0, len(rows), step)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -136,23 +151,22 @@ def _standardise_as_trained(network: Any, module: KADataModule) -> None:
 
 
 @torch.no_grad()
-def _of_batch(network: Any, batch: Any) -> dict[str, np.ndarray]:
-    lags = len(batch.lag_time)
+def _of_batch(network: Any, batch: Any, columns: list[int]) -> dict[str, np.ndarray]:
     if isinstance(network, DisplacementTask):
         condition = network.condition(batch)
         if condition is None:
             raise ConfigError("a generator without a conditioner predicts nothing by itself; give it draws")
         nodes, edges = condition.propensity, condition.elongation
     elif isinstance(network, DynamicsTask):
+        batch.lag_time = torch.zeros(len(network.edge_scale))  # all that it has, of which columns are taken
         nodes, edges = network(batch)
     else:
         raise ConfigError(f"{type(network).__name__} predicts no propensity")
-    if nodes.shape[1] < lags:
-        raise ConfigError(f"the model has {nodes.shape[1]} lag times, the data have {lags}")
-    nodes = nodes[:, :lags].reshape(batch.num_graphs, -1, lags)
-    found = {"propensity": nodes.double().cpu().numpy()}
+    found = {
+        "propensity": nodes[:, columns].reshape(batch.num_graphs, -1, len(columns)).double().cpu().numpy()
+    }
     if edges.shape[1] and "elongation" in batch:
-        found["elongation"] = _bonds(batch, edges)
+        found["elongation"] = _bonds(batch, edges[:, columns])
     return found
 
 
@@ -173,12 +187,14 @@ def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str
     """Mean of |u| over the draws of a displacement generator, at the lag times that the dataset serves."""
     row, dataset = work.unit.row, data.settings.datasets[test]
     assert row.generator is not None
-    path = work.folder / f"sample-{test}.h5"
+    # Named after what it is drawn from: a sample of other data is another file.
+    path = work.folder / f"sample-{slug(test)}-{work.mark(test)[:12]}.h5"
+    chosen = dataset.validation is not None and dataset.split in ("train", "val")
     request = Request(
         model=row.generator,
         weights=zoo.digest(row.generator),
         data=dataset.dataset,
-        split=dataset.split,
+        split="all" if chosen else dataset.split,
         replicas=row.draws,
         seed=SAMPLE_SEED,
         method="midpoint",
@@ -186,12 +202,10 @@ def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str
         tolerance=1e-5,
     )
     sample_ensemble(request, path, shard="0/1", device="cpu")
-    lags = data.get(test, work.unit, target="structure").lag_times
+    module = data.get(test, work.unit, target="structure")
+    rows = judged_rows(dataset, module.store)
     with Store.open(path) as store:
-        columns = [int(np.argmin(np.abs(store.times - lag))) for lag in lags]
-        if not np.allclose(store.times[columns], lags, rtol=1e-4):
-            raise ConfigError(
-                f"{row.generator} draws at lag times {store.times}, the benchmark asks for {lags}"
-            )
-        means = [magnitudes(store.displacements(c)).mean(0)[columns] for c in range(store.num_configurations)]
+        columns = lag_columns(store.times.tolist(), module.lag_times, elsewhere=False)
+        drawn = np.flatnonzero(np.isin(module.store.indices(request.split), rows))
+        means = [magnitudes(store.displacements(int(c))).mean(0)[columns] for c in drawn]
     return {"propensity": np.stack(means).transpose(0, 2, 1)}

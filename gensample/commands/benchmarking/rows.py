@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gensample.commands.benchmarking import networks
-from gensample.commands.benchmarking.data import DataModules
+from gensample.commands.benchmarking.data import DataModules, judged_rows
 from gensample.commands.benchmarking.settings import RowSettings
 from gensample.commands.benchmarking.workspace import Workspace
 from gensample.data.datamodule import KADataModule
@@ -65,12 +65,9 @@ def _predict_estimator(work: Workspace, data: DataModules, test: str) -> Predict
     estimator = _estimator(work.unit.row)
     estimator.restore(load_tensors(work.folder / ESTIMATOR))
     module = data.get(test, work.unit)
-    return {"propensity": estimator.predict(module, test_rows(module, data, test)).double().cpu().numpy()}
-
-
-def test_rows(module: KADataModule, data: DataModules, test: str) -> np.ndarray:
-    """Rows of the dataset that a prediction is judged on."""
-    return module.rows(data.settings.datasets[test].split)
+    rows = judged_rows(data.settings.datasets[test], module.store)
+    columns = data.columns(work.unit, test)
+    return {"propensity": estimator.predict(module, rows)[..., columns].double().cpu().numpy()}
 
 
 # Networks
@@ -108,18 +105,20 @@ def _nothing(work: Workspace, data: DataModules) -> dict[str, Any]:
 def _predict_indicator(work: Workspace, data: DataModules, test: str) -> Predictions:
     """The indicator at the length, and with the sign, that the validation split prefers for each lag."""
     module = data.get(test, work.unit)
-    val, rows = module.rows("val"), test_rows(module, data, test)
+    val, rows = module.rows("val"), judged_rows(data.settings.datasets[test], module.store)
     columns = {int(row): _columns(module, int(row), work.unit.row) for row in {*val.tolist(), *rows.tolist()}}
     label = module.per_particle("propensity", val).double().cpu().numpy()
     found = np.zeros((len(rows), module.store.num_particles, label.shape[2]))
     for s in range(module.num_species):
         of = module.store.species == s
         for k in range(label.shape[2]):
-            scores = [
-                np.nanmean([pearson(columns[int(c)][x][of], label[i, of, k]) for i, c in enumerate(val)])
+            each = [
+                [pearson(columns[int(c)][x][of], label[i, of, k]) for i, c in enumerate(val)]
                 for x in range(len(LENGTHS))
             ]
-            best = int(np.nanargmax(np.abs(scores)))
+            scores = np.nan_to_num(each).mean(1)
+            # A split whose labels are all alike prefers nothing.
+            best = int(np.argmax(np.abs(scores)))
             sign = np.sign(scores[best])
             found[:, of, k] = sign * np.stack([columns[int(c)][best][of] for c in rows])
     return {"propensity": found}
@@ -153,7 +152,7 @@ def _predict_published(work: Workspace, data: DataModules, test: str) -> Predict
     stored = module.store.predictions
     if name not in stored:
         raise ConfigError(f"{module.dataset} has no published prediction {name!r}; it has {sorted(stored)}")
-    rows = test_rows(module, data, test)
+    rows = judged_rows(data.settings.datasets[test], module.store)
     return {"propensity": stored[name][rows][:, module.lag_rows].transpose(0, 2, 1).astype(np.float64)}
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gensample.commands.benchmarking.checks import Checks
 from gensample.commands.benchmarking.data import DataModules
 from gensample.commands.benchmarking.rows import KIND
 from gensample.commands.benchmarking.settings import BenchmarkSettings, test_sets
-from gensample.commands.benchmarking.workspace import Unit, Workspace, fingerprint, units
-from gensample.errors import ConfigError
+from gensample.commands.benchmarking.workspace import Unit, Workspace, units
+from gensample.errors import ConfigError, GensampleError
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,54 @@ def run_units(
 ) -> list[Finished]:
     """Everything that is done at the end, in the order of the rows.
 
-    Without ``train``, only what is done already. Raises ConfigError when ``only`` names no row.
+    Without ``train``, only what is done already; so of rows whose names contain none of the words ``only``.
+
+    Raises:
+        ConfigError: ``only`` names no row, a row cannot work or would mislead, or nothing is done.
+        DataError: a dataset is missing or damaged.
     """
-    chosen = [unit for unit in units(settings) if _asked(unit, only)]
-    if not chosen:
+    everything = units(settings)
+    asked = [unit for unit in everything if _asked(unit, only)]
+    if not asked:
         raise ConfigError(f"no row's name contains one of {only}; rows are {[r.name for r in settings.rows]}")
-    data, found, before = DataModules(settings), [], None
+    checks = Checks(settings)
+    possible = checks.possible(asked)
+    checks.refuse(possible)
+    done = dict(_work(possible, settings, root, train))
+    done |= {unit: _kept(unit, settings, root) for unit in everything if unit not in asked}
+    missing = [unit.folder for unit in everything if done.get(unit, unit) is None]
+    if missing:
+        _say(f"left out, as not done: {', '.join(missing)}")
+    found = [finished for unit in everything if (finished := done.get(unit)) is not None]
+    if not found:
+        raise ConfigError(f"nothing in {root} is done with these settings: there is nothing to report on")
+    return found
+
+
+def _work(
+    chosen: Sequence[Unit], settings: BenchmarkSettings, root: Path, train: bool
+) -> Iterator[tuple[Unit, Finished | None]]:
+    data, before = DataModules(settings), None
     for number, unit in enumerate(chosen, 1):
         reads = (unit.row.data, unit.input, unit.target)
         if before is not None and reads != before:
             data.drop()  # graphs and averages of many configurations take gigabytes
             gc.collect()
         before = reads
-        done = _run_unit(unit, settings, root, data, train, f"[{number}/{len(chosen)}] {unit.folder}")
-        found += [] if done is None else [done]
-    return found
+        yield unit, _run_unit(unit, settings, root, data, train, f"[{number}/{len(chosen)}] {unit.folder}")
 
 
 def _asked(unit: Unit, only: Sequence[str] | None) -> bool:
     return only is None or any(word.lower() in unit.row.name.lower() for word in only)
+
+
+def _kept(unit: Unit, settings: BenchmarkSettings, root: Path) -> Finished | None:
+    """A unit that was not asked for, if it is done; what is missing for it stops nothing."""
+    try:
+        return _run_unit(unit, settings, root, DataModules(settings), False, "")
+    except GensampleError as error:
+        _say(f"{unit.folder}: {error}")
+        return None
 
 
 def _run_unit(
@@ -67,12 +97,11 @@ def _run_unit(
         record = work.finish(**KIND[unit.row.kind].train(work, data))
     predictions = {}
     for test in _tests(unit, settings):
-        mark = fingerprint(settings.datasets[test].dataset, unit)
-        found = work.predictions(test, mark)
+        found = work.predictions(test)
         if found is None and train:
             _say(f"{label}: predicting {test}")
             found = _timed(work, data, test)
-            work.keep(test, mark, found)
+            work.keep(test, found)
         if found is not None:
             predictions[test] = found
     return Finished(unit, record, predictions)

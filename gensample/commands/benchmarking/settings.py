@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 
+from gensample.data.datamodule import KADataModule
 from gensample.data.shear import Quantity
 from gensample.errors import ConfigError
+from gensample.physics.indicators import INDICATORS
 from gensample.simulate.config import read_settings
 
 INPUTS = ("thermal", "inherent", "cage")
 # Quantity of the data module behind each target; bond elongation comes along with networks that predict it.
 TARGETS: dict[str, Quantity] = {"propensity": "displacement", "bond_breaking": "bond_breaking"}
+# Settings of the data module that the benchmark decides: a row that set them would be labelled wrongly.
+_DECIDED = (
+    *("dataset", "target", "input", "lags", "validation"),
+    *("train_limit", "predict_split", "quantity"),
+)
 KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
 
 
@@ -80,11 +89,10 @@ class RowSettings:
 
 @dataclass
 class Published:
-    """Published numbers beside ours: file of curves, and the system they are of."""
+    """Published numbers beside ours: file of curves, and the system, "KA" or "KA2D", they are of."""
 
     curves: str = MISSING
     system: str = "KA"
-    temperature: float = 0.44
 
 
 @dataclass
@@ -116,6 +124,7 @@ def load_settings(path: str | Path, overrides: list[str] | None = None) -> Bench
         if not getattr(settings, name, None):
             raise ConfigError(f"{path}: a benchmark needs {name}")
     _check_names(settings)
+    _check_counts(settings)
     for row in settings.rows:
         _check_row(row, settings)
     return settings
@@ -145,11 +154,33 @@ def _check_names(settings: BenchmarkSettings) -> None:
     unknown = sorted(used - set(settings.datasets))
     if unknown:
         raise ConfigError(f"unknown datasets {unknown}; the benchmark has {list(settings.datasets)}")
-    names = [row.name for row in settings.rows]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"rows need different names; {twice} come twice")
+    for what, names in (("rows", [row.name for row in settings.rows]), ("datasets", list(settings.datasets))):
+        slugs = [slug(name) for name in names]
+        twice = sorted(name for name, word in zip(names, slugs, strict=True) if slugs.count(word) > 1)
+        if twice:
+            raise ConfigError(f"{what} need names that differ in letters or digits; {twice} do not")
+    joined = [name for name in settings.datasets if "+" in name]
+    if joined:
+        raise ConfigError(f"datasets {joined}: '+' joins the names of datasets trained on together")
     _check_targets(settings.targets, "targets")
+
+
+def slug(text: str) -> str:
+    """A name as part of a path."""
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or "-"
+
+
+def _check_counts(settings: BenchmarkSettings) -> None:
+    counts: list[tuple[str, int | None]] = [("bootstrap", settings.bootstrap)]
+    counts += [("sizes", size) for size in settings.sizes]
+    for name, dataset in settings.datasets.items():
+        counts += [(f"{name}: train_limit", dataset.train_limit), (f"{name}: passes", dataset.passes)]
+    for row in settings.rows:
+        counts += [(f"row {row.name!r}: draws", row.draws)]
+        counts += [(f"row {row.name!r}: sizes", size) for size in row.sizes or []]
+    for what, count in counts:
+        if count is not None and count < 1:
+            raise ConfigError(f"{what} must be at least 1, got {count}")
 
 
 def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
@@ -162,6 +193,9 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
     if wrong or not row.inputs:
         raise ConfigError(f"row {row.name!r}: inputs are of {', '.join(INPUTS)}; got {row.inputs}")
     _check_targets(row.targets or [], f"row {row.name!r}: targets")
+    _check_data(row)
+    if row.indicator is not None and row.indicator not in INDICATORS:
+        raise ConfigError(f"row {row.name!r}: no indicator {row.indicator!r}; there are {sorted(INDICATORS)}")
     if row.kind == "estimator" and "class_path" not in (row.estimator or {}):
         raise ConfigError(f"row {row.name!r}: estimator needs class_path and init_args")
     joint = [names for names in training_sets(settings, row) if len(names) > 1]
@@ -169,6 +203,14 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
         raise ConfigError(
             f"row {row.name!r}: networks are trained on one dataset at a time, not on {joint[0]}"
         )
+
+
+def _check_data(row: RowSettings) -> None:
+    known = [name for name in inspect.signature(KADataModule).parameters if name not in _DECIDED]
+    given = [*row.data, *(key.removeprefix("data.") for key in row.set if key.startswith("data."))]
+    wrong = [name for name in given if name.split(".")[0] not in known]
+    if wrong:
+        raise ConfigError(f"row {row.name!r}: data has no setting {wrong} of its own; it has {known}")
 
 
 def _check_targets(targets: list[str], where: str) -> None:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, training_sets
-from gensample.data.catalog import resolve
-from gensample.data.store import Store, atomic
+from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
+from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
+from gensample.data.store import atomic
 
 RECORD = "record.json"
 SECONDS = "seconds.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unit:
     """One training (or loading) of one row: its input, target, training datasets and their size."""
 
@@ -39,7 +37,7 @@ class Unit:
         """Path of its folder below that of the benchmark."""
         trained = "+".join(self.train) or "untrained"
         size = "" if self.size is None else f"-first{self.size}"
-        return "/".join(_slug(word) for word in (self.row.name, self.input, self.target, trained + size))
+        return "/".join(slug(word) for word in (self.row.name, self.input, self.target, trained + size))
 
 
 def units(settings: BenchmarkSettings) -> list[Unit]:
@@ -61,17 +59,26 @@ class Workspace:
 
     def __init__(self, root: Path, unit: Unit, settings: BenchmarkSettings) -> None:
         self.unit, self.folder = unit, root / "rows" / unit.folder
-        used = unit.train or tuple(settings.datasets)
+        self._datasets, self._parts = settings.datasets, parts_read(unit.row, unit.input)
         self.key = _digest(
             {
-                "row": _deciding(unit.row),
+                "row": {name: value for name, value in asdict(unit.row).items() if name in _DECIDING},
                 "config": Path(unit.row.fit).read_text() if unit.row.fit else None,
+                "weights": weights_of(unit.row),
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": settings.seed,
-                "datasets": {name: _without(asdict(settings.datasets[name]), passes=1) for name in used},
-                "data": {name: fingerprint(settings.datasets[name].dataset, unit) for name in used},
+                "data": {name: self._content(name, *_TRAINING) for name in unit.train},
             }
         )
+
+    def _content(self, name: str, *deciding: str) -> list[Any]:
+        """What results depend on of a dataset: its content, and those of its settings that matter."""
+        dataset = self._datasets[name]
+        return [fingerprint(dataset.dataset, self._parts), *(getattr(dataset, key) for key in deciding)]
+
+    def mark(self, test: str) -> str:
+        """Tells whether predictions for a test set are of this training and of what is judged now."""
+        return _digest({"key": self.key, "data": self._content(test, *_JUDGING)})
 
     def record(self) -> dict[str, Any] | None:
         """What was kept of a finished training with the same settings and data; None where there is none."""
@@ -109,23 +116,23 @@ class Workspace:
             temporary.write_text(json.dumps(record, indent=1) + "\n")
         return record
 
-    def predictions(self, test: str, fingerprint: str) -> dict[str, np.ndarray] | None:
+    def predictions(self, test: str) -> dict[str, np.ndarray] | None:
         """Kept predictions for a test set, where they are of this training and these data."""
         path = self._path(test)
         if not path.is_file():
             return None
         with np.load(path) as file:
             found = dict(file)
-        return found if str(found.pop("key")) == self.key + fingerprint else None
+        return found if str(found.pop("key")) == self.mark(test) else None
 
-    def keep(self, test: str, fingerprint: str, found: dict[str, np.ndarray]) -> None:
+    def keep(self, test: str, found: dict[str, np.ndarray]) -> None:
         """Keep predictions for a test set."""
         with atomic(self._path(test)) as temporary:
-            arrays: dict[str, Any] = {"key": self.key + fingerprint, **found}
+            arrays: dict[str, Any] = {"key": self.mark(test), **found}
             np.savez(temporary, **arrays)
 
     def _path(self, test: str) -> Path:
-        return self.folder / f"predictions-{_slug(test)}.npz"
+        return self.folder / f"predictions-{slug(test)}.npz"
 
 
 # Settings of a row that decide what is trained; names and references may change.
@@ -144,48 +151,10 @@ _DECIDING = (
 )
 
 
-def _deciding(row: RowSettings) -> dict[str, Any]:
-    found = {name: value for name, value in asdict(row).items() if name in _DECIDING}
-    return _without(found, all_training=False)
-
-
-def _without(settings: dict[str, Any], **later: Any) -> dict[str, Any]:
-    """Settings that came later are left out while off, so that what was trained before stays valid."""
-    return {k: v for k, v in settings.items() if k not in later or v != later[k]}
-
-
-def fingerprint(dataset: str, unit: Unit) -> str:
-    """Tells whether a dataset is the same to a unit.
-
-    Structures, lag times, splits and which replicas are done; cage positions and probe runs, which may be
-    added to a dataset at any time, only for those who read them.
-    """
-    path = resolve(dataset)
-    reads = {unit.input, *_descriptors(unit)}
-    return _fingerprint(path, path.stat().st_mtime_ns, "cage" in reads, "probe" in reads)
-
-
-def _descriptors(unit: Unit) -> list[str]:
-    given = unit.row.data.get("descriptors")
-    return [str(name) for name in given] if isinstance(given, (list, tuple)) else []
-
-
-@cache
-def _fingerprint(path: Path, modified: int, caged: bool, probed: bool) -> str:
-    with Store.open(path) as store:
-        done = store.done if store.has_displacements else None
-        arrays = [store.positions, store.times, store.species, done]
-        arrays += [store.inherent, store.propensity, *([store.cage, store.cage_spread] if caged else [])]
-        arrays += list((store.probe or {}).values()) if probed else []
-        digest = hashlib.sha256(",".join(store.split).encode())
-    for array in arrays:
-        digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+# Settings of a dataset that decide what is trained, and what is predicted for it.
+_TRAINING = ("lags", "validation", "train_limit", "passes")
+_JUDGING = ("lags", "validation", "split")
 
 
 def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or "-"

@@ -10,7 +10,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensample.report.benchmark.tables import Entry, at_home, transfer, unique, value
+from gensample.report.benchmark.tables import (
+    Entry,
+    at_home,
+    learned,
+    matrices_of,
+    moved,
+    of_curve,
+    published_for,
+    unique,
+    value,
+)
 from gensample.report.gallery import Plate
 from gensample.report.style import CEILING
 
@@ -28,6 +38,7 @@ COLOURS = (
 )
 DASHES = ("-", "--", "-.", ":")
 MARKERS = "osD^vP*X<>"
+CHI4 = {"chi4_block": "between blocks of a box", "chi4": "between configurations"}
 Draw = Callable[[], Figure]
 
 
@@ -42,22 +53,30 @@ def plates(
             mine = [e for e in home if (e["test"], e["target"]) == (test, target)]
             if mine:
                 yield from _of_set(mine, test, target, style, published)
-    learned = [e for e in entries if e["train_size"] is not None and e["species"] == "A"]
-    for target in unique(learned, "target"):
-        text = "Mean over test configurations of the Pearson correlation, species A."
-        draw = partial(learning, [e for e in entries if e["target"] == target], style)
-        title = f"Correlation against the number of training configurations: {target.replace('_', ' ')}"
-        yield Plate(f"learning-{target}", title, text, draw)
-    if any(e["train"] and e["test"] not in e["train"].split("+") for e in entries):
-        text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
-        draw = partial(matrices, entries, published)
-        yield Plate("transfer", "Transfer between data sets", text, draw)
+    for target in unique(entries, "target"):
+        yield from _of_target([e for e in entries if e["target"] == target], target, style, published)
     if correlations:
         text = (
             "Of propensity fields about their mean, species A, longest lag; predictions against simulation."
         )
         draw = partial(spatial, correlations, style)
         yield Plate("correlations", "Spatial correlation of predictions", text, draw)
+
+
+def _of_target(
+    entries: Sequence[Entry], target: str, style: Style, published: Mapping[str, Any] | None
+) -> Iterator[Plate]:
+    """Figures that compare trainings: how much data, and which."""
+    what = target.replace("_", " ")
+    if learned(entries):
+        text = "Mean over test configurations of the Pearson correlation, species A."
+        title = f"Correlation against the number of training configurations: {what}"
+        yield Plate(f"learning-{target}", title, text, partial(learning, entries, style))
+    if any(moved(e) and e["species"] == "A" for e in entries):
+        text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
+        theirs = (published or {}).get("transfer", {}) if target == "propensity" else {}
+        draw = partial(matrices, matrices_of(entries, target), theirs)
+        yield Plate(f"transfer-{target}", f"Transfer between data sets: {what}", text, draw)
 
 
 def _of_set(
@@ -67,11 +86,11 @@ def _of_set(
     what = f"{target.replace('_', ' ')}, {test}"
     if len(unique(entries, "lag")) > 1:
         text = "Species A. Grey: best possible with as many replicas. Dashed black: published, pooled."
-        draw: Draw = partial(against_lag, entries, style, published if target == "propensity" else None)
+        draw: Draw = partial(against_lag, entries, style, published_for(entries, published))
         yield Plate(f"lags-{name}", f"Pearson against lag time: {what}", text, draw)
     text = "Species A, longest lag; bars are Pearson within configurations with intervals, grey the ceiling."
     yield Plate(f"ranking-{name}", f"Ranking: {what}", text, partial(ranking, entries, style))
-    if target != "elongation":
+    if any(value(e, name) is not None for e in entries for name in CHI4):
         text = (
             "Propensity fields, species A: on the dashed line predictions are as heterogeneous as simulation."
         )
@@ -117,19 +136,22 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     )
 
 
-def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, Any] | None) -> Figure:
+def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
     """Pearson against lag time, one panel for each kind of input."""
     inputs = unique(entries, "input")
     figure, axes = _panels(len(inputs))
     lags = sorted(unique(entries, "lag"))
     for axis, source in zip(axes, inputs, strict=True):
         mine = [e for e in entries if e["input"] == source]
-        for row in unique(mine, "row"):
-            points = sorted((e["lag"], value(e, "pearson")) for e in mine if e["row"] == row)
-            axis.plot(*zip(*points, strict=True), label=row, **style.of(row))
+        for row, train in dict.fromkeys((e["row"], e["train"]) for e in mine):
+            some = [e for e in mine if (e["row"], e["train"]) == (row, train)]
+            # Lines go through what is there only: None would stop them.
+            points = sorted((e["lag"], e["pearson"][0]) for e in some if value(e, "pearson") is not None)
+            if points:
+                axis.plot(*zip(*points, strict=True), label=_named(row, train), **style.of(row))
         ceiling = {e["lag"]: e["ceiling"][0] for e in entries if value(e, "ceiling")}
         axis.plot(list(ceiling), list(ceiling.values()), color=CEILING, lw=2.5, alpha=0.5, label="ceiling")
-        for number, (model, (times, values)) in enumerate((published or {}).get("pearson", {}).items()):
+        for number, (model, (times, values)) in enumerate(published.items()):
             near = [(t, v) for t, v in zip(times, values, strict=True) if lags[0] / 2 <= t <= 2 * lags[-1]]
             if near:
                 dash = ("--", "-.", ":", (0, (1, 1)), (0, (5, 1)))[number % 5]
@@ -141,28 +163,34 @@ def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, 
 
 
 def learning(entries: Sequence[Entry], style: Style) -> Figure:
-    """Pearson against the number of training configurations, one panel for each lag."""
-    learned = {(e["row"], e["input"]) for e in entries if e["train_size"] is not None}
-    chosen = [e for e in entries if (e["row"], e["input"]) in learned and e["species"] == "A"]
-    chosen = [e for e in chosen if e["train"] == e["test"] and e["train_size"] is not None]
-    lags = unique(chosen, "lag")
-    figure, axes = _panels(len(lags))
-    for axis, lag in zip(axes, lags, strict=True):
-        for row, source in dict.fromkeys((e["row"], e["input"]) for e in chosen):
-            mine = [e for e in chosen if (e["row"], e["input"], e["lag"]) == (row, source, lag)]
-            points = sorted((e["train_size"], *e["pearson"]) for e in mine)
-            if not points:
-                continue
-            size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
-            error = np.clip([mean - low, high - mean], 0, None)
-            axis.errorbar(size, mean, error, capsize=2, label=f"{row}, {source}", **style.of(row))
-        axis.set(xscale="log", xlabel="training configurations", title=f"t = {lag:g}")
-        sizes = sorted({e["train_size"] for e in chosen if e["lag"] == lag})
-        axis.set_xticks(sizes, [str(n) for n in sizes])
+    """Pearson against the number of training configurations, one panel for each test set and lag."""
+    curves = learned(entries)
+    panels = list(dict.fromkeys((test, lag) for _, _, _, test, lag in curves))
+    figure, axes = _panels(len(panels))
+    for axis, panel in zip(axes, panels, strict=True):
+        sizes = set()
+        for curve in (c for c in curves if c[3:] == panel):
+            row, source, train, *_ = curve
+            found = {
+                n: e for n, e in of_curve(entries, curve).items() if n and value(e, "pearson") is not None
+            }
+            points = sorted((n, *e["pearson"]) for n, e in found.items())
+            if points:
+                size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
+                error = np.clip([mean - low, high - mean], 0, None)
+                label = f"{_named(row, train)}, {source}"
+                axis.errorbar(size, mean, error, capsize=2, label=label, **style.of(row))
+                sizes |= set(found)
+        axis.set(xscale="log", xlabel="training configurations", title=f"{panel[0]}, t = {panel[1]:g}")
+        axis.set_xticks(sorted(sizes), [str(n) for n in sorted(sizes)])
         axis.minorticks_off()
     axes[0].set_ylabel("Pearson correlation, A")
     _legend(figure, axes)
     return figure
+
+
+def _named(row: str, train: str | None) -> str:
+    return f"{row} (all sets)" if "+" in (train or "") else row
 
 
 def ranking(entries: Sequence[Entry], style: Style) -> Figure:
@@ -180,7 +208,7 @@ def ranking(entries: Sequence[Entry], style: Style) -> Figure:
     ceilings = [float(e["ceiling"][0]) for e in mine if value(e, "ceiling")]
     if ceilings:
         axis.axvline(ceilings[0], color=CEILING, lw=2.5, alpha=0.6)
-    names = [f"{e['row']}, {e['input']}" + (" (all sets)" if "+" in (e["train"] or "") else "") for e in mine]
+    names = [f"{_named(e['row'], e['train'])}, {e['input']}" for e in mine]
     axis.set_yticks(range(len(mine)), names, fontsize=7.5)
     axis.set(xlabel=f"Pearson correlation, A, t = {last:g}", ylim=(-0.7, len(mine) - 0.3))
     axis.grid(visible=False, axis="y")
@@ -199,8 +227,7 @@ def _cost(entry: Entry) -> str:
 
 def chi4(entries: Sequence[Entry], style: Style) -> Figure:
     """chi4 of predictions against that of simulation, between blocks and between configurations."""
-    names = {"chi4_block": "between blocks of a box", "chi4": "between configurations"}
-    names = {k: title for k, title in names.items() if any(value(e, k) is not None for e in entries)}
+    names = {k: title for k, title in CHI4.items() if any(value(e, k) is not None for e in entries)}
     figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     axes = list(figure.subplots(1, len(names), squeeze=False)[0])
     for axis, (name, title) in zip(axes, names.items(), strict=True):
@@ -217,14 +244,12 @@ def chi4(entries: Sequence[Entry], style: Style) -> Figure:
     return figure
 
 
-def matrices(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> Figure:
-    """A matrix for each row and input that was trained on several data sets, published ones behind."""
-    ours = {
-        f"{row}, {source}": transfer(entries, row, source)
-        for row, source in dict.fromkeys((e["row"], e["input"]) for e in entries if e["train"])
-    }
-    theirs = {f"{m}, published": v for m, v in (published or {}).get("transfer", {}).items()}
-    shown: dict[str, Mapping[Any, float]] = {k: v for k, v in {**ours, **theirs}.items() if len(v) > 1}
+def matrices(
+    ours: Mapping[tuple[str, str], Mapping[Any, float]], theirs: Mapping[str, Mapping[Any, float]]
+) -> Figure:
+    """A matrix for each row and input that was judged on other data, published ones behind."""
+    shown = {f"{row}, {source}": matrix for (row, source), matrix in ours.items()}
+    shown |= {f"{model}, published": matrix for model, matrix in theirs.items()}
     columns = min(4, len(shown))
     lines = -(-len(shown) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.5 * lines), layout="constrained")

@@ -28,6 +28,7 @@ PLAIN = (
     "train",
     "train_size",
     "test",
+    "temperature",
     "lag",
     "species",
     "configurations",
@@ -45,6 +46,33 @@ def at_home(entries: Iterable[Entry]) -> list[Entry]:
         for e in entries
         if e["train_size"] is None and (e["train"] is None or e["test"] in e["train"].split("+"))
     ]
+
+
+def moved(entry: Entry) -> bool:
+    """Whether a trained row is judged on other data than it was trained on."""
+    return bool(entry["train"]) and entry["test"] not in entry["train"].split("+")
+
+
+def learned(entries: Iterable[Entry]) -> list[tuple[str, str, str, str, float]]:
+    """(row, input, training set, test set, lag) of the learning curves there are, in order of appearance."""
+    found = (e for e in entries if e["train_size"] is not None and not moved(e))
+    return list(dict.fromkeys(tuple(e[name] for name in _CURVE) for e in found))
+
+
+def of_curve(entries: Iterable[Entry], curve: Sequence[Any]) -> dict[int | None, Entry]:
+    """Entries of a learning curve, species A, by number of training configurations; None for all of them."""
+    mine = (e for e in entries if e["species"] == "A" and [e[name] for name in _CURVE] == list(curve))
+    return {e["train_size"]: e for e in mine}
+
+
+_CURVE = ("row", "input", "train", "test", "lag")
+
+
+def published_for(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Published curves by model that are of the temperature and the quantity of these entries."""
+    first = entries[0]
+    same = published is not None and first.get("temperature") == published["temperature"]
+    return dict((published or {})["pearson"]) if same and first["target"] == "propensity" else {}
 
 
 def value(entry: Entry | None, name: str) -> float | None:
@@ -76,9 +104,9 @@ def markdown(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> s
         mine = [e for e in entries if e["target"] == target]
         title = f"Pearson (A) against training configurations, {target.replace('_', ' ')}"
         parts.append(f"## {title}\n\n{_learning(mine)}")
-    moved = [e for e in entries if e["train"] and e["test"] not in e["train"].split("+")]
-    if moved:
-        parts.append(f"## Transfer: Pearson (A), longest lag, trained on / judged on\n\n{_transfer(entries)}")
+    for target in unique([e for e in entries if moved(e)], "target"):
+        title = f"Transfer: Pearson (A), longest lag, trained on / judged on, {target.replace('_', ' ')}"
+        parts.append(f"## {title}\n\n{_transfer(entries, target)}")
     return "\n".join(parts)
 
 
@@ -101,7 +129,7 @@ def _table(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> str
         name = f"{row} (all sets)" if several else row
         lines.append(_line([name, source, *cells, _seconds(mine[0]), _count(mine[0]["parameters"])]))
     lines.append(_ceilings(entries, lags, species))
-    lines += _published_lines(lags, species, published) if entries[0]["target"] == "propensity" else []
+    lines += _published_lines(lags, species, published_for(entries, published))
     return "\n".join(lines) + "\n"
 
 
@@ -141,12 +169,10 @@ def _ceilings(entries: Sequence[Entry], lags: Sequence[float], species: Sequence
     return _line(["ceiling (exact propensity)", "", *cells, "", ""])
 
 
-def _published_lines(
-    lags: Sequence[float], species: Sequence[str], published: Mapping[str, Any] | None
-) -> list[str]:
+def _published_lines(lags: Sequence[float], species: Sequence[str], curves: Mapping[str, Any]) -> list[str]:
     """Published Pearson over A, pooled, at the same lag times; no line for a model that has none of them."""
     lines = []
-    for model, (times, values) in (published or {}).get("pearson", {}).items():
+    for model, (times, values) in curves.items():
         near = {t: v for t, v in zip(times, values, strict=True)}
         cells = []
         for lag in lags:
@@ -161,44 +187,46 @@ def _published_lines(
 
 def _learning(entries: Sequence[Entry]) -> str:
     sizes = sorted({e["train_size"] for e in entries if e["train_size"] is not None})
-    learned = {(e["row"], e["input"]) for e in entries if e["train_size"] is not None}
-    lags = unique([e for e in entries if e["train_size"] is not None], "lag")
-    lines = [_line(["row", "input", "t", *(str(n) for n in sizes), "all"]), "|---" * (len(sizes) + 4) + "|"]
-    for row, source in [
-        pair for pair in dict.fromkeys((e["row"], e["input"]) for e in entries) if pair in learned
-    ]:
-        for lag in lags:
-            key = (row, source, lag, "A")
-            mine = [e for e in entries if (e["row"], e["input"], e["lag"], e["species"]) == key]
-            own = [e for e in mine if e["train"] == e["test"]]
-            found = {e["train_size"]: e for e in own}
-            cells = [_cell(found.get(n), "pearson") for n in (*sizes, None)]
-            if any(cells[:-1]):
-                lines.append(_line([row, source, f"{lag:g}", *cells]))
+    heads = ["row", "input", "trained on", "judged on", "t", *(str(n) for n in sizes), "all"]
+    lines = [_line(heads), "|---" * len(heads) + "|"]
+    for curve in learned(entries):
+        row, source, train, test, lag = curve
+        found = of_curve(entries, curve)
+        cells = [_cell(found.get(n), "pearson") for n in (*sizes, None)]
+        lines.append(_line([row, source, train.replace("+", ", "), test, f"{lag:g}", *cells]))
     return "\n".join(lines) + "\n"
 
 
-def transfer(entries: Sequence[Entry], row: str, source: str) -> dict[tuple[str, str], float]:
-    """Pearson over A at the longest lag by (trained on, judged on) of one row and input."""
-    found = {}
-    for e in entries:
-        if (e["row"], e["input"], e["species"], e["train_size"]) != (row, source, "A", None):
-            continue
-        if e["target"] != "propensity" or e["train"] is None:
-            continue
-        last = max(o["lag"] for o in entries if o["test"] == e["test"])
-        if e["lag"] == last:
-            found[e["train"], e["test"]] = value(e, "pearson") or float("nan")
-    return found
+def transfer(entries: Sequence[Entry], row: str, source: str, target: str) -> dict[tuple[str, str], float]:
+    """Pearson over A at the longest lag by (trained on, judged on) of one row and input.
+
+    Empty for rows that are judged only on what they were trained on.
+    """
+    same = (row, source, "A", target, None)
+    mine = [
+        e
+        for e in entries
+        if (e["row"], e["input"], e["species"], e["target"], e["train_size"]) == same and e["train"]
+    ]
+    if not any(moved(e) for e in mine):
+        return {}
+    last = {test: max(e["lag"] for e in mine if e["test"] == test) for test in unique(mine, "test")}
+    shown = [e for e in mine if e["lag"] == last[e["test"]]]
+    return {(e["train"], e["test"]): value(e, "pearson") or float("nan") for e in shown}
 
 
-def _transfer(entries: Sequence[Entry]) -> str:
-    tests = unique(entries, "test")
+def matrices_of(entries: Sequence[Entry], target: str) -> dict[tuple[str, str], dict[tuple[str, str], float]]:
+    """What `transfer` finds for each (row, input) that has any."""
+    pairs = dict.fromkeys((e["row"], e["input"]) for e in entries if e["train"])
+    found = {pair: transfer(entries, *pair, target) for pair in pairs}
+    return {pair: matrix for pair, matrix in found.items() if matrix}
+
+
+def _transfer(entries: Sequence[Entry], target: str) -> str:
+    found = matrices_of(entries, target)
+    tests = [t for t in unique(entries, "test") if any(t == test for m in found.values() for _, test in m)]
     lines = [_line(["row", "input", "trained on", *tests]), "|---" * (len(tests) + 3) + "|"]
-    for row, source in dict.fromkeys((e["row"], e["input"]) for e in entries if e["train"]):
-        matrix = transfer(entries, row, source)
-        if len({test for _, test in matrix}) < 2:
-            continue
+    for (row, source), matrix in found.items():
         for train in dict.fromkeys(train for train, _ in matrix):
             cells = [f"{matrix[train, t]:.3f}" if (train, t) in matrix else "" for t in tests]
             lines.append(_line([row, source, train.replace("+", ", "), *cells]))

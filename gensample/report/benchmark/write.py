@@ -40,9 +40,9 @@ def write_report(
     """Write FOLDER/report: table.md, table.csv, metrics.json, figures, index.html; returns the table.
 
     entries: one dict for each row, input, training set, test set, target, species and lag; correlations:
-    curves C(r) with ``r``, ``c`` and ``source``; published: ``pearson`` {model: (times, values)},
-    ``transfer`` {model: {(train T, test T): value}}, ``chi4`` {model: (times, values)}. Raises ConfigError
-    when the folder holds something else.
+    curves C(r) with ``r``, ``c`` and ``source``; published: ``pearson`` {model: (times, values)} at
+    ``temperature``, ``transfer`` {model: {(train T, test T): value}}. Raises ConfigError when the folder
+    holds something else.
     """
     table = markdown(entries, published)
     said = [*NOTES, *notes]
