@@ -36,7 +36,7 @@ class Predictor:
             if self.model.conditioner is None:
                 raise ConfigError(f"{name} has no conditioner, hence no propensity; choose a predictor")
             s = self.model.settings
-            self.reads = {"input": s.input, "cutoff": s.cutoff, "descriptors": s.descriptors > 0}
+            self.reads = {"input": s.input, "cutoff": s.cutoff, "descriptors": self.model.descriptors}
         elif isinstance(self.model, DynamicsTask):
             self.reads = reads(name)
         else:

@@ -50,7 +50,7 @@ class Ensemble:
             target="structure",
             input=settings.input,
             cutoff=settings.cutoff,
-            descriptors=settings.descriptors > 0,
+            descriptors=self.model.descriptors,
         )
         check_fits(self.model, self.module)
         self.module.device = torch.device(device)

@@ -38,6 +38,7 @@ SHARED_FACTS: dict[str, tuple[str, Any]] = {
     "num_species": ("num_species", 2),
     "dimension": ("dimension", 3),
     "descriptors": ("num_descriptors", 0),
+    "descriptor_sets": ("descriptors", None),
     "system": ("system", {}),
 }
 

@@ -42,8 +42,9 @@ def ridge(inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[i
 
 def block_ridge(
     inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[int], blocks: Sequence[int]
-) -> tuple[Tensor, list[float]]:
-    """Weights (D, T) of a ridge regression whose blocks of columns are penalised apart, and the penalties.
+) -> tuple[Tensor, Tensor, list[float]]:
+    """Weights (D, T) of a ridge regression whose blocks of columns are penalised apart; for each fold those
+    without it, (F, D, T); and the penalties.
 
     Arguments as for `ridge`; ``blocks`` are the numbers of columns of each block, in order. The penalties, of
     ``BLOCK_PENALTIES``, lower the error on folds left out (in units of each target's variance) by coordinate
@@ -65,7 +66,12 @@ def block_ridge(
                     best, chosen = error, trial
         if chosen == before:
             break
-    return sums.weights(_penalties(chosen, blocks)).to(targets[0]), chosen
+    penalties = _penalties(chosen, blocks)
+    everything = sums.weights(penalties)
+    without = [everything] * (max(folds) + 1)
+    for number, fold in enumerate(sorted(set(folds)) if several else []):
+        without[fold] = sums.weights(penalties, left_out=number)
+    return everything.to(targets[0]), torch.stack(without).to(targets[0]), chosen
 
 
 def _penalties(chosen: Sequence[float], blocks: Sequence[int]) -> Tensor:

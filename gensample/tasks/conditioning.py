@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gensample.nn.conditioner import FOLDS, Condition, EquivariantConditioner
-from gensample.stats.ridge import ridge
+from gensample.stats.ridge import block_ridge, ridge
 
 AVERAGES = ("propensity", "spread", "mobility")
 """Averages at each node, in the order of a conditioner's outputs."""
@@ -65,8 +65,14 @@ class Targets(nn.Module):
         return total
 
 
-def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data: Any) -> None:
-    """Fill the conditioner's linear part from the training split of a data module that serves descriptors."""
+def regress_linearly(
+    conditioner: EquivariantConditioner, targets: Targets, data: Any, *, within: bool = False
+) -> None:
+    """Fill the conditioner's linear part from the training split of a data module that serves descriptors.
+
+    ``within``: fit deviations from the mean of each configuration, each set of descriptors with a penalty of
+    its own (`estimators.ridge`); the means are then left to ``collective``.
+    """
     rows = [int(row) for row in data.rows("train")]
     folds = [row % FOLDS for row in rows]
     for a in range(len(conditioner.linear)):
@@ -76,7 +82,11 @@ def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data
             mine = batch.species == a
             inputs.append(batch.descriptors[mine])
             outputs.append(targets.standardise(batch)[mine])
-        conditioner.linear[a], without = ridge(inputs, outputs, folds)
+        if within:
+            x, y = ([each - each.mean(0) for each in values] for values in (inputs, outputs))
+            conditioner.linear[a], without, _ = block_ridge(x, y, folds, data.descriptor_widths)
+        else:
+            conditioner.linear[a], without = ridge(inputs, outputs, folds)
         conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration
         conditioner.held_out[: len(without), a] = without
     conditioner.collective.zero_()

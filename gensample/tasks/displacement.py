@@ -47,7 +47,10 @@ class DisplacementTask(lightning.LightningModule):
         cutoff: of the graph.
         input: positions that the graph is built from. The conditioner's other positions are the inherent
             structure (input "thermal"), or the thermal ones.
-        descriptors: number of structural invariants that the conditioner reads.
+        descriptors: number of structural descriptors that the conditioner reads.
+        descriptor_sets: names of their sets, as in the data module; None for the invariants alone.
+        linear: fit the conditioner's linear part to whole values ("pooled"), or to deviations from the mean
+            of each configuration with a penalty for each set of descriptors ("within").
         conditioner: "none", "botan" or "equivariant".
         train_conditioner: whether the conditioner goes on learning with the velocity.
         prior: "species" (one scale per species and lag), "particle" (a scale per particle, from the predicted
@@ -86,6 +89,8 @@ class DisplacementTask(lightning.LightningModule):
         cutoff: float,
         input: Literal["thermal", "inherent", "cage"] = "thermal",
         descriptors: int = 0,
+        descriptor_sets: list[str] | None = None,
+        linear: Literal["pooled", "within"] = "pooled",
         conditioner: Literal["none", "botan", "equivariant"] = "equivariant",
         train_conditioner: bool = True,
         prior: PriorName = "species",
@@ -135,6 +140,12 @@ class DisplacementTask(lightning.LightningModule):
     def settings(self) -> Any:
         """The hyper-parameters, by attribute."""
         return self.hparams
+
+    @property
+    def descriptors(self) -> bool | list[str]:
+        """What to ask the data module for."""
+        sets: list[str] | None = self.settings.descriptor_sets
+        return sets or bool(self.settings.descriptors)
 
     def _make_conditioner(self) -> BotanConditioner | EquivariantConditioner | None:
         h = self.settings
@@ -278,7 +289,8 @@ class DisplacementTask(lightning.LightningModule):
             self.descriptor_mean.copy_(mean)
             self.descriptor_scale.copy_(scale)
             if isinstance(self.conditioner, EquivariantConditioner):
-                regress_linearly(self.conditioner, self.targets, data)
+                within = self.settings.linear == "within"
+                regress_linearly(self.conditioner, self.targets, data, within=within)
         fit_prior(self.prior, data, self.settings.seed, self.settings.mobility_blur)
         if self.mobility is not None:
             self.mobility.fit_prior(data, self.settings.seed)

@@ -3,7 +3,8 @@
 import lightning
 import numpy as np
 import pytest
-from lattices import write_lattices
+import yaml
+from lattices import WIDE, write_lattices
 
 from gensample.cli import main
 from gensample.commands.predict_propensity import Predictor
@@ -12,6 +13,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.simulate.quench import quench
 from gensample.tasks.displacement import DisplacementTask
+from gensample.zoo import load_model
 
 TINY = {"width": 8, "vectors": 4, "layers": 1, "conditioner_layers": 1, "conditioner": "equivariant"}
 
@@ -134,3 +136,30 @@ trainer: {{max_epochs: 1, accelerator: cpu, enable_progress_bar: false, enable_m
     checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert main(["validate", *run, "--ckpt_path", checkpoint]) == 0
     assert sum("found in memory" in record.message for record in caplog.records) == 2
+
+
+def test_a_generator_reads_the_descriptors_it_was_fitted_with(tmp_path):
+    """The sets named under data go to the model, its checkpoint, and what samples from it."""
+    data, sets = tmp_path / "wide.h5", ["mechanics", "glassmlp"]
+    write_lattices(data, particles=WIDE)
+    settings = {
+        "seed_everything": 0,
+        "model": {"class_path": "gensample.tasks.displacement.DisplacementTask"},
+        "data": {"class_path": "gensample.data.datamodule.KADataModule"},
+        "trainer": {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False},
+    }
+    settings["model"]["init_args"] = TINY | {"linear": "within"}
+    served = {"dataset": str(data), "target": "displacement", "input": "inherent", "cutoff": 1.6}
+    settings["data"]["init_args"] = served | {"descriptors": sets}
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    assert main(["fit", "--config", str(config), "--out", str(tmp_path / "run")]) == 0
+    checkpoint = str(tmp_path / "run/checkpoints/last.ckpt")
+    model = load_model(checkpoint)
+    assert model.descriptors == sets
+    assert model.conditioner.linear.abs().max() > 0
+    out = tmp_path / "out.h5"
+    words = ["--data", str(data), "--out", str(out), "--steps", "1", "--replicas", "1", "--split", "test"]
+    assert main(["sample", checkpoint, *words]) == 0
+    assert Predictor(checkpoint).propensity(data, np.array([3])).shape == (1, WIDE, 2)
+    assert load_model("ka2d-mini-flow").descriptors is True

@@ -93,7 +93,7 @@ def planted_blocks(seed=0, groups=8, rows=60):
 
 def test_blocks_are_penalised_apart():
     inputs, targets, weights = planted_blocks()
-    found, penalties = block_ridge(inputs, targets, list(range(8)), [5, 40])
+    found, _, penalties = block_ridge(inputs, targets, list(range(8)), [5, 40])
     assert penalties[0] <= 0.1
     assert penalties[1] >= 1.0
     common, _ = ridge(inputs, targets, list(range(8)))
@@ -103,10 +103,16 @@ def test_blocks_are_penalised_apart():
 
 def test_given_penalties_it_solves_the_normal_equations():
     inputs, targets, _ = planted_blocks()
-    found, (first, second) = block_ridge(inputs, targets, list(range(8)), [5, 40])
-    x, y = torch.cat(inputs), torch.cat(targets)
-    penalty = torch.diag(torch.tensor([first] * 5 + [second] * 40).double()) * len(x)
-    torch.testing.assert_close(found, torch.linalg.solve(x.T @ x + penalty, x.T @ y))
+    found, without, (first, second) = block_ridge(inputs, targets, [0, 1, 2, 4] * 2, [5, 40])
+
+    def solved(groups):
+        x, y = (torch.cat([values[g] for g in groups]) for values in (inputs, targets))
+        penalty = torch.diag(torch.tensor([first] * 5 + [second] * 40).double()) * len(x)
+        return torch.linalg.solve(x.T @ x + penalty, x.T @ y)
+
+    torch.testing.assert_close(found, solved(range(8)))
+    torch.testing.assert_close(without[4], solved([0, 1, 2, 4, 5, 6]))  # the fourth fold in use
+    torch.testing.assert_close(without[3], found)  # a fold that nothing is in
 
 
 def test_blocks_that_are_not_the_columns_are_refused():
@@ -117,6 +123,6 @@ def test_blocks_that_are_not_the_columns_are_refused():
 
 def test_one_fold_leaves_the_penalties_where_they_start():
     inputs, targets, _ = planted_blocks(groups=1)
-    found, penalties = block_ridge(inputs, targets, [0], [5, 40])
+    found, _, penalties = block_ridge(inputs, targets, [0], [5, 40])
     assert penalties == [module.START] * 2
     assert torch.isfinite(found).all()

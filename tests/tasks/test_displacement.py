@@ -4,10 +4,12 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from lattices import WIDE, write_lattices
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.physics.mobility import average
+from gensample.stats.ridge import block_ridge
 from gensample.tasks.displacement import DisplacementTask
 from gensample.tasks.priors import averaging_of, mobility_of
 from tests.synthetic import write_dataset
@@ -201,6 +203,24 @@ def test_training_configurations_are_predicted_by_the_others(tmp_path):
     assert not torch.allclose(mine, usual)
     target = task.targets.standardise(batch)
     assert (usual - target).square().mean() < (mine - target).square().mean()
+
+
+def test_the_linear_part_within_configurations_is_the_estimator_s(tmp_path):
+    """Any sets of descriptors, each with its own penalty, fitted to deviations: what `Ridge` does."""
+    path = write_lattices(tmp_path / "wide.h5", count=5, split=["train"] * 5, particles=WIDE)
+    sets = ["invariants", "mechanics"]
+    data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=sets)
+    data.setup()
+    task = make(data, descriptors=data.num_descriptors, descriptor_sets=sets, linear="within")
+    task._take_statistics(data)
+    assert task.descriptors == sets
+    linear = task.conditioner.linear
+    batches = [data.batch([row]) for row in range(5)]
+    inputs = [b.descriptors[b.species == 0] for b in batches]
+    outputs = [task.targets.standardise(b)[b.species == 0] for b in batches]
+    deviations = ([x - x.mean(0) for x in values] for values in (inputs, outputs))
+    expected, _, _ = block_ridge(*deviations, list(range(5)), data.descriptor_widths)
+    torch.testing.assert_close(linear[0], expected)
 
 
 def test_means_over_configurations_are_not_shrunk(tmp_path):
