@@ -38,6 +38,7 @@ FIELDS: dict[str, Field] = {
         ("n", "d"), False, "minimum image of inherent (input=cage: cage) - thermal position, zero if unknown"
     ),
     "descriptors": Field(("n", "D"), False, "structural invariants, standardised per species"),
+    "energy": Field(("B",), False, "potential energy per particle of pos, served with descriptors"),
     "propensity": Field(("n", "K"), False, "mean over replicas of |u|"),
     "spread": Field(("n", "K"), False, "standard deviation over replicas (ddof = 1) of |u|"),
     "mobility": Field(("n", "K"), False, "mean over replicas of the log local mean square displacement"),

@@ -21,7 +21,8 @@ class Planted:
         x = 3.0 + 2.0 * torch.randn(*size, COLUMNS, generator=generator)
         y = law(x, torch.from_numpy(SPECIES), torch.from_numpy(temperature)[:, None, None])
         y = y + noise * torch.randn(*size, lags, generator=generator)
-        self.values = {"descriptors": x, "propensity": y.float()}
+        energy = torch.randn(configurations, 1, generator=generator)
+        self.values = {"descriptors": x, "propensity": y.float(), "energy": energy}
 
     def rows(self, split):
         half = len(self.store.temperature) // 2

@@ -32,6 +32,7 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.describe import Structure, describe, descriptor_names
 from gensample.physics.mixtures import get_mixture
+from gensample.physics.potentials import energy
 from gensample.seeding import torch_generator
 
 log = logging.getLogger(__name__)
@@ -357,7 +358,7 @@ class KADataModule(lightning.LightningDataModule):
         elif store.propensity is not None:
             record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
         if self.descriptors:
-            record["descriptors"] = self._describe(row, record, thermal, centre, box)
+            self._describe(row, record, thermal, centre, box)
         return record
 
     def _add_averages(self, record: Record, row: int, box: Tensor) -> None:
@@ -449,13 +450,14 @@ class KADataModule(lightning.LightningDataModule):
 
     def _describe(
         self, row: int, record: Record, thermal: Tensor, centre: Tensor | None, box: Tensor
-    ) -> Tensor:
+    ) -> None:
+        """Add the descriptors, and the energy of the whole, to a record."""
         positions = thermal if self.input == "thermal" or centre is None else centre
-        mixture = get_mixture(self.store.mixture)
+        mixture, species = get_mixture(self.store.mixture), self._species.cpu()
         structure = Structure(
             *(
                 positions,
-                self._species.cpu(),
+                species,
                 box,
                 mixture,
                 record["cage_vector"],
@@ -463,7 +465,8 @@ class KADataModule(lightning.LightningDataModule):
                 self.inputs.probe(row),
             )
         )
-        return describe(structure, self.descriptors)
+        record["descriptors"] = describe(structure, self.descriptors)
+        record["energy"] = energy(positions, species, box, mixture).mean().float().unsqueeze(0)
 
 
 def _moments(values: Tensor, species: Tensor, num_species: int) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from gensample.physics.neighbors import neighbor_list
 # Concatenated along their first axis; the rest of a record is one row per configuration.
 PER_NODE = ("pos", "cage_vector", "descriptors", "propensity", "spread", "mobility", "displacement")
 PER_EDGE = ("edge_vector", "elongation")
-PER_CONFIGURATION = ("box", "temperature", "snapshot_id", "replicas", "field_lag")
+PER_CONFIGURATION = ("box", "temperature", "energy", "snapshot_id", "replicas", "field_lag")
 
 Record = dict[str, Tensor]
 

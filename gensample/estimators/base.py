@@ -18,13 +18,14 @@ from gensample.errors import ConfigError
 class Sample:
     """Configurations of one dataset as an estimator sees them.
 
-    species: (N,); descriptors: (C, N, D), as they are (not standardised); temperature: (C,);
-    snapshot_id: (C,); target: (C, N, K) what is predicted of each particle at each lag, None where it was
-    not asked for.
+    species: (N,); descriptors: (C, N, D), as they are (not standardised); energy: (C,), potential, per
+    particle, of the input positions; temperature: (C,); snapshot_id: (C,); target: (C, N, K) what is
+    predicted of each particle at each lag, None where it was not asked for.
     """
 
     species: Tensor
     descriptors: Tensor
+    energy: Tensor
     temperature: Tensor
     snapshot_id: Tensor
     target: Tensor | None
@@ -43,6 +44,7 @@ def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_targe
     return Sample(
         species=torch.from_numpy(data.store.species.astype(np.int64)).to(descriptors.device),
         descriptors=descriptors,
+        energy=data.per_particle("energy", rows).flatten(),
         temperature=torch.from_numpy(data.store.temperature[rows]).to(descriptors),
         snapshot_id=torch.from_numpy(rows).to(descriptors.device),
         target=data.per_particle("propensity", rows) if with_target else None,

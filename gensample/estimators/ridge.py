@@ -16,7 +16,7 @@ from torch import Tensor
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.estimators.base import Estimator, Sample, read_sample
-from gensample.stats.ridge import block_ridge, ridge
+from gensample.stats.ridge import block_ridge, line, ridge
 
 # Configurations are left out in at most this many groups to choose the penalty.
 FOLDS = 8
@@ -31,16 +31,25 @@ class Ridge(Estimator):
     With few training configurations most of the error is that of configuration means, which hardly any
     descriptor explains, and a regression fits what it can of it by chance. With ``within`` the weights are
     fitted to deviations from the mean of each configuration; what of the configuration means they explain is
-    scaled by one number for each species and lag.
+    scaled by one number for each species and lag, or, with ``levels``, the means are a line in the potential
+    energy per particle (of inherent structures it tells slow configurations from fast ones).
 
     Args:
         temperature: condition on temperature.
         blocks: a penalty for each set of descriptors (``stats.ridge.block_ridge``) in place of a common one.
         within: fit deviations from configuration means.
+        levels: predict configuration means from their energy; with ``within`` alone, at one temperature.
+
+    Raises:
+        ConfigError: ``levels`` without ``within`` or with ``temperature``.
     """
 
-    def __init__(self, temperature: bool = False, blocks: bool = False, within: bool = False) -> None:
-        self.temperature, self.blocks, self.within = temperature, blocks, within
+    def __init__(
+        self, temperature: bool = False, blocks: bool = False, within: bool = False, levels: bool = False
+    ) -> None:
+        if levels and (temperature or not within):
+            raise ConfigError("levels are those of deviations at one temperature: within, not temperature")
+        self.temperature, self.blocks, self.within, self.levels = temperature, blocks, within, levels
         self._state = {}
 
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
@@ -67,7 +76,14 @@ class Ridge(Estimator):
         x, y = (_deviations(inputs), _deviations(rest)) if self.within else (inputs, rest)
         weights = self._solve(x, y, folds)
         gain = _gain(inputs, rest, weights) if self.within else torch.ones_like(offset)
-        return {"mean": mean, "scale": scale, "offset": offset, "weights": weights, "gain": gain}
+        if not self.levels:
+            level = weights.new_zeros(2, len(offset))
+        else:
+            gain = torch.zeros_like(offset)
+            energy = torch.cat([sample.energy for sample in samples])
+            level = line(energy, torch.stack([y.mean(0) for y in rest]))
+        found = {"mean": mean, "scale": scale, "offset": offset, "weights": weights, "gain": gain}
+        return found | {"level": level}
 
     def _solve(self, inputs: list[Tensor], targets: list[Tensor], folds: list[int]) -> Tensor:
         if not self.blocks:
@@ -100,7 +116,8 @@ class Ridge(Estimator):
                 x = (self._columns((sample, number), s) - state["mean"][s]) / state["scale"][s]
                 each = x @ state["weights"][s]
                 shared = (state["gain"][s] - 1) * each.mean(0)
-                found[number, of] = (each + shared + state["offset"][s]).to(found)
+                level = state["level"][s, 0] + state["level"][s, 1] * sample.energy[number].double()
+                found[number, of] = (each + shared + level + state["offset"][s]).to(found)
         return found
 
 

@@ -69,12 +69,17 @@ class EquivariantConditioner(nn.Module):
     learns what it leaves. ``held_out`` (FOLDS, S, D, 3 K) is the same without each fold of the training
     configurations, for use on that fold. A regression of single particles shrinks what all particles of a
     configuration share, although its mean over them is nearly free of noise: ``collective`` (3 K,) times that
-    mean is added back.
+    mean is added back. With ``levels`` the linear part gives deviations alone: the mean over each species of
+    a configuration is a line in its energy per particle, ``level`` (S, 2, 3 K) and ``held_out_level``
+    (FOLDS, S, 2, 3 K), intercept and slope, the energy counted in units of ``energy_units`` (mean, scale).
     """
 
     linear: Tensor
     held_out: Tensor
     collective: Tensor
+    level: Tensor
+    held_out_level: Tensor
+    energy_units: Tensor
 
     def __init__(
         self,
@@ -87,8 +92,10 @@ class EquivariantConditioner(nn.Module):
         cutoff: float = 2.0,
         dropout: float = 0.0,
         input: str = "thermal",
+        levels: bool = False,
     ) -> None:
         super().__init__()
+        self.levels = levels
         self.width, self.edge_width, self.vectors, self.cutoff = width, 0, vectors, cutoff
         self.input = input
         self.species = nn.Embedding(num_species, width)
@@ -102,6 +109,10 @@ class EquivariantConditioner(nn.Module):
         self.register_buffer("linear", torch.zeros(num_species, descriptors, 3 * outputs))
         self.register_buffer("collective", torch.zeros(3 * outputs))
         self.register_buffer("held_out", torch.zeros(FOLDS, num_species, descriptors, 3 * outputs))
+        if levels:
+            self.register_buffer("level", torch.zeros(num_species, 2, 3 * outputs))
+            self.register_buffer("held_out_level", torch.zeros(FOLDS, num_species, 2, 3 * outputs))
+            self.register_buffer("energy_units", torch.tensor([0.0, 1.0]))
         self.bond_head = MLP([2 * width + 2 * RADIAL, width, outputs], nn.SiLU)
 
     def forward(self, data: Any, held_out: bool = False) -> Condition:
@@ -130,8 +141,23 @@ class EquivariantConditioner(nn.Module):
         each = torch.einsum("nd,fsdk->fsnk", data.descriptors, weights)
         nodes = torch.arange(len(fold), device=fold.device)
         own = each[fold, data.species, nodes]
+        if self.levels:
+            return self._at_level(own, data, fold, held_out)
         shared = own.reshape(int(data.num_graphs), -1, own.shape[-1]).mean(1)
         total: Tensor = own + self.collective * shared[data.batch]
+        return total
+
+    def _at_level(self, own: Tensor, data: Any, fold: Tensor, held_out: bool) -> Tensor:
+        """Deviations (n, 3 K) from the mean of each species, and the means that belong to the energy."""
+        species = len(self.linear)
+        group = data.batch * species + data.species
+        count = torch.bincount(group, minlength=int(data.num_graphs) * species).clamp(min=1)
+        sums = own.new_zeros(len(count), own.shape[-1]).index_add(0, group, own)
+        lines = self.held_out_level if held_out else self.level.unsqueeze(0)
+        line = lines[fold, data.species]
+        units = self.energy_units
+        energy = ((data.energy - units[0]) / units[1])[data.batch].unsqueeze(-1)
+        total: Tensor = own - (sums / count.unsqueeze(-1))[group] + line[:, 0] + energy * line[:, 1]
         return total
 
     def _encode(self, data: Any) -> tuple[Tensor, Tensor, Bonds]:

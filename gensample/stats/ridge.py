@@ -11,6 +11,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 BLOCK_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 1e6)
 """Of blocks of columns; the largest leaves a block out."""
 START, ROUNDS = 0.1, 4
+FEWEST_FOR_SLOPE = 4
 
 
 def ridge(inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -72,6 +73,19 @@ def block_ridge(
     for number, fold in enumerate(sorted(set(folds)) if several else []):
         without[fold] = sums.weights(penalties, left_out=number)
     return everything.to(targets[0]), torch.stack(without).to(targets[0]), chosen
+
+
+def line(x: Tensor, y: Tensor) -> Tensor:
+    """Intercept and slope (2, T) of the least-squares line from x (C,) to y (C, T).
+
+    The slope is zero where fewer than FEWEST_FOR_SLOPE points, or points all alike in x, say nothing of it.
+    """
+    x, y = x.double(), y.double()
+    apart = x - x.mean()
+    square = apart.square().sum()
+    known = len(x) >= FEWEST_FOR_SLOPE and float(square) > 0
+    slope = (apart.unsqueeze(1) * y).sum(0) / square if known else torch.zeros_like(y[0])
+    return torch.stack([y.mean(0) - slope * x.mean(), slope])
 
 
 def _penalties(chosen: Sequence[float], blocks: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gensample.nn.conditioner import FOLDS, Condition, EquivariantConditioner
-from gensample.stats.ridge import block_ridge, ridge
+from gensample.stats.ridge import block_ridge, line, ridge
 
 AVERAGES = ("propensity", "spread", "mobility")
 """Averages at each node, in the order of a conditioner's outputs."""
@@ -65,13 +65,11 @@ class Targets(nn.Module):
         return total
 
 
-def regress_linearly(
-    conditioner: EquivariantConditioner, targets: Targets, data: Any, *, within: bool = False
-) -> None:
+def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data: Any) -> None:
     """Fill the conditioner's linear part from the training split of a data module that serves descriptors.
 
-    ``within``: fit deviations from the mean of each configuration, each set of descriptors with a penalty of
-    its own (`estimators.ridge`); the means are then left to ``collective``.
+    With ``levels`` it is fitted to deviations from the mean of each configuration, each set of descriptors
+    with a penalty of its own (as `estimators.ridge` within configurations).
     """
     rows = [int(row) for row in data.rows("train")]
     folds = [row % FOLDS for row in rows]
@@ -82,15 +80,34 @@ def regress_linearly(
             mine = batch.species == a
             inputs.append(batch.descriptors[mine])
             outputs.append(targets.standardise(batch)[mine])
-        if within:
+        if conditioner.levels:
             x, y = ([each - each.mean(0) for each in values] for values in (inputs, outputs))
             conditioner.linear[a], without, _ = block_ridge(x, y, folds, data.descriptor_widths)
         else:
             conditioner.linear[a], without = ridge(inputs, outputs, folds)
         conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration
         conditioner.held_out[: len(without), a] = without
+    if conditioner.levels:
+        _fit_levels(conditioner, targets, data, rows)
+        return
     conditioner.collective.zero_()
     conditioner.collective.copy_(_collective_gain(conditioner, targets, data, rows))
+
+
+def _fit_levels(conditioner: EquivariantConditioner, targets: Targets, data: Any, rows: list[int]) -> None:
+    """Lines from the energy per particle of a configuration to the mean over each species."""
+    batches = [data.batch([row], fields=1) for row in rows]
+    energy = torch.cat([batch.energy for batch in batches]).double()
+    scale = energy.std(unbiased=False)
+    conditioner.energy_units[0], conditioner.energy_units[1] = energy.mean(), scale if scale > 0 else 1.0
+    x = (energy - conditioner.energy_units[0]) / conditioner.energy_units[1]
+    fold = torch.tensor([row % FOLDS for row in rows], device=x.device)
+    for a in range(len(conditioner.level)):
+        y = torch.stack([targets.standardise(batch)[batch.species == a].mean(0) for batch in batches])
+        conditioner.level[a] = line(x, y)
+        for number in range(FOLDS):
+            others = fold != number
+            conditioner.held_out_level[number, a] = line(x[others], y[others]) if others.any() else 0.0
 
 
 def _collective_gain(

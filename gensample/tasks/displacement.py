@@ -50,7 +50,8 @@ class DisplacementTask(lightning.LightningModule):
         descriptors: number of structural descriptors that the conditioner reads.
         descriptor_sets: names of their sets, as in the data module; None for the invariants alone.
         linear: fit the conditioner's linear part to whole values ("pooled"), or to deviations from the mean
-            of each configuration with a penalty for each set of descriptors ("within").
+            of each configuration with a penalty for each set of descriptors, and those means to the energy
+            per particle ("within").
         conditioner: "none", "botan" or "equivariant".
         train_conditioner: whether the conditioner goes on learning with the velocity.
         prior: "species" (one scale per species and lag), "particle" (a scale per particle, from the predicted
@@ -163,6 +164,7 @@ class DisplacementTask(lightning.LightningModule):
                 h.cutoff,
                 h.dropout,
                 h.input,
+                h.linear == "within" and h.descriptors > 0,
             )
         return None
 
@@ -289,8 +291,7 @@ class DisplacementTask(lightning.LightningModule):
             self.descriptor_mean.copy_(mean)
             self.descriptor_scale.copy_(scale)
             if isinstance(self.conditioner, EquivariantConditioner):
-                within = self.settings.linear == "within"
-                regress_linearly(self.conditioner, self.targets, data, within=within)
+                regress_linearly(self.conditioner, self.targets, data)
         fit_prior(self.prior, data, self.settings.seed, self.settings.mobility_blur)
         if self.mobility is not None:
             self.mobility.fit_prior(data, self.settings.seed)

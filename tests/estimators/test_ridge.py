@@ -156,3 +156,18 @@ def test_a_law_without_chance_has_a_gain_of_one():
         estimator.predict(data, rows), data.per_particle("propensity", rows), atol=0.02, rtol=0
     )
     assert ((estimator.state()["gain"] - 1).abs() < 0.01).all()
+
+
+def test_means_of_configurations_follow_their_energy():
+    """What all particles of a configuration share is a line in its energy, descriptors give the rest."""
+    data = Planted(linear, configurations=12)
+    slopes = torch.tensor([[5.0, -3.0], [2.0, 1.0]])[torch.from_numpy(SPECIES)]
+    x = data.values["descriptors"]
+    mean = torch.stack([x[:, s == SPECIES].mean(1) for s in range(2)], dim=1)[:, SPECIES]
+    within = torch.einsum("cnd,ndk->cnk", x - mean, weights()[SPECIES])
+    data.values["propensity"] = within + slopes * data.values["energy"][:, None] + 1.5
+    errors = {levels: error(fitted(data, within=True, levels=levels), data) for levels in (False, True)}
+    assert errors[True] < 0.02
+    assert errors[False] > 1.0
+    with pytest.raises(ConfigError, match="within, not temperature"):
+        Ridge(levels=True)

@@ -1,10 +1,11 @@
 """Ridge regression against the closed form, and the choice of its penalty."""
 
+import numpy as np
 import pytest
 import torch
 
 from gensample.stats import ridge as module
-from gensample.stats.ridge import PENALTIES, block_ridge, ridge
+from gensample.stats.ridge import PENALTIES, block_ridge, line, ridge
 
 
 def groups(noise, columns=30, rows=40, number=10):
@@ -126,3 +127,12 @@ def test_one_fold_leaves_the_penalties_where_they_start():
     found, _, penalties = block_ridge(inputs, targets, [0], [5, 40])
     assert penalties == [module.START] * 2
     assert torch.isfinite(found).all()
+
+
+def test_a_line_through_points_and_none_through_too_few():
+    x = torch.tensor([1.0, 2.0, 4.0, 7.0])
+    y = torch.stack([3 - 2 * x, 0.5 * x], dim=1) + torch.tensor([[0.1], [-0.1], [0.1], [-0.1]])
+    slope, intercept = np.polyfit(x.numpy(), y.numpy(), 1)
+    np.testing.assert_allclose(line(x, y).numpy(), [intercept, slope], rtol=1e-5)
+    torch.testing.assert_close(line(x[:3], y[:3])[1], torch.zeros(2).double())
+    torch.testing.assert_close(line(torch.ones(4), y)[0], y.double().mean(0))

@@ -8,6 +8,7 @@ from lattices import WIDE, write_lattices
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
+from gensample.nn.conditioner import FOLDS
 from gensample.physics.mobility import average
 from gensample.stats.ridge import block_ridge
 from gensample.tasks.displacement import DisplacementTask
@@ -221,6 +222,28 @@ def test_the_linear_part_within_configurations_is_the_estimator_s(tmp_path):
     deviations = ([x - x.mean(0) for x in values] for values in (inputs, outputs))
     expected, _, _ = block_ridge(*deviations, list(range(5)), data.descriptor_widths)
     torch.testing.assert_close(linear[0], expected)
+
+
+def test_levels_of_configurations_follow_their_energy(tmp_path):
+    """Means over each species: the line through the others' (energy, mean) in training, through all later."""
+    path = write_lattices(tmp_path / "wide.h5", count=6, split=["train"] * 6, particles=WIDE)
+    data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=["mechanics"])
+    data.setup()
+    task = make(data, descriptors=data.num_descriptors, descriptor_sets=["mechanics"], linear="within")
+    task._take_statistics(data)
+    batches = [data.batch([row]) for row in range(6)]
+    energy = np.array([float(b.energy) for b in batches])
+    whole = data.batch(np.arange(6))  # configurations of a batch keep to themselves
+    for held_out in (False, True):
+        found = task.conditioner.regression(whole, held_out).reshape(6, WIDE, -1)
+        for s in (0, 1):
+            of = batches[0].species == s
+            y = np.stack([task.targets.standardise(b)[of].mean(0).numpy() for b in batches])
+            for c in range(6):
+                others = [k for k in range(6) if not held_out or k % FOLDS != c % FOLDS]
+                slope, intercept = np.polyfit(energy[others], y[others], 1)
+                expected = intercept + slope * energy[c]
+                np.testing.assert_allclose(found[c, of].mean(0), expected, rtol=1e-3, atol=2e-4)
 
 
 def test_means_over_configurations_are_not_shrunk(tmp_path):
