@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from glasses import write_glasses
@@ -11,7 +12,7 @@ from synthetic import LAGS, write_dataset
 
 from gensample.cli import main
 from gensample.commands.benchmarking.settings import load_settings
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.estimators.base import Estimator
 from gensample.physics.describe import SETS
 from gensample.physics.indicators import INDICATORS
@@ -42,7 +43,9 @@ def datasets(tmp_path_factory):
         with Store.open(path) as store:
             positions = store.positions
         with StoreWriter.resume(path) as writer:
-            writer.write_cage(positions, {})
+            shape = positions.shape[:2]
+            writer.write_cage(positions, {}, np.ones(shape))
+            writer.write_probe({name: np.ones((*shape, 1, 1)) for name in PROBE}, [1.0], [2.0], {})
     return paths | {"shear": write_shear(folder / "shear.h5")}
 
 
