@@ -58,7 +58,7 @@ def module_for(model: torch.nn.Module, options: argparse.Namespace) -> KADataMod
         input=settings.input,
         cutoff=settings.cutoff,
         lags=settings.lag_times,
-        descriptors=settings.descriptors > 0,
+        descriptors=model.descriptors,
     )
     module.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale)
     return module
