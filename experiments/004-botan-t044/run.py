@@ -90,17 +90,18 @@ def main() -> None:
     if "score" in options.stage:
         found = json.loads((HERE / "results.json").read_text())
         # Of what was not trained here the numbers stay.
+        tables = []
         there = [name for name in (*BOTAN, *FLOWS) if Path("runs", name, "finished").exists()]
         for name in there:
             if name in BOTAN:
                 found[name] = score(name, "best.ckpt", name.rpartition("-")[2])
             else:
                 found[f"conditioner of {name}"] = score(name, "last.ckpt", "inherent")
-                found[name] = without_curves(draw(name))
+                metrics = draw(name)
+                found[name] = without_curves(metrics)
+                tables.append(f"{name}:\n\n{to_markdown(Metrics(metrics))}\n")
         (HERE / "results.json").write_text(json.dumps(found, indent=1))
-        tables = [f"{name}:\n\n{to_markdown(Metrics(found[name]))}\n" for name in FLOWS if name in found]
-        tables.insert(0, predictors(found))
-        (HERE / "table.md").write_text("\n".join(tables))
+        (HERE / "table.md").write_text("\n".join([predictors(found), *tables]))
 
 
 def draw(name: str) -> dict:
