@@ -68,7 +68,7 @@ def predictors(found: dict) -> str:
     """Markdown: Pearson of every predictor, mean of the two test configurations."""
     lines = ["| predictor | A | its ceiling | B | its ceiling |", "|---|---|---|---|---|"]
     for name, scores in found.items():
-        if "meta" not in scores:  # of ensembles
+        if "pearson" in scores["lags"][0]["species"]["A"]:  # of predictors, not of ensembles
             species = scores["lags"][0]["species"]
             pairs = [(species[s]["pearson"], species[s]["pearson_ceiling_exact"]) for s in "AB"]
             cells = [f"{x['value']:.3f}" for pair in pairs for x in pair]
