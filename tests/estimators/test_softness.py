@@ -62,7 +62,7 @@ def test_softness_is_the_signed_distance_to_the_hyperplane():
     """Of a skewed law, whose hyperplane does not pass through the mean."""
     data = Planted(linear, configurations=4)
     x = data.values["descriptors"].mul(0.5).exp()
-    data.values = {"descriptors": x, "propensity": x[..., :1] * torch.tensor([1.0, -1.0])}
+    data.values |= {"descriptors": x, "propensity": x[..., :1] * torch.tensor([1.0, -1.0])}
     estimator = fitted(data)
     state = estimator.state()
     assert state["offset"].abs().min() > 0.1
