@@ -43,7 +43,8 @@ def settings_of_data(row: RowSettings) -> dict[str, Any]:
     if row.model is not None or row.generator is not None:
         return data_settings(str(row.model or row.generator)) | row.data
     config = (config_of(row).get("data") or {}).get("init_args", {})
-    overrides = {key.removeprefix("data."): value for key, value in row.set.items() if "data." in key[:5]}
+    start = "data."
+    overrides = {key.removeprefix(start): value for key, value in row.set.items() if key.startswith(start)}
     return {**config, **row.data, **overrides}
 
 
