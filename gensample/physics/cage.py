@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.physics.coarse import coarse_grain
+from gensample.physics.coarse import coarse_grain_each
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0)
 _OWN = ("distance", "log_spread")
@@ -31,4 +31,4 @@ def cage_descriptors(positions: Tensor, box: Tensor, short_runs: tuple[Tensor, T
         )
     vector, spread = (each.to(positions) for each in short_runs)
     own = torch.stack([vector.norm(dim=-1), spread.log()], dim=1)
-    return torch.cat([coarse_grain(own, positions, box, length) for length in LENGTHS], dim=1)
+    return torch.cat(coarse_grain_each(own, positions, box, LENGTHS), dim=1)

@@ -1,6 +1,7 @@
 """Averages of a field over the particles around each one, weighted by their distance."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,30 +25,44 @@ def coarse_grain(
     shape of values. Raises ConfigError for a negative length or a cut-off beyond half an edge, DataError for
     values of other particles.
     """
-    if not (math.isfinite(length) and length >= 0):
-        raise ConfigError(f"the coarse-graining length must be finite and not negative, got {length}")
+    return coarse_grain_each(values, positions, box, [length], cutoff)[0]
+
+
+def coarse_grain_each(
+    values: Tensor, positions: Tensor, box: Tensor, lengths: Sequence[float], cutoff: float | None = None
+) -> list[Tensor]:
+    """`coarse_grain` over each of several lengths, the distances found once for all."""
+    wrong = [length for length in lengths if not (math.isfinite(length) and length >= 0)]
+    if wrong:
+        raise ConfigError(f"the coarse-graining length must be finite and not negative, got {wrong[0]}")
     if values.shape[:1] != positions.shape[:1]:
         raise DataError(f"a field of {len(positions)} particles was expected, got {tuple(values.shape)}")
+    columns = values.reshape(len(values), -1)
+    columns = torch.cat([columns, torch.ones_like(columns[:, :1])], 1)
+    positive = [length for length in lengths if length > 0]
+    sums = iter(weighted_sums(columns, positions, box, positive, cutoff))
+    means = (each[:, :-1] / each[:, -1:] for each in sums)
+    return [next(means).reshape(values.shape) if length > 0 else values for length in lengths]
+
+
+def weighted_sums(
+    columns: Tensor, positions: Tensor, box: Tensor, lengths: Sequence[float], cutoff: float | None = None
+) -> Tensor:
+    """sum_j x_j exp(-r_ij / l) about each particle i, itself included, for each length l: (L, N, F).
+
+    columns: (N, F); lengths: positive; the rest as for `coarse_grain`. Raises ConfigError for a cut-off
+    beyond half an edge.
+    """
     box = box.to(positions)
     sides = edges(box, positions.shape[-1])
     reach = 0.5 * float(sides.min()) if cutoff is None else cutoff
     check_cutoff(reach, sides)
-    if length == 0:
-        return values
-    columns = values.reshape(len(values), -1)
-    means = [_means(columns, part, positions, box, length, reach) for part in _parts(positions)]
-    return torch.cat(means).reshape(values.shape) if means else values
-
-
-def _means(
-    columns: Tensor, part: Tensor, positions: Tensor, box: Tensor, length: float, cutoff: float
-) -> Tensor:
-    """Weighted means (n, F) about the positions (n, d) in `part`."""
-    distance = minimum_image(positions[None] - part[:, None], box).norm(dim=-1)
-    weights = torch.where(distance < cutoff, torch.exp(-distance / length), 0.0).to(columns.dtype)
-    return weights @ columns / weights.sum(1, keepdim=True)
-
-
-def _parts(positions: Tensor) -> tuple[Tensor, ...]:
-    rows = max(1, _CHUNK // max(positions.numel(), 1))
-    return torch.split(positions, rows) if len(positions) else ()
+    found = columns.new_empty(len(lengths), *columns.shape)
+    for rows in torch.split(torch.arange(len(positions)), max(1, _CHUNK // max(positions.numel(), 1))):
+        part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
+        distance = minimum_image(positions[None] - positions[part, None], box).norm(dim=-1)
+        near = distance < reach
+        for number, length in enumerate(lengths):
+            weights = torch.where(near, torch.exp(-distance / length), 0.0).to(columns.dtype)
+            found[number, part] = weights @ columns
+    return found

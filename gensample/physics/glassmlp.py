@@ -12,14 +12,12 @@ import string
 import torch
 from torch import Tensor
 
-from gensample.physics.box import minimum_image
+from gensample.physics.coarse import weighted_sums
 from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.physics.voronoi import cell_surface
 
 LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-# Pairs worked on at a time.
-_CHUNK = 1 << 22
 
 
 def glassmlp_names(mixture: Mixture) -> list[str]:
@@ -40,22 +38,16 @@ def glassmlp_descriptors(positions: Tensor, species: Tensor, box: Tensor, mixtur
     energy. Up to half the shortest edge. Raises DataError for cells that are not there.
     """
     own = torch.stack([energy(positions, species, box, mixture), cell_surface(positions, box)], 1).double()
-    kinds = [species == s for s in range(mixture.num_species)] + [torch.ones_like(species, dtype=torch.bool)]
-    rows = max(1, _CHUNK // len(positions))
-    parts = [_coarse(part, positions, own, kinds, box) for part in torch.split(positions, rows)]
-    return torch.cat([own, torch.cat(parts)], 1).float()
-
-
-def _coarse(part: Tensor, positions: Tensor, own: Tensor, kinds: list[Tensor], box: Tensor) -> Tensor:
-    distance = minimum_image(positions[None] - part[:, None], box).norm(dim=-1)
-    near = distance < 0.5 * float(box.min())
+    kinds = torch.nn.functional.one_hot(species.long(), mixture.num_species).to(own)
     fields = torch.cat([torch.ones_like(own[:, :1]), own, own[:, :1].square()], 1)
-    found = []
-    for length in LENGTHS:
-        weight = torch.where(near, torch.exp(-distance / length), 0.0).to(own)
-        for kind in kinds:
-            sums = weight[:, kind] @ fields[kind]
-            means = sums[:, 1:] / sums[:, :1].clamp(min=1e-30)
-            variance = (means[:, 2] - means[:, 0].square()).clamp(min=0)
-            found.append(torch.stack([sums[:, 0], means[:, 0], means[:, 1], variance], 1))
-    return torch.cat(found, 1)
+    columns = (kinds.unsqueeze(2) * fields.unsqueeze(1)).flatten(1)
+    sums = weighted_sums(columns, positions, box, LENGTHS).unflatten(2, (mixture.num_species, -1))
+    sums = torch.cat([sums, sums.sum(2, keepdim=True)], 2).transpose(0, 1)
+    return torch.cat([own, _of_sums(sums).flatten(1)], 1).float()
+
+
+def _of_sums(sums: Tensor) -> Tensor:
+    """Density, mean energy, mean boundary and variance of the energy from the sums of a field (..., 4)."""
+    density, *moments = sums.unbind(-1)
+    energy, surface, square = (each / density.clamp(min=1e-30) for each in moments)
+    return torch.stack([density, energy, surface, (square - energy.square()).clamp(min=0)], -1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.physics.coarse import coarse_grain
+from gensample.physics.coarse import coarse_grain_each
 from gensample.physics.delaunay import Triangulation, triangulate
 from gensample.physics.mixtures import Mixture
 from gensample.physics.modes import (
@@ -132,8 +132,9 @@ def indicators(
     if not own:
         return {}
     columns, result = torch.stack(list(own.values()), 1), dict[str, Tensor]()
-    for length in lengths:
-        averages = coarse_grain(columns, positions, box, length)
+    lengths = list(lengths)
+    each = coarse_grain_each(columns, positions, box, lengths)
+    for length, averages in zip(lengths, each, strict=True):
         ending = f"@{length:g}" if length else ""
         result |= {name + ending: column for name, column in zip(own, averages.unbind(1), strict=True)}
     return result

@@ -84,6 +84,9 @@ def _means(own: Tensor, positions: Tensor, species: Tensor, box: Tensor, kinds: 
             chosen = (species[j] == kind).nonzero().squeeze(-1)
             pairs, weight = torch.stack([i[chosen], j[chosen]]), torch.exp(-distance[chosen] / length)
             total = own.new_zeros(len(own)).index_add_(0, pairs[0], weight)
-            matrix = torch.sparse_coo_tensor(pairs, weight, (len(own), len(own)), check_invariants=False)
+            # Neighbour lists are sorted.
+            matrix = torch.sparse_coo_tensor(
+                pairs, weight, (len(own), len(own)), is_coalesced=True, check_invariants=False
+            )
             found.append(torch.sparse.mm(matrix, own) / total.clamp(min=1e-30).unsqueeze(1))
     return found

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.physics.coarse import coarse_grain
+from gensample.physics.coarse import coarse_grain_each
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0)
 _OWN = ("log_length", "log_mean_displacement")
@@ -34,4 +34,4 @@ def probe_descriptors(positions: Tensor, box: Tensor, probe: tuple[Tensor, Tenso
         )
     log_length, mean_displacement = (each.to(positions) for each in probe)
     own = torch.cat([log_length, mean_displacement.log()], dim=1)
-    return torch.cat([coarse_grain(own, positions, box, length) for length in LENGTHS], dim=1)
+    return torch.cat(coarse_grain_each(own, positions, box, LENGTHS), dim=1)
