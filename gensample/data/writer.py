@@ -193,7 +193,12 @@ class StoreWriter:
         self._file["done"][configuration, replica] = True
 
     def write_inherent(self, inherent: np.ndarray, attrs: Mapping[str, Any]) -> None:
-        """Store inherent structures (C, N, d) and how they were made, replacing older ones."""
+        """Store inherent structures (C, N, d) and how they were made, replacing older ones.
+
+        Probe runs, which start from them, go with the older ones.
+        """
+        if "inherent" in self._file and "probe" in self._file:
+            del self._file["probe"]
         self._put_structures("inherent", inherent, attrs)
 
     def write_cage(

@@ -47,7 +47,7 @@ class Softness(Estimator):
         self._state = {}
 
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
-        """As in the base class; nothing is drawn."""
+        """As in the base class; drawn is which of the particles that are as mobile count as an end."""
         samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
         targets = [sample.target for sample in samples if sample.target is not None]
         lags = {target.shape[-1] for target in targets}
@@ -57,15 +57,16 @@ class Softness(Estimator):
         for s in range(int(max(sample.species.max() for sample in samples)) + 1):
             x = [sample.descriptors[:, sample.species == s].double() for sample in samples]
             y = [t[:, sample.species == s].double() for t, sample in zip(targets, samples, strict=True)]
-            parts.append(self._fit_species(x, y))
+            parts.append(self._fit_species(x, y, generator))
         self._state = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
 
-    def _fit_species(self, x: Columns, y: Columns) -> dict[str, Tensor]:
+    def _fit_species(self, x: Columns, y: Columns, generator: torch.Generator) -> dict[str, Tensor]:
         everything = torch.cat([own.flatten(0, 1) for own in x])
         mean, scale = everything.mean(0), everything.std(0, unbiased=False)
         scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
         x = [(own - mean) / scale for own in x]
-        planes = [self._hyperplane(x, [own[..., k] for own in y]) for k in range(y[0].shape[-1])]
+        lags = [[own[..., k] for own in y] for k in range(y[0].shape[-1])]
+        planes = [self._hyperplane(x, lag, generator) for lag in lags]
         return {
             "mean": mean,
             "scale": scale,
@@ -73,14 +74,14 @@ class Softness(Estimator):
             "offset": torch.stack([offset for _, offset in planes]),
         }
 
-    def _hyperplane(self, x: Columns, y: Columns) -> tuple[Tensor, Tensor]:
+    def _hyperplane(self, x: Columns, y: Columns, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Unit normal (D,) and offset for propensities y at one lag, the penalty chosen."""
-        penalties = PENALTIES[: self._best_penalty(x, y) + 1]
-        normals, offsets = support_vector_machines(*self._ends(x, y), penalties)
+        penalties = PENALTIES[: self._best_penalty(x, y, generator) + 1]
+        normals, offsets = support_vector_machines(*self._ends(x, y, generator), penalties)
         length = normals[-1].norm().clamp(min=1e-30)
         return normals[-1] / length, offsets[-1] / length
 
-    def _best_penalty(self, x: Columns, y: Columns) -> int:
+    def _best_penalty(self, x: Columns, y: Columns, generator: torch.Generator) -> int:
         """Number of the penalty that does best on the configurations left out."""
         numbers = torch.split(torch.arange(sum(len(own) for own in y)), [len(own) for own in y])
         left_out = [own % LEFT_OUT == 1 for own in numbers]
@@ -89,16 +90,16 @@ class Softness(Estimator):
         if not held:
             return 0
         kept = [[own[~out] for own, out in zip(columns, left_out, strict=True)] for columns in (x, y)]
-        normals, _ = support_vector_machines(*self._ends(*kept), PENALTIES)
+        normals, _ = support_vector_machines(*self._ends(*kept, generator), PENALTIES)
         scores = torch.stack([_correlation(own @ normals.T, target) for own, target in held]).mean(0)
         return int(scores.argmax())
 
-    def _ends(self, x: Columns, y: Columns) -> tuple[Tensor, Tensor]:
+    def _ends(self, x: Columns, y: Columns, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Columns (M, D) and labels (M,) of the most mobile particles, 1, and of the least mobile, -1."""
         examples, labels = [], []
         for own, target in zip(x, y, strict=True):
-            order = target.flatten().argsort(stable=True)
-            count = min(max(1, round(self.fraction * len(order))), len(order) // 2)
+            order = _order(target.flatten(), generator)
+            count = _count(target.flatten()[order], self.fraction)
             chosen = torch.cat([order[:count], order[len(order) - count :]])
             examples.append(own.flatten(0, 1)[chosen])
             labels.append(torch.tensor([-1.0, 1.0]).to(own).repeat_interleave(count))
@@ -115,6 +116,25 @@ class Softness(Estimator):
                 x = (descriptors[of].double() - state["mean"][s]) / state["scale"][s]
                 found[number, of] = (x @ state["weights"][s] + state["offset"][s]).to(found)
         return found
+
+
+def _order(values: Tensor, generator: torch.Generator) -> Tensor:
+    """Indices that sort values (n,), equal ones at random."""
+    shuffled = torch.randperm(len(values), generator=generator).to(values.device)
+    return shuffled[values[shuffled].argsort(stable=True)]
+
+
+def _count(ascending: Tensor, fraction: float) -> int:
+    """Particles at either end: a fraction, fewer where more of them would be alike at both."""
+    size = len(ascending)
+    count = min(max(1, round(fraction * size)), size // 2)
+    above = int((ascending > ascending[count - 1]).sum())
+    if not above:
+        raise ConfigError(
+            f"softness tells the most mobile particles from the least mobile, and the propensities of all "
+            f"{size} of a species are {float(ascending[0]):g} at a lag time; leave that lag time out"
+        )
+    return min(count, above)
 
 
 def _correlation(x: Tensor, y: Tensor) -> Tensor:

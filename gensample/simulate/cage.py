@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -211,11 +210,9 @@ def _write(
     # Of a component of a cage position, root mean square over particles.
     error = np.sqrt(np.square(spread).mean(1) / (task.mixture.dimension * settings.replicas))
     made = asdict(settings) | {"start": settings.window[0], "time": settings.window[1]}
-    with parts.publish(target) as temporary:
-        shutil.copy(source, temporary)
-        with StoreWriter.resume(temporary) as writer:
-            made |= {**attrs, "damping": DAMPING, "standard_error": error}
-            writer.write_cage(cages, made, spread if settings.replicas > 1 else None)
+    with parts.amend(source, target) as temporary, StoreWriter.resume(temporary) as writer:
+        made |= {**attrs, "damping": DAMPING, "standard_error": error}
+        writer.write_cage(cages, made, spread if settings.replicas > 1 else None)
     return (
         f"cage positions of {len(cages)} configurations, {settings.replicas} replicas of "
         f"{settings.snapshots} snapshots from t = {made['start']:g} to {made['time']:g}, "

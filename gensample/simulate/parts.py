@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,16 @@ class Parts:
         yield temporary
         temporary.replace(out)
 
+    @contextmanager
+    def amend(self, source: Path, target: Path) -> Iterator[Path]:
+        """Yield a copy of ``source`` that then becomes ``target``.
+
+        Commands that amend a dataset together do so one after the other: none loses what another added.
+        """
+        with _alone_in(target.parent), self.publish(target) as temporary:
+            shutil.copy(source, temporary)
+            yield temporary
+
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.root, ignore_errors=True)
@@ -46,6 +57,17 @@ class Parts:
     def _discard_scratch(self) -> None:
         for folder in self.root.glob("scratch-*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder: a file's own would go with the file when it is replaced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def target_of(source: Path, out: Path | None) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -47,6 +46,11 @@ class ProbeSettings:
         """Time steps of ``times``."""
         return [round(time / self.timestep) for time in self.times]
 
+    @property
+    def seen(self) -> list[float]:
+        """The times of these steps, to which ``times`` are rounded."""
+        return [round(step * self.timestep, 12) for step in self.steps]
+
     def check(self) -> None:
         """Refuse settings that cannot be, naming the value."""
         check_positive({f"--temperatures {value}": value for value in self.temperatures})
@@ -61,6 +65,10 @@ class ProbeSettings:
                 f"--times must be positive and increase by at least a step of {self.timestep:g}, "
                 f"got {list(self.times)}"
             )
+
+    def drawn_at(self, temperature: float) -> float:
+        """Temperature of the velocities that runs at ``temperature`` begin with in a minimum."""
+        return 2 * temperature if self.thermostat == "none" else temperature
 
     @property
     def bath(self) -> Bath:
@@ -90,7 +98,9 @@ def probe(
 ) -> str:
     """Add what probe runs find to a dataset, in place or as a copy ``out``; resumes; returns a summary.
 
-    From every inherent structure, with fresh velocities at each temperature; drift removed.
+    From every inherent structure, with fresh velocities at each temperature; drift removed. Of what a
+    minimum is given half becomes potential energy: without a thermostat velocities are drawn at twice the
+    temperature; with one, at the temperature itself, and the thermostat makes up for it in a few tau.
     Isoconfigurational averages as in A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93,
     135701 (2004), but short: heat stands in for time, which a particle needs to leave its cage. ``again``
     replaces what the dataset has.
@@ -163,7 +173,7 @@ def _work(task: ProbeTask, settings: ProbeSettings, engine: Engine, c: int, q: i
         script = ""
         for r in range(settings.replicas):
             generator = numpy_generator(settings.seed, c, STREAM, level, r)
-            _write_start(folder / f"replica-{r}.data", task, c, temperature, generator)
+            _write_start(folder / f"replica-{r}.data", task, c, settings.drawn_at(temperature), generator)
             seed = derive_seed(settings.seed, c, STREAM, level, r) % 900_000_000 + 1
             script += scripts.probe(
                 r, temperature, settings.bath, settings.timestep, settings.steps, mixture, seed
@@ -180,6 +190,7 @@ def _work(task: ProbeTask, settings: ProbeSettings, engine: Engine, c: int, q: i
 def _write_start(
     path: Path, task: ProbeTask, c: int, temperature: float, generator: np.random.Generator
 ) -> None:
+    """An inherent structure with Maxwell-Boltzmann velocities at a temperature."""
     particles, dimension = task.positions[c].shape
     velocities = maxwell_boltzmann(particles, dimension, temperature, generator)
     write_data(path, task.positions[c], task.species, task.mixture.num_species, task.box[c], velocities)
@@ -223,9 +234,10 @@ def _write(
         name: np.stack([np.stack([each[name] for each in levels], 1) for levels in found]) for name in PROBE
     }
     made = {k: v for k, v in asdict(settings).items() if k not in ("temperatures", "times")}
-    with parts.publish(target) as temporary:
-        shutil.copy(source, temporary)
+    with parts.amend(source, target) as temporary:
+        if _fingerprint(_read(temporary)[0], settings) != _fingerprint(task, settings):
+            raise DataError(f"{source} has got other inherent structures since these runs began; run again")
         with StoreWriter.resume(temporary) as writer:
             writer.write_probe(
-                arrays, settings.temperatures, settings.times, {**made, **attrs, "damping": DAMPING}
+                arrays, settings.temperatures, settings.seen, {**made, **attrs, "damping": DAMPING}
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,8 @@ def quench(
 ) -> str:
     """Add inherent structures to a dataset, in place or as a copy ``out``; resumes; returns a summary.
 
-    Everything else in the dataset stays as it is. ``again`` replaces inherent structures it already has.
+    Everything else in the dataset stays as it is. ``again`` replaces inherent structures it already has, and
+    removes probe runs, which started from those.
     ``engine``, ``device``, ``tolerance``, ``processes`` and ``lmp``: see `gensample.simulate.minimisers`.
 
     Raises:
@@ -88,10 +88,8 @@ def _write(task: Task, parts: Parts, minimiser: Minimiser, source: Path, target:
     structures = minimiser.structures(batches)
     energy, residual = (np.array([float(one[key]) for one in structures]) for key in ("energy", "residual"))
     attrs = {**minimiser.attrs, "energy": energy, "residual": residual, "max_residual_force": residual.max()}
-    with parts.publish(target) as temporary:
-        shutil.copy(source, temporary)
-        with StoreWriter.resume(temporary) as writer:
-            writer.write_inherent(wrapped(structures, "inherent", task.box), attrs)
+    with parts.amend(source, target) as temporary, StoreWriter.resume(temporary) as writer:
+        writer.write_inherent(wrapped(structures, "inherent", task.box), attrs)
     return (
         f"{len(structures)} inherent structures by {minimiser.attrs['minimiser']}, "
         f"energy per particle {energy.mean():.4f}, largest residual force {residual.max():.1e}"

@@ -87,7 +87,7 @@ def test_only_the_ends_are_learnt_from():
         y[:2, s == SPECIES] = torch.where(between, (low + high) / 2, train)
     first, second = Softness(), Softness()
     for estimator, of in ((first, data), (second, other)):
-        estimator._best_penalty = lambda x, y: 1
+        estimator._best_penalty = lambda x, y, generator: 1
         estimator.fit([of], torch.Generator())
     torch.testing.assert_close(first.state(), second.state())
 
@@ -98,7 +98,7 @@ def test_ends_are_taken_within_each_data_set():
     both = [Planted(shifted(by), configurations=20, seed=k) for k, by in enumerate((0.0, 1000.0))]
     x = [data.per_particle("descriptors", data.rows("train"))[:, SPECIES == 0] for data in both]
     y = [data.per_particle("propensity", data.rows("train"))[:, SPECIES == 0, 0] for data in both]
-    examples, labels = Softness(fraction=0.1)._ends(x, y)
+    examples, labels = Softness(fraction=0.1)._ends(x, y, torch.Generator())
     assert len(examples) == 2 * 2 * 60
     assert float(labels.sum()) == 0
     for k, own in enumerate((slice(0, 120), slice(120, 240))):
@@ -108,23 +108,49 @@ def test_ends_are_taken_within_each_data_set():
     assert correlation(fitted(*both), both[0]).min() > 0.98
 
 
+def test_equal_propensities_make_up_an_end_at_random():
+    """Half of the particles have lost no neighbour: those at the beginning of the file are no less mobile."""
+    generator = torch.Generator().manual_seed(1)
+    y = torch.rand(2, 500, generator=generator).double().sub(0.5).clamp(min=0)
+    number = torch.arange(1000.0).reshape(2, 500, 1)
+    examples, labels = Softness(fraction=0.1)._ends([number], [y], generator)
+    low = examples[labels < 0].flatten()
+    assert len(low) == 100
+    assert (y.flatten()[low.long()] == 0).all()
+    assert float(low.mean()) == pytest.approx(500, abs=100)  # 29 is the standard error
+    other, _ = Softness(fraction=0.1)._ends([number], [y], generator)
+    assert not torch.equal(other, examples)
+
+
+def test_no_particle_is_taken_for_mobile_that_is_like_the_least_mobile():
+    """Three of a hundred have moved: three at each end, not ten; and none moved is refused."""
+    y = torch.zeros(1, 100).double()
+    y[0, [5, 50, 93]] = torch.tensor([0.1, 0.2, 0.3]).double()
+    number = torch.arange(100.0).reshape(1, 100, 1)
+    examples, labels = Softness(fraction=0.1)._ends([number], [y], torch.Generator())
+    assert sorted(examples[labels > 0].flatten().tolist()) == [5, 50, 93]
+    assert len(labels) == 6
+    with pytest.raises(ConfigError, match="all 100 of a species are 0 at a lag time"):
+        Softness()._ends([number], [torch.zeros_like(y)], torch.Generator())
+
+
 def test_penalty_by_configurations_left_out():
     """The number that correlates best with them, each penalty tried one by one."""
     data = Planted(linear, configurations=40)
     x = [data.per_particle("descriptors", data.rows("train"))[:, SPECIES == 0].double()]
     y = [data.per_particle("propensity", data.rows("train"))[:, SPECIES == 0, 0].double()]
     x = [(x[0] - x[0].mean((0, 1))) / x[0].std()]
-    chosen = Softness()._best_penalty(x, y)
+    chosen = Softness()._best_penalty(x, y, torch.Generator())
     kept, held = torch.arange(20) % 4 != 1, torch.arange(20) % 4 == 1
     scores = []
     for number in range(len(module.PENALTIES)):
         normals, _ = module.support_vector_machines(
-            *Softness()._ends([x[0][kept]], [y[0][kept]]), module.PENALTIES[: number + 1]
+            *Softness()._ends([x[0][kept]], [y[0][kept]], torch.Generator()), module.PENALTIES[: number + 1]
         )
         pairs = zip(x[0][held] @ normals[-1], y[0][held], strict=True)
         scores.append(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
     assert chosen == int(np.argmax(scores))
-    assert Softness()._best_penalty([x[0][:1]], [y[0][:1]]) == 0
+    assert Softness()._best_penalty([x[0][:1]], [y[0][:1]], torch.Generator()) == 0
 
 
 def test_restored_it_predicts_the_same_bits():

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import time
 
 import pytest
 
@@ -85,3 +86,27 @@ def test_publishing_is_all_or_nothing(tmp_path):
         assert out.read_text() == "new"
         parts.remove()
     assert [path.name for path in tmp_path.iterdir()] == ["data.h5"]
+
+
+def _append(root, name, target, started):
+    with claim(root / name, {}) as parts, parts.amend(target, target) as temporary:
+        before = temporary.read_text()
+        started.set()
+        time.sleep(0.2)
+        temporary.write_text(before + name)
+
+
+def test_two_that_amend_a_file_both_find_what_the_other_added(tmp_path):
+    """The second may begin while the first is at work: it copies when that is done."""
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    target = tmp_path / "data"
+    target.write_text("")
+    first = context.Process(target=_append, args=(tmp_path, "a", target, started))
+    second = context.Process(target=_append, args=(tmp_path, "b", target, started))
+    first.start()
+    assert started.wait(10)
+    second.start()
+    for process in (first, second):
+        process.join()
+    assert target.read_text() == "ab"

@@ -13,13 +13,14 @@ import pytest
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
-from gensample.errors import ConfigError, GensampleError
+from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.probe import probe_names
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import probe as module
 from gensample.simulate import scripts
 from gensample.simulate.files import read_dump
 from gensample.simulate.probe import ProbeSettings, averages, parts_folder, probe
+from gensample.simulate.quench import quench
 
 SHORT = ProbeSettings(temperatures=(0.5, 1.0), times=(0.05, 0.2), replicas=2, seed=5)
 
@@ -87,12 +88,49 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
     assert found["length"][:, :, 1, 1].mean() > 1.2 * found["length"][:, :, 0, 1].mean() > 0.02
 
 
-def test_a_hot_short_run_is_harmonic_at_first(engine, mini):
-    """After one step of 0.005, u = v t: the mean square displacement is d T t^2."""
+def test_without_a_thermostat_velocities_are_those_of_twice_the_temperature(engine, mini):
+    """After one step of 0.005, u = v t: the mean square displacement is 2 d T t^2."""
     probe(mini, settings=ProbeSettings((1.0,), (0.005,), replicas=64, thermostat="none"), processes=1)
     with Store.open(mini) as store:
         length = float(store.probe["length"].mean())
-    assert length == pytest.approx(np.sqrt(np.pi / 2) * 0.005, rel=0.02)
+    assert length == pytest.approx(np.sqrt(np.pi / 2 * 2.0) * 0.005, rel=0.02)
+
+
+def test_so_that_half_of_it_is_the_temperature(engine, mini):
+    """Kinetic temperature of a run, from the fifth to the tenth tau."""
+    settings = ProbeSettings((0.3,), (1.0,), replicas=1, thermostat="none")
+    task, _ = module._read(mini)
+    folder = mini.parent
+    module._write_start(folder / "replica-0.data", task, 0, settings.drawn_at(0.3), numpy_generator(1))
+    script = scripts.probe(0, 0.3, settings.bath, 0.005, [200], task.mixture, 1)
+    heat = "fix heat all ave/time 10 100 1000 c_thermo_temp file heat.txt\nrun 1800\n"
+    engine.run(script + heat, folder)
+    assert np.loadtxt(folder / "heat.txt")[-1] == pytest.approx(0.3, rel=0.08)
+
+
+def test_times_are_stored_as_they_are_simulated(engine, mini):
+    """0.113 tau are 22.6 steps of 0.005."""
+    probe(mini, settings=replace(SHORT, times=(0.113, 0.2)), processes=1)
+    with Store.open(mini) as store:
+        assert store.probe["time"].tolist() == [0.115, 0.2]
+
+
+def test_probe_runs_go_with_the_minima_they_started_from(engine, mini, monkeypatch):
+    probe(mini, settings=SHORT)
+    quench(mini, again=True)
+    with Store.open(mini) as store:
+        assert store.probe is None
+        minima = store.inherent
+
+    def others_meanwhile(*given, **options):
+        run_jobs(*given, **options)
+        with StoreWriter.resume(mini) as writer:
+            writer.write_inherent(minima + 0.1, {})
+
+    run_jobs = module.run_jobs
+    monkeypatch.setattr(module, "run_jobs", others_meanwhile)
+    with pytest.raises(DataError, match="other inherent structures since"):
+        probe(mini, settings=SHORT)
 
 
 def test_the_order_of_temperatures_does_not_matter(engine, mini, tmp_path):
