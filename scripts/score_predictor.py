@@ -60,7 +60,7 @@ def module_for(model: torch.nn.Module, options: argparse.Namespace) -> KADataMod
         lags=settings.lag_times,
         descriptors=model.descriptors,
     )
-    module.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale)
+    module.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale, model.probe_levels)
     return module
 
 

@@ -15,7 +15,7 @@ class Planted:
     def __init__(self, law, configurations=8, temperature=0.5, noise=0.0, seed=0, lags=LAGS):
         generator = torch.Generator().manual_seed(seed)
         size = (configurations, len(SPECIES))
-        self.descriptors = ["planted"]
+        self.descriptors, self.dataset, self.probe_levels = ["planted"], "planted data", []
         temperature = np.broadcast_to(np.asarray(temperature, float), configurations).copy()
         self.store = SimpleNamespace(species=SPECIES, temperature=temperature)
         x = 3.0 + 2.0 * torch.randn(*size, COLUMNS, generator=generator)
@@ -29,8 +29,15 @@ class Planted:
         everything = np.arange(len(self.store.temperature))
         return {"train": everything[:half], "test": everything[half:]}[split]
 
+    @property
+    def descriptor_widths(self):
+        return [self.values["descriptors"].shape[-1]]
+
     def per_particle(self, name, rows):
         return self.values[name][rows]
+
+    def per_configuration(self, name, rows):
+        return list(self.values[name][rows])
 
 
 def weights(seed=1):

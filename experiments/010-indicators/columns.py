@@ -114,7 +114,7 @@ def regression(
         x = (x - mean) / scale
         shift = y[train].flatten(0, 1).mean(0)
         folds = [int(owner[row]) % FOLDS for row in train]
-        weights, _ = ridge([x[owner[row]] for row in train], [y[row] - shift for row in train], folds)
+        weights, _ = ridge(((x[owner[row]], y[row] - shift) for row in train), folds)
         predicted[:, of] = (x[owner] @ weights + shift).numpy()
     return predicted
 

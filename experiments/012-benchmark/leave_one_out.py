@@ -27,7 +27,7 @@ def left_out(data: KADataModule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     energy = data.per_particle("energy", rows).flatten()
     count, widths = len(rows), data.descriptor_widths
     inside = [(v - v.mean(1, keepdim=True)).unbind() for v in (x, y)]
-    _, without, penalties = block_ridge(*inside, list(range(count)), widths)
+    _, without, penalties = block_ridge(zip(*inside, strict=True), list(range(count)), widths)
     print(f"  penalties {penalties}")
     whole, levels = [], []
     for c in range(count):

@@ -62,7 +62,10 @@ class Predictor:
         chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
         module.setup()
         if module.descriptors:
-            module.use_descriptor_statistics(self.model.descriptor_mean, self.model.descriptor_scale)
+            model = self.model
+            module.use_descriptor_statistics(
+                model.descriptor_mean, model.descriptor_scale, model.probe_levels
+            )
         step = max(1, BATCH_PARTICLES // particles)
         parts = [self._predict(module.batch(chosen[i : i + step])) for i in range(0, len(chosen), step)]
         module.store.close()

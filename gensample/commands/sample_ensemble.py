@@ -57,7 +57,7 @@ class Ensemble:
         self.module.setup()
         if settings.descriptors:
             mean, scale = self.model.descriptor_mean, self.model.descriptor_scale
-            self.module.use_descriptor_statistics(mean, scale)
+            self.module.use_descriptor_statistics(mean, scale, self.model.probe_levels)
         self.configurations = [int(c) for c in self.module.store.indices(request.split)]
         self.nfe = 0
         self._current: tuple[int, Any, Any] | None = None

@@ -39,6 +39,7 @@ SHARED_FACTS: dict[str, tuple[str, Any]] = {
     "dimension": ("dimension", 3),
     "descriptors": ("num_descriptors", 0),
     "descriptor_sets": ("descriptors", None),
+    "probe_levels": ("probe_levels", []),
     "system": ("system", {}),
 }
 

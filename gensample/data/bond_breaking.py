@@ -50,6 +50,10 @@ class BondBreakingView(Store):
         """Of datasets with averages only: their bond-breaking propensity (C, K, N)."""
         return self.bond_breaking
 
+    def row(self, name: str, configuration: int) -> np.ndarray | None:
+        """One configuration of an array; of "propensity", the stored bond-breaking propensity."""
+        return super().row("bond_breaking" if name == "propensity" else name, configuration)
+
     def _fractions(self, configuration: int) -> np.ndarray:
         """Fraction of its neighbours that each particle has lost, (R, K, N); kept for the next call."""
         if self._last is None or self._last[0] != configuration:

@@ -15,6 +15,7 @@ from torch_geometric.data import Data
 from gensample.data.augment import random_shear_symmetry, random_signed_permutation, signed_permutation
 from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.checks import check_settings, lag_rows
+from gensample.data.descriptors import Descriptors, Levels
 from gensample.data.inputs import Input, Inputs
 from gensample.data.loader import BatchLoader
 from gensample.data.resident import (
@@ -27,12 +28,10 @@ from gensample.data.resident import (
     free_memory,
     structure_record,
 )
+from gensample.data.scales import displacement_scales
 from gensample.data.shear import Quantity, open_dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
-from gensample.physics.describe import Structure, describe, descriptor_names
-from gensample.physics.mixtures import get_mixture
-from gensample.physics.potentials import energy
 from gensample.seeding import torch_generator
 
 log = logging.getLogger(__name__)
@@ -129,7 +128,7 @@ class KADataModule(lightning.LightningDataModule):
         self.device = torch.device("cpu")
         self._store: Store | None = None
         self._records: dict[int, Record] = {}
-        self._descriptor_statistics: tuple[Tensor, Tensor] | None = None
+        self._described: Descriptors | None = None
 
     # What the dataset is; readable before setup.
 
@@ -158,10 +157,21 @@ class KADataModule(lightning.LightningDataModule):
         return sum(self.descriptor_widths)
 
     @property
+    def described(self) -> Descriptors:
+        """The descriptors served, and what they are standardised by."""
+        if self._described is None:
+            self._described = Descriptors(self.store, self.descriptors)
+        return self._described
+
+    @property
     def descriptor_widths(self) -> list[int]:
         """Number of columns of each set of descriptors."""
-        mixture, levels = get_mixture(self.store.mixture), self.store.probe_levels
-        return [len(descriptor_names(mixture, [name], levels)) for name in self.descriptors]
+        return self.described.widths
+
+    @property
+    def probe_levels(self) -> list[list[float]]:
+        """Temperature and time of the probe runs whose columns are served, empty where none are."""
+        return self.described.levels
 
     @property
     def lag_rows(self) -> np.ndarray:
@@ -239,13 +249,14 @@ class KADataModule(lightning.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Statistics of the descriptors, so that a resumed run standardises alike."""
-        found = self._descriptor_statistics
+        found = self.described.statistics if self.descriptors else None
         return {} if found is None else {"descriptor_mean": found[0], "descriptor_scale": found[1]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the statistics of the descriptors."""
         if state_dict:
-            self.use_descriptor_statistics(state_dict["descriptor_mean"], state_dict["descriptor_scale"])
+            mean, scale = state_dict["descriptor_mean"], state_dict["descriptor_scale"]
+            self.use_descriptor_statistics(mean, scale, self.probe_levels)
 
     # Batches
 
@@ -268,7 +279,8 @@ class KADataModule(lightning.LightningDataModule):
             if self.target == "displacement":
                 self._draw(record, int(row), fields or self._validation_fields(), generator)
             if self.descriptors:
-                record["descriptors"] = self._standardise(record["descriptors"])
+                self.descriptor_statistics()
+                record["descriptors"] = self.described.standardise(record["descriptors"])
             if self.augment and generator is not None:
                 record = signed_permutation(record, *SYMMETRIES[self.store.axes](self.dimension, generator))
             records.append(record)
@@ -345,20 +357,23 @@ class KADataModule(lightning.LightningDataModule):
         return self._records[row]
 
     def _build(self, row: int) -> Record:
-        store, box = self.store, torch.from_numpy(self.store.box[row])
+        store, box = self.store, torch.from_numpy(self._boxes[row])
         thermal, centre = self.inputs.of(row)
         if self.input == "thermal" and not self.cage_vectors:
             centre = None
         record = structure_record(thermal, centre, box, self.cutoff, self.input != "thermal")
-        record["temperature"] = torch.tensor([store.temperature[row]], dtype=torch.float32)
+        record["temperature"] = torch.tensor([self._temperatures[row]], dtype=torch.float32)
         record["snapshot_id"] = torch.tensor([row])
         record["replicas"] = torch.zeros(1, dtype=torch.int64)
         if store.has_displacements and self.target != "structure":
             self._add_averages(record, row, box)
-        elif store.propensity is not None:
-            record["propensity"] = torch.from_numpy(store.propensity[row, self.lag_rows].T.copy()).float()
+        else:
+            stored = store.row("propensity", row)
+            if stored is not None:
+                record["propensity"] = torch.from_numpy(stored[self.lag_rows].T.copy()).float()
         if self.descriptors:
-            self._describe(row, record, thermal, centre, box)
+            positions = thermal if self.input == "thermal" or centre is None else centre
+            record |= self.described.compute(self.inputs, row, positions, box, record["cage_vector"])
         return record
 
     def _add_averages(self, record: Record, row: int, box: Tensor) -> None:
@@ -377,12 +392,7 @@ class KADataModule(lightning.LightningDataModule):
     # Statistics of the training split
 
     def statistics(self) -> dict[str, Tensor]:
-        """Scales of the training split, on the CPU.
-
-        ``rms`` displacement component; mean ``propensity``, ``spread`` over replicas and ``mobility``, and
-        the standard deviation of each, ``propensity_scale`` and so on; ``mobility_spread``, the root mean
-        square over particles of its standard deviation over replicas; each (S, K) per species and lag.
-        ``elongation_scale`` (K,), its root mean square over bonds; ``lag_time`` (K,).
+        """Scales of the training split (``data.scales``) and ``lag_time`` (K,), on the CPU.
 
         Raises:
             DataError: the dataset has averages only.
@@ -392,22 +402,8 @@ class KADataModule(lightning.LightningDataModule):
                 f"{self.dataset} has averages only; the scale of displacements needs displacements"
             )
         records = [self._record(int(row)) for row in self._prepare("train")]
-        count = self.num_species
-        square, _ = _moments(torch.stack([r["msd"] for r in records]), self._species, count)
-        between, _ = _moments(
-            torch.stack([r["mobility_spread"] for r in records]).square(), self._species, count
-        )
-        stretch = torch.stack([r["elongation"].double().square().mean(0) for r in records]).mean(0)
-        found = {
-            "lag_time": self._lag_time,
-            "rms": (square / self.dimension).sqrt(),
-            "mobility_spread": between.sqrt(),
-            "elongation_scale": stretch.sqrt().float(),
-        }
-        for name in ("propensity", "spread", "mobility"):
-            values = torch.stack([r[name] for r in records])
-            found[name], found[f"{name}_scale"] = _moments(values, self._species, count)
-        return {name: value.cpu() for name, value in found.items()}
+        found = displacement_scales(records, self._species, self.num_species)
+        return {name: value.cpu() for name, value in {"lag_time": self._lag_time, **found}.items()}
 
     def descriptor_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and scale of the descriptors, each (S, D): those given, else those of the training split.
@@ -415,20 +411,23 @@ class KADataModule(lightning.LightningDataModule):
         Raises:
             ConfigError: when none were given and the dataset has no training split.
         """
-        if self._descriptor_statistics is None:
+        if self.described.statistics is None:
             if "train" not in self.store.split:
                 raise ConfigError(
                     f"{self.dataset} has no training split to standardise descriptors by; "
                     "give the model's own with use_descriptor_statistics"
                 )
-            values = torch.stack([self._record(int(row))["descriptors"] for row in self._prepare("train")])
-            self.use_descriptor_statistics(*_moments(values, self._species, self.num_species))
-        assert self._descriptor_statistics is not None
-        return self._descriptor_statistics
+            self.described.fit([self._record(int(row))["descriptors"] for row in self._prepare("train")])
+        assert self.described.statistics is not None
+        return self.described.statistics
 
-    def use_descriptor_statistics(self, mean: Tensor, scale: Tensor) -> None:
-        """Standardise by ``mean`` and ``scale`` (S, D) of the data a model was trained on."""
-        self._descriptor_statistics = (mean.to(self.device), scale.to(self.device))
+    def use_descriptor_statistics(self, mean: Tensor, scale: Tensor, levels: Levels) -> None:
+        """Standardise by ``mean`` and ``scale`` (S, D) of the data a model was trained on.
+
+        ``levels``: temperature and time of the probe runs in those data, where it reads any. Raises
+        ConfigError where these data serve other columns.
+        """
+        self.described.use(mean.to(self.device), scale.to(self.device), levels)
 
     def per_particle(self, name: str, rows: Sequence[int] | np.ndarray) -> Tensor:
         """A field of the particles (C', N, ...) of the configurations ``rows``; descriptors as they are.
@@ -436,45 +435,14 @@ class KADataModule(lightning.LightningDataModule):
         Raises:
             ConfigError: it is not served with these settings.
         """
+        return torch.stack(self.per_configuration(name, rows))
+
+    def per_configuration(self, name: str, rows: Sequence[int] | np.ndarray) -> list[Tensor]:
+        """As `per_particle`, one tensor for each configuration, none of them copied."""
         self._without_record(rows)
         records = [self._record(int(row)) for row in rows]
         if name not in records[0]:
             raise ConfigError(
                 f"{self.dataset} serves no {name} with these settings (data.target, descriptors)"
             )
-        return torch.stack([record[name] for record in records])
-
-    def _standardise(self, descriptors: Tensor) -> Tensor:
-        mean, scale = (x.to(self.device) for x in self.descriptor_statistics())
-        return (descriptors - mean[self._species]) / scale[self._species]
-
-    def _describe(
-        self, row: int, record: Record, thermal: Tensor, centre: Tensor | None, box: Tensor
-    ) -> None:
-        """Add the descriptors, and the energy of the whole, to a record."""
-        positions = thermal if self.input == "thermal" or centre is None else centre
-        mixture, species = get_mixture(self.store.mixture), self._species.cpu()
-        structure = Structure(
-            *(
-                positions,
-                species,
-                box,
-                mixture,
-                record["cage_vector"],
-                self.inputs.short_runs(row),
-                self.inputs.probe(row),
-            )
-        )
-        record["descriptors"] = describe(structure, self.descriptors)
-        record["energy"] = energy(positions, species, box, mixture).mean().float().unsqueeze(0)
-
-
-def _moments(values: Tensor, species: Tensor, num_species: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (S, D) of values (C, N, D) within each species; 1 where constant."""
-    means, scales = [], []
-    for s in range(num_species):
-        of = values[:, species == s].flatten(0, 1).double()
-        deviation = of.std(0, unbiased=False)
-        means.append(of.mean(0))
-        scales.append(torch.where(deviation > 1e-6 * (1 + of.mean(0).abs()), deviation, 1.0))
-    return torch.stack(means).float(), torch.stack(scales).float()
+        return [record[name] for record in records]

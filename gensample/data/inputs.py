@@ -50,7 +50,7 @@ class Inputs:
 
     def __init__(self, store: Store, input: Input, device: torch.device) -> None:
         self.store, self.input = store, input
-        self.thermal = store.positions
+        self.thermal, self.box = store.positions, store.box
         self._centres = store.cage if input == "cage" else store.inherent
         needed = input == "inherent" and self._centres is None
         self._quench = Quench(store, device) if needed else None
@@ -69,20 +69,18 @@ class Inputs:
 
     def short_runs(self, row: int) -> tuple[Tensor, Tensor] | None:
         """Vector from the thermal to the cage position (N, d) and the spread (N,); None where unknown."""
-        cage, spread = self.store.cage, self.store.cage_spread
+        cage, spread = self.store.row("cage", row), self.store.row("cage_spread", row)
         if cage is None or spread is None:
             return None
-        box = torch.from_numpy(self.store.box[row])
-        vector = minimum_image(torch.from_numpy(cage[row] - self.thermal[row]), box)
-        return vector, torch.from_numpy(spread[row])
+        vector = minimum_image(torch.from_numpy(cage - self.thermal[row]), torch.from_numpy(self.box[row]))
+        return vector, torch.from_numpy(spread)
 
     def probe(self, row: int) -> tuple[Tensor, Tensor] | None:
         """Mean log displacement and length of the mean displacement of probe runs, (N, L) each, or None."""
-        found = self.store.probe
-        if found is None:
+        found = [self.store.probe_row(name, row) for name in ("log_length", "mean_displacement")]
+        log_length, mean_displacement = (None if x is None else torch.from_numpy(x) for x in found)
+        if log_length is None or mean_displacement is None:
             return None
-        both = (torch.from_numpy(found[name][row]) for name in ("log_length", "mean_displacement"))
-        log_length, mean_displacement = (each.flatten(1) for each in both)
         return log_length, mean_displacement
 
     def inherent(self, rows: np.ndarray) -> Made | None:

@@ -134,10 +134,25 @@ class ShearView(Store):
         return self._turned("cage") if "cage" in self._file else None
 
     @property
+    def cage_spread(self) -> np.ndarray | None:
+        """Spread of the means of short runs, (C * R, N)."""
+        found = super().cage_spread
+        return None if found is None else self._each(found)
+
+    @property
     def probe(self) -> dict[str, np.ndarray] | None:
         """Averages over probe runs, (C * R, N, Q, W)."""
         found = super().probe
         return found and {name: self._each(x) if name in PROBE else x for name, x in found.items()}
+
+    def row(self, name: str, configuration: int) -> np.ndarray | None:
+        """One row of an array by configurations; positions seen along its axes."""
+        c, r = self.source_row(configuration)
+        found = super().row(name, c)
+        if found is None or name not in ("positions", "inherent", "cage"):
+            return found
+        edges = self._array("box", c)[self.frames[r].permutation]
+        return wrap(torch.from_numpy(self.frames[r].turn(found)), torch.from_numpy(edges)).numpy()
 
     @property
     def replicas(self) -> np.ndarray:

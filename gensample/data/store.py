@@ -65,6 +65,10 @@ class Store:
     def _optional(self, name: str) -> np.ndarray | None:
         return self._array(name) if name in self._file else None
 
+    def row(self, name: str, configuration: int) -> np.ndarray | None:
+        """One configuration of an array by configurations, read alone; None where the dataset has none."""
+        return self._array(name, configuration) if name in self._file else None
+
     @property
     def attrs(self) -> dict[str, Any]:
         """File attributes as plain Python values."""
@@ -184,9 +188,19 @@ class Store:
 
     @property
     def probe_levels(self) -> list[tuple[float, float]]:
-        """Temperature and time of what probe runs found, in the order of its last two axes; empty without."""
-        found = self.probe
-        return [(float(T), float(t)) for T in found["temperature"] for t in found["time"]] if found else []
+        """Temperature and time of what probe runs found, both ascending; empty without."""
+        if "probe" not in self._file:
+            return []
+        temperatures, times = (np.sort(self._array(f"probe/{name}")) for name in ("temperature", "time"))
+        return [(float(temperature), float(time)) for temperature in temperatures for time in times]
+
+    def probe_row(self, name: str, configuration: int) -> np.ndarray | None:
+        """One of `PROBE` for one configuration, (N, L) at the `probe_levels`; None without probe runs."""
+        found = self.row(f"probe/{name}", configuration)
+        if found is None:
+            return None
+        order = np.argsort(self._array("probe/temperature"))
+        return found[:, order].reshape(len(found), -1)
 
     @property
     def probe_attrs(self) -> dict[str, Any]:

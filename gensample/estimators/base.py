@@ -11,24 +11,25 @@ import torch
 from torch import Tensor
 
 from gensample.data.datamodule import KADataModule
-from gensample.errors import ConfigError
+from gensample.data.descriptors import check_levels
+from gensample.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
 class Sample:
     """Configurations of one dataset as an estimator sees them.
 
-    species: (N,); descriptors: (C, N, D), as they are (not standardised); energy: (C,), potential, per
-    particle, of the input positions; temperature: (C,); snapshot_id: (C,); target: (C, N, K) what is
-    predicted of each particle at each lag, None where it was not asked for.
+    species: (N,); descriptors: (N, D) of each configuration, as they are (not standardised); energy: (C,),
+    potential, per particle, of the input positions; temperature: (C,); snapshot_id: (C,); target: (N, K) of
+    each configuration, what is predicted of each particle at each lag, None where it was not asked for.
     """
 
     species: Tensor
-    descriptors: Tensor
+    descriptors: list[Tensor]
     energy: Tensor
     temperature: Tensor
     snapshot_id: Tensor
-    target: Tensor | None
+    target: list[Tensor] | None
 
 
 def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_target: bool) -> Sample:
@@ -36,18 +37,24 @@ def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_targe
 
     Raises:
         ConfigError: the data module serves no descriptors.
+        DataError: descriptors or targets are not finite.
     """
     if not data.descriptors:
         raise ConfigError("this estimator reads descriptors; name some in data.descriptors")
     rows = np.asarray(rows)
-    descriptors = data.per_particle("descriptors", rows)
+    descriptors = data.per_configuration("descriptors", rows)
+    target = data.per_configuration("propensity", rows) if with_target else None
+    for name, values in (("descriptors", descriptors), ("propensities", target or [])):
+        wrong = [int(row) for row, each in zip(rows, values, strict=False) if not bool(each.isfinite().all())]
+        if wrong:
+            raise DataError(f"{data.dataset}: {name} of configurations {wrong} are not finite")
     return Sample(
-        species=torch.from_numpy(data.store.species.astype(np.int64)).to(descriptors.device),
+        species=torch.from_numpy(data.store.species.astype(np.int64)).to(descriptors[0].device),
         descriptors=descriptors,
-        energy=data.per_particle("energy", rows).flatten(),
-        temperature=torch.from_numpy(data.store.temperature[rows]).to(descriptors),
-        snapshot_id=torch.from_numpy(rows).to(descriptors.device),
-        target=data.per_particle("propensity", rows) if with_target else None,
+        energy=torch.cat([each.flatten() for each in data.per_configuration("energy", rows)]),
+        temperature=torch.from_numpy(data.store.temperature[rows]).to(descriptors[0]),
+        snapshot_id=torch.from_numpy(rows).to(descriptors[0].device),
+        target=target,
     )
 
 
@@ -55,24 +62,68 @@ class Estimator(ABC):
     """Fitted on the training configurations of data modules; predicts each particle at each lag.
 
     What was fitted is a dict of tensors (`state`), which a new estimator with the same settings takes back
-    (`restore`).
+    (`restore`): ``weights`` (S, D, K) and ``offset`` (S, K) among it, ``mean`` (S, D) of the columns, and
+    ``probe_levels`` (L, 2), temperature and time of the probe runs among the descriptors.
     """
 
     _state: dict[str, Tensor]
 
-    @abstractmethod
     def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
-        """Fit on the training split of every data module; choose settings, if any, on their validation split.
+        """Fit on the training split of every data module; choose settings, if any, on parts left out.
 
-        All of them serve the same number K of lag times. Raises ConfigError when they do not suit.
+        Raises:
+            ConfigError: the data modules serve different descriptors or numbers of lag times.
+            DataError: descriptors or propensities are not finite.
         """
+        samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
+        levels = data[0].probe_levels
+        for module in data[1:]:
+            check_levels(levels, module.probe_levels, str(module.dataset))
+        _check_alike("descriptors", [sample.descriptors[0].shape[1] for sample in samples])
+        _check_alike("lag times", [targets_of(sample)[0].shape[1] for sample in samples])
+        self._widths = data[0].descriptor_widths
+        self._state = {"probe_levels": torch.tensor(levels, dtype=torch.float64).reshape(-1, 2)}
+        self._state |= self._fit(samples, generator)
 
     @abstractmethod
+    def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
+        """What `state` holds beside the levels of probe runs."""
+
     def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """Predictions (C', N, K) for the configurations ``rows``."""
+        """Predictions (C', N, K) for the configurations ``rows``.
+
+        Raises:
+            ConfigError: the data serve other descriptors or species than those fitted on.
+        """
+        check_levels(self._state["probe_levels"].tolist(), data.probe_levels, str(data.dataset))
+        sample = read_sample(data, rows, with_target=False)
+        weights = self._state["weights"]
+        self._check_serves(sample, str(data.dataset))
+        found = sample.energy.new_zeros(len(sample.descriptors), len(sample.species), weights.shape[-1])
+        for s in range(len(weights)):
+            of = sample.species == s
+            for number in range(len(found)):
+                found[number, of] = self._predict_species(sample, number, s).to(found)
+        return found
+
+    @abstractmethod
+    def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
+        """Predictions (n, K) for the particles of species s in one configuration of a sample."""
+
+    def _check_serves(self, sample: Sample, source: str) -> None:
+        width, served = self._state["mean"].shape[1], self._columns_of(sample.descriptors[0].shape[1])
+        if served != width:
+            raise ConfigError(f"fitted on {width} columns of descriptors, {source} serves {served}")
+        kinds, fitted = int(sample.species.max()) + 1, len(self._state["weights"])
+        if kinds > fitted:
+            raise ConfigError(f"fitted on {fitted} species, {source} has {kinds}")
+
+    def _columns_of(self, descriptors: int) -> int:
+        """Number of columns that are made of so many descriptors."""
+        return descriptors
 
     def state(self) -> dict[str, Tensor]:
-        """What was fitted, ``weights`` and ``offset`` among it."""
+        """What was fitted."""
         return self._state
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -83,3 +134,14 @@ class Estimator(ABC):
     def num_parameters(self) -> int:
         """Number of weights and offsets."""
         return self._state["weights"].numel() + self._state["offset"].numel()
+
+
+def targets_of(sample: Sample) -> list[Tensor]:
+    """Targets of a sample that was read with them."""
+    assert sample.target is not None
+    return sample.target
+
+
+def _check_alike(what: str, counts: Sequence[int]) -> None:
+    if len(set(counts)) > 1:
+        raise ConfigError(f"data sets that are fitted together need as many {what} each, got {list(counts)}")

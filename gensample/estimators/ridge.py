@@ -7,15 +7,14 @@ inherent structures; on cage positions it is CAGE: Alkemade, Smallenburg and Fil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.estimators.base import Estimator, Sample, read_sample
+from gensample.estimators.base import Estimator, Sample, targets_of
+from gensample.stats.moments import mean_and_scale
 from gensample.stats.ridge import block_ridge, line, ridge
 
 # Configurations are left out in at most this many groups to choose the penalty.
@@ -52,90 +51,72 @@ class Ridge(Estimator):
         self.temperature, self.blocks, self.within, self.levels = temperature, blocks, within, levels
         self._state = {}
 
-    def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
-        """As in the base class; nothing is drawn."""
-        samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
-        lags = {int(_target(sample).shape[-1]) for sample in samples}
-        if len(lags) > 1:
-            raise ConfigError(f"data sets that are fitted together need as many lag times each, got {lags}")
-        self._state = {"inverse_temperature": _inverse_temperature(samples)}
-        self._widths = data[0].descriptor_widths if self.blocks else []
+    def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
+        """Nothing is drawn."""
+        inverse = _inverse_temperature(samples)
         species = range(int(max(sample.species.max() for sample in samples)) + 1)
-        parts = [self._fit_species(samples, s) for s in species]
-        self._state |= {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+        parts = [self._fit_species(samples, s, inverse) for s in species]
+        found = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+        return found | {"inverse_temperature": inverse}
 
-    def _fit_species(self, samples: Sequence[Sample], s: int) -> dict[str, Tensor]:
-        columns = [self._columns(x, s) for sample in samples for x in self._each(sample)]
-        targets = [y[sample.species == s].double() for sample in samples for y in _target(sample)]
-        everything = torch.cat(columns)
-        mean, scale = everything.mean(0), everything.std(0, unbiased=False)
-        scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
+    def _fit_species(self, samples: Sequence[Sample], s: int, inverse: Tensor) -> dict[str, Tensor]:
+        # One configuration at a time: the columns of all of them, in double precision, may not fit in memory.
+        each = [(sample, number) for sample in samples for number in range(len(sample.descriptors))]
+        targets = [targets_of(sample)[number][sample.species == s].double() for sample, number in each]
+        mean, scale = mean_and_scale(self._columns(*of, s, inverse) for of in each)
         offset = torch.cat(targets).mean(0)
-        folds = [number % FOLDS for number in range(len(columns))]
-        inputs, rest = [(x - mean) / scale for x in columns], [y - offset for y in targets]
-        x, y = (_deviations(inputs), _deviations(rest)) if self.within else (inputs, rest)
-        weights = self._solve(x, y, folds)
-        gain = _gain(inputs, rest, weights) if self.within else torch.ones_like(offset)
-        if not self.levels:
-            level = weights.new_zeros(2, len(offset))
-        else:
-            gain = torch.zeros_like(offset)
-            energy = torch.cat([sample.energy for sample in samples])
-            level = line(energy, torch.stack([y.mean(0) for y in rest]))
-        found = {"mean": mean, "scale": scale, "offset": offset, "weights": weights, "gain": gain}
-        return found | {"level": level}
+        levels = torch.stack([y.mean(0) - offset for y in targets])
+        means = torch.stack([(self._columns(*of, s, inverse).mean(0) - mean) / scale for of in each])
+        zero = torch.zeros_like(means[0]), torch.zeros_like(levels[0])
+        about = list(zip(means, levels, strict=True)) if self.within else [zero] * len(each)
 
-    def _solve(self, inputs: list[Tensor], targets: list[Tensor], folds: list[int]) -> Tensor:
+        def standardised() -> Iterator[tuple[Tensor, Tensor]]:
+            for of, y, (x_mean, y_mean) in zip(each, targets, about, strict=True):
+                yield (self._columns(*of, s, inverse) - mean) / scale - x_mean, y - offset - y_mean
+
+        weights = self._solve(standardised(), [number % FOLDS for number in range(len(each))])
+        found = {"mean": mean, "scale": scale, "offset": offset, "weights": weights}
+        energy = torch.cat([sample.energy for sample in samples])
+        return found | self._of_means(means @ weights, levels, energy)
+
+    def _solve(self, pairs: Iterator[tuple[Tensor, Tensor]], folds: list[int]) -> Tensor:
         if not self.blocks:
-            return ridge(inputs, targets, folds)[0]
+            return ridge(pairs, folds)[0]
         # Descriptors, then the same times 1/T, then 1/T.
         widths = [*self._widths, *self._widths, 1] if self.temperature else self._widths
-        return block_ridge(inputs, targets, folds, widths)[0]
+        return block_ridge(pairs, folds, widths)[0]
 
-    def _each(self, sample: Sample) -> list[tuple[Sample, int]]:
-        return [(sample, number) for number in range(len(sample.descriptors))]
+    def _of_means(self, predicted: Tensor, levels: Tensor, energy: Tensor) -> dict[str, Tensor]:
+        """What is made of the means (C, K) of configurations."""
+        gain, level = torch.ones_like(levels[0]), levels.new_zeros(2, levels.shape[1])
+        if self.levels:
+            return {"gain": torch.zeros_like(gain), "level": line(energy, levels)}
+        return {"gain": _gain(predicted, levels) if self.within else gain, "level": level}
 
-    def _columns(self, of: tuple[Sample, int], s: int) -> Tensor:
+    def _columns(self, sample: Sample, number: int, s: int, inverse: Tensor) -> Tensor:
         """Columns (n, D') of the particles of species s in one configuration."""
-        sample, number = of
-        x = sample.descriptors[number, sample.species == s].double()
+        x = sample.descriptors[number][sample.species == s].double()
         if not self.temperature:
             return x
-        inverse = 1 / sample.temperature[number].double() - self._state["inverse_temperature"]
-        return torch.cat([x, x * inverse, inverse.expand(len(x), 1)], dim=1)
+        away = 1 / sample.temperature[number].double() - inverse
+        return torch.cat([x, x * away, away.expand(len(x), 1)], dim=1)
 
-    def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """As in the base class."""
-        sample = read_sample(data, rows, with_target=False)
+    def _columns_of(self, descriptors: int) -> int:
+        return 2 * descriptors + 1 if self.temperature else descriptors
+
+    def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
         state = self._state
-        found = torch.zeros(*sample.descriptors.shape[:2], state["weights"].shape[-1])
-        found = found.to(sample.descriptors)
-        for s in range(len(state["weights"])):
-            of = sample.species == s
-            for number in range(len(found)):
-                x = (self._columns((sample, number), s) - state["mean"][s]) / state["scale"][s]
-                each = x @ state["weights"][s]
-                shared = (state["gain"][s] - 1) * each.mean(0)
-                level = state["level"][s, 0] + state["level"][s, 1] * sample.energy[number].double()
-                found[number, of] = (each + shared + level + state["offset"][s]).to(found)
-        return found
+        x = self._columns(sample, number, s, state["inverse_temperature"])
+        each = (x - state["mean"][s]) / state["scale"][s] @ state["weights"][s]
+        shared = (state["gain"][s] - 1) * each.mean(0)
+        level = state["level"][s, 0] + state["level"][s, 1] * sample.energy[number].double()
+        return each + shared + level + state["offset"][s]
 
 
-def _deviations(values: list[Tensor]) -> list[Tensor]:
-    return [value - value.mean(0) for value in values]
-
-
-def _gain(inputs: list[Tensor], targets: list[Tensor], weights: Tensor) -> Tensor:
-    """Least-squares factor (K,), between 0 and 2, from predicted to true means of the configurations."""
-    predicted = torch.stack([(x @ weights).mean(0) for x in inputs])
-    true = torch.stack([y.mean(0) for y in targets])
+def _gain(predicted: Tensor, true: Tensor) -> Tensor:
+    """Least-squares factor (K,), between 0 and 2, from predicted to true means (C, K) of configurations."""
     predicted, true = predicted - predicted.mean(0), true - true.mean(0)
     return ((predicted * true).sum(0) / predicted.square().sum(0).clamp(min=1e-12)).clamp(0.0, 2.0)
-
-
-def _target(sample: Sample) -> Tensor:
-    assert sample.target is not None
-    return sample.target
 
 
 def _inverse_temperature(samples: Sequence[Sample]) -> Tensor:

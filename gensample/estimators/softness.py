@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.estimators.base import Estimator, read_sample
+from gensample.estimators.base import Estimator, Sample, targets_of
 from gensample.stats.margin import support_vector_machines
+from gensample.stats.moments import mean_and_scale
 
 # Penalties tried, strongest first: each search starts from where the one before it ended.
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3)
@@ -46,24 +45,19 @@ class Softness(Estimator):
         self.fraction = fraction
         self._state = {}
 
-    def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
-        """As in the base class; drawn is which of the particles that are as mobile count as an end."""
-        samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
-        targets = [sample.target for sample in samples if sample.target is not None]
-        lags = {target.shape[-1] for target in targets}
-        if len(lags) > 1:
-            raise ConfigError(f"data sets that are fitted together need as many lag times each, got {lags}")
+    def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
+        """Drawn is which of the particles that are as mobile count as an end."""
         parts = []
         for s in range(int(max(sample.species.max() for sample in samples)) + 1):
-            x = [sample.descriptors[:, sample.species == s].double() for sample in samples]
-            y = [t[:, sample.species == s].double() for t, sample in zip(targets, samples, strict=True)]
+            of = [sample.species == s for sample in samples]
+            pairs = list(zip(samples, of, strict=True))
+            x = [torch.stack([each[mine] for each in sample.descriptors]).double() for sample, mine in pairs]
+            y = [torch.stack([each[mine] for each in targets_of(sample)]).double() for sample, mine in pairs]
             parts.append(self._fit_species(x, y, generator))
-        self._state = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+        return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
 
     def _fit_species(self, x: Columns, y: Columns, generator: torch.Generator) -> dict[str, Tensor]:
-        everything = torch.cat([own.flatten(0, 1) for own in x])
-        mean, scale = everything.mean(0), everything.std(0, unbiased=False)
-        scale = torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
+        mean, scale = mean_and_scale(each for own in x for each in own)
         x = [(own - mean) / scale for own in x]
         lags = [[own[..., k] for own in y] for k in range(y[0].shape[-1])]
         planes = [self._hyperplane(x, lag, generator) for lag in lags]
@@ -90,7 +84,7 @@ class Softness(Estimator):
         if not held:
             return 0
         kept = [[own[~out] for own, out in zip(columns, left_out, strict=True)] for columns in (x, y)]
-        normals, _ = support_vector_machines(*self._ends(*kept, generator), PENALTIES)
+        normals, _ = support_vector_machines(*self._ends(kept[0], kept[1], generator), PENALTIES)
         scores = torch.stack([_correlation(own @ normals.T, target) for own, target in held]).mean(0)
         return int(scores.argmax())
 
@@ -105,17 +99,11 @@ class Softness(Estimator):
             labels.append(torch.tensor([-1.0, 1.0]).to(own).repeat_interleave(count))
         return torch.cat(examples), torch.cat(labels)
 
-    def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """As in the base class: softness, of either sign, in units of standardised descriptors."""
-        sample = read_sample(data, rows, with_target=False)
+    def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
+        """Softness, of either sign, in units of standardised descriptors."""
         state = self._state
-        found = sample.descriptors.new_zeros(*sample.descriptors.shape[:2], state["weights"].shape[-1])
-        for s in range(len(state["weights"])):
-            of = sample.species == s
-            for number, descriptors in enumerate(sample.descriptors):
-                x = (descriptors[of].double() - state["mean"][s]) / state["scale"][s]
-                found[number, of] = (x @ state["weights"][s] + state["offset"][s]).to(found)
-        return found
+        x = (sample.descriptors[number][sample.species == s].double() - state["mean"][s]) / state["scale"][s]
+        return x @ state["weights"][s] + state["offset"][s]
 
 
 def _order(values: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ columns side by side. A new set is a line in `SETS`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -46,10 +47,14 @@ Levels = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class DescriptorSet:
-    """Names of the columns for a mixture and probe runs, and the columns (N, F) of a structure."""
+    """Names of the columns for a mixture and probe runs, and the columns (N, F) of a structure.
+
+    reads: what of a `Structure` the set needs beside the positions and may be absent.
+    """
 
     names: Callable[[Mixture, Levels], list[str]]
     compute: Callable[[Structure], Tensor]
+    reads: Literal["short_runs", "probe"] | None = None
 
 
 def _invariants(of: Structure) -> Tensor:
@@ -92,11 +97,11 @@ def _of_mixture(names: Callable[[Mixture], list[str]]) -> Callable[[Mixture, Lev
 
 
 SETS: dict[str, DescriptorSet] = {
-    "cage": DescriptorSet(lambda mixture, levels: cage_names(), _cage),
+    "cage": DescriptorSet(lambda mixture, levels: cage_names(), _cage, "short_runs"),
     "glassmlp": DescriptorSet(_of_mixture(glassmlp_names), _glassmlp),
     "invariants": DescriptorSet(_of_mixture(invariant_names), _invariants),
     "mechanics": DescriptorSet(_of_mixture(mechanics_names), _mechanics),
-    "probe": DescriptorSet(lambda mixture, levels: probe_names(levels), _probe),
+    "probe": DescriptorSet(lambda mixture, levels: probe_names(levels), _probe, "probe"),
     "recursive": DescriptorSet(_of_mixture(recursive_names), _recursive),
     # Without the distance to the cage: of thermal positions, a predictor that knows nothing else.
     "recursive-positions": DescriptorSet(

@@ -41,8 +41,9 @@ def glassmlp_descriptors(positions: Tensor, species: Tensor, box: Tensor, mixtur
     kinds = torch.nn.functional.one_hot(species.long(), mixture.num_species).to(own)
     fields = torch.cat([torch.ones_like(own[:, :1]), own, own[:, :1].square()], 1)
     columns = (kinds.unsqueeze(2) * fields.unsqueeze(1)).flatten(1)
-    sums = weighted_sums(columns, positions, box, LENGTHS).unflatten(2, (mixture.num_species, -1))
-    sums = torch.cat([sums, sums.sum(2, keepdim=True)], 2).transpose(0, 1)
+    sums = weighted_sums(columns, positions, box, LENGTHS)
+    sums = sums.reshape(len(LENGTHS), len(own), mixture.num_species, -1).transpose(0, 1)
+    sums = torch.cat([sums, sums.sum(2, keepdim=True)], 2)
     return torch.cat([own, _of_sums(sums).flatten(1)], 1).float()
 
 

@@ -1,6 +1,8 @@
 """Ridge regression whose penalty is chosen on held-out groups."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,35 +16,33 @@ START, ROUNDS = 0.1, 4
 FEWEST_FOR_SLOPE = 4
 
 
-def ridge(inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[int]) -> tuple[Tensor, Tensor]:
+Pairs = Iterable[tuple[Tensor, Tensor]]
+"""Inputs x (M, D) and targets y (M, T) of each of several groups; gone through once."""
+
+
+def ridge(pairs: Pairs, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Weights (D, T) that minimise |x w - y|^2 + penalty |w|^2; for each fold those without it, (F, D, T).
 
-    x (M, D) and y (M, T) of several groups, each in one of the folds 0 to F - 1. Without intercept: both
-    should have zero mean. The penalty, of ``PENALTIES``, is the one with the smallest error on folds left
-    out; with a single fold, the largest. Hoerl and Kennard, Technometrics 12, 55 (1970). Predictions for a
-    fold by the weights without it are as good as those for new data: what is trained on top of them is not
-    misled by how well a regression fits its own data.
+    ``pairs``: x (M, D) and y (M, T) of several groups, each in one of the folds 0 to F - 1. Without
+    intercept: both should have zero mean. The penalty, of ``PENALTIES``, is the one with the smallest error
+    on folds left out; with a single fold, the largest. Hoerl and Kennard, Technometrics 12, 55 (1970).
+    Predictions for a fold by the weights without it are as good as those for new data: what is trained on
+    top of them is not misled by how well a regression fits its own data.
     """
-    grams = [x.double().T @ x.double() for x in inputs]
-    crosses = [x.double().T @ y.double() for x, y in zip(inputs, targets, strict=True)]
-    rows = [len(x) for x in inputs]
-    everything = _solve(grams, crosses, rows)
-    number = max(folds) + 1
-    without = [everything] * number
+    sums = _Sums.of(pairs, folds)
+    everything, several = sums.weights_each(PENALTIES), len(sums.rows) > 1
+    without = [everything] * (max(folds) + 1)
     error = torch.zeros(len(PENALTIES), dtype=torch.float64)
-    for fold in sorted(set(folds)) if len(set(folds)) > 1 else []:
-        kept = [g for g, own in enumerate(folds) if own != fold]
-        without[fold] = _solve([grams[g] for g in kept], [crosses[g] for g in kept], [rows[g] for g in kept])
-        for g in set(range(len(folds))) - set(kept):
-            errors = [inputs[g].double() @ weights - targets[g].double() for weights in without[fold]]
-            error += torch.stack([e.square().sum() for e in errors]).cpu()
-    best = int(error.argmin()) if len(set(folds)) > 1 else len(PENALTIES) - 1
+    for number, fold in enumerate(sorted(set(folds)) if several else []):
+        without[fold] = sums.weights_each(PENALTIES, left_out=number)
+        error += torch.stack([sums.error(w, number).sum() for w in without[fold]]).cpu()
+    best = int(error.argmin()) if several else len(PENALTIES) - 1
     held_out = torch.stack([weights[best] for weights in without])
-    return everything[best].to(targets[0]), held_out.to(targets[0])
+    return everything[best].to(sums.dtype), held_out.to(sums.dtype)
 
 
 def block_ridge(
-    inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[int], blocks: Sequence[int]
+    pairs: Pairs, folds: Sequence[int], blocks: Sequence[int]
 ) -> tuple[Tensor, Tensor, list[float]]:
     """Weights (D, T) of a ridge regression whose blocks of columns are penalised apart; for each fold those
     without it, (F, D, T); and the penalties.
@@ -51,11 +51,12 @@ def block_ridge(
     ``BLOCK_PENALTIES``, lower the error on folds left out (in units of each target's variance) by coordinate
     descent. With a single fold, all stay at the start. Raises ValueError when blocks are not the columns.
     """
-    if sum(blocks) != inputs[0].shape[1]:
-        raise ValueError(f"blocks of {list(blocks)} columns are not the {inputs[0].shape[1]} there are")
-    sums = _Sums.of(inputs, targets, folds)
+    sums = _Sums.of(pairs, folds)
+    columns = sums.gram.shape[-1]
+    if sum(blocks) != columns:
+        raise ValueError(f"blocks of {list(blocks)} columns are not the {columns} there are")
     chosen = [START] * len(blocks)
-    several = len(set(folds)) > 1
+    several = len(sums.rows) > 1
     best = sums.held_out_error(_penalties(chosen, blocks)) if several else 0.0
     for _ in range(ROUNDS if several else 0):
         before = list(chosen)
@@ -72,7 +73,7 @@ def block_ridge(
     without = [everything] * (max(folds) + 1)
     for number, fold in enumerate(sorted(set(folds)) if several else []):
         without[fold] = sums.weights(penalties, left_out=number)
-    return everything.to(targets[0]), torch.stack(without).to(targets[0]), chosen
+    return everything.to(sums.dtype), torch.stack(without).to(sums.dtype), chosen
 
 
 def line(x: Tensor, y: Tensor) -> Tensor:
@@ -95,37 +96,57 @@ def _penalties(chosen: Sequence[float], blocks: Sequence[int]) -> Tensor:
 class _Sums:
     """Sums over the rows of each fold: x x, x y and y y; all that regressions and their errors need."""
 
-    def __init__(self, gram: Tensor, cross: Tensor, square: Tensor, rows: Tensor) -> None:
-        self.gram, self.cross, self.square, self.rows = gram, cross, square, rows
+    def __init__(self, folds: int, x: Tensor, y: Tensor) -> None:
+        columns, targets = x.shape[1], y.shape[1]
+        like = x.double()
+        self.gram = like.new_zeros(folds, columns, columns)
+        self.cross = like.new_zeros(folds, columns, targets)
+        self.square = like.new_zeros(folds, targets)
+        self.rows = like.new_zeros(folds)
+        self.dtype = y.dtype
 
     @classmethod
-    def of(cls, inputs: Sequence[Tensor], targets: Sequence[Tensor], folds: Sequence[int]) -> "_Sums":
-        parts = []
-        for fold in sorted(set(folds)):
-            members = [g for g, own in enumerate(folds) if own == fold]
-            x = torch.cat([inputs[g] for g in members]).double()
-            y = torch.cat([targets[g] for g in members]).double()
-            parts.append((x.T @ x, x.T @ y, y.square().sum(0), x.new_tensor(len(x))))
-        gram, cross, square, rows = (torch.stack(each) for each in zip(*parts, strict=True))
-        return cls(gram, cross, square, rows)
+    def of(cls, pairs: Pairs, folds: Sequence[int]) -> _Sums:
+        number = {fold: n for n, fold in enumerate(sorted(set(folds)))}
+        sums: _Sums | None = None
+        for (x, y), fold in zip(pairs, folds, strict=True):
+            if sums is None:
+                sums = cls(len(number), x, y)
+            sums._add(x.double(), y.double(), number[fold])
+        if sums is None:
+            raise ValueError("there are no groups to regress on")
+        return sums
+
+    def _add(self, x: Tensor, y: Tensor, fold: int) -> None:
+        self.gram[fold] += x.T @ x
+        self.cross[fold] += x.T @ y
+        self.square[fold] += y.square().sum(0)
+        self.rows[fold] += len(x)
+
+    def _without(self, left_out: int | None) -> tuple[Tensor, Tensor, Tensor]:
+        gram, cross, rows = self.gram.sum(0), self.cross.sum(0), self.rows.sum()
+        if left_out is None:
+            return gram, cross, rows
+        return gram - self.gram[left_out], cross - self.cross[left_out], rows - self.rows[left_out]
 
     def weights(self, penalties: Tensor, left_out: int | None = None) -> Tensor:
-        gram, cross, rows = self.gram.sum(0), self.cross.sum(0), self.rows.sum()
-        if left_out is not None:
-            gram, cross = gram - self.gram[left_out], cross - self.cross[left_out]
-            rows = rows - self.rows[left_out]
+        """Weights (D, T) with a penalty for each column."""
+        gram, cross, rows = self._without(left_out)
         return torch.linalg.solve(gram + torch.diag(penalties.to(gram) * rows), cross)
 
+    def weights_each(self, penalties: Sequence[float], left_out: int | None = None) -> list[Tensor]:
+        """Weights (D, T) for each of several penalties of all columns, from one eigendecomposition."""
+        gram, cross, rows = self._without(left_out)
+        values, vectors = torch.linalg.eigh(gram)
+        rotated = vectors.T @ cross
+        return [vectors @ (rotated / (values.clamp(min=0) + p * rows).unsqueeze(1)) for p in penalties]
+
+    def error(self, weights: Tensor, fold: int) -> Tensor:
+        """Sum of squared errors (T,) over the rows of a fold."""
+        lower = self.gram[fold] @ weights - 2 * self.cross[fold]
+        return (weights * lower).sum(0) + self.square[fold]
+
     def held_out_error(self, penalties: Tensor) -> float:
-        error = torch.zeros_like(self.square[0])
-        for fold in range(len(self.gram)):
-            w = self.weights(penalties, left_out=fold)
-            error += (w * (self.gram[fold] @ w - 2 * self.cross[fold])).sum(0) + self.square[fold]
-        return float((error / self.square.sum(0)).mean())
-
-
-def _solve(grams: list[Tensor], crosses: list[Tensor], rows: list[int]) -> list[Tensor]:
-    """Weights for each penalty, from one eigendecomposition."""
-    values, vectors = torch.linalg.eigh(torch.stack(grams).sum(0))
-    rotated = vectors.T @ torch.stack(crosses).sum(0)
-    return [vectors @ (rotated / (values.clamp(min=0) + p * sum(rows)).unsqueeze(1)) for p in PENALTIES]
+        """Squared error on folds left out, in units of each target's variance."""
+        each = [self.error(self.weights(penalties, left_out=f), f) for f in range(len(self.rows))]
+        return float((torch.stack(each).sum(0) / self.square.sum(0)).mean())

@@ -74,17 +74,12 @@ def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data
     rows = [int(row) for row in data.rows("train")]
     folds = [row % FOLDS for row in rows]
     for a in range(len(conditioner.linear)):
-        inputs, outputs = [], []
-        for row in rows:
-            batch = data.batch([row], fields=1)
-            mine = batch.species == a
-            inputs.append(batch.descriptors[mine])
-            outputs.append(targets.standardise(batch)[mine])
+        pairs = (_of_species(data.batch([row], fields=1), targets, a) for row in rows)
         if conditioner.levels:
-            x, y = ([each - each.mean(0) for each in values] for values in (inputs, outputs))
-            conditioner.linear[a], without, _ = block_ridge(x, y, folds, data.descriptor_widths)
+            deviations = ((x - x.mean(0), y - y.mean(0)) for x, y in pairs)
+            conditioner.linear[a], without, _ = block_ridge(deviations, folds, data.descriptor_widths)
         else:
-            conditioner.linear[a], without = ridge(inputs, outputs, folds)
+            conditioner.linear[a], without = ridge(pairs, folds)
         conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration
         conditioner.held_out[: len(without), a] = without
     if conditioner.levels:
@@ -92,6 +87,12 @@ def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data
         return
     conditioner.collective.zero_()
     conditioner.collective.copy_(_collective_gain(conditioner, targets, data, rows))
+
+
+def _of_species(batch: Any, targets: Targets, a: int) -> tuple[Tensor, Tensor]:
+    """Descriptors and standardised averages of the particles of a species."""
+    mine = batch.species == a
+    return batch.descriptors[mine], targets.standardise(batch)[mine]
 
 
 def _fit_levels(conditioner: EquivariantConditioner, targets: Targets, data: Any, rows: list[int]) -> None:

@@ -49,6 +49,7 @@ class DisplacementTask(lightning.LightningModule):
             structure (input "thermal"), or the thermal ones.
         descriptors: number of structural descriptors that the conditioner reads.
         descriptor_sets: names of their sets, as in the data module; None for the invariants alone.
+        probe_levels: temperature and time of the probe runs among them.
         linear: fit the conditioner's linear part to whole values ("pooled"), or to deviations from the mean
             of each configuration with a penalty for each set of descriptors, and those means to the energy
             per particle ("within").
@@ -91,6 +92,7 @@ class DisplacementTask(lightning.LightningModule):
         input: Literal["thermal", "inherent", "cage"] = "thermal",
         descriptors: int = 0,
         descriptor_sets: list[str] | None = None,
+        probe_levels: list[list[float]] | None = None,
         linear: Literal["pooled", "within"] = "pooled",
         conditioner: Literal["none", "botan", "equivariant"] = "equivariant",
         train_conditioner: bool = True,
@@ -147,6 +149,11 @@ class DisplacementTask(lightning.LightningModule):
         """What to ask the data module for."""
         sets: list[str] | None = self.settings.descriptor_sets
         return sets or bool(self.settings.descriptors)
+
+    @property
+    def probe_levels(self) -> list[list[float]]:
+        """Temperature and time of the probe runs among the descriptors."""
+        return self.settings.probe_levels or []
 
     def _make_conditioner(self) -> BotanConditioner | EquivariantConditioner | None:
         h = self.settings
@@ -280,7 +287,7 @@ class DisplacementTask(lightning.LightningModule):
         if stage == "fit" and self.trainer.ckpt_path is None:
             self._take_statistics(data)
         elif self.settings.descriptors:
-            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale)
+            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale, self.probe_levels)
 
     def _take_statistics(self, data: Any) -> None:
         self.to(data.device)  # where the batches are; Lightning moves the task after setup only

@@ -39,6 +39,7 @@ class DynamicsTask(lightning.LightningModule):
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.
         num_species: S, number of species (used by ``normalise``).
         descriptors: D, number of structural invariants that the network reads.
+        probe_levels: temperature and time of the probe runs among them.
         compile: compile the network for training (a minute at the first step; see benchmarks/botan_step.py).
     """
 
@@ -63,6 +64,7 @@ class DynamicsTask(lightning.LightningModule):
         bond_cutoff: float = 1.35,
         num_species: int = 2,
         descriptors: int = 0,
+        probe_levels: list[list[float]] | None = None,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -73,6 +75,7 @@ class DynamicsTask(lightning.LightningModule):
         self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
         self.normalise, self.spread, self.init_from = normalise, spread, init_from
         self.bond_cutoff, self.compiled = bond_cutoff, compile
+        self.probe_levels = probe_levels or []
         self.loss_species, self.heterogeneity = loss_species, heterogeneity
         width = _outputs(self.network)
         lags = width // 2 if spread else width
@@ -115,7 +118,7 @@ class DynamicsTask(lightning.LightningModule):
             if self.compiled:
                 self.network.compile(dynamic=True)
         elif len(self.descriptor_mean[0]):
-            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale)
+            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale, self.probe_levels)
 
     def _take_scales(self, found: dict[str, Tensor]) -> None:
         kinds = ("propensity", "spread") if self.spread else ("propensity",)

@@ -33,16 +33,16 @@ def test_every_penalty_gives_the_normal_equations(monkeypatch):
     for penalty in PENALTIES:
         monkeypatch.setattr(module, "PENALTIES", (penalty,))
         torch.testing.assert_close(
-            ridge(x, y, FOLDS)[0], normal_equations(x, y, penalty), rtol=1e-4, atol=1e-5
+            ridge(zip(x, y, strict=True), FOLDS)[0], normal_equations(x, y, penalty), rtol=1e-4, atol=1e-5
         )
 
 
 def test_without_noise_the_smallest_penalty_wins():
     weights, x, y = groups(0.0)
     torch.testing.assert_close(
-        ridge(x, y, FOLDS)[0], normal_equations(x, y, PENALTIES[0]), rtol=1e-4, atol=1e-5
+        ridge(zip(x, y, strict=True), FOLDS)[0], normal_equations(x, y, PENALTIES[0]), rtol=1e-4, atol=1e-5
     )
-    torch.testing.assert_close(ridge(x, y, FOLDS)[0], weights, rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(ridge(zip(x, y, strict=True), FOLDS)[0], weights, rtol=1e-2, atol=1e-3)
 
 
 def test_pure_noise_takes_the_largest_penalty():
@@ -50,14 +50,14 @@ def test_pure_noise_takes_the_largest_penalty():
     generator = torch.Generator().manual_seed(3)
     y = [torch.randn(len(a), 2, generator=generator) for a in x]
     torch.testing.assert_close(
-        ridge(x, y, FOLDS)[0], normal_equations(x, y, PENALTIES[-1]), rtol=1e-4, atol=1e-5
+        ridge(zip(x, y, strict=True), FOLDS)[0], normal_equations(x, y, PENALTIES[-1]), rtol=1e-4, atol=1e-5
     )
 
 
 def test_columns_that_are_all_zero_are_harmless():
     _, x, y = groups(0.1)
     x = [torch.cat([a, torch.zeros(len(a), 3)], 1) for a in x]
-    found = ridge(x, y, FOLDS)[0]
+    found = ridge(zip(x, y, strict=True), FOLDS)[0]
     assert found.isfinite().all()
     assert found[-3:].abs().max() == 0
 
@@ -65,12 +65,12 @@ def test_columns_that_are_all_zero_are_harmless():
 def test_one_fold_takes_the_largest_penalty():
     _, x, y = groups(0.1, number=2)
     expected = normal_equations(x, y, PENALTIES[-1])
-    check(ridge(x, y, [0, 0])[0], expected)
+    check(ridge(zip(x, y, strict=True), [0, 0])[0], expected)
 
 
 def test_weights_without_a_fold_have_not_seen_it():
     _, x, y = groups(1.0)
-    without = ridge(x, y, FOLDS)[1]
+    without = ridge(zip(x, y, strict=True), FOLDS)[1]
     assert without.shape[0] == 5
     others = [g for g in range(10) if FOLDS[g] != 2]
     candidates = [normal_equations([x[g] for g in others], [y[g] for g in others], p) for p in PENALTIES]
@@ -79,7 +79,7 @@ def test_weights_without_a_fold_have_not_seen_it():
 
 def test_an_empty_fold_gets_the_weights_of_all():
     _, x, y = groups(1.0)
-    everything, without = ridge(x, y, [0, 3] * 5)
+    everything, without = ridge(zip(x, y, strict=True), [0, 3] * 5)
     torch.testing.assert_close(without[1], everything)
 
 
@@ -94,17 +94,19 @@ def planted_blocks(seed=0, groups=8, rows=60):
 
 def test_blocks_are_penalised_apart():
     inputs, targets, weights = planted_blocks()
-    found, _, penalties = block_ridge(inputs, targets, list(range(8)), [5, 40])
+    found, _, penalties = block_ridge(zip(inputs, targets, strict=True), list(range(8)), [5, 40])
     assert penalties[0] <= 0.1
     assert penalties[1] >= 1.0
-    common, _ = ridge(inputs, targets, list(range(8)))
+    common, _ = ridge(zip(inputs, targets, strict=True), list(range(8)))
     true = torch.cat([weights, torch.zeros(40, 2)])
     assert (found - true).norm() < 0.7 * (common - true).norm()
 
 
 def test_given_penalties_it_solves_the_normal_equations():
     inputs, targets, _ = planted_blocks()
-    found, without, (first, second) = block_ridge(inputs, targets, [0, 1, 2, 4] * 2, [5, 40])
+    found, without, (first, second) = block_ridge(
+        zip(inputs, targets, strict=True), [0, 1, 2, 4] * 2, [5, 40]
+    )
 
     def solved(groups):
         x, y = (torch.cat([values[g] for g in groups]) for values in (inputs, targets))
@@ -119,12 +121,12 @@ def test_given_penalties_it_solves_the_normal_equations():
 def test_blocks_that_are_not_the_columns_are_refused():
     inputs, targets, _ = planted_blocks()
     with pytest.raises(ValueError, match="are not the 45 there are"):
-        block_ridge(inputs, targets, list(range(8)), [5, 39])
+        block_ridge(zip(inputs, targets, strict=True), list(range(8)), [5, 39])
 
 
 def test_one_fold_leaves_the_penalties_where_they_start():
     inputs, targets, _ = planted_blocks(groups=1)
-    found, _, penalties = block_ridge(inputs, targets, [0], [5, 40])
+    found, _, penalties = block_ridge(zip(inputs, targets, strict=True), [0], [5, 40])
     assert penalties == [module.START] * 2
     assert torch.isfinite(found).all()
 

@@ -147,7 +147,8 @@ def _standardise_as_trained(network: Any, module: KADataModule) -> None:
             f"{module.num_species}"
         )
     if module.descriptors:
-        module.use_descriptor_statistics(network.descriptor_mean, network.descriptor_scale)
+        statistics = (network.descriptor_mean, network.descriptor_scale)
+        module.use_descriptor_statistics(*statistics, network.probe_levels)
 
 
 @torch.no_grad()
