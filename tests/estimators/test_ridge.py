@@ -7,7 +7,7 @@ from planted import COLUMNS, LAGS, SPECIES, Planted, linear, weights
 from synthetic import write_dataset
 
 from gensample.data.datamodule import KADataModule
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
 from gensample.estimators.ridge import Ridge
 from gensample.stats import ridge as module
 
@@ -119,6 +119,30 @@ def test_what_it_refuses():
     without.descriptors = []
     with pytest.raises(ConfigError, match=r"data\.descriptors"):
         fitted(without)
+
+
+def test_other_columns_or_species_are_refused_when_predicting():
+    data = Planted(linear)
+    for settings in ({}, {"temperature": True}):
+        estimator = fitted(data, **settings)
+        fewer, more = Planted(linear), Planted(linear)
+        fewer.values["descriptors"] = fewer.values["descriptors"][..., :-1]
+        with pytest.raises(ConfigError, match=r"fitted on \d+ columns of descriptors, planted data serves"):
+            estimator.predict(fewer, [0])
+        more.store.species = np.where(np.arange(len(SPECIES)) < 3, 2, SPECIES)
+        with pytest.raises(ConfigError, match="fitted on 2 species, planted data has 3"):
+            estimator.predict(more, [0])
+        more.store.species = np.zeros_like(SPECIES)
+        assert estimator.predict(more, [0]).abs().min() > 0
+    with pytest.raises(ConfigError, match="as many descriptors each"):
+        fitted(data, fewer)
+
+
+def test_what_is_not_finite_is_refused():
+    data = Planted(linear)
+    data.values["propensity"][1, 7, 0] = np.nan
+    with pytest.raises(DataError, match=r"planted data: propensities of configurations \[1\] are not finite"):
+        fitted(data)
 
 
 def test_on_a_data_module(tmp_path):

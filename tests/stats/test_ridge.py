@@ -1,5 +1,7 @@
 """Ridge regression against the closed form, and the choice of its penalty."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -138,3 +140,21 @@ def test_a_line_through_points_and_none_through_too_few():
     np.testing.assert_allclose(line(x, y).numpy(), [intercept, slope], rtol=1e-5)
     torch.testing.assert_close(line(x[:3], y[:3])[1], torch.zeros(2).double())
     torch.testing.assert_close(line(torch.ones(4), y)[0], y.double().mean(0))
+
+
+@pytest.mark.parametrize("regress", [ridge, lambda *given: block_ridge(*given, [10, 20])])
+def test_groups_are_gone_through_one_at_a_time(regress):
+    """A group is let go before the next but one is made: all at once may not fit in memory."""
+    alive = []
+
+    def pairs():
+        for number in range(6):
+            generator = torch.Generator().manual_seed(number)
+            x = torch.randn(50, 30, generator=generator)
+            alive.append(weakref.ref(x))
+            assert sum(each() is not None for each in alive) <= 2
+            yield x, x[:, :2] + torch.randn(50, 2, generator=generator)
+
+    found = regress(pairs(), list(range(6)))[0]
+    assert len(alive) == 6
+    torch.testing.assert_close(found, torch.eye(30)[:, :2], rtol=0, atol=0.3)
