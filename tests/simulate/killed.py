@@ -47,6 +47,7 @@ def reached(moment, parts, out, started):
 def fork_simulation(arguments):
     child = os.fork()
     if child == 0:
+        os.nice(10)  # so that on a busy machine the watcher is not late
         os._exit(main(arguments))
     return child
 
