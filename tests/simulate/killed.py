@@ -47,7 +47,8 @@ def reached(moment, parts, out, started):
 def fork_simulation(arguments):
     child = os.fork()
     if child == 0:
-        os.nice(10)  # so that on a busy machine the watcher is not late
+        # A shell's background jobs ignore it, and their children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os._exit(main(arguments))
     return child
 
