@@ -11,6 +11,10 @@ from typing import NamedTuple, NoReturn
 from gensample import __version__
 from gensample.errors import GensampleError
 
+# Tensors beyond 2 MB on huge pages: a network on a CPU spends up to two thirds of its time on faults of small
+# ones (benchmarks/huge_pages.py). Torch reads it when it is imported; whoever sets it to 0 keeps that.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
