@@ -127,7 +127,14 @@ class Estimator(ABC):
         return self._state
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take what another fit has found."""
+        """Take what another fit has found.
+
+        Raises:
+            DataError: it was fitted by a version that kept less.
+        """
+        missing = {"weights", "offset", "mean", "probe_levels"} - state.keys()
+        if missing:
+            raise DataError(f"this estimator was kept without {sorted(missing)}; fit it again")
         self._state = dict(state)
 
     @property

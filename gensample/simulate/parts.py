@@ -46,7 +46,7 @@ class Parts:
 
         Commands that amend a dataset together do so one after the other: none loses what another added.
         """
-        with _alone_in(target.parent), self.publish(target) as temporary:
+        with _alone_at(target), self.publish(target) as temporary:
             shutil.copy(source, temporary)
             yield temporary
 
@@ -60,14 +60,27 @@ class Parts:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder: a file's own would go with the file when it is replaced."""
-    handle = os.open(folder, os.O_RDONLY)
+def _alone_at(target: Path) -> Iterator[None]:
+    """Hold a lock beside a file: one on the file itself would go with it when it is replaced."""
+    path = target.with_name(f".{target.name}.lock")
+    while True:
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever held it before has removed it: what is locked then is no longer there to others.
+            if not _is_at(lock.fileno(), path):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_at(handle: int, path: Path) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def target_of(source: Path, out: Path | None) -> Path:

@@ -138,6 +138,12 @@ def test_other_columns_or_species_are_refused_when_predicting():
         fitted(data, fewer)
 
 
+def test_what_an_earlier_version_kept_is_refused():
+    state = fitted(Planted(linear)).state()
+    with pytest.raises(DataError, match=r"without \['probe_levels'\]; fit it again"):
+        Ridge().restore({name: value for name, value in state.items() if name != "probe_levels"})
+
+
 def test_what_is_not_finite_is_refused():
     data = Planted(linear)
     data.values["propensity"][1, 7, 0] = np.nan
