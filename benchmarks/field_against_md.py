@@ -56,7 +56,7 @@ def generated(options: argparse.Namespace) -> dict:
     )
     data.setup()
     if settings.descriptors:
-        data.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale)
+        data.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale, model.probe_levels)
     start = time.process_time()
     batch = data.batch([options.row])
     with torch.no_grad():
