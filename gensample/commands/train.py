@@ -22,6 +22,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
+from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.zoo import build
 
@@ -158,6 +159,8 @@ class GensampleCLI(LightningCLI):
             old, new = (found.get(name) for found in (self._trained_with, self.model.hparams))
             if old is not None and new is not None and old != new:
                 raise ConfigError(f"the checkpoint was trained with {name} {old}, these data have {new}")
+        if self._trained_with and "probe_levels" not in self._trained_with:
+            check_levels([], self.model.hparams.get("probe_levels") or [], "these data")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Trainer with the CSV log and the last checkpoint in the run's folder."""

@@ -101,6 +101,11 @@ def check_levels(fitted: Levels, served: Levels, source: str) -> None:
     ours, theirs = (torch.tensor(x, dtype=torch.float64).reshape(shape) for x in (served, fitted))
     if ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-6, atol=0):
         return
+    if not len(theirs):
+        raise ConfigError(
+            f"the model knows of no probe runs, {source} serves some: a model that was fitted on them by an "
+            "earlier version did not keep their temperatures and times; fit it again"
+        )
     raise ConfigError(
         f"the model was fitted on probe runs at {_describe(theirs)}, those of {source} are at "
         f"{_describe(ours)}; make the same with `gensample probe {source} --again ...`"

@@ -199,8 +199,8 @@ class Store:
         found = self.row(f"probe/{name}", configuration)
         if found is None:
             return None
-        order = np.argsort(self._array("probe/temperature"))
-        return found[:, order].reshape(len(found), -1)
+        level, time = (np.argsort(self._array(f"probe/{axis}")) for axis in ("temperature", "time"))
+        return found[:, level][:, :, time].reshape(len(found), -1)
 
     @property
     def probe_attrs(self) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError
 
+FORMAT = 2
+"""Of what a fit keeps; a benchmark fits again what was kept in another."""
+
 
 @dataclass(frozen=True)
 class Sample:

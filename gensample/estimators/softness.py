@@ -97,6 +97,11 @@ class Softness(Estimator):
             chosen = torch.cat([order[:count], order[len(order) - count :]])
             examples.append(own.flatten(0, 1)[chosen])
             labels.append(torch.tensor([-1.0, 1.0]).to(own).repeat_interleave(count))
+        if not any(map(len, labels)):
+            raise ConfigError(
+                "softness tells the most mobile particles from the least mobile, and all of a species are "
+                "alike at a lag time in each data set; leave that lag time out"
+            )
         return torch.cat(examples), torch.cat(labels)
 
     def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
@@ -116,13 +121,7 @@ def _count(ascending: Tensor, fraction: float) -> int:
     """Particles at either end: a fraction, fewer where more of them would be alike at both."""
     size = len(ascending)
     count = min(max(1, round(fraction * size)), size // 2)
-    above = int((ascending > ascending[count - 1]).sum())
-    if not above:
-        raise ConfigError(
-            f"softness tells the most mobile particles from the least mobile, and the propensities of all "
-            f"{size} of a species are {float(ascending[0]):g} at a lag time; leave that lag time out"
-        )
-    return min(count, above)
+    return int((ascending[:count] < ascending.flip(0)[:count]).sum())
 
 
 def _correlation(x: Tensor, y: Tensor) -> Tensor:

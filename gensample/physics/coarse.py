@@ -58,6 +58,8 @@ def weighted_sums(
     reach = 0.5 * float(sides.min()) if cutoff is None else cutoff
     check_cutoff(reach, sides)
     found = columns.new_empty(len(lengths), *columns.shape)
+    if not lengths:
+        return found
     for rows in torch.split(torch.arange(len(positions)), max(1, _CHUNK // max(positions.numel(), 1))):
         part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
         distance = minimum_image(positions[None] - positions[part, None], box).norm(dim=-1)

@@ -145,7 +145,10 @@ def _read(source: Path) -> tuple[ProbeTask, bool]:
 
 def _fingerprint(task: ProbeTask, settings: ProbeSettings) -> dict[str, str]:
     """Tells whether unfinished work belongs to this task."""
-    digest = hashlib.sha256((repr(task.mixture) + json.dumps(asdict(settings))).encode())
+    drawn = [settings.drawn_at(temperature) for temperature in settings.temperatures]
+    # Left out where it says nothing new: jobs of earlier versions with a thermostat are as good.
+    extra = json.dumps(drawn) if drawn != list(settings.temperatures) else ""
+    digest = hashlib.sha256((repr(task.mixture) + json.dumps(asdict(settings)) + extra).encode())
     for array in (task.positions, task.species, task.box):
         digest.update(np.ascontiguousarray(array).tobytes())
     return {"probe": digest.hexdigest()}
@@ -234,8 +237,10 @@ def _write(
         name: np.stack([np.stack([each[name] for each in levels], 1) for levels in found]) for name in PROBE
     }
     made = {k: v for k, v in asdict(settings).items() if k not in ("temperatures", "times")}
+    made["velocity_temperature"] = [settings.drawn_at(temperature) for temperature in settings.temperatures]
     with parts.amend(source, target) as temporary:
         if _fingerprint(_read(temporary)[0], settings) != _fingerprint(task, settings):
+            parts.remove()
             raise DataError(f"{source} has got other inherent structures since these runs began; run again")
         with StoreWriter.resume(temporary) as writer:
             writer.write_probe(

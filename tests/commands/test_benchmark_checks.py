@@ -7,6 +7,7 @@ from lattices import write_lattices
 from small_benchmark import RIDGE, small
 
 from gensample.cli import main
+from gensample.commands.benchmarking import workspace
 from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
 from gensample.commands.benchmarking.data import lag_columns
 from gensample.commands.benchmarking.run import run_units
@@ -179,6 +180,13 @@ def test_how_predictions_are_judged_trains_nothing_again(tmp_path):
     for changes in ({"lags": [1.0]}, {"validation": [3]}):
         assert key_and_mark(tmp_path, energy, **changes)[0] == key
         assert key_and_mark(tmp_path, energy, **changes)[1] != mark
+
+
+def test_estimators_kept_in_another_format_are_fitted_again(tmp_path, monkeypatch):
+    before = key_and_mark(tmp_path)[0], key_and_mark(tmp_path, energy)[0]
+    monkeypatch.setattr(workspace, "FORMAT", 1)
+    assert key_and_mark(tmp_path)[0] != before[0]
+    assert key_and_mark(tmp_path, energy)[0] == before[1]
 
 
 def test_other_weights_are_another_row(tmp_path):

@@ -7,6 +7,7 @@ from lightning import Trainer
 from sheared import write_shear
 from synthetic import SIZE, write_dataset
 
+from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.inputs import Inputs
 from gensample.data.shear import ShearView
@@ -14,19 +15,22 @@ from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.estimators.ridge import Ridge
 from gensample.nn.glassmlp import GlassMLP
+from gensample.physics.probe import probe_names
 from gensample.tasks.dynamics import DynamicsTask
 
 COUNT = 6
 TEMPERATURES, TIMES = (0.6, 0.8), (1.0, 5.0, 20.0)
+PROBE_COLUMNS = probe_names([(T, t) for T in TEMPERATURES for t in TIMES])
 
 
 def write(path, temperatures=TEMPERATURES, times=TIMES, scale=1.0):
-    """A dataset with short and probe runs; ``temperatures`` in the order they are stored in."""
+    """A dataset with short and probe runs; both in the order they are stored in."""
     write_dataset(path, box=10.5)
     generator = np.random.default_rng(3)
     values = generator.uniform(0.1, 1.0, (len(PROBE), COUNT, SIZE, 2, len(TIMES)))
     order = np.argsort(temperatures)
-    stored = {name: scale * each[:, :, np.argsort(order)] for name, each in zip(PROBE, values, strict=True)}
+    level, time = np.argsort(order), np.argsort(np.argsort(times))
+    stored = {name: scale * x[:, :, level][..., time] for name, x in zip(PROBE, values, strict=True)}
     with StoreWriter.resume(path) as writer:
         writer.write_probe(stored, temperatures, times, {"replicas": 2})
         cage = generator.uniform(0, 10.5, (COUNT, SIZE, 2))
@@ -40,9 +44,10 @@ def served(path, descriptors=("probe",), **settings):
     return data
 
 
-def test_probe_runs_are_served_in_the_order_of_their_temperatures(tmp_path):
+@pytest.mark.parametrize("stored", [{"temperatures": TEMPERATURES[::-1]}, {"times": (20.0, 1.0, 5.0)}])
+def test_probe_runs_are_served_in_the_order_of_their_levels(tmp_path, stored):
     first = served(write(tmp_path / "up.h5"))
-    second = served(write(tmp_path / "down.h5", temperatures=TEMPERATURES[::-1]))
+    second = served(write(tmp_path / "down.h5", **stored))
     assert first.probe_levels == second.probe_levels == [[T, t] for T in TEMPERATURES for t in TIMES]
     assert first.described.names == second.described.names
     assert torch.equal(*(data.per_particle("descriptors", [0, 4]) for data in (first, second)))
@@ -64,6 +69,39 @@ def test_runs_at_other_levels_are_refused(tmp_path, others):
         Ridge().fit([data, other], torch.Generator())
     with pytest.raises(ConfigError, match="fitted on probe runs"):
         other.use_descriptor_statistics(*data.descriptor_statistics(), data.probe_levels)
+
+
+def test_a_model_that_does_not_say_its_levels_is_refused(tmp_path):
+    """As those of earlier versions do not."""
+    data = served(write(tmp_path / "data.h5"))
+    statistics = data.descriptor_statistics()
+    with pytest.raises(ConfigError, match=r"knows of no probe runs, .*fit it again"):
+        data.use_descriptor_statistics(*statistics, [])
+
+
+def test_checkpoints_that_do_not_say_their_levels_are_refused(tmp_path, capsys):
+    path, out = write(tmp_path / "data.h5"), tmp_path / "run"
+    settings = {
+        "model": "gensample.tasks.dynamics.DynamicsTask",
+        "model.network": "gensample.nn.glassmlp.GlassMLP",
+        "model.network.outputs": 3,
+        "model.network.descriptors": len(PROBE_COLUMNS),
+        "model.p": 1.0,
+        "data": "gensample.data.datamodule.KADataModule",
+        "data.dataset": path,
+        "data.descriptors": "[probe]",
+    }
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    quiet = ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu"]
+    assert main(["fit", *words, *quiet, "--out", str(out)]) == 0
+    checkpoint = out / "checkpoints" / "last.ckpt"
+    assert main(["test", *words, *quiet, "--ckpt_path", str(checkpoint), "--out", str(out)]) == 0
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["hyper_parameters"].pop("probe_levels") == [[T, t] for T in TEMPERATURES for t in TIMES]
+    torch.save(content, checkpoint)
+    capsys.readouterr()
+    assert main(["test", *words, *quiet, "--ckpt_path", str(checkpoint), "--out", str(out)]) == 2
+    assert "knows of no probe runs" in capsys.readouterr().err
 
 
 def test_a_model_that_reads_no_probe_runs_takes_any(tmp_path):

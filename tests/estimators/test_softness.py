@@ -130,8 +130,17 @@ def test_no_particle_is_taken_for_mobile_that_is_like_the_least_mobile():
     examples, labels = Softness(fraction=0.1)._ends([number], [y], torch.Generator())
     assert sorted(examples[labels > 0].flatten().tolist()) == [5, 50, 93]
     assert len(labels) == 6
-    with pytest.raises(ConfigError, match="all 100 of a species are 0 at a lag time"):
+    examples, labels = Softness(fraction=0.1)._ends([number], [1 - y], torch.Generator())
+    assert sorted(examples[labels < 0].flatten().tolist()) == [5, 50, 93]
+    assert len(labels) == 6
+    with pytest.raises(ConfigError, match="all of a species are alike at a lag time"):
         Softness()._ends([number], [torch.zeros_like(y)], torch.Generator())
+
+
+def test_a_data_set_with_nothing_kept_for_the_penalty():
+    """One training configuration in each of two: the second is left out when the penalty is chosen."""
+    estimator = fitted(*(Planted(linear, configurations=2, seed=k) for k in range(2)))
+    assert correlation(estimator, Planted(linear, configurations=8, seed=3)).min() > 0.8
 
 
 def test_penalty_by_configurations_left_out():

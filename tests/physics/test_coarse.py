@@ -59,6 +59,12 @@ def test_constants_and_columns(box: list[float]) -> None:
     assert result[:, 0].std() < 0.6 * values.std()
 
 
+def test_a_length_of_zero_looks_at_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coarse, "minimum_image", lambda *given: pytest.fail("distances were computed"))
+    values, x, cell = field([6.0, 7.0])
+    assert torch.equal(coarse_grain(values, x, cell, 0.0), values)
+
+
 def test_limits_of_short_and_long_lengths() -> None:
     values, x, cell = field([6.0, 7.0])
     assert torch.equal(coarse_grain(values, x, cell, 0.0), values)

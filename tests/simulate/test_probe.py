@@ -93,6 +93,7 @@ def test_without_a_thermostat_velocities_are_those_of_twice_the_temperature(engi
     probe(mini, settings=ProbeSettings((1.0,), (0.005,), replicas=64, thermostat="none"), processes=1)
     with Store.open(mini) as store:
         length = float(store.probe["length"].mean())
+        assert store.probe_attrs["velocity_temperature"] == [2.0]
     assert length == pytest.approx(np.sqrt(np.pi / 2 * 2.0) * 0.005, rel=0.02)
 
 
@@ -131,6 +132,18 @@ def test_probe_runs_go_with_the_minima_they_started_from(engine, mini, monkeypat
     monkeypatch.setattr(module, "run_jobs", others_meanwhile)
     with pytest.raises(DataError, match="other inherent structures since"):
         probe(mini, settings=SHORT)
+    monkeypatch.undo()
+    assert "2 inherent structures" in probe(mini, settings=SHORT)  # again, as it says
+
+
+def test_unfinished_runs_at_other_velocities_do_not_count(mini):
+    """Without a thermostat an earlier version drew them at half the temperature."""
+    task, _ = module._read(mini)
+    free = replace(SHORT, thermostat="none")
+    earlier = type("Earlier", (ProbeSettings,), {"drawn_at": lambda self, temperature: temperature})
+    for settings, same in ((SHORT, True), (free, False)):
+        other = earlier(**vars(settings))
+        assert (module._fingerprint(task, other) == module._fingerprint(task, settings)) is same
 
 
 def test_the_order_of_temperatures_does_not_matter(engine, mini, tmp_path):

@@ -17,6 +17,7 @@ import numpy as np
 from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
 from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
 from gensample.data.store import atomic
+from gensample.estimators.base import FORMAT
 
 RECORD = "record.json"
 SECONDS = "seconds.json"
@@ -63,6 +64,8 @@ class Workspace:
         self.key = _digest(
             {
                 "row": {name: value for name, value in asdict(unit.row).items() if name in _DECIDING},
+                # Of networks the checkpoint says by itself what it is.
+                **({"format": FORMAT} if unit.row.estimator else {}),
                 "config": Path(unit.row.fit).read_text() if unit.row.fit else None,
                 "weights": weights_of(unit.row),
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
