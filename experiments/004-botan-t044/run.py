@@ -39,21 +39,29 @@ FLOWS = {
 PROBE = ["--temperatures", "0.56", "0.64", "--times", "2.5", "5", "10", "20", "40", "--replicas", "12"]
 
 
-def prepare() -> None:
-    """The dataset with its inherent structures, short and heated runs; what is there is not made again."""
+def prepare(stages: list[str]) -> None:
+    """The dataset with what the stages read of it; what is there is not made again.
+
+    Short and heated runs take hours: only for `flow3d-runs`, to train it or where it is to be scored.
+    """
     if not Path(DATA).exists():
         call("import", SOURCE, "--out", DATA)
         call("quench", DATA)
-    call("cage", DATA)
-    call("probe", DATA, *PROBE)
+    if "flow" in stages or ("score" in stages and finished("flow3d-runs").exists()):
+        call("cage", DATA)
+        call("probe", DATA, *PROBE)
+
+
+def finished(name: str) -> Path:
+    """Marks a run that trained to its end."""
+    return Path("runs", name, "finished")
 
 
 def fit(name: str, words: list[str]) -> None:
     """Train unless a finished run is there."""
-    finished = Path("runs", name, "finished")
-    if not finished.exists():
+    if not finished(name).exists():
         call("fit", "--config", *words, "--out", f"runs/{name}", "--model.compile", "true", *QUIET)
-        finished.touch()
+        finished(name).touch()
 
 
 def score(name: str, checkpoint: str, model_input: str) -> dict:
@@ -80,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stage", nargs="*", default=["botan", "flow", "score"])
     options = parser.parse_args()
-    prepare()
+    prepare(options.stage)
     if "botan" in options.stage:
         for name, words in BOTAN.items():
             fit(name, words)
@@ -91,7 +99,7 @@ def main() -> None:
         found = json.loads((HERE / "results.json").read_text())
         # Of what was not trained here the numbers stay.
         tables = []
-        there = [name for name in (*BOTAN, *FLOWS) if Path("runs", name, "finished").exists()]
+        there = [name for name in (*BOTAN, *FLOWS) if finished(name).exists()]
         for name in there:
             if name in BOTAN:
                 found[name] = score(name, "best.ckpt", name.rpartition("-")[2])
