@@ -18,13 +18,18 @@ from gensample.errors import DataError
 Curve = tuple[list[float], list[float]]
 """Lag times and values."""
 
-PEARSON_TEMPERATURE = {"KA": 0.44, "KA2D": 0.30}
-"""Temperature that the published Pearson correlations of each system are of."""
+ByTemperature = dict[float, dict[str, Curve]]
+"""Curves by temperature and model."""
 
-# Figure with Pearson against lag time of each system (A particles, pooled).
-_PEARSON = {"KA": "KA_results/FIG1.dat", "KA2D": "KA2D_results/FIG3.dat"}
-_BOND_BREAKING = {"KA2D": "KA2D_results/FIG4.dat"}
+# Figures with Pearson against lag time (A particles, pooled) of each system, by temperature.
+_PEARSON = {
+    "KA": {0.44: "KA_results/FIG1.dat"},
+    "KA2D": {0.30: "KA2D_results/FIG3.dat", 0.23: "KA2D_results/FIGA1.dat"},
+}
+_BOND_BREAKING = {"KA2D": {0.30: "KA2D_results/FIG4.dat"}}
 _CHI4, _TRANSFER = "KA_results/FIG7.dat", "KA_results/FIG5.dat"
+CHI4_TEMPERATURES = (0.44, 0.50, 0.56, 0.64)
+"""Temperatures that published chi4 of KA are of."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,12 @@ class PublishedCurves:
             raise DataError(f"{path} holds no published curves ({error!r})") from None
         return cls({name.split("/", 1)[-1]: table for name, table in tables.items()})
 
-    def pearson(self, system: str) -> dict[str, Curve]:
-        """Pearson correlation with the propensity of A particles, by model; system "KA" or "KA2D"."""
+    def pearson(self, system: str) -> ByTemperature:
+        """Pearson correlation with the propensity of A particles; system "KA" or "KA2D"."""
         return self._curves(_PEARSON, system)
 
-    def bond_breaking(self, system: str) -> dict[str, Curve]:
-        """Pearson correlation with the bond-breaking propensity, by model; system "KA2D"."""
+    def bond_breaking(self, system: str) -> ByTemperature:
+        """Pearson correlation with the bond-breaking propensity of A particles; system "KA2D"."""
         return self._curves(_BOND_BREAKING, system)
 
     def ceiling(self, system: str, temperature: float, quantity: str) -> Curve:
@@ -62,7 +67,7 @@ class PublishedCurves:
         return [row[0] for row in kept], [row[1] for row in kept]
 
     def chi4(self, temperature: float) -> dict[str, Curve]:
-        """chi4 of predictions by model, of simulation as "MD"; KA at 0.44, 0.50, 0.56 or 0.64."""
+        """chi4 of predictions by model, of simulation as "MD"; KA at one of CHI4_TEMPERATURES."""
         header, rows = self._table(_CHI4)
         suffix = f"{temperature:.2f}"
         if f"t{suffix}" not in header:
@@ -93,11 +98,14 @@ class PublishedCurves:
                 found.setdefault(match[1], {})[key] = row[column]
         return found
 
-    def _curves(self, figures: Mapping[str, str], system: str) -> dict[str, Curve]:
+    def _curves(self, figures: Mapping[str, Mapping[float, str]], system: str) -> ByTemperature:
         if system not in figures:
             raise DataError(f"no published curves of {system!r}; there are those of {', '.join(figures)}")
-        header, rows = self._table(figures[system])
-        return {name: _column(rows, k) for k, name in enumerate(header) if k}
+        found = {}
+        for temperature, figure in figures[system].items():
+            header, rows = self._table(figure)
+            found[temperature] = {name: _column(rows, k) for k, name in enumerate(header) if k}
+        return found
 
     def _table(self, name: str) -> tuple[list[str], list[list[float]]]:
         if name not in self.tables:

@@ -29,7 +29,8 @@ def small(tmp_path):
 
 
 def test_curves_by_model(small):
-    assert small.pearson("KA") == {"BOTAN": ([1.3, 4120.0], [0.7, 0.75]), "SE3": ([1.3, 4120.0], [0.6, 0.81])}
+    curves = {"BOTAN": ([1.3, 4120.0], [0.7, 0.75]), "SE3": ([1.3, 4120.0], [0.6, 0.81])}
+    assert small.pearson("KA") == {0.44: curves}
     assert small.chi4(0.44) == {"MD": ([1.0], [3.0]), "SE3": ([1.0], [2.0])}
     assert small.ceiling("KA", 0.44, "MD") == ([1.0], [0.9])
     assert small.transfer()["SE3"] == {(0.44, 0.5): 0.1, (0.5, 0.5): 0.2, (0.44, 0.44): 0.3, (0.5, 0.44): 0.4}
@@ -49,7 +50,8 @@ def test_what_is_not_there_is_said(small, tmp_path):
 def test_the_diagonal_of_the_transfer_is_the_curve_at_the_training_temperature():
     """FIG1 at t = 4120 and FIG5 trained and judged at 0.44 are one number for every model."""
     curves = PublishedCurves.read(REAL)
-    at = {model: dict(zip(*curve, strict=True))[4120.0] for model, curve in curves.pearson("KA").items()}
+    models = curves.pearson("KA")[0.44]
+    at = {model: dict(zip(*curve, strict=True))[4120.0] for model, curve in models.items()}
     assert at["BOTAN"] == pytest.approx(0.7551, abs=1e-4)
     matrices = curves.transfer()
     assert {m: round(v[0.44, 0.44], 4) for m, v in matrices.items()} == {m: round(at[m], 4) for m in matrices}

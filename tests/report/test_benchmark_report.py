@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from gensample.report.benchmark import write_report
-from gensample.report.benchmark.tables import markdown, transfer
+from gensample.report.benchmark.entries import at_lag, published_chi4, published_for, transfer
+from gensample.report.benchmark.figures import Style, ranking
+from gensample.report.benchmark.tables import markdown
 
 TEMPERATURES = {"cold": 0.44, "hot": 0.8}
 ROWS = {"BOTAN": "fit", "CAGE": "estimator", "density": "indicator"}
@@ -63,8 +65,8 @@ def curve(row, source, test="cold"):
 
 
 PUBLISHED = {
-    "temperature": 0.44,
-    "pearson": {"SE3": ([1.0, 10.0], [0.6, 0.81])},
+    "pearson": {"propensity": {0.44: {"SE3": ([1.0, 10.0], [0.6, 0.81])}}, "bond_breaking": {}},
+    "chi4": {0.44: {"MD": ([1.0, 10.0], [2.0, 4.0]), "SE3": ([1.0, 10.0], [1.0, 3.0])}},
     "transfer": {"SE3": {(0.44, 0.44): 0.8, (0.44, 0.5): 0.7}},
 }
 
@@ -78,7 +80,7 @@ def test_tables(entries):
         "## Pearson (A) against training configurations, propensity",
         "## Transfer: Pearson (A), longest lag, trained on / judged on, propensity",
     ]
-    assert "| BOTAN | thermal | 0.401 [0.30, 0.50] | 0.401 | 0.401 [0.30, 0.50] | 0.410" in table
+    assert "| BOTAN | thermal | 0.401 [0.30, 0.50] | 0.401 | 0.401 [0.30, 0.50] | 0.401 | 0.410" in table
     assert "12 s | 1,234 |" in table
     assert "| ceiling (exact propensity) |  | 0.900 |" in table
     assert table.count("| SE3, published |  |  | 0.600 |") == 1  # of T = 0.44, not beside the hot ones
@@ -87,6 +89,7 @@ def test_tables(entries):
         in table
     )
     assert "| CAGE | cage | cold | 0.710 | 0.560 |" in table
+    assert "| SE3, published |  | T=0.44 | 0.800 |  |" in table  # nothing published of the hot set
     lines = [line for line in table.splitlines() if line.startswith("|")]
     heads = [line for line in lines if line.startswith("| row")]
     assert {line.count("|") for line in lines} == {head.count("|") for head in heads}
@@ -156,8 +159,11 @@ def test_bond_breaking_has_transfer_and_learning_but_no_chi4(entries, tmp_path):
 def test_one_judged_elsewhere_alone_and_several_trained_together(tmp_path):
     """One test set that nobody trained on; and learning curves of two sets at once."""
     alone = [entry("CAGE", "cold", "hot", 10.0, value=0.3)]
-    assert drawn(tmp_path / "alone", alone) == {"transfer-propensity"}
-    assert "| CAGE | cage | cold | 0.300 |" in markdown(alone, None)
+    judged = {f"{kind}-propensity-hot" for kind in ("ranking", "chi4")}
+    assert drawn(tmp_path / "alone", alone) == {"transfer-propensity"} | judged
+    table = markdown(alone, None)
+    assert "| CAGE | cage | cold | 0.300 |" in table
+    assert "| CAGE (trained on cold) | cage | 0.300 [0.20, 0.40] |" in table
     joint = [
         entry("CAGE", train, test, 10.0, size=size, value=value)
         for train, value in (("cold+hot", 0.6), ("cold", 0.5))
@@ -168,6 +174,34 @@ def test_one_judged_elsewhere_alone_and_several_trained_together(tmp_path):
     table = markdown(joint, None)
     assert "| CAGE | cage | cold, hot | hot | 10 | 0.600 [0.50, 0.70] | 0.600 [0.50, 0.70] |" in table
     assert "| CAGE | cage | cold | cold | 10 | 0.500 [0.40, 0.60] | 0.500 [0.40, 0.60] |" in table
+
+
+def test_one_configuration_has_no_interval():
+    alone = markdown([entry("BOTAN", "cold", "cold", 1.0, configurations=1)], None)
+    assert "| BOTAN | thermal | 0.500 | 0.500 | 12 s | 1,234 |" in alone
+
+
+def test_bonds_and_rows_trained_on_everything_have_their_transfer(entries, tmp_path):
+    joint = [entry("CAGE", "cold+hot", test, 10.0, value=0.65) for test in ("cold", "hot")]
+    bonds = [{**e, "species": "A-A", "target": "elongation"} for e in entries if e["species"] == "A"]
+    assert "| CAGE | cage | cold, hot | 0.650 | 0.650 |" in markdown([*entries, *joint], None)
+    table = markdown(bonds, PUBLISHED)
+    assert "| BOTAN | thermal | cold | 0.410 | 0.260 |" in table
+    assert "published" not in table
+    assert {"ranking-elongation-cold", "transfer-elongation"} < drawn(tmp_path, bonds, PUBLISHED)
+
+
+def test_published_numbers_stand_at_their_lag_and_temperature(entries):
+    of = [e for e in entries if e["test"] == "cold" and e["species"] == "A"]
+    assert published_for(of, PUBLISHED) == {"SE3": ([1.0, 10.0], [0.6, 0.81])}
+    assert published_chi4(of, PUBLISHED) == {"SE3": ([1.0, 10.0], [2.0, 4.0], [1.0, 3.0])}
+    assert at_lag(([1.0, 10.0], [0.6, 0.81]), 10.05) == 0.81
+    assert at_lag(([1.0, 10.0], [0.6, 0.81]), 12.0) is None
+    hot = [e for e in entries if e["test"] == "hot"]
+    assert published_for(hot, PUBLISHED) == published_chi4(hot, PUBLISHED) == {}
+    figure = ranking(of, Style(["BOTAN", "CAGE", "density"]), published_for(of, PUBLISHED))
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names.index("SE3, published") > names.index("CAGE, cage")  # 0.81 above 0.71
 
 
 def test_a_lag_without_a_score_leaves_a_gap(tmp_path):

@@ -14,7 +14,7 @@ from gensample.commands.benchmarking.run import Finished
 from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, Published
 from gensample.commands.benchmarking.workspace import Unit
 from gensample.data.datamodule import KADataModule
-from gensample.data.published import PEARSON_TEMPERATURE, PublishedCurves
+from gensample.data.published import CHI4_TEMPERATURES, PublishedCurves
 from gensample.report.benchmark import write_report
 from gensample.stats.pairs import Pairs
 from gensample.stats.predictions import (
@@ -38,7 +38,7 @@ def report(settings: BenchmarkSettings, root: Path, finished: Sequence[Finished]
         root,
         entries,
         curves,
-        published=_published(settings.published),
+        published=published_numbers(settings.published),
         title=settings.title,
         notes=[*settings.notes, f"Made by `{command}`, seed {settings.seed}."],
     )
@@ -146,14 +146,17 @@ def _correlations(done: Finished, truths: Truths) -> list[Entry]:
     return found
 
 
-def _published(settings: Published | None) -> dict[str, Any] | None:
+def published_numbers(settings: Published | None) -> dict[str, Any] | None:
     """Published numbers as plain values; None where they are not at hand."""
     if settings is None or not Path(settings.curves).is_file():
         return None
-    curves = PublishedCurves.read(settings.curves)
+    curves, system = PublishedCurves.read(settings.curves), settings.system
+    three = system == "KA"  # the figures of heterogeneity and transfer are of the liquid in 3D
     return {
-        "system": settings.system,
-        "temperature": PEARSON_TEMPERATURE[settings.system],
-        "pearson": curves.pearson(settings.system),
-        "transfer": curves.transfer() if settings.system == "KA" else {},
+        "pearson": {
+            "propensity": curves.pearson(system),
+            "bond_breaking": {} if three else curves.bond_breaking(system),
+        },
+        "chi4": {t: curves.chi4(t) for t in CHI4_TEMPERATURES} if three else {},
+        "transfer": curves.transfer() if three else {},
     }

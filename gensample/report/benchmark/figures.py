@@ -10,13 +10,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensample.report.benchmark.tables import (
+from gensample.report.benchmark.entries import (
+    SHOWN,
     Entry,
     at_home,
+    at_lag,
     learned,
     matrices_of,
     moved,
+    named,
     of_curve,
+    published_chi4,
     published_for,
     unique,
     value,
@@ -47,7 +51,7 @@ def plates(
 ) -> Iterator[Plate]:
     """Every figure that the entries have data for."""
     style = Style(unique(entries, "row"))
-    home = [e for e in at_home(entries) if e["species"] == "A"]
+    home = [e for e in at_home(entries) if e["species"] in SHOWN]
     for test in unique(home, "test"):
         for target in unique(home, "target"):
             mine = [e for e in home if (e["test"], e["target"]) == (test, target)]
@@ -69,10 +73,10 @@ def _of_target(
     """Figures that compare trainings: how much data, and which."""
     what = target.replace("_", " ")
     if learned(entries):
-        text = "Mean over test configurations of the Pearson correlation, species A."
+        text = "Mean over test configurations of the Pearson correlation, species A (elongation: A-A bonds)."
         title = f"Correlation against the number of training configurations: {what}"
         yield Plate(f"learning-{target}", title, text, partial(learning, entries, style))
-    if any(moved(e) and e["species"] == "A" for e in entries):
+    if any(moved(e) and e["species"] in SHOWN for e in entries):
         text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
         theirs = (published or {}).get("transfer", {}) if target == "propensity" else {}
         draw = partial(matrices, matrices_of(entries, target), theirs)
@@ -84,17 +88,25 @@ def _of_set(
 ) -> Iterator[Plate]:
     name = f"{target}-{test}".replace(" ", "-").replace("=", "-")
     what = f"{target.replace('_', ' ')}, {test}"
-    if len(unique(entries, "lag")) > 1:
-        text = "Species A. Grey: best possible with as many replicas. Dashed black: published, pooled."
-        draw: Draw = partial(against_lag, entries, style, published_for(entries, published))
+    of, theirs = entries[0]["species"], published_for(entries, published)
+    if len(unique(entries, "lag")) > 1 or theirs:
+        text = f"{of}. Grey: best possible with as many replicas. Black: published, pooled over A."
+        draw: Draw = partial(against_lag, entries, style, theirs)
         yield Plate(f"lags-{name}", f"Pearson against lag time: {what}", text, draw)
-    text = "Species A, longest lag; bars are Pearson within configurations with intervals, grey the ceiling."
-    yield Plate(f"ranking-{name}", f"Ranking: {what}", text, partial(ranking, entries, style))
+    text = (
+        f"{of}, longest lag; bars are Pearson within configurations with intervals, grey the ceiling, open "
+        "bars published ones, pooled."
+    )
+    yield Plate(f"ranking-{name}", f"Ranking: {what}", text, partial(ranking, entries, style, theirs))
     if any(value(e, name) is not None for e in entries for name in CHI4):
         text = (
-            "Propensity fields, species A: on the dashed line predictions are as heterogeneous as simulation."
+            "Propensity fields, A; on the dashed line predictions are as heterogeneous as simulation. "
+            "chi4 is N times the variance, between configurations or between the 2^d blocks of a box, of the "
+            "share of particles whose propensity is below 0.3, predictions mapped to the mean and standard "
+            "deviation of the labels. Black: published, by the estimator of their authors."
         )
-        yield Plate(f"chi4-{name}", f"Dynamic heterogeneity: {what}", text, partial(chi4, entries, style))
+        draw = partial(chi4, entries, style, published_chi4(entries, published))
+        yield Plate(f"chi4-{name}", f"Dynamic heterogeneity: {what}", text, draw)
 
 
 class Style:
@@ -140,7 +152,6 @@ def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, 
     """Pearson against lag time, one panel for each kind of input."""
     inputs = unique(entries, "input")
     figure, axes = _panels(len(inputs))
-    lags = sorted(unique(entries, "lag"))
     for axis, source in zip(axes, inputs, strict=True):
         mine = [e for e in entries if e["input"] == source]
         for row, train in dict.fromkeys((e["row"], e["train"]) for e in mine):
@@ -148,16 +159,14 @@ def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, 
             # Lines go through what is there only: None would stop them.
             points = sorted((e["lag"], e["pearson"][0]) for e in some if value(e, "pearson") is not None)
             if points:
-                axis.plot(*zip(*points, strict=True), label=_named(row, train), **style.of(row))
+                axis.plot(*zip(*points, strict=True), label=named(some[0]), **style.of(row))
         ceiling = {e["lag"]: e["ceiling"][0] for e in entries if value(e, "ceiling")}
         axis.plot(list(ceiling), list(ceiling.values()), color=CEILING, lw=2.5, alpha=0.5, label="ceiling")
-        for number, (model, (times, values)) in enumerate(published.items()):
-            near = [(t, v) for t, v in zip(times, values, strict=True) if lags[0] / 2 <= t <= 2 * lags[-1]]
-            if near:
-                dash = ("--", "-.", ":", (0, (1, 1)), (0, (5, 1)))[number % 5]
-                axis.plot(*zip(*near, strict=True), color="k", lw=0.8, ls=dash, label=f"{model}, published")
+        for number, (model, curve) in enumerate(published.items()):
+            dash = ("--", "-.", ":", (0, (1, 1)), (0, (5, 1)))[number % 5]
+            axis.plot(*curve, color="k", lw=0.8, ls=dash, label=f"{model}, published")
         axis.set(xscale="log", xlabel=r"lag time $t/\tau$", title=f"{source} positions")
-    axes[0].set_ylabel("Pearson correlation, A")
+    axes[0].set_ylabel(f"Pearson correlation, {entries[0]['species']}")
     _legend(figure, axes)
     return figure
 
@@ -170,7 +179,7 @@ def learning(entries: Sequence[Entry], style: Style) -> Figure:
     for axis, panel in zip(axes, panels, strict=True):
         sizes = set()
         for curve in (c for c in curves if c[3:] == panel):
-            row, source, train, *_ = curve
+            row, source, *_ = curve
             found = {
                 n: e for n, e in of_curve(entries, curve).items() if n and value(e, "pearson") is not None
             }
@@ -178,7 +187,7 @@ def learning(entries: Sequence[Entry], style: Style) -> Figure:
             if points:
                 size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
                 error = np.clip([mean - low, high - mean], 0, None)
-                label = f"{_named(row, train)}, {source}"
+                label = f"{named(next(iter(found.values())))}, {source}"
                 axis.errorbar(size, mean, error, capsize=2, label=label, **style.of(row))
                 sizes |= set(found)
         axis.set(xscale="log", xlabel="training configurations", title=f"{panel[0]}, t = {panel[1]:g}")
@@ -189,28 +198,26 @@ def learning(entries: Sequence[Entry], style: Style) -> Figure:
     return figure
 
 
-def _named(row: str, train: str | None) -> str:
-    return f"{row} (all sets)" if "+" in (train or "") else row
-
-
-def ranking(entries: Sequence[Entry], style: Style) -> Figure:
-    """Rows by Pearson at the longest lag, with what training took."""
+def ranking(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
+    """Rows by Pearson at the longest lag, with what training took, among published ones."""
     last = max(unique(entries, "lag"))
     mine = [e for e in entries if e["lag"] == last and value(e, "pearson") is not None]
-    mine.sort(key=lambda e: e["pearson"][0])
-    figure = Figure(figsize=(7.2, 0.26 * len(mine) + 1.0), layout="constrained")
+    bars = [(f"{named(e)}, {e['input']}", e["pearson"], style.colour(e["row"]), _cost(e)) for e in mine]
+    theirs = {model: at_lag(curve, last) for model, curve in published.items()}
+    bars += [(f"{m}, published", [v, v, v], "none", "") for m, v in theirs.items() if v is not None]
+    bars.sort(key=lambda bar: bar[1][0])
+    figure = Figure(figsize=(7.2, 0.26 * len(bars) + 1.0), layout="constrained")
     axis = figure.subplots()
-    for y, e in enumerate(mine):
-        mean, low, high = e["pearson"]
-        axis.barh(y, mean, color=style.colour(e["row"]), alpha=0.8, height=0.7)
+    for y, (_, (mean, low, high), colour, cost) in enumerate(bars):
+        axis.barh(y, mean, color=colour, edgecolor="k" if colour == "none" else colour, alpha=0.8, height=0.7)
         axis.plot([low, high], [y, y], color="k", lw=1)
-        axis.text(1.02, y, _cost(e), va="center", fontsize=7, transform=axis.get_yaxis_transform())
+        axis.text(1.02, y, cost, va="center", fontsize=7, transform=axis.get_yaxis_transform())
     ceilings = [float(e["ceiling"][0]) for e in mine if value(e, "ceiling")]
     if ceilings:
         axis.axvline(ceilings[0], color=CEILING, lw=2.5, alpha=0.6)
-    names = [f"{_named(e['row'], e['train'])}, {e['input']}" for e in mine]
-    axis.set_yticks(range(len(mine)), names, fontsize=7.5)
-    axis.set(xlabel=f"Pearson correlation, A, t = {last:g}", ylim=(-0.7, len(mine) - 0.3))
+    axis.set_yticks(range(len(bars)), [bar[0] for bar in bars], fontsize=7.5)
+    label = f"Pearson correlation, {entries[0]['species']}, t = {last:g}"
+    axis.set(xlabel=label, ylim=(-0.7, len(bars) - 0.3))
     axis.grid(visible=False, axis="y")
     return figure
 
@@ -225,10 +232,11 @@ def _cost(entry: Entry) -> str:
     return ", ".join(parts) or "not trained"
 
 
-def chi4(entries: Sequence[Entry], style: Style) -> Figure:
+def chi4(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
     """chi4 of predictions against that of simulation, between blocks and between configurations."""
+    lags = unique(entries, "lag")
     names = {k: title for k, title in CHI4.items() if any(value(e, k) is not None for e in entries)}
-    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(9.6, 4.8), layout="constrained")
     axes = list(figure.subplots(1, len(names), squeeze=False)[0])
     for axis, (name, title) in zip(axes, names.items(), strict=True):
         for e in entries:
@@ -237,6 +245,11 @@ def chi4(entries: Sequence[Entry], style: Style) -> Figure:
                 look = style.of(e["row"]) | {"linestyle": "none"}
                 filled = "full" if e["input"] != "thermal" else "none"
                 axis.plot(x, y, label=e["row"], fillstyle=filled, **look)
+        for number, (model, (times, simulated, theirs)) in enumerate(published.items()):
+            pairs = [(at_lag((times, simulated), lag), at_lag((times, theirs), lag)) for lag in lags]
+            shown = np.array([pair for pair in pairs if None not in pair], float).reshape(-1, 2)
+            look = {"color": "k", "linestyle": "none", "marker": "1234+x"[number % 6]}
+            axis.plot(*shown.T, label=f"{model}, published", **look)
         top = max(axis.get_xlim()[1], axis.get_ylim()[1])
         axis.plot([0, top], [0, top], color=CEILING, ls="--", lw=1)
         axis.set(xlabel=r"$\chi_4$, simulation", ylabel=r"$\chi_4$, predictions", title=title)

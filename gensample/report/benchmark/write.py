@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from gensample.report.benchmark.entries import Entry
 from gensample.report.benchmark.figures import plates
-from gensample.report.benchmark.tables import Entry, as_csv, markdown
+from gensample.report.benchmark.tables import as_csv, markdown
 from gensample.report.html import Picture, assemble, figure_html, file_links
 from gensample.report.write import write_folder
 
@@ -40,9 +41,9 @@ def write_report(
     """Write FOLDER/report: table.md, table.csv, metrics.json, figures, index.html; returns the table.
 
     entries: one dict for each row, input, training set, test set, target, species and lag; correlations:
-    curves C(r) with ``r``, ``c`` and ``source``; published: ``pearson`` {model: (times, values)} at
-    ``temperature``, ``transfer`` {model: {(train T, test T): value}}. Raises ConfigError when the folder
-    holds something else.
+    curves C(r) with ``r``, ``c`` and ``source``; published: ``pearson`` {target: {temperature: {model:
+    (times, values)}}}, ``chi4`` {temperature: {model or "MD": (times, values)}} and ``transfer`` {model:
+    {(train T, test T): value}}. Raises ConfigError when the folder holds something else.
     """
     table = markdown(entries, published)
     said = [*NOTES, *notes]
