@@ -1,4 +1,4 @@
-"""Tables and figures of this experiment from the entries kept in results-*.json: nothing is trained or judged.
+"""Tables and figures of this experiment from the entries in results-*.json: nothing is trained or judged.
 
     python experiments/012-benchmark/report_again.py
 
