@@ -44,3 +44,21 @@ def make_liquid(mixture="ka3d-fs", per_edge=6, replicas=3, lags=1, seed=0):
     displacements = scale * rng.normal(size=(replicas, lags, size, m.dimension)) + 0.003
     displacements[0, -1, 0, 0] += 1.2 * edge  # a true long move, farther than the minimum image would allow
     return Liquid(positions, species, np.full(m.dimension, edge), displacements)
+
+
+def write_model_file(path, liquid, kept=True, **more):
+    """A model file of GlassBench at its eight lag times; returns both propensities, (8, N)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1)
+    moved = np.sort(rng.random((8, len(liquid.species))), axis=0)
+    broken = 0.8 * moved
+    np.savez(
+        path,
+        types=liquid.species + 1,
+        initial_positions=liquid.positions - liquid.edge / 2,
+        initial_positions_inherent=liquid.positions - liquid.edge / 2 + 0.01,
+        md_prop=moved,
+        bb_prop=1 - broken if kept else broken,
+        **more,
+    )
+    return moved, broken

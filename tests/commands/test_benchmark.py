@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lattices import WIDE, write_lattices
+from liquid import make_liquid, write_model_file
 from small_benchmark import RIDGE, small
 
 from gensample.cli import main
@@ -308,3 +309,24 @@ def test_bonds_are_judged_once_and_what_is_lost_is_no_length(tmp_path):
     assert found["propensity"][0]["chi4"][0] > 0
     assert found["propensity"][0]["temperature"] == pytest.approx(0.45)
     assert found["bond_breaking"][0]["chi4"] == found["bond_breaking"][0]["chi4_block"] == [None] * 3
+
+
+def test_published_predictions_are_judged_by_the_same_code(tmp_path):
+    """A GlassBench model file, imported, as a row beside ours; its model knows two of the three species."""
+    liquid = make_liquid("ka2d-ternary", per_edge=10)
+    source, data = tmp_path / "T0.23" / "test" / "N100T0.23_7.npz", tmp_path / "published.h5"
+    moved, _ = write_model_file(source, liquid)
+    theirs = moved + 0.1 * np.random.default_rng(2).random(moved.shape)
+    theirs[:, liquid.species == 2] = np.nan
+    write_model_file(source, liquid, SE3=theirs)
+    assert main(["import", str(source), "--out", str(data)]) == 0
+    rows = [{"name": "SE3", "prediction": "SE3", "species": [0, 1], "reference": "theirs"}]
+    path = small(tmp_path, rows=rows, datasets={"cold": {"dataset": str(data), "lags": [11.64, 122.47]}})
+    assert main(["benchmark", str(path), "--out", str(tmp_path / "out")]) == 0
+    found = entries(tmp_path / "out")
+    assert [(e["species"], e["lag"]) for e in found] == [(s, t) for s in "AB" for t in (11.64, 122.47)]
+    for e in found:
+        of, k = liquid.species == "AB".index(e["species"]), {11.64: 2, 122.47: 3}[e["lag"]]
+        expected = np.corrcoef(theirs[k, of], moved[k, of])[0, 1]
+        assert e["pearson"][0] == pytest.approx(expected, abs=1e-5)
+        assert e["pearson_pooled"][0] == pytest.approx(expected, abs=1e-5)

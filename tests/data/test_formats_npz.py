@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from liquid import make_liquid
+from liquid import make_liquid, write_model_file
 
 from gensample.cli import main
 from gensample.data.store import Store
@@ -307,23 +307,6 @@ def test_glassbench_wrong_box_is_refused(tmp_path, capsys, out):
     liquid.box = liquid.box * 1.3
     write_glassbench(tmp_path, liquid)
     assert_refused(capsys, out, tmp_path, match="gives density")
-
-
-def write_model_file(path, liquid, kept=True, **more):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(1)
-    moved = np.sort(rng.random((8, len(liquid.species))), axis=0)
-    broken = 0.8 * moved
-    np.savez(
-        path,
-        types=liquid.species + 1,
-        initial_positions=liquid.positions - liquid.edge / 2,
-        initial_positions_inherent=liquid.positions - liquid.edge / 2 + 0.01,
-        md_prop=moved,
-        bb_prop=1 - broken if kept else broken,
-        **more,
-    )
-    return moved, broken
 
 
 @pytest.mark.parametrize("kept", [True, False])
