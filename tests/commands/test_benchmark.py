@@ -18,6 +18,7 @@ from gensample.commands.benchmarking.workspace import Unit, Workspace, units
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.stats.predictions import judge
+from gensample.tasks.dynamics import DynamicsTask
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "configs/benchmark/tiny.yaml"
@@ -207,6 +208,34 @@ def test_one_network_for_each_lag_time(tmp_path, monkeypatch):
     assert predicted.shape == (12, 500, 2)
     assert not np.allclose(predicted[..., 0], predicted[..., 1])
     assert done.predictions["mini"]["elongation"].shape == (12, 2)
+
+
+def test_a_training_that_was_interrupted_goes_on(tmp_path, monkeypatch):
+    """From the last whole epoch, and to the same predictions."""
+    monkeypatch.chdir(ROOT)
+    quiet = {"trainer.enable_progress_bar": False, "trainer.check_val_every_n_epoch": 1}
+    row = {
+        "name": "BOTAN",
+        "fit": "configs/dynamics/ka2d-mini-botan.yaml",
+        "set": {"trainer.max_epochs": 3, "model.edge_epochs": 0, **quiet},
+    }
+    data = {"mini": {"dataset": "ka2d-mini", "train_limit": 1, "lags": [10.0]}}
+    settings = load_settings(small(tmp_path, rows=[row], datasets=data))
+    begun = []
+
+    def begin(task):
+        begun.append(task.current_epoch)
+        if begun == [0, 1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(DynamicsTask, "on_train_epoch_start", begin)
+    with pytest.raises(KeyboardInterrupt):
+        run_units(settings, tmp_path / "killed")
+    (killed,) = run_units(settings, tmp_path / "killed")
+    (whole,) = run_units(settings, tmp_path / "whole")
+    assert begun == [0, 1, 2, 2, 0, 1, 2]
+    predicted = [done.predictions["mini"]["propensity"] for done in (killed, whole)]
+    np.testing.assert_array_equal(*predicted)
 
 
 def test_released_models_and_their_input(tmp_path):
