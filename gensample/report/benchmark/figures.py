@@ -177,25 +177,28 @@ def learning(entries: Sequence[Entry], style: Style) -> Figure:
     panels = list(dict.fromkeys((test, lag) for _, _, _, test, lag in curves))
     figure, axes = _panels(len(panels))
     for axis, panel in zip(axes, panels, strict=True):
-        sizes = set()
-        for curve in (c for c in curves if c[3:] == panel):
-            row, source, *_ = curve
-            found = {
-                n: e for n, e in of_curve(entries, curve).items() if n and value(e, "pearson") is not None
-            }
-            points = sorted((n, *e["pearson"]) for n, e in found.items())
-            if points:
-                size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
-                error = np.clip([mean - low, high - mean], 0, None)
-                label = f"{named(next(iter(found.values())))}, {source}"
-                axis.errorbar(size, mean, error, capsize=2, label=label, **style.of(row))
-                sizes |= set(found)
+        found = {curve: of_curve(entries, curve) for curve in curves if curve[3:] == panel}
+        sizes = sorted({n for points in found.values() for n in points if n})
+        everything = 2 * sizes[-1]  # the whole training split, right of what is known by number
+        for curve, points in found.items():
+            label = f"{named(next(iter(points.values())))}, {curve[1]}"
+            look = style.of(curve[0]) | {"fillstyle": "none" if curve[1] == "thermal" else "full"}
+            _errors(axis, {n or everything: e for n, e in points.items()}, label, look)
         axis.set(xscale="log", xlabel="training configurations", title=f"{panel[0]}, t = {panel[1]:g}")
-        axis.set_xticks(sorted(sizes), [str(n) for n in sorted(sizes)])
+        axis.set_xticks([*sizes, everything], [*map(str, sizes), "all"])
         axis.minorticks_off()
     axes[0].set_ylabel("Pearson correlation, A")
     _legend(figure, axes)
     return figure
+
+
+def _errors(axis: Axes, found: Mapping[int, Entry], label: str, look: Mapping[str, Any]) -> None:
+    """A line with intervals through the entries that have a score, by what is across."""
+    points = sorted((n, *e["pearson"]) for n, e in found.items() if value(e, "pearson") is not None)
+    if points:
+        size, mean, low, high = (np.array(v, float) for v in zip(*points, strict=True))
+        error = np.clip([mean - low, high - mean], 0, None)
+        axis.errorbar(size, mean, error, capsize=2, label=label, **look)
 
 
 def ranking(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
