@@ -84,8 +84,11 @@ def test_tables_and_figures_are_there(done):
     assert drawn == [
         "chi4-propensity-ka2d-mini",
         "correlations",
-        "lags-propensity-ka2d-mini",
-        "ranking-propensity-ka2d-mini",
+        *(
+            f"{kind}-{what}-ka2d-mini"
+            for kind in ("lags", "ranking")
+            for what in ("elongation", "propensity")
+        ),
     ]
     page = (report / "index.html").read_text()
     assert page.count("<img ") == len(drawn)
