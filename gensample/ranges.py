@@ -1,0 +1,153 @@
+"""What a setting may be: one declaration serves an option of the command line and a value of a yaml file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gensample.errors import ConfigError
+from gensample.text import printable
+
+# Torch, numpy and HDF5 hold seeds in 64 bits, with a sign.
+LARGEST_SEED = 2**63 - 1
+# LAMMPS counts atoms, and we rows, in 32 bits.
+LARGEST_COUNT = 2**31 - 1
+DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d{1,3})?")
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a setting may have; as the ``type`` of an argparse option it reads and checks one.
+
+    ``accepted`` ends the sentence "must be ...".
+    """
+
+    accepted: str
+    holds: Callable[[Any], bool]
+    kind: type = float
+
+    def __call__(self, text: str) -> Any:
+        """The value that ``text`` stands for; argparse adds the name of the option to the message."""
+        try:
+            value = self.kind(text)
+        except ValueError:
+            raise ArgumentTypeError(self._message(text)) from None
+        if not self.holds(value):
+            raise ArgumentTypeError(self._message(text))
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value, by the name of its setting.
+
+        Raises:
+            ConfigError: it is outside.
+        """
+        number = isinstance(value, self.kind) or (self.kind is float and isinstance(value, int))
+        if not number or isinstance(value, bool) or not self.holds(value):
+            raise ConfigError(f"{name} {self._message(value)}")
+
+    def _message(self, value: object) -> str:
+        return f"must be {self.accepted}, got {shown(value)}"
+
+
+def _is_finite(value: float) -> bool:
+    # Whole numbers beyond the floats raise in math.isfinite; they compare.
+    return -1e300 < value < 1e300
+
+
+def between(least: float, most: float, unit: str = "") -> Range:
+    """Numbers from ``least``, which is left out where it is zero, to ``most``."""
+    low = "above 0" if least == 0 else f"at least {least:g}"
+    return Range(f"{low} and at most {most:g}{unit}", lambda x: least <= x <= most and x != 0)
+
+
+def whole(least: int, most: int = LARGEST_COUNT) -> Range:
+    """Whole numbers from ``least`` to ``most``."""
+    return Range(f"a whole number from {least} to {most}", lambda x: least <= x <= most, int)
+
+
+POSITIVE = Range("positive and finite", lambda x: _is_finite(x) and x > 0)
+NOT_NEGATIVE = Range("finite and not negative", lambda x: _is_finite(x) and x >= 0)
+FINITE = Range("finite", _is_finite)
+COUNT = whole(1)
+NUMBER = whole(0)
+SEED = whole(0, LARGEST_SEED)
+PROCESSES = whole(1, 4096)
+# In Lennard-Jones units. The fastest vibrations have omega near 33: Verlet steps beyond 2 / omega explode.
+TIMESTEP = between(0, 0.05)
+TEMPERATURE = between(0, 100)
+DENSITY = between(0.01, 10)
+# Thermal forces are of order 10 to 100: a larger residual force is no minimum.
+RESIDUAL_FORCE = between(0, 0.1)
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Refuse what is not positive and finite."""
+    POSITIVE.check(name, value)
+
+
+def check_not_negative(name: str, value: Any) -> None:
+    """Refuse what is negative or not finite."""
+    NOT_NEGATIVE.check(name, value)
+
+
+def check_finite(name: str, value: Any) -> None:
+    """Refuse what is not finite."""
+    FINITE.check(name, value)
+
+
+def check_count(name: str, value: Any, least: int = 1, most: int = LARGEST_COUNT) -> None:
+    """Refuse what is no whole number from ``least`` to ``most``."""
+    whole(least, most).check(name, value)
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Refuse seeds that are negative or need more than 63 bits."""
+    SEED.check(name, value)
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse a name that is not known, with the nearest that is.
+
+    Raises:
+        ConfigError: it is not one of ``known``.
+    """
+    names = list(known)
+    if value in names:
+        return
+    near = difflib.get_close_matches(str(value).lower(), names, n=1)
+    cure = f"did you mean {near[0]}? " if near else ""
+    raise ConfigError(f"{name} must be one of {', '.join(names)}; {cure}got {shown(value)}")
+
+
+def check_device(name: str, value: str) -> None:
+    """Refuse a device that torch does not know or this machine does not have.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    if not DEVICE.fullmatch(value):
+        raise ConfigError(f"{name} must be cpu, mps, cuda or one of several as cuda:1; got {shown(value)}")
+    if value == "cpu":
+        return
+    import torch
+
+    kind, _, index = value.partition(":")
+    backend = getattr(torch, kind)
+    count = int(backend.is_available()) if kind == "mps" else backend.device_count()
+    if int(index or 0) >= count:
+        raise ConfigError(f"{name} {value}: this machine has {count or 'no'} {kind} device; choose cpu")
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: escaped, and no longer than a line."""
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except ValueError:  # whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    text = printable(text[:80]) + ("..." if len(text) > 80 else "")
+    return f"'{text}'" if isinstance(value, str) else text

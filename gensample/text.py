@@ -1,0 +1,39 @@
+"""Foreign text on its way to a terminal, a log or a file, and signs that a terminal cannot show."""
+
+import codecs
+import unicodedata
+
+# What has neither a Greek name nor a decomposition.
+PLAIN = {
+    **{"−": "-", "±": "+-", "×": "x", "·": ".", "≤": "<=", "≥": ">=", "≈": "~", "∞": "inf", "→": "->"},
+    **{"–": "-", "—": "-", "…": "...", "⟨": "<", "⟩": ">", "✓": "yes", "✗": "no"},
+}
+PLAIN_ERRORS = "gensample-plain"
+
+
+def printable(text: str) -> str:
+    r"""``text`` on one line: line breaks, control and formatting characters become ``\n``, ``\x1b``, ..."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def plain(character: str) -> str:
+    """A character in ASCII: chi for χ, 4 for ₄, else its escape."""
+    if character in PLAIN:
+        return PLAIN[character]
+    kind, _, letter = unicodedata.name(character, "").rpartition(" LETTER ")
+    if kind.startswith("GREEK"):
+        return letter.split()[0].lower() if "SMALL" in kind else letter.split()[0].capitalize()
+    parts = unicodedata.normalize("NFKD", character)
+    ascii_ = "".join(PLAIN.get(c, c) for c in parts if not unicodedata.combining(c))
+    return ascii_ if ascii_.isascii() else character.encode("unicode_escape").decode()
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(plain, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(PLAIN_ERRORS, _replace)
