@@ -6,10 +6,11 @@ import numpy as np
 
 from gensample.commands.sample_configurations import BASE
 from gensample.data.base import BaseEnsemble
-from gensample.data.store import StoreWriter, atomic
+from gensample.data.store import StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
 from gensample.seeding import torch_generator
+from gensample.work import atomic
 
 
 def corrected_base(
@@ -34,7 +35,7 @@ def corrected_base(
     species, box = kind.species(positions.shape[1]), ensemble.box
     moved = metropolis(positions, species, box, kind, temperature, sweeps, generator=torch_generator(seed, 4))
     with (
-        atomic(out) as temporary,
+        atomic(out, replace=True) as temporary,
         StoreWriter.create(
             temporary,
             mixture=mixture,

@@ -37,9 +37,10 @@ from files import CHAINED, SETS, Files, need
 
 from gensample import zoo
 from gensample.commands.sample_configurations import load_generator
-from gensample.data.store import Store, StoreWriter, atomic
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.box import wrap
+from gensample.work import atomic
 
 SPLIT = "test"
 # What the results depend on; a folder of runs belongs to one choice of these.
@@ -147,7 +148,7 @@ class Chain:
                 )
             lags = np.flatnonzero(np.isin(store.times, self.lags))
             with (
-                atomic(path) as temporary,
+                atomic(path, replace=True) as temporary,
                 StoreWriter.create(
                     temporary,
                     **_system(store, rows),
@@ -210,7 +211,7 @@ class Chain:
             moved = store.positions[:, None, None] + fields
             moved = torch.from_numpy(moved.reshape(len(rows), *moved.shape[3:]))
             with (
-                atomic(path) as temporary,
+                atomic(path, replace=True) as temporary,
                 StoreWriter.create(
                     temporary,
                     **_system(store, rows),

@@ -10,17 +10,13 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
-from gensample.data.store import Store, atomic
+from gensample.data.store import Store
 from gensample.errors import ConfigError
 
 
-def claim(parts: Path, request: Any) -> None:
-    """Mark the folder as that of a request (a dataclass); ConfigError when it is another's."""
-    record, text = parts / "request.json", json.dumps(asdict(request), sort_keys=True)
-    if record.exists() and record.read_text() != text:
-        raise ConfigError(f"{parts} holds parts of another request; remove it or choose another --out")
-    with atomic(record) as temporary:
-        temporary.write_text(text)
+def parts_folder(out: Path) -> Path:
+    """Where the finished parts of an unfinished sample lie."""
+    return out.with_name(f"{out.name}.parts")
 
 
 def refuse_other(request: Any, out: Path) -> None:

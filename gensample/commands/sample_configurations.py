@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,9 +16,9 @@ from rich.progress import track
 from torch import Tensor
 
 from gensample import zoo
-from gensample.commands.requests import claim, refuse_other
+from gensample.commands.requests import parts_folder, refuse_other
 from gensample.data.base import BaseEnsemble
-from gensample.data.store import Store, StoreWriter, atomic
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.flow.schedule import GRIDS
 from gensample.flow.torus import uniform
@@ -29,6 +28,7 @@ from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.tasks.configuration import ConfigurationTask
+from gensample.work import atomic, check_output, claim, discard
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Configurations:
     def __init__(self, request: Request, out: Path, device: str) -> None:
         _check(request)
         self.request, self.out = request, out
-        self.parts = out.with_name(f"{out.name}.parts")
+        self.parts = parts_folder(out)
         self.model = load_generator(request.model, device)
         system = self.model.settings.system
         self.mixture: Mixture = get_mixture(system["mixture"])
@@ -210,16 +210,18 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu") -> s
     """
     if out.exists():
         refuse_other(request, out)
+        discard(parts_folder(out))
         return f"{out} is complete; nothing to do"
     work = Configurations(request, out, device)
-    claim(work.parts, request)
-    started = time.monotonic()
-    missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]
-    for chunk in track(missing, f"{request.num} configurations of {work.particles} particles"):
-        work.draw(chunk)
-    seconds = time.monotonic() - started
-    work.write(seconds)
-    shutil.rmtree(work.parts, ignore_errors=True)
+    check_output(out)
+    with claim(work.parts, asdict(request)) as claimed:
+        started = time.monotonic()
+        missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]
+        for chunk in track(missing, f"{request.num} configurations of {work.particles} particles"):
+            work.draw(chunk)
+        seconds = time.monotonic() - started
+        work.write(seconds)
+        claimed.remove()
     return f"{_describe(out)}\n{len(missing) * work.width} drawn in {seconds:.0f} s"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import torch
 from rich.progress import track
 
 from gensample import zoo
-from gensample.commands.requests import claim, refuse_other
+from gensample.commands.requests import parts_folder, refuse_other
 from gensample.data.datamodule import KADataModule
-from gensample.data.store import Store, StoreWriter, atomic
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, plan_units, run_unit
 from gensample.tasks.displacement import DisplacementTask
+from gensample.work import Busy, Claim, alone, atomic, check_output, claim, discard
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Ensemble:
 
     def __init__(self, request: Request, out: Path, device: str) -> None:
         self.request, self.out = request, out
-        self.parts = out.with_name(f"{out.name}.parts")
+        self.parts = parts_folder(out)
         self.model = load_generator(request.model, device)
         settings = self.model.settings
         self.module = KADataModule(
@@ -74,19 +75,26 @@ class Ensemble:
         """Have the positions that the model reads at hand, those that are missing found in batches."""
         self.module.inputs.prepare(sorted({unit.configuration for unit in units}))
 
-    def draw_unit(self, unit: Unit) -> None:
-        """Draw the fields of a unit and keep them in its file."""
-        store = self.module.store
-        fields = run_unit(
-            unit,
-            self._draw,
-            seed=self.request.seed,
-            lags=range(len(self.model.lag_time)),
-            shape=(store.num_particles, store.dimension),
-            device=self.model.device,
-        )
-        with atomic(self.path(unit)) as temporary:
-            np.savez(temporary, fields=fields.numpy(), nfe=self.nfe)
+    def draw_unit(self, unit: Unit, wait: bool) -> bool:
+        """Draw the fields of a unit and keep them in its file; False where another process did so meanwhile.
+
+        Busy where one is about it, unless this one is to ``wait``.
+        """
+        path, store = self.path(unit), self.module.store
+        with alone(path.with_suffix(""), wait=wait):
+            if path.exists():
+                return False
+            fields = run_unit(
+                unit,
+                self._draw,
+                seed=self.request.seed,
+                lags=range(len(self.model.lag_time)),
+                shape=(store.num_particles, store.dimension),
+                device=self.model.device,
+            )
+            with atomic(path) as temporary:
+                np.savez(temporary, fields=fields.numpy(), nfe=self.nfe)
+        return True
 
     def _draw(self, call: Call, noise: NoiseStream) -> torch.Tensor:
         data, condition = self._configuration(call.configuration)
@@ -162,29 +170,39 @@ def sample_ensemble(request: Request, out: Path, shard: str = "0/1", device: str
     share = parse_shard(shard)
     if out.exists():
         refuse_other(request, out)
+        discard(parts_folder(out))
         return f"{out} is complete; nothing to do"
     ensemble = Ensemble(request, out, device)
-    claim(ensemble.parts, request)
-    started = time.monotonic()
-    mine = [unit for unit in ensemble.units(share) if not ensemble.path(unit).exists()]
-    ensemble.prepare(mine)
-    for unit in track(mine, f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"):
-        ensemble.draw_unit(unit)
-    missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())
-    if missing and not out.exists():
-        return f"shard {shard} done; {missing} units of other shards are missing, so {out} is not written yet"
-    _publish(ensemble, time.monotonic() - started)
-    return _describe(out, len(mine) * FIELDS_PER_CALL * len(ensemble.model.lag_time), started)
+    check_output(out)
+    with claim(ensemble.parts, asdict(request), shared=True) as claimed:
+        started = time.monotonic()
+        drawn = _draw_units(ensemble, ensemble.units(share))
+        missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())
+        if missing and not out.exists():
+            return f"shard {shard} done; {missing} units of others are missing, so {out} is not written yet"
+        _publish(ensemble, claimed, time.monotonic() - started)
+    return _describe(out, drawn * FIELDS_PER_CALL * len(ensemble.model.lag_time), started)
 
 
-def _publish(ensemble: Ensemble, seconds: float) -> None:
-    try:
+def _draw_units(ensemble: Ensemble, units: list[Unit]) -> int:
+    """Draw what no other process draws; then wait for what others do, and draw what they have left."""
+    ensemble.prepare([unit for unit in units if not ensemble.path(unit).exists()])
+    request, drawn = ensemble.request, 0
+    told = f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"
+    for wait in (False, True):
+        missing = [unit for unit in units if not ensemble.path(unit).exists()]
+        for unit in track(missing, told, disable=not missing):
+            with suppress(Busy):
+                drawn += ensemble.draw_unit(unit, wait)
+    return drawn
+
+
+def _publish(ensemble: Ensemble, claimed: Claim, seconds: float) -> None:
+    """Write the dataset, unless another process that had finished too did so meanwhile."""
+    claimed.become_last()
+    if not ensemble.out.exists():
         ensemble.write(seconds)
-    except FileNotFoundError:
-        # Another shard finished at the same moment, wrote the dataset and removed the units.
-        if not ensemble.out.exists():
-            raise
-    shutil.rmtree(ensemble.parts, ignore_errors=True)
+    claimed.remove()
 
 
 def load_generator(name: str, device: str) -> DisplacementTask:

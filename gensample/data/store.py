@@ -11,10 +11,10 @@ import numpy as np
 
 from gensample.data.catalog import resolve
 from gensample.data.layout import PREDICTIONS, PROBE, check_layout
-from gensample.data.writer import StoreWriter, atomic
+from gensample.data.writer import StoreWriter
 from gensample.errors import DataError
 
-__all__ = ["PROBE", "Store", "StoreWriter", "atomic"]
+__all__ = ["PROBE", "Store", "StoreWriter"]
 
 
 class Store:

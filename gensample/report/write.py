@@ -1,13 +1,10 @@
-"""The report folder: built beside its place under a temporary name, then renamed into it."""
+"""The report folder and its files."""
 
 import csv
 import io
 import json
 import math
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from gensample.report.content import Content
 from gensample.report.gallery import Plate, plates
 from gensample.report.html import Picture, render
 from gensample.report.style import look
+from gensample.work import atomic_folder
 
 Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
@@ -50,7 +48,7 @@ def write_folder(
     """
     folder = Path(folder)
     check_target(folder)
-    with _swapped_in(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         (temporary / "metrics.json").write_text(to_json(data))
         for name, text in (texts or {}).items():
             (temporary / name).write_text(text)
@@ -71,32 +69,6 @@ def check_target(folder: str | Path) -> None:
     is_report = {"metrics.json", "index.html"} <= found and found <= OURS
     if found and not is_report:
         raise ConfigError(f"{folder} exists and is not a report alone; choose another --out or empty it")
-
-
-@contextmanager
-def _swapped_in(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of ``folder`` on success and vanishes on failure."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        fresh = work / "new"
-        fresh.mkdir()
-        yield fresh
-        _replace(folder, fresh, work / "old")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _replace(folder: Path, fresh: Path, aside: Path) -> None:
-    """Move ``fresh`` to ``folder``; what was there goes ``aside``, and comes back if the move fails."""
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if aside.exists():
-            aside.rename(folder)
-        raise
 
 
 def to_json(data: Mapping[str, Any]) -> str:

@@ -21,11 +21,12 @@ from gensample.simulate import scripts
 from gensample.simulate.engine import Engine, find_engine
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.parts import Parts, claim, target_of
+from gensample.simulate.parts import Parts, target_of
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import Bath, check_not_negative, check_positive, check_thermostats
 from gensample.simulate.structure import keep, load, run_script, wrapped
 from gensample.simulate.workshop import CAGE
+from gensample.work import amended, claim
 
 # Of the time of a run: what a particle takes to forget its initial velocity is not averaged over.
 BALLISTIC_SHARE = 0.2
@@ -123,12 +124,12 @@ def cage(
         return f"{source} has cage positions; nothing to do (--again replaces them)"
     engine = find_engine(lmp)
     root = parts_folder(target)
-    with claim(root, _fingerprint(task, settings)) as parts:
-        jobs = cage_jobs(task, settings, engine)
+    with claim(root, _fingerprint(task, settings)) as claimed:
+        parts, jobs = Parts(root), cage_jobs(task, settings, engine)
         run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "averaged", "tau")
         attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
         summary = _write(task, parts, settings, source, target, attrs)
-        parts.remove()
+        claimed.remove()
     return f"{target}: {summary}"
 
 
@@ -210,7 +211,7 @@ def _write(
     # Of a component of a cage position, root mean square over particles.
     error = np.sqrt(np.square(spread).mean(1) / (task.mixture.dimension * settings.replicas))
     made = asdict(settings) | {"start": settings.window[0], "time": settings.window[1]}
-    with parts.amend(source, target) as temporary, StoreWriter.resume(temporary) as writer:
+    with amended(source, target) as temporary, StoreWriter.resume(temporary) as writer:
         made |= {**attrs, "damping": DAMPING, "standard_error": error}
         writer.write_cage(cages, made, spread if settings.replicas > 1 else None)
     return (

@@ -21,11 +21,12 @@ from gensample.simulate import scripts
 from gensample.simulate.engine import Engine, find_engine
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.parts import Parts, claim, target_of
+from gensample.simulate.parts import Parts, target_of
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import Bath, check_not_negative, check_positive, check_thermostats
 from gensample.simulate.structure import keep, load, run_script
 from gensample.simulate.workshop import PROBE as STREAM
+from gensample.work import amended, claim, remove
 
 DAMPING = 0.5
 
@@ -117,12 +118,13 @@ def probe(
     if has_probe and not again:
         return f"{source} has probe runs; nothing to do (--again replaces them)"
     engine = find_engine(lmp)
-    with claim(parts_folder(target), _fingerprint(task, settings)) as parts:
-        jobs = probe_jobs(task, settings, engine)
+    root = parts_folder(target)
+    with claim(root, _fingerprint(task, settings)) as claimed:
+        parts, jobs = Parts(root), probe_jobs(task, settings, engine)
         run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "probed", "tau")
         attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
         _write(task, parts, settings, source, target, attrs)
-        parts.remove()
+        claimed.remove()
     levels = ", ".join(f"{value:g}" for value in settings.temperatures)
     return (
         f"{target}: probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each "
@@ -238,9 +240,9 @@ def _write(
     }
     made = {k: v for k, v in asdict(settings).items() if k not in ("temperatures", "times")}
     made["velocity_temperature"] = [settings.drawn_at(temperature) for temperature in settings.temperatures]
-    with parts.amend(source, target) as temporary:
+    with amended(source, target) as temporary:
         if _fingerprint(_read(temporary)[0], settings) != _fingerprint(task, settings):
-            parts.remove()
+            remove(parts.root)
             raise DataError(f"{source} has got other inherent structures since these runs began; run again")
         with StoreWriter.resume(temporary) as writer:
             writer.write_probe(

@@ -12,9 +12,10 @@ from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.simulate.minimisers import Minimiser, Task, choose
-from gensample.simulate.parts import Parts, claim, target_of
+from gensample.simulate.parts import Parts, target_of
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.structure import load, wrapped
+from gensample.work import amended, claim
 
 
 def quench(
@@ -49,11 +50,11 @@ def quench(
         return f"{source} has inherent structures; nothing to do (--again replaces them)"
     minimiser = choose(engine, device=device, tolerance=tolerance, processes=processes, lmp=lmp)
     root = parts_folder(target)
-    with claim(root, _fingerprint(task, minimiser)) as parts:
-        jobs, stop = minimiser.jobs(task), minimiser.stop
+    with claim(root, _fingerprint(task, minimiser)) as claimed:
+        parts, jobs, stop = Parts(root), minimiser.jobs(task), minimiser.stop
         run_jobs(jobs, parts.run, parts.is_done, minimiser.processes, stop, "quenched", "structures")
         summary = _write(task, parts, minimiser, source, target)
-        parts.remove()
+        claimed.remove()
     return f"{target}: {summary}"
 
 
@@ -88,7 +89,7 @@ def _write(task: Task, parts: Parts, minimiser: Minimiser, source: Path, target:
     structures = minimiser.structures(batches)
     energy, residual = (np.array([float(one[key]) for one in structures]) for key in ("energy", "residual"))
     attrs = {**minimiser.attrs, "energy": energy, "residual": residual, "max_residual_force": residual.max()}
-    with parts.amend(source, target) as temporary, StoreWriter.resume(temporary) as writer:
+    with amended(source, target) as temporary, StoreWriter.resume(temporary) as writer:
         writer.write_inherent(wrapped(structures, "inherent", task.box), attrs)
     return (
         f"{len(structures)} inherent structures by {minimiser.attrs['minimiser']}, "

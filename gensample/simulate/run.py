@@ -17,9 +17,10 @@ from gensample.simulate.equilibrium_evidence import describe_sampling
 from gensample.simulate.equilibrium_jobs import ChainWorkshop
 from gensample.simulate.evidence import describe_equilibration
 from gensample.simulate.jobs import Workshop
-from gensample.simulate.parts import Parts, claim
+from gensample.simulate.parts import Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.start import StartPoints, load_start
+from gensample.work import atomic, claim, discard
 
 
 def simulate(
@@ -42,18 +43,19 @@ def simulate(
     if out.exists():
         _refuse_other_dataset(config, out)
         if not keep_parts:
-            Parts(root).remove()
+            discard(root)
         return f"{out} is complete; nothing to do"
     engine = find_engine(lmp)
     start = load_start(config, config.starting_points())
     fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
-    with claim(root, {**config.deciding(), **fingerprint}) as parts:
+    with claim(root, {**config.deciding(), **fingerprint}) as claimed:
+        parts = Parts(root)
         jobs, write = _plan(config, engine, root, start, command)
         run_jobs(jobs, parts.run, parts.is_done, config.processes, engine.stop)
-        with parts.publish(out) as temporary:
+        with atomic(out) as temporary:
             write(temporary)
         if not keep_parts:
-            parts.remove()
+            claimed.remove()
     return describe(out)
 
 

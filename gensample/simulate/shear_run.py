@@ -9,13 +9,14 @@ from gensample.data.shear_group import describe_shear, summarise_shear
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.simulate.engine import find_engine
-from gensample.simulate.parts import Parts, claim
+from gensample.simulate.parts import Parts
 from gensample.simulate.run import parts_folder
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.shear_assemble import assemble_shear
 from gensample.simulate.shear_config import ShearConfig
 from gensample.simulate.shear_jobs import ShearWorkshop
 from gensample.simulate.shear_source import load_glasses
+from gensample.work import atomic, claim, discard
 
 
 def shear(
@@ -34,17 +35,18 @@ def shear(
     if out.exists():
         _refuse_other_dataset(config, out)
         if not keep_parts:
-            Parts(root).remove()
+            discard(root)
         return f"{out} is complete; nothing to do"
     glasses = load_glasses(config)
     engine = find_engine(lmp)
-    with claim(root, {**config.deciding(), "start_fingerprint": glasses.fingerprint()}) as parts:
+    with claim(root, {**config.deciding(), "start_fingerprint": glasses.fingerprint()}) as claimed:
+        parts = Parts(root)
         shop = ShearWorkshop(config, glasses, engine, root)
         run_jobs(shop.jobs(), parts.run, parts.is_done, config.processes, engine.stop, "sheared", "steps")
-        with parts.publish(out) as temporary:
+        with atomic(out) as temporary:
             assemble_shear(shop, temporary, command)
         if not keep_parts:
-            parts.remove()
+            claimed.remove()
     return describe(out)
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gensample.data import catalog
-from gensample.data.store import Store, StoreWriter, atomic
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import DataError
 
 C, R, K, N, D = 3, 4, 2, 10, 2
@@ -260,24 +260,6 @@ def test_a_wrong_layout_is_named(tmp_path, change, named):
     assert named in str(error.value)
     with pytest.raises(DataError):
         StoreWriter.resume(path)
-
-
-def test_atomic_replaces_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "folder" / "a.txt"
-    with atomic(path) as temporary:
-        temporary.write_text("one")
-        assert not path.exists()
-    assert path.read_text() == "one"
-    with pytest.raises(RuntimeError):
-        _write_and_fail(path)
-    assert path.read_text() == "one"
-    assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
-
-
-def _write_and_fail(path):
-    with atomic(path) as temporary:
-        temporary.write_text("two")
-        raise RuntimeError
 
 
 def test_names_and_absent_files(monkeypatch, tmp_path):

@@ -16,8 +16,8 @@ import numpy as np
 
 from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
 from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
-from gensample.data.store import atomic
 from gensample.estimators.base import FORMAT
+from gensample.work import atomic
 
 RECORD = "record.json"
 SECONDS = "seconds.json"
@@ -115,7 +115,7 @@ class Workspace:
         path = self.folder / SECONDS
         seconds = json.loads(path.read_text()) if path.is_file() and self.unit.row.trained else None
         record = {"key": self.key, "parameters": parameters, "seconds": seconds, **more}
-        with atomic(self.folder / RECORD) as temporary:
+        with atomic(self.folder / RECORD, replace=True) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n")
         return record
 
@@ -130,7 +130,7 @@ class Workspace:
 
     def keep(self, test: str, found: dict[str, np.ndarray]) -> None:
         """Keep predictions for a test set."""
-        with atomic(self._path(test)) as temporary:
+        with atomic(self._path(test), replace=True) as temporary:
             arrays: dict[str, Any] = {"key": self.mark(test), **found}
             np.savez(temporary, **arrays)
 

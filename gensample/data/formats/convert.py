@@ -12,11 +12,12 @@ import torch
 
 from gensample.data.formats import checks
 from gensample.data.formats.base import SPECIES_LETTERS, Imported, Options, Structure
-from gensample.data.store import StoreWriter, atomic
+from gensample.data.store import StoreWriter
 from gensample.errors import DataError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.seeding import numpy_generator
+from gensample.work import atomic
 
 
 @dataclasses.dataclass

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from gensample.data.formats import extxyz, gsd, lammps_data
-from gensample.data.store import Store, atomic
+from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.work import atomic
 
 
 @dataclasses.dataclass

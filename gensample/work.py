@@ -1,0 +1,327 @@
+"""One way to write: whole or not at all, over no input, one process at a time.
+
+While an output NAME is written there are ``.NAME.lock`` and ``.NAME.tmp`` (with NAME's suffix) beside it.
+The lock goes with its process, however that ends: who holds it removes what a killed process left. Work that
+takes long is kept in a folder of finished parts, with a lock and a record of whose work it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from gensample.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+RECORD, LOCK = "config.json", "lock"
+DOES_NOT_COUNT = (".", "scratch-")
+CHOOSE = "remove it or choose another --out"
+
+
+class Busy(ConfigError):
+    """Another process works at this output."""
+
+
+def check_output(path: str | Path, inputs: Iterable[str | Path] = (), *, replace: bool = False) -> Path:
+    """The file that ``path`` names, links followed; ``replace``: a regular file may be there.
+
+    Called before work begins; what a killed run left beside the file is removed.
+
+    Raises:
+        ConfigError: it is one of ``inputs`` or inside unfinished work, something is there that may not be
+            replaced, or nothing can be written there.
+    """
+    sweep(Path(path).resolve())
+    target = _checked(Path(path), inputs, replace)
+    inside = next((parent for parent in target.parents if is_claimed(parent)), None)
+    if inside is not None:
+        raise ConfigError(f"{path} lies in {inside}, unfinished work that is removed; choose another --out")
+    return target
+
+
+def _checked(given: Path, inputs: Iterable[str | Path], replace: bool) -> Path:
+    if given.is_symlink() and not given.exists():
+        raise ConfigError(f"{given} is a link to nothing; {CHOOSE}")
+    path = given.resolve()
+    same = [source for source in inputs if path.exists() and Path(source).exists() and path.samefile(source)]
+    if same:
+        raise ConfigError(f"{given} is what is read ({same[0]}); choose another --out")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{given} is not a regular file; choose another --out")
+    if path.exists() and not replace:
+        raise ConfigError(f"{given} exists; {CHOOSE}")
+    _check_folder(path)
+    return path
+
+
+def _check_folder(path: Path) -> None:
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not folder.is_dir():
+        raise ConfigError(f"{path}: {folder} is not a folder; choose another --out")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path}: nothing can be written in {folder}; choose another --out")
+
+
+@contextmanager
+def atomic(path: str | Path, inputs: Iterable[str | Path] = (), *, replace: bool = False) -> Iterator[Path]:
+    """Yield a temporary path that becomes ``path`` on success and is removed on failure.
+
+    Processes that write the same file do so one after the other. ``replace``: a regular file may be there.
+
+    Raises:
+        ConfigError: as `check_output`, also when a file has appeared meanwhile.
+    """
+    inputs = list(inputs)
+    path = _checked(Path(path), inputs, replace)
+    with alone(path):
+        temporary = _temporary(_checked(path, inputs, replace))
+        remove(temporary)
+        try:
+            yield temporary
+            _sync(temporary)
+            _move(temporary, path, replace)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def amended(source: Path, target: Path) -> Iterator[Path]:
+    """Yield a copy of ``source`` that then becomes ``target``, which may be ``source`` itself.
+
+    Commands that amend a dataset together do so one after the other: none loses what another added.
+    """
+    with atomic(target, replace=target.exists() and target.samefile(source)) as temporary:
+        shutil.copy(source, temporary)
+        yield temporary
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder that takes the place of ``folder`` on success and vanishes on failure."""
+    folder = folder.resolve()
+    sweep(folder)
+    with alone(folder):
+        temporary = _temporary(folder)
+        remove(temporary)
+        fresh = temporary / "new"
+        fresh.mkdir(parents=True)
+        try:
+            yield fresh
+            _replace_folder(folder, fresh, temporary / "old")
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(folder: Path, fresh: Path, aside: Path) -> None:
+    """Move ``fresh`` to ``folder``; what was there goes ``aside``, and comes back if the move fails."""
+    if folder.exists():
+        folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise
+
+
+@contextmanager
+def alone(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of an output, file or folder.
+
+    It lies beside the output: one on the file itself would go with it when it is replaced.
+
+    Raises:
+        Busy: another process holds it, and this one does not ``wait``.
+    """
+    lock = _lock_of(path)
+    with _locked(lock, fcntl.LOCK_EX, wait):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed process left beside an output, unless another is at work there."""
+    if _lock_of(path).exists():
+        with suppress(Busy), alone(path, wait=False):
+            remove(_temporary(path))
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+class Claim:
+    """A folder of finished parts that this process works in, alone or together with others.
+
+    ``scratch-*`` and hidden files do not count as finished.
+    """
+
+    def __init__(self, root: Path, lock: IO[str]) -> None:
+        self.root, self._lock = root, lock
+
+    def become_last(self) -> None:
+        """Wait until no other process works here."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        remove(self.root)
+
+
+@contextmanager
+def claim(root: Path, settings: Mapping[str, Any], *, shared: bool = False) -> Iterator[Claim]:
+    """A folder for the parts of this work, new or to be resumed; it vanishes when nothing was finished.
+
+    ``shared``: processes of the same settings may work there together.
+
+    Raises:
+        ConfigError: the folder belongs to other settings or to nobody.
+        Busy: another process works in it.
+    """
+    with _entered(root, shared) as lock:
+        try:
+            _check_record(root, settings)
+            yield Claim(root, lock)
+        finally:
+            _leave(root, lock)
+
+
+def discard(root: Path, settings: Mapping[str, Any] | None = None) -> None:
+    """Remove finished parts (of these settings) that a killed run left after it had written its output."""
+    if is_claimed(root) and (settings is None or _text(settings) == (root / RECORD).read_text()):
+        with suppress(Busy), _locked(root / LOCK, fcntl.LOCK_EX, wait=False):
+            remove(root)
+
+
+def is_claimed(root: Path) -> bool:
+    """Whether a folder is unfinished work."""
+    return (root / RECORD).is_file() and (root / LOCK).is_file()
+
+
+@contextmanager
+def _entered(root: Path, shared: bool) -> Iterator[IO[str]]:
+    """The lock of a folder; the first to come removes what does not count."""
+    try:
+        with _locked(root / LOCK, fcntl.LOCK_EX, wait=False) as lock:
+            _clear(root)
+            if shared:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            yield lock
+    except Busy:
+        if not shared:
+            raise
+        with _locked(root / LOCK, fcntl.LOCK_SH, wait=False) as lock:
+            yield lock
+
+
+def _clear(root: Path) -> None:
+    """Remove what does not count as finished, and the record of work of which nothing is."""
+    for path in root.iterdir():
+        if path.name.startswith(DOES_NOT_COUNT):
+            remove(path)
+    if not _finished(root):
+        remove(root / RECORD)
+
+
+def _check_record(root: Path, settings: Mapping[str, Any]) -> None:
+    record, text = root / RECORD, _text(settings)
+    if not record.exists():
+        if _finished(root):
+            raise ConfigError(f"{root} holds {_finished(root)[0]}, which is no unfinished work; {CHOOSE}")
+        with atomic(record, replace=True) as temporary:
+            temporary.write_text(text)
+    if record.read_text() != text:
+        raise ConfigError(f"{root} holds parts of other settings; {CHOOSE}")
+
+
+def _finished(root: Path) -> list[str]:
+    names = (path.name for path in root.iterdir())
+    return sorted(
+        name for name in names if name not in (RECORD, LOCK) and not name.startswith(DOES_NOT_COUNT)
+    )
+
+
+def _text(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+def _leave(root: Path, lock: IO[str]) -> None:
+    """Remove a folder with nothing in it, unless another process works there."""
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(lock, root / LOCK) and {path.name for path in root.iterdir()} <= {LOCK, RECORD}:
+            remove(root)
+
+
+@contextmanager
+def _locked(path: Path, kind: int, wait: bool) -> Iterator[IO[str]]:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    raise Busy(
+                        f"another gensample works at {path}; wait for it or choose another --out"
+                    ) from None
+                log.warning("waiting for another gensample that works at %s", path)
+                fcntl.flock(lock, kind)
+            # Whoever held it before may have removed it: what is locked then is not what others see.
+            if _is_at(lock, path):
+                yield lock
+                return
+
+
+def _is_at(lock: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp{path.suffix}")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _move(temporary: Path, path: Path, replace: bool) -> None:
+    """Rename; unless ``replace``, a file that another program has made meanwhile stays."""
+    if replace:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise ConfigError(f"{path} has appeared meanwhile; {CHOOSE}") from None
+    except OSError as error:  # a file system without hard links
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        temporary.rename(_checked(path, (), replace))
