@@ -40,7 +40,7 @@ def check_output(path: str | Path, inputs: Iterable[str | Path] = (), *, replace
         ConfigError: it is one of ``inputs`` or inside unfinished work, something is there that may not be
             replaced, or nothing can be written there.
     """
-    sweep(Path(path).resolve())
+    sweep(Path(os.path.realpath(path)))
     target = _checked(Path(path), inputs, replace)
     inside = next((parent for parent in target.parents if is_claimed(parent)), None)
     if inside is not None:

@@ -11,7 +11,7 @@ import gensample
 
 PACKAGE = Path(gensample.__file__).parent
 ROOT = PACKAGE.parent
-OPENERS = {"cli", "commands", "data", "simulate", "report", "zoo"}
+OPENERS = {"cli", "commands", "data", "simulate", "report", "zoo", "work"}
 PURE = ("physics", "flow", "nn", "stats", "sampling")
 
 

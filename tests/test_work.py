@@ -151,7 +151,7 @@ def below_a_file(path):
 def test_only_regular_files_are_written(tmp_path, make):
     path = make(tmp_path / "out") or tmp_path / "out"
     before = names(tmp_path)
-    with pytest.raises(ConfigError, match="not a regular file|link to nothing|not a folder"):
+    with pytest.raises(ConfigError, match=r"not a regular file|link to nothing|not a folder"):
         write(path, "text", replace=True)
     assert names(tmp_path) == before
 

@@ -75,26 +75,19 @@ class Ensemble:
         """Have the positions that the model reads at hand, those that are missing found in batches."""
         self.module.inputs.prepare(sorted({unit.configuration for unit in units}))
 
-    def draw_unit(self, unit: Unit, wait: bool) -> bool:
-        """Draw the fields of a unit and keep them in its file; False where another process did so meanwhile.
-
-        Busy where one is about it, unless this one is to ``wait``.
-        """
-        path, store = self.path(unit), self.module.store
-        with alone(path.with_suffix(""), wait=wait):
-            if path.exists():
-                return False
-            fields = run_unit(
-                unit,
-                self._draw,
-                seed=self.request.seed,
-                lags=range(len(self.model.lag_time)),
-                shape=(store.num_particles, store.dimension),
-                device=self.model.device,
-            )
-            with atomic(path) as temporary:
-                np.savez(temporary, fields=fields.numpy(), nfe=self.nfe)
-        return True
+    def draw_unit(self, unit: Unit) -> None:
+        """Draw the fields of a unit and keep them in its file."""
+        store = self.module.store
+        fields = run_unit(
+            unit,
+            self._draw,
+            seed=self.request.seed,
+            lags=range(len(self.model.lag_time)),
+            shape=(store.num_particles, store.dimension),
+            device=self.model.device,
+        )
+        with atomic(self.path(unit)) as temporary:
+            np.savez(temporary, fields=fields.numpy(), nfe=self.nfe)
 
     def _draw(self, call: Call, noise: NoiseStream) -> torch.Tensor:
         data, condition = self._configuration(call.configuration)
@@ -192,8 +185,11 @@ def _draw_units(ensemble: Ensemble, units: list[Unit]) -> int:
     for wait in (False, True):
         missing = [unit for unit in units if not ensemble.path(unit).exists()]
         for unit in track(missing, told, disable=not missing):
-            with suppress(Busy):
-                drawn += ensemble.draw_unit(unit, wait)
+            path = ensemble.path(unit)
+            with suppress(Busy), alone(path.with_suffix(""), wait=wait):
+                if not path.exists():
+                    ensemble.draw_unit(unit)
+                    drawn += 1
     return drawn
 
 

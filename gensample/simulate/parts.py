@@ -34,9 +34,7 @@ def target_of(source: Path, out: Path | None) -> Path:
     Raises:
         ConfigError: ``out`` exists, or the file belongs to the installed package.
     """
-    target = check_output(
-        source if out is None else out, () if out is None else [source], replace=out is None
-    )
+    target = check_output(source, replace=True) if out is None else check_output(out, [source])
     if any(target.exists() and target.samefile(path) for path in EMBEDDED.values()):
         raise ConfigError(f"{target} belongs to the installed package: give --out for a copy")
     return target

@@ -152,20 +152,3 @@ def test_a_model_of_another_dimension_is_refused(workplace, tmp_path, capsys):
     arguments = [str(workplace / "model.ckpt"), "--data", str(other), "--out", str(tmp_path / "gen.h5")]
     assert main(["sample", *arguments]) == 2
     assert "trained on" in capsys.readouterr().err
-
-
-def test_shards_that_finish_together_write_once(workplace, tmp_path, monkeypatch):
-    from gensample.commands import sample_ensemble
-
-    sample(workplace, tmp_path / "whole.h5")
-    out, write = tmp_path / "gen.h5", sample_ensemble.Ensemble.write
-
-    def late(self, seconds):
-        write(self, seconds)
-        shutil.rmtree(self.parts)
-        write(self, seconds)
-
-    monkeypatch.setattr(sample_ensemble.Ensemble, "write", late)
-    sample(workplace, out)
-    assert np.array_equal(fields(tmp_path / "whole.h5"), fields(out))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gen.h5", "whole.h5"]

@@ -165,7 +165,10 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
 
 
 def test_parts_and_samples_of_another_request_stay(workplace, tmp_path, monkeypatch, capsys):
+    draw = sample_configurations.Configurations.draw
+
     def stop(self, chunk):
+        draw(self, chunk)
         raise KeyboardInterrupt
 
     out = tmp_path / "gen.h5"
@@ -174,7 +177,7 @@ def test_parts_and_samples_of_another_request_stay(workplace, tmp_path, monkeypa
         sample(workplace, "uniform", out, code=130)
     capsys.readouterr()
     sample(workplace, "uniform", out, "--seed", "1", code=2)
-    assert "another request" in one_line(capsys)
+    assert "other settings" in one_line(capsys)
     sample(workplace, "uniform", out)
     sample(workplace, "uniform", out)
     assert "nothing to do" in capsys.readouterr().out

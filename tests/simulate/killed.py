@@ -38,7 +38,7 @@ def reached(moment, parts, out, started):
     if moment == "scratch":
         return bool(lammps_in(parts))
     if moment == "assembly":
-        return any(parts.glob(f"scratch-*/{out.name}"))
+        return out.with_name(f".{out.name}.tmp.h5").exists()
     if moment.replace(".", "").isdigit():
         return time.monotonic() - started > float(moment)
     return (parts / moment).is_dir()

@@ -11,6 +11,7 @@ from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import GensampleError
 from gensample.simulate.run import parts_folder, simulate
+from gensample.work import claim
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to see processes")
 
@@ -117,7 +118,8 @@ def test_a_failed_job_is_one_line_and_resumes(engine, tiny_yaml, reference, tmp_
 def test_a_run_that_ended_before_its_parts_were_removed(engine, tiny_config, reference, tmp_path):
     out = tmp_path / "data.h5"
     out.write_bytes(reference.read_bytes())
-    (parts_folder(out) / "structure-00000").mkdir(parents=True)
+    with claim(parts_folder(out), {}) as claimed:
+        (claimed.root / "structure-00000").mkdir()
     assert "nothing to do" in simulate(tiny_config(), out)
     assert not parts_folder(out).exists()
 

@@ -26,6 +26,7 @@ from gensample.simulate.run import parts_folder
 from gensample.simulate.shear_config import ShearConfig, load_shear_config
 from gensample.simulate.shear_run import shear
 from gensample.simulate.structure import run_script
+from gensample.work import claim
 
 TOLERANCE = 1e-9
 TINY = """
@@ -334,7 +335,8 @@ def test_killed_and_resumed_it_is_the_same_to_the_last_bit(engine, tiny, sheared
 def test_complete_datasets_are_left_alone_and_others_refused(engine, tiny, sheared, tmp_path):
     out = tmp_path / "copy.h5"
     out.write_bytes(sheared.read_bytes())
-    (parts_folder(out) / "minimum-00000").mkdir(parents=True)
+    with claim(parts_folder(out), {}) as claimed:
+        (claimed.root / "minimum-00000").mkdir()
     assert "nothing to do" in shear(load_shear_config(tiny), out)
     assert not parts_folder(out).exists()
     with pytest.raises(ConfigError, match="other settings"):
