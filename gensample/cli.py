@@ -1,21 +1,27 @@
 """The console script ``gensample``: the first word decides, only then is anything heavy imported."""
 
 import argparse
-import difflib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn
 
 from gensample import __version__
 from gensample.errors import GensampleError
+from gensample.ranges import check_choice, shown
+from gensample.streams import guarded
+from gensample.text import printable
 
 # Tensors beyond 2 MB on huge pages: a network on a CPU spends up to two thirds of its time on faults of small
 # ones (benchmarks/huge_pages.py). Torch reads it when it is imported; whoever sets it to 0 keeps that.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT or SIGTERM, as shells report them
 
 
 class Command(NamedTuple):
@@ -58,32 +64,82 @@ class Parser(argparse.ArgumentParser):
         """Raise :class:`UsageError`; it names the help that lists what is accepted."""
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is not among the choices of an option; argparse would not say which is near."""
+        if action.choices is not None:
+            check_choice("/".join(action.option_strings) or action.dest, value, action.choices)
+
 
 def main(args: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for bad input, 130 on Ctrl-C, 1 for a bug.
+    """Run one command and return its exit code.
 
-    ``args`` are the words after ``gensample``; without them those of the process are taken.
+    0: the result is there; 2: bad input, or output that cannot be written; 130: Ctrl-C; 143: SIGTERM; 1: a
+    bug. ``args`` are the words after ``gensample``; without them those of the process are taken. A reader of
+    our output that leaves (`| head`) does not end the work.
     """
     words = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    # Lightning's progress bar has control characters of its own.
+    foreign = not words or words[0] not in COMMANDS or COMMANDS[words[0]].module != "train"
+    with guarded(escape=foreign) as out, _terminable():
+        code = _run(words, debug)
+        out.flush()
+        if out.error is None or isinstance(out.error, BrokenPipeError) or code:
+            return code
+        return _report(f"error: standard output cannot be written: {out.error}", 2, debug)
+
+
+def _run(words: list[str], debug: bool) -> int:
     try:
         return _dispatch(words)
     except SystemExit as stop:  # argparse and jsonargparse end --help and --print_config this way
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except Terminated:
+        return _report("terminated", TERMINATED, debug)
     except KeyboardInterrupt:
         return _report("interrupted", INTERRUPTED, debug)
-    except BrokenPipeError:  # the reader of our output (`| head`) left: nothing to say, nobody to say it to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (GensampleError, OSError) as error:
         return _report(f"error: {error}", 2, debug)
     except Exception as error:
+        if _is_out_of_memory(error):
+            return _report(f"error: out of memory: {error}", 2, debug)
         hint = "" if debug else " (a bug? `--debug` shows where)"
         return _report(f"unexpected {type(error).__name__}: {error}{hint}", 1, debug)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Also of torch, which is not imported here."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what cleans up after Ctrl-C does so here."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into `Terminated`; a second one ends the process at once."""
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
 def _dispatch(words: list[str]) -> int:
+    for word in words:
+        if "\0" in word or any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UsageError(f"{shown(word)} is no text in this terminal's encoding; rename the file")
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0 if words else 2
@@ -91,9 +147,8 @@ def _dispatch(words: list[str]) -> int:
         print(f"gensample {__version__}")
         return 0
     name, rest = words[0], words[1:]
-    command = COMMANDS.get(name)
-    if command is None:
-        raise UsageError(_unknown(name))
+    check_choice("the command", name, COMMANDS)
+    command = COMMANDS[name]
     module = importlib.import_module(f"gensample.commands.{command.module}")
     if command.module == "train":
         module.main(name, rest)
@@ -110,12 +165,6 @@ def build_parser(name: str) -> Parser:
     parser = Parser(prog=f"gensample {name}", description=command.help)
     importlib.import_module(f"gensample.commands.{command.module}").add_arguments(parser)
     return parser
-
-
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    cure = f"did you mean `{near[0]}`?" if near else f"choose one of {', '.join(COMMANDS)}"
-    return f"unknown command `{name}`: {cure}"
 
 
 def _overview() -> str:
@@ -137,5 +186,5 @@ def _overview() -> str:
 def _report(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"gensample: {' '.join(message.split())}", file=sys.stderr)
+    print(f"gensample: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code

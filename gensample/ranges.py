@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from gensample.errors import ConfigError
@@ -46,7 +47,7 @@ class Range:
         Raises:
             ConfigError: it is outside.
         """
-        number = isinstance(value, self.kind) or (self.kind is float and isinstance(value, int))
+        number = isinstance(value, Integral if self.kind is int else Real)
         if not number or isinstance(value, bool) or not self.holds(value):
             raise ConfigError(f"{name} {self._message(value)}")
 
@@ -59,10 +60,14 @@ def _is_finite(value: float) -> bool:
     return -1e300 < value < 1e300
 
 
-def between(least: float, most: float, unit: str = "") -> Range:
-    """Numbers from ``least``, which is left out where it is zero, to ``most``."""
-    low = "above 0" if least == 0 else f"at least {least:g}"
-    return Range(f"{low} and at most {most:g}{unit}", lambda x: least <= x <= most and x != 0)
+def between(least: float, most: float) -> Range:
+    """Numbers from ``least`` to ``most``."""
+    return Range(f"at least {least:g} and at most {most:g}", lambda x: least <= x <= most)
+
+
+def positive_to(most: float) -> Range:
+    """Positive numbers to ``most``."""
+    return Range(f"positive and at most {most:g}", lambda x: 0 < x <= most)
 
 
 def whole(least: int, most: int = LARGEST_COUNT) -> Range:
@@ -78,11 +83,11 @@ NUMBER = whole(0)
 SEED = whole(0, LARGEST_SEED)
 PROCESSES = whole(1, 4096)
 # In Lennard-Jones units. The fastest vibrations have omega near 33: Verlet steps beyond 2 / omega explode.
-TIMESTEP = between(0, 0.05)
-TEMPERATURE = between(0, 100)
+TIMESTEP = between(1e-8, 0.05)
+TEMPERATURE = positive_to(100)
 DENSITY = between(0.01, 10)
 # Thermal forces are of order 10 to 100: a larger residual force is no minimum.
-RESIDUAL_FORCE = between(0, 0.1)
+RESIDUAL_FORCE = positive_to(0.1)
 
 
 def check_positive(name: str, value: Any) -> None:
@@ -110,6 +115,26 @@ def check_seed(name: str, value: Any) -> None:
     SEED.check(name, value)
 
 
+def check_table(settings: object, limits: Mapping[str, Range], prefix: str = "") -> None:
+    """Refuse values outside the ranges of a table by (dotted) names of attributes.
+
+    Of a sequence every element counts; None is what is not given. ``prefix``: of the names, "--" for options.
+
+    Raises:
+        ConfigError: a value is outside.
+    """
+    for name, limit in limits.items():
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part, None)
+        label = prefix + (name.replace("_", "-") if prefix == "--" else name)
+        if isinstance(value, (list, tuple)):
+            for k, each in enumerate(value):
+                limit.check(f"{label}[{k}]", each)
+        elif value is not None:
+            limit.check(label, value)
+
+
 def check_choice(name: str, value: object, known: Iterable[str]) -> None:
     """Refuse a name that is not known, with the nearest that is.
 
@@ -120,8 +145,8 @@ def check_choice(name: str, value: object, known: Iterable[str]) -> None:
     if value in names:
         return
     near = difflib.get_close_matches(str(value).lower(), names, n=1)
-    cure = f"did you mean {near[0]}? " if near else ""
-    raise ConfigError(f"{name} must be one of {', '.join(names)}; {cure}got {shown(value)}")
+    cure = f": did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"{name} must be one of {', '.join(names)}; got {shown(value)}{cure}")
 
 
 def check_device(name: str, value: str) -> None:

@@ -18,6 +18,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def harmless(text: str) -> str:
+    """``text`` as `printable` has it, but on its lines."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def plain(character: str) -> str:
     """A character in ASCII: chi for χ, 4 for ₄, else its escape."""
     if character in PLAIN:

@@ -1,3 +1,6 @@
+import io
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ from fakes import fakes  # noqa: F401
 import gensample.cli
 from gensample.cli import COMMANDS, Command, build_parser, main
 from gensample.errors import DataError
+from gensample.text import printable
 
 HEAVY = ("torch", "lightning", "numpy", "h5py", "jsonargparse", "matplotlib")
 
@@ -49,7 +53,7 @@ def test_python_m_gensample():
 
 def test_unknown_command_suggests_the_nearest(capsys):
     assert main(["smaple"]) == 2
-    assert "did you mean `sample`?" in one_line(capsys.readouterr())
+    assert "did you mean sample?" in one_line(capsys.readouterr())
 
 
 def test_hopeless_command_lists_all(capsys):
@@ -291,3 +295,110 @@ def test_missing_wandb_says_how_to_install_it(config, monkeypatch, capsys):
     monkeypatch.setattr(train, "WandbLogger", missing)
     assert main(["fit", "--config", str(config), "--wandb", "offline"]) == 2
     assert "gensample[wandb]" in capsys.readouterr().err
+
+
+# Standard streams
+
+
+def in_shell(command):
+    """A shell command in which `gensample` is this interpreter's; returns what bash saw."""
+    function = f'gensample() {{ "{sys.executable}" -m gensample "$@"; }}'
+    return subprocess.run(
+        ["bash", "-c", f"{function}; {command}"], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"), [("> /dev/full", "No space left on device"), (">&-", "it is closed")]
+)
+def test_a_table_that_nobody_can_read_is_an_error(where, reason):
+    out = in_shell(f"gensample --help {where}")
+    assert out.returncode == 2
+    assert (
+        out.stderr == f"gensample: error: standard output cannot be written: {out.stderr.split(': ', 3)[3]}"
+    )
+    assert reason in out.stderr
+
+
+def test_messages_that_nobody_reads_change_no_exit_code():
+    assert in_shell("gensample --version 2>&-").returncode == 0
+    assert in_shell("gensample smaple 2>&-").returncode == 2
+    assert in_shell("gensample smaple 2> /dev/full").returncode == 2
+
+
+def test_work_goes_on_when_its_reader_has_left(command, monkeypatch, tmp_path):
+    read, written = os.pipe()
+    os.close(read)
+    done = tmp_path / "done"
+
+    def run(args):
+        for stream in (sys.stderr, sys.stdout):
+            print("x" * 100_000, file=stream, flush=True)
+        done.touch()
+
+    command(run)
+    with os.fdopen(written, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        monkeypatch.setattr(sys, "stderr", gone)
+        assert main(["toy"]) == 0
+    assert done.exists()
+
+
+def test_both_streams_are_given_back(command):
+    before = sys.stdout, sys.stderr
+    command(fail(DataError("bad")))
+    main(["toy"])
+    assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;title\x07", "\x1b[31mRED", "a\x9b31m", "\u202ered", "\x00"])
+def test_foreign_text_reaches_no_terminal(command, capsys, text):
+    command(lambda args: print(f"from {text}\nvalid"))
+    assert main(["toy"]) == 0
+    assert capsys.readouterr().out == f"from {printable(text)}\nvalid\n"
+    command(fail(DataError(f"the source {text} is foreign")))
+    assert main(["toy"]) == 2
+    assert printable(text) in one_line(capsys.readouterr())
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_signs_that_a_terminal_lacks_are_spelt(command, capsys, monkeypatch, encoding):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    command(lambda args: print("χ₄ within"))
+    assert main(["toy"]) == 0
+    assert raw.getvalue() == b"chi4 within\n"
+
+
+def test_a_signal_to_end_runs_what_cleans_up(command, capsys):
+    cleaned = []
+
+    def run(args):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            cleaned.append(True)
+            raise
+
+    before = signal.getsignal(signal.SIGTERM)
+    command(run)
+    assert main(["toy"]) == 143
+    assert cleaned == [True]
+    assert one_line(capsys.readouterr()) == "gensample: terminated"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("word", ["\0", "\udcff.h5"])
+def test_words_that_are_no_text_are_refused(capsys, word):
+    assert main(["info", word]) == 2
+    assert "is no text" in one_line(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")]
+)
+def test_a_full_memory_is_no_bug(command, capsys, error):
+    command(fail(error))
+    assert main(["toy"]) == 2
+    assert "out of memory" in one_line(capsys.readouterr())

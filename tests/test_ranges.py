@@ -86,7 +86,7 @@ def test_counts_have_ends_of_their_own() -> None:
 
 def test_a_wrong_name_brings_the_nearest_right_one() -> None:
     check_choice("--method", "midpoint", ["euler", "midpoint"])
-    with pytest.raises(ConfigError, match=r"did you mean midpoint\? got 'Midpoint'"):
+    with pytest.raises(ConfigError, match=r"got 'Midpoint': did you mean midpoint\?"):
         check_choice("--method", "Midpoint", ["euler", "midpoint"])
     with pytest.raises(ConfigError, match=r"must be one of euler, midpoint; got '\\x1b\[31m'"):
         check_choice("--method", "\x1b[31m", ["euler", "midpoint"])

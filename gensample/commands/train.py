@@ -67,7 +67,7 @@ def main(command: str, args: list[str]) -> LightningCLI:
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            raise KeyboardInterrupt from stop
+            raise stop.__context__ from None
         raise
 
 

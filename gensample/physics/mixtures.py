@@ -5,7 +5,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from gensample.errors import ConfigError
+from gensample.ranges import check_choice
 
 SHIFT = "shift"
 FORCE_SHIFT = "force-shift"
@@ -120,7 +120,5 @@ MIXTURES: dict[str, Mixture] = {
 
 def get_mixture(name: str) -> Mixture:
     """The mixture of that name; ConfigError names the known ones."""
-    try:
-        return MIXTURES[name]
-    except KeyError:
-        raise ConfigError(f"unknown mixture {name!r}: use one of {', '.join(MIXTURES)}") from None
+    check_choice("mixture", name, MIXTURES)
+    return MIXTURES[name]

@@ -16,6 +16,7 @@ from gensample.data.energies import mixture_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import Mixture
+from gensample.ranges import POSITIVE, SEED, TIMESTEP, check_choice, check_table, whole
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import scripts
 from gensample.simulate.engine import Engine, find_engine
@@ -23,7 +24,7 @@ from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.parts import Parts, target_of
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.settings import Bath, check_not_negative, check_positive, check_thermostats
+from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
 from gensample.simulate.structure import keep, load, run_script, wrapped
 from gensample.simulate.workshop import CAGE
 from gensample.work import amended, claim
@@ -32,6 +33,13 @@ from gensample.work import amended, claim
 BALLISTIC_SHARE = 0.2
 REPLICAS_PER_JOB = 8
 DAMPING = 0.5
+RANGES = {
+    "time": POSITIVE,
+    "replicas": whole(1, 100_000),
+    "snapshots": whole(1),
+    "timestep": TIMESTEP,
+    "seed": SEED,
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,9 @@ class CageSettings:
 
     def check(self) -> None:
         """Refuse settings that cannot be, naming the value."""
-        check_positive(
-            {"--time": self.time, "--replicas": self.replicas, "--snapshots": self.snapshots}
-            | {"the time step": self.timestep}
-        )
-        check_not_negative({"--seed": self.seed})
-        check_thermostats(self.thermostat)
+        check_table(self, RANGES, "--")
+        check_choice("--thermostat", self.thermostat, THERMOSTATS)
+        check_steps("--time", self.time, self.timestep)
         if self.steps[0] < 1:
             raise ConfigError(
                 f"--time {self.time:g} has too few steps of {self.timestep:g} for --snapshots "

@@ -8,28 +8,34 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gensample.errors import ConfigError
-from gensample.physics.box import check_cutoff
-from gensample.physics.mixtures import get_mixture
+from gensample.ranges import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROCESSES,
+    TEMPERATURE,
+    between,
+    check_choice,
+    check_table,
+    whole,
+)
 from gensample.simulate.equilibrium_config import EQUILIBRIUM, EquilibriumConfig, check_equilibrium
 from gensample.simulate.settings import (
+    THERMOSTATS,
     Bath,
     Liquid,
     check_liquid,
-    check_not_negative,
-    check_positive,
     check_split_names,
-    check_thermostats,
+    check_steps,
 )
 
 ISOCONFIGURATIONAL = "isoconfigurational"
-# Below this the overlap decay and the energy drift have no points to be judged by.
-MIN_SNAPSHOTS = 8
+MOST_JOBS = 1_000_000
 # Settings that came later: left out of the record while they have these values, so that datasets and
 # unfinished simulations of before stay valid.
 LATER = {"mode": ISOCONFIGURATIONAL, "start": None, "relaxation": 0.0}
@@ -129,8 +135,7 @@ def read_settings(path: str | Path, overrides: list[str] | None, schema: Callabl
 def _schema(given: Any) -> Any:
     modes = {ISOCONFIGURATIONAL: SimulationConfig, EQUILIBRIUM: EquilibriumConfig}
     mode = given.get("mode", ISOCONFIGURATIONAL)
-    if mode not in modes:
-        raise ConfigError(f"mode must be one of {', '.join(modes)}; got {mode!r}")
+    check_choice("mode", mode, modes)
     schema = OmegaConf.structured(modes[mode])
     if mode == ISOCONFIGURATIONAL and given.get("start") is not None:
         schema.equilibration.time = 0.0
@@ -144,47 +149,34 @@ def _reason(error: Exception) -> str:
     return " ".join([lines[0], *(f"(setting {name})" for name in names if name not in lines[0])])
 
 
+RANGES = {
+    "temperature": TEMPERATURE,
+    "lags": POSITIVE,
+    "equilibration.time": NOT_NEGATIVE,
+    "equilibration.segment": POSITIVE,
+    # Below this the overlap decay and the energy drift have no points to be judged by.
+    "equilibration.snapshots": whole(8),
+    "thermostat.damping": POSITIVE,
+    "displacement_precision": between(0, 0.1),
+    "relaxation": NOT_NEGATIVE,
+    "replicas_per_job": COUNT,
+    "processes": PROCESSES,
+}
+SPLIT = {"configurations": whole(1, 100_000), "replicas": whole(0, 100_000)}
+
+
 def check(config: SimulationConfig) -> None:
     """Refuse settings that cannot work, naming the value and the cure."""
-    mixture = get_mixture(config.mixture)
     check_liquid(config)
-    _check_numbers(config)
-    _check_splits(config)
-    if not config.lags or sorted(set(config.lags)) != list(config.lags):
-        raise ConfigError(f"lags must be increasing, got {config.lags}")
-    _check_lags(config)
-    _check_beginning(config)
-    check_thermostats(config.thermostat.equilibration, config.thermostat.replicas)
-    check_cutoff(mixture.cutoff, torch.from_numpy(config.box(mixture)))
-
-
-def _check_numbers(config: SimulationConfig) -> None:
-    check_positive(
-        {
-            "temperature": config.temperature,
-            "equilibration.segment": config.equilibration.segment,
-            "thermostat.damping": config.thermostat.damping,
-            "replicas_per_job": config.replicas_per_job,
-            "processes": config.processes,
-            **{f"lags[{k}]": lag for k, lag in enumerate(config.lags)},
-        }
-    )
-    check_not_negative(
-        {"displacement_precision": config.displacement_precision, "relaxation": config.relaxation}
-    )
-    snapshots = config.equilibration.snapshots
-    if snapshots < MIN_SNAPSHOTS:
-        raise ConfigError(f"equilibration.snapshots must be at least {MIN_SNAPSHOTS}, got {snapshots}")
-
-
-def _check_splits(config: SimulationConfig) -> None:
+    check_table(config, RANGES)
     check_split_names(config.splits)
     for name, split in config.splits.items():
-        if split.configurations < 1 or split.replicas < 0:
-            raise ConfigError(
-                f"splits.{name} needs at least one configuration and no negative number of replicas, "
-                f"got {split.configurations} and {split.replicas}"
-            )
+        check_table(split, SPLIT, f"splits.{name}.")
+    _check_jobs(config)
+    _check_lags(config)
+    _check_beginning(config)
+    for name in (config.thermostat.equilibration, config.thermostat.replicas):
+        check_choice("thermostat", name, THERMOSTATS)
 
 
 def _check_beginning(config: SimulationConfig) -> None:
@@ -192,7 +184,7 @@ def _check_beginning(config: SimulationConfig) -> None:
     if config.start is None:
         if config.relaxation:
             raise ConfigError("relaxation is for configurations that are given; set start, or leave it out")
-        check_positive({"equilibration.time": config.equilibration.time})
+        POSITIVE.check("equilibration.time", config.equilibration.time)
         _check_segments(config)
     elif config.equilibration.time:
         raise ConfigError(
@@ -201,12 +193,25 @@ def _check_beginning(config: SimulationConfig) -> None:
 
 
 def _check_lags(config: SimulationConfig) -> None:
+    if not config.lags or sorted(set(config.lags)) != list(config.lags):
+        raise ConfigError(f"lags must be increasing, got {config.lags}")
+    check_steps("the longest of lags", config.lags[-1], config.timestep)
+    check_steps("relaxation", config.relaxation, config.timestep)
     for lag in config.lags:
         if not math.isclose(config.steps(lag) * config.timestep, lag, rel_tol=1e-9):
             raise ConfigError(f"lag {lag} is not a multiple of the time step {config.timestep}")
 
 
+def _check_jobs(config: SimulationConfig) -> None:
+    segments = config.equilibration.time / config.equilibration.segment
+    replicas = max(split.replicas for split in config.splits.values()) / config.replicas_per_job
+    jobs = config.starting_points() * (segments + replicas)
+    if jobs > MOST_JOBS:
+        raise ConfigError(f"these settings make {jobs:.3g} jobs, at most {MOST_JOBS} are one dataset")
+
+
 def _check_segments(config: SimulationConfig) -> None:
+    check_steps("equilibration.segment", config.equilibration.segment, config.timestep)
     total, segment = config.steps(config.equilibration.time), config.steps(config.equilibration.segment)
     spacing = total / config.equilibration.snapshots
     if segment < 1 or total % segment or segment % spacing or spacing % 10:

@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from omegaconf import MISSING
 
 from gensample.errors import ConfigError
-from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.ranges import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROCESSES,
+    TEMPERATURE,
+    check_choice,
+    check_table,
+    whole,
+)
 from gensample.simulate.settings import (
     SPLITS,
+    THERMOSTATS,
     Bath,
     Liquid,
     check_liquid,
-    check_not_negative,
-    check_positive,
     check_split_names,
-    check_thermostats,
+    check_steps,
 )
 
 EQUILIBRIUM = "equilibrium"
@@ -100,41 +107,36 @@ class EquilibriumConfig(Liquid):
         return [name for name in SPLITS if name in self.splits for _ in range(self.splits[name].chains)]
 
 
+RANGES = {
+    "temperatures": TEMPERATURE,
+    "configurations": whole(1, 10_000_000),
+    "energies": COUNT,
+    "thermostat.damping": POSITIVE,
+    "configurations_per_job": COUNT,
+    "processes": PROCESSES,
+    "swap.every": whole(0),
+    "swap.attempts": whole(0),
+}
+MOST_CHAINS = 100_000
+
+
 def check_equilibrium(config: EquilibriumConfig) -> None:
     """Refuse settings that cannot work, naming the value and the cure."""
-    mixture = get_mixture(config.mixture)
     check_liquid(config)
-    _check_numbers(config)
-    check_split_names(config.splits)
-    for name, split in config.splits.items():
-        if split.chains < 1:
-            raise ConfigError(f"splits.{name}.chains must be at least one, got {split.chains}")
-    check_thermostats(config.thermostat.name)
-    _check_swap(config, mixture)
-    _check_spacing(config)
-    check_cutoff(mixture.cutoff, torch.from_numpy(config.box(mixture)))
-
-
-def _check_numbers(config: EquilibriumConfig) -> None:
+    check_table(config, RANGES)
     if not config.temperatures or len(set(config.temperatures)) != len(config.temperatures):
         raise ConfigError(f"temperatures must be different from each other, got {config.temperatures}")
-    check_positive(
-        {
-            **{f"temperatures[{k}]": value for k, value in enumerate(config.temperatures)},
-            **{f"interval[{k}]": value for k, value in enumerate(config.intervals())},
-            "configurations": config.configurations,
-            "energies": config.energies,
-            "thermostat.damping": config.thermostat.damping,
-            "configurations_per_job": config.configurations_per_job,
-            "processes": config.processes,
-        }
-    )
-    check_not_negative({f"equilibration[{k}]": value for k, value in enumerate(config.equilibrations())})
+    check_split_names(config.splits)
+    for name, split in config.splits.items():
+        check_table(split, {"chains": whole(1, MOST_CHAINS)}, f"splits.{name}.")
+    check_choice("thermostat.name", config.thermostat.name, THERMOSTATS)
+    _check_swap(config, get_mixture(config.mixture))
+    _check_spacing(config)
 
 
 def _check_swap(config: EquilibriumConfig, mixture: Mixture) -> None:
     swap, known = config.swap, range(mixture.num_species)
-    if swap.every < 0 or swap.attempts < 0 or (swap.every > 0) != (swap.attempts > 0):
+    if (swap.every > 0) != (swap.attempts > 0):
         raise ConfigError(
             "swap needs both every (steps) and attempts, or 0 for both; "
             f"got every {swap.every}, attempts {swap.attempts}"
@@ -149,7 +151,13 @@ def _check_swap(config: EquilibriumConfig, mixture: Mixture) -> None:
 
 
 def _check_spacing(config: EquilibriumConfig) -> None:
-    for interval in config.intervals():
+    for k, time in enumerate(config.equilibrations()):
+        NOT_NEGATIVE.check(f"equilibration[{k}]", time)
+        check_steps(f"equilibration[{k}]", time, config.timestep)
+    frames = min(config.configurations, config.configurations_per_job)
+    for k, interval in enumerate(config.intervals()):
+        POSITIVE.check(f"interval[{k}]", interval)
+        check_steps(f"interval[{k}] of all configurations of a job", frames * interval, config.timestep)
         if config.steps(interval) % (config.energies * ENERGY_STEPS) or config.steps(interval) == 0:
             raise ConfigError(
                 f"interval must be a multiple of {ENERGY_STEPS} steps for each of its energies: "

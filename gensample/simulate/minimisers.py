@@ -14,6 +14,7 @@ from gensample.data.inputs import MAX_STEPS, MINIMISER, TOLERANCE
 from gensample.errors import ConfigError, GensampleError, MissingDependencyError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import Mixture
+from gensample.ranges import PROCESSES, RESIDUAL_FORCE, check_choice, check_device
 from gensample.simulate.engine import Engine, find_engine
 from gensample.simulate.files import write_data
 from gensample.simulate.scheduler import Job
@@ -67,8 +68,9 @@ def choose(
     device, tolerance (largest force on a particle) belong to torch, ``lmp`` and ``processes`` to LAMMPS.
     Raises ConfigError for what does not go together, MissingDependencyError for LAMMPS that is not there.
     """
-    if engine not in (None, *ENGINES):
-        raise ConfigError(f"unknown engine {engine!r}: use one of {', '.join(ENGINES)}")
+    if engine is not None:
+        check_choice("--engine", engine, ENGINES)
+    PROCESSES.check("--processes", processes)
     if engine == "torch" and lmp is not None:
         raise ConfigError("--lmp is an executable of LAMMPS, but --engine is torch: leave one of them out")
     if engine != "torch" and (device != "cpu" or tolerance is not None):
@@ -76,22 +78,14 @@ def choose(
             f"--device and --tolerance need --engine torch: LAMMPS runs on the CPU, to {FORCE_TOLERANCE:g}"
         )
     if engine == "torch":
-        return Batched(_device(device), TOLERANCE if tolerance is None else tolerance)
+        check_device("--device", device)
+        return Batched(torch.device(device), TOLERANCE if tolerance is None else tolerance)
     try:
         return Lammps(find_engine(lmp), processes)
     except MissingDependencyError:
         if engine is None and lmp is None:
             return Batched(torch.device("cpu"), TOLERANCE)
         raise
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"no device {name!r} here ({str(error).splitlines()[0]}): use cpu") from None
-    return device
 
 
 class Lammps:
@@ -130,8 +124,7 @@ class Batched:
     processes = 1
 
     def __init__(self, device: torch.device, tolerance: float) -> None:
-        if not tolerance > 0:
-            raise ConfigError(f"--tolerance must be positive, got {tolerance}")
+        RESIDUAL_FORCE.check("--tolerance", tolerance)
         self._device, self._tolerance = device, tolerance
         self.settings = ("torch", tolerance, self._particles)
         self.attrs = {

@@ -16,6 +16,7 @@ from gensample.data.energies import mixture_of
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture
+from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, check_choice, check_table, whole
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import scripts
 from gensample.simulate.engine import Engine, find_engine
@@ -23,12 +24,19 @@ from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.parts import Parts, target_of
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.settings import Bath, check_not_negative, check_positive, check_thermostats
+from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
 from gensample.simulate.structure import keep, load, run_script
 from gensample.simulate.workshop import PROBE as STREAM
 from gensample.work import amended, claim, remove
 
 DAMPING = 0.5
+RANGES = {
+    "temperatures": TEMPERATURE,
+    "times": POSITIVE,
+    "replicas": whole(1, 100_000),
+    "timestep": TIMESTEP,
+    "seed": SEED,
+}
 
 
 @dataclass(frozen=True)
@@ -54,10 +62,10 @@ class ProbeSettings:
 
     def check(self) -> None:
         """Refuse settings that cannot be, naming the value."""
-        check_positive({f"--temperatures {value}": value for value in self.temperatures})
-        check_positive({"--replicas": self.replicas, "the time step": self.timestep})
-        check_not_negative({"--seed": self.seed})
-        check_thermostats(self.thermostat)
+        check_table(self, RANGES, "--")
+        check_choice("--thermostat", self.thermostat, THERMOSTATS)
+        for time in self.times:
+            check_steps("--times", time, self.timestep)
         if not self.temperatures or len(set(self.temperatures)) < len(self.temperatures):
             raise ConfigError(f"--temperatures must be different ones, got {list(self.temperatures)}")
         steps = [0, *self.steps]

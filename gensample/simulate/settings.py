@@ -1,16 +1,28 @@
-"""Settings that all simulations share, and the checks of single values."""
+"""Settings that all simulations share, and their ranges."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from omegaconf import MISSING
 
 from gensample.errors import ConfigError
-from gensample.physics.mixtures import Mixture
+from gensample.physics.box import check_cutoff
+from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.ranges import (
+    DENSITY,
+    LARGEST_COUNT,
+    NOT_NEGATIVE,
+    SEED,
+    TEMPERATURE,
+    TIMESTEP,
+    check_choice,
+    check_table,
+    whole,
+)
 
 THERMOSTATS = ("nose-hoover", "langevin", "none")
 SPLITS = ("train", "val", "test")
@@ -72,47 +84,42 @@ class Liquid:
         return np.full(mixture.dimension, volume ** (1 / mixture.dimension))
 
 
+LIQUID = {
+    "particles": whole(1, 10_000_000),
+    "density": DENSITY,
+    "timestep": TIMESTEP,
+    "seed": SEED,
+    "melt.temperature": TEMPERATURE,
+    "melt.time": NOT_NEGATIVE,
+    "melt.cooling_time": NOT_NEGATIVE,
+    "start.temperature": TEMPERATURE,
+}
+
+
 def check_liquid(config: Liquid) -> None:
-    """Refuse sizes, times and seeds that cannot be."""
-    check_positive(
-        {
-            "particles": config.particles,
-            "density": 1.0 if config.density is None else config.density,
-            "timestep": config.timestep,
-            "melt.temperature": config.melt.temperature,
-        }
-    )
-    check_not_negative(
-        {
-            "seed": config.seed,
-            "melt.time": config.melt.time,
-            "melt.cooling_time": config.melt.cooling_time,
-        }
-    )
+    """Refuse sizes, times and seeds that cannot be, and boxes smaller than the potential's range."""
+    mixture = get_mixture(config.mixture)
+    check_table(config, LIQUID)
+    for name in ("time", "cooling_time"):
+        check_steps(f"melt.{name}", getattr(config.melt, name), config.timestep)
+    if config.start is not None:
+        check_choice("start.split", config.start.split, (*SPLITS, "all"))
+    check_cutoff(mixture.cutoff, torch.from_numpy(config.box(mixture)))
 
 
-def check_positive(values: Mapping[str, float]) -> None:
-    """Refuse what is not positive and finite, by name."""
-    for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ConfigError(f"{name} must be positive, got {value}")
+def check_steps(name: str, time: float, timestep: float) -> None:
+    """Refuse more time steps than LAMMPS takes in one run."""
+    if time / timestep > LARGEST_COUNT:
+        raise ConfigError(
+            f"{name} is {time / timestep:.3g} steps of {timestep:g}, LAMMPS takes at most {LARGEST_COUNT} "
+            f"in one run; got {time:g}"
+        )
 
 
-def check_not_negative(values: Mapping[str, float]) -> None:
-    """Refuse what is negative or not finite, by name."""
-    for name, value in values.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise ConfigError(f"{name} must not be negative, got {value}")
-
-
-def check_thermostats(*names: str) -> None:
-    """Refuse a thermostat that is not known."""
+def check_split_names(splits: Iterable[str]) -> None:
+    """Refuse no splits, one twice, and those that a dataset does not know."""
+    names = list(splits)
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"splits must name some of {', '.join(SPLITS)}, each once; got {names}")
     for name in names:
-        if name not in THERMOSTATS:
-            raise ConfigError(f"thermostat must be one of {', '.join(THERMOSTATS)}; got {name!r}")
-
-
-def check_split_names(splits: Mapping[str, object]) -> None:
-    """Refuse splits that a dataset does not know."""
-    if not splits or not set(splits) <= set(SPLITS):
-        raise ConfigError(f"splits must name some of {', '.join(SPLITS)}; got {sorted(splits)}")
+        check_choice("splits", name, SPLITS)

@@ -11,8 +11,18 @@ import numpy as np
 from omegaconf import MISSING, OmegaConf
 
 from gensample.errors import ConfigError
+from gensample.ranges import (
+    COUNT,
+    POSITIVE,
+    PROCESSES,
+    RESIDUAL_FORCE,
+    between,
+    check_choice,
+    check_table,
+    positive_to,
+)
 from gensample.simulate.config import read_settings
-from gensample.simulate.settings import SPLITS, check_not_negative, check_positive, check_split_names
+from gensample.simulate.settings import SPLITS, check_split_names
 
 MINIMISERS = ("cg", "fire")
 
@@ -69,27 +79,42 @@ def load_shear_config(path: str | Path, overrides: list[str] | None = None) -> S
     return config
 
 
+RANGES = {
+    "configurations": COUNT,
+    "strain_step": between(1e-8, 0.1),
+    "max_strain": positive_to(100),
+    "strains": POSITIVE,
+    "force_tolerance": RESIDUAL_FORCE,
+    "event_drop": POSITIVE,
+    "event_energy": POSITIVE,
+    "d2min_cutoff": POSITIVE,
+    "displacement_precision": between(0, 0.1),
+    "processes": PROCESSES,
+}
+MOST_STEPS = 1_000_000
+
+
 def check_shear(config: ShearConfig) -> None:
     """Refuse settings that cannot work whatever the dataset, naming the value and the cure."""
-    check_split_names(dict.fromkeys(config.splits))
-    steps, numbers = ("strain_step", "max_strain"), ("force_tolerance", "event_drop", "event_energy")
-    names = (*steps, *numbers, "d2min_cutoff", "processes")
-    check_positive({name: getattr(config, name) for name in names})
-    check_positive({"configurations": 1 if config.configurations is None else config.configurations})
-    check_not_negative({"displacement_precision": config.displacement_precision})
+    check_split_names(config.splits)
+    check_table(config, RANGES)
     if not config.directions or len(set(config.directions)) < len(config.directions):
         raise ConfigError(
             f"directions must be one or more, different from each other, got {config.directions}"
         )
-    if config.minimiser not in MINIMISERS:
-        raise ConfigError(f"minimiser must be one of {', '.join(MINIMISERS)}; got {config.minimiser!r}")
+    check_choice("minimiser", config.minimiser, MINIMISERS)
     _check_strains(config)
 
 
 def _check_strains(config: ShearConfig) -> None:
+    if config.max_strain / config.strain_step > MOST_STEPS:
+        raise ConfigError(
+            f"max_strain {config.max_strain:g} is more than {MOST_STEPS} steps of strain_step "
+            f"{config.strain_step:g}"
+        )
     for name, strain in [("max_strain", config.max_strain), *(("strains", x) for x in config.strains)]:
         step = config.strain_step
-        if not (strain > 0 and math.isclose(round(strain / step) * step, strain, rel_tol=1e-9)):
+        if not math.isclose(round(strain / step) * step, strain, rel_tol=1e-9):
             raise ConfigError(f"{name}: {strain} is not a multiple of the strain step {step}")
     increasing = sorted(set(config.strains)) == list(config.strains)
     if not config.strains or not increasing or config.stored()[-1] >= len(config.grid()):

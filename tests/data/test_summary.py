@@ -180,7 +180,7 @@ def resize(name, shape):
         (resize("positions", (216, 3)), "positions has shape (216, 3)"),
         (attribute("format", "else"), "not a gensample dataset"),
         (attribute("version", 99), "upgrade gensample"),
-        (attribute("mixture", "nonsense"), "unknown mixture"),
+        (attribute("mixture", "nonsense"), "mixture must be one of"),
         (attribute("mixture", "ka2d"), "2 dimensions"),
         (attribute("temperature", -1.0), "temperatures must be positive"),
         (attribute("density", 0.9), "the attribute says 0.9"),

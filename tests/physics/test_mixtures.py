@@ -53,5 +53,7 @@ def test_edges_of_the_public_boxes() -> None:
 
 
 def test_an_unknown_mixture_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"unknown mixture 'ka4d'.*ka3d, ka3d-fs, ka2d, ka2d-ternary"):
+    with pytest.raises(
+        ConfigError, match=r"mixture must be one of ka3d, ka3d-fs, ka2d, ka2d-ternary.*got 'ka4d'"
+    ):
         get_mixture("ka4d")

@@ -220,10 +220,10 @@ def test_replaced_only_when_asked(engine, mini, capsys):
     [
         (["ka2d-mini"], "--out"),
         (["DATA", "--out", "OTHER"], "exists"),
-        (["DATA", "--replicas", "0"], "--replicas must be positive"),
+        (["DATA", "--replicas", "0"], "--replicas must be a whole number from 1"),
         (["DATA", "--time", "-1"], "--time must be positive"),
         (["DATA", "--time", "0.1"], "--snapshots 40"),
-        (["DATA", "--seed", "-1"], "--seed must not be negative"),
+        (["DATA", "--seed", "-1"], "--seed must be a whole number from 0"),
         (["DATA", "--thermostat", "andersen"], "thermostat must be one of"),
         (["DATA", "--processes", "0"], "--processes"),
         (["DATA", "--lmp", "/nowhere/lmp"], "pip install"),

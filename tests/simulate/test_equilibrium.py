@@ -233,7 +233,7 @@ def test_writing_tens_of_thousands_of_configurations(tmp_path):
 @pytest.mark.parametrize(
     ("override", "named"),
     [
-        ("mode=equlibrium", "isoconfigurational, equilibrium; got 'equlibrium'"),
+        ("mode=equlibrium", "isoconfigurational, equilibrium; got 'equlibrium': did you mean equilibrium?"),
         ("lags=[1.0]", "lags"),
         ("temperatures=[]", "temperatures"),
         ("temperatures=[1.0,1.0]", "temperatures"),

@@ -161,9 +161,9 @@ def test_without_lammps_torch_is_the_default(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"engine": "openmm"}, "unknown engine 'openmm': use one of lammps, torch"),
+        ({"engine": "openmm"}, "--engine must be one of lammps, torch; got 'openmm'"),
         ({"engine": "torch", "tolerance": 0.0}, "--tolerance must be positive"),
-        ({"engine": "torch", "device": "abacus"}, "no device 'abacus'"),
+        ({"engine": "torch", "device": "abacus"}, "--device must be cpu.*got 'abacus'"),
         ({"engine": "torch", "lmp": "/usr/bin/lmp"}, "leave one of them out"),
         ({"engine": "lammps", "tolerance": 1e-3}, "--engine torch"),
         ({"device": "cuda"}, "--engine torch"),
