@@ -2,14 +2,12 @@
 
 A released model is a folder of four files: ``card.md``, ``config.yaml`` (whose ``model:`` block holds
 ``class_path`` and ``init_args``), ``weights.safetensors`` and ``metrics.json``. Nothing in it can run
-code: the weights are plain tensors and the config can name classes of gensample only.
+code: the weights are plain tensors and the config can name classes of ``gensample.registry`` only.
 """
 
 import argparse
 import difflib
 import hashlib
-import importlib
-import json
 import shutil
 import sys
 import tempfile
@@ -19,12 +17,12 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch import LightningModule
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gensample import __version__
+from gensample import __version__, registry
 from gensample.errors import ConfigError, DataError, GensampleError
+from gensample.plain import read_json, read_yaml
+from gensample.weights import check_fit, read_checkpoint, read_tensors, save_tensors
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
@@ -74,8 +72,8 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     """Model in evaluation mode, from a name, a released folder or a checkpoint, on ``device``.
 
     Raises:
-        ConfigError: nothing is found, or the config names a class outside gensample.
-        DataError: the weights are unreadable or do not fit the config.
+        ConfigError: nothing is found, or the config names a class that is not registered.
+        DataError: the weights or the config are unreadable or do not fit each other.
     """
     path = resolve(name_or_path)
     model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
@@ -94,26 +92,34 @@ def digest(name_or_path: str | Path) -> str:
 
 def load_metrics(name_or_path: str | Path) -> dict[str, Any]:
     """The ``metrics.json`` of a released model."""
-    metrics: dict[str, Any] = json.loads((resolve(name_or_path) / METRICS).read_text())
-    return metrics
+    return read_json(resolve(name_or_path) / METRICS)
+
+
+def data_settings(name_or_path: str | Path) -> dict[str, Any]:
+    """Settings of the data module that a model was trained with; empty where it does not say."""
+    path = resolve(name_or_path)
+    if path.is_file():
+        return dict(read_checkpoint(path)["datamodule_hyper_parameters"])
+    data = read_yaml(path / CONFIG).get("data") or {}
+    found = data.get("init_args") or {} if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        raise DataError(f"{path / CONFIG}: `data:` must have `class_path` and `init_args`")
+    return found
 
 
 def _from_folder(folder: Path) -> LightningModule:
-    return _assemble(_model_block(folder / CONFIG), load_tensors(folder / WEIGHTS), source=folder)
+    block = _model_block(folder / CONFIG, read_yaml(folder / CONFIG))
+    return _assemble(block, read_tensors(folder / WEIGHTS), source=folder)
 
 
 def _from_checkpoint(path: Path) -> LightningModule:
-    """The model of a checkpoint with its averaged weights, see :func:`release`.
-
-    ``load_from_checkpoint`` would do the same through jsonargparse, whose import policy is one global
-    of the process; :func:`build` can name gensample's classes only, whatever the caller has set.
-    """
-    checkpoint = _read_checkpoint(path)
+    """The model of a checkpoint with its averaged weights, see :func:`release`."""
+    checkpoint = read_checkpoint(path)
     return _assemble(_checkpoint_block(path, checkpoint), checkpoint["state_dict"], source=path)
 
 
 def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    settings = dict(checkpoint.get("hyper_parameters", {}))
+    settings = dict(checkpoint["hyper_parameters"])
     settings.pop("_instantiator", None)
     class_path = settings.pop("_class_path", None)
     if class_path is None:
@@ -122,64 +128,23 @@ def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assemble(block: dict[str, Any], weights: dict[str, Tensor], source: Path) -> LightningModule:
-    model = build(block)
-    if not isinstance(model, LightningModule):
-        raise ConfigError(f"{source}: {block['class_path']} is not a LightningModule")
     try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DataError(f"{source}: the weights do not fit the config: {error}") from error
+        # Shapes alone first: a config may ask for more memory than there is.
+        with torch.device("meta"):
+            expected = registry.build(block, registry.TASKS).state_dict()
+        check_fit(expected, weights, source)
+        model: LightningModule = registry.build(block, registry.TASKS)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    model.load_state_dict(weights)
     return model
 
 
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen types for a foreign or truncated file
-        raise DataError(f"{path} is not a checkpoint that can be read safely: {error}") from error
-    return checkpoint
-
-
-def _model_block(config: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(config.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{config} is not yaml: {error}") from error
-    block = content.get("model") if isinstance(content, dict) else None
+def _model_block(config: Path, content: dict[str, Any]) -> dict[str, Any]:
+    block = content.get("model")
     if not isinstance(block, dict) or "class_path" not in block:
         raise ConfigError(f"{config} needs a `model:` block with `class_path` and `init_args`")
     return block
-
-
-def build(spec: Any) -> Any:
-    """Object of a tree of ``{class_path, init_args}``; other values are returned as they are."""
-    if isinstance(spec, list):
-        return [build(item) for item in spec]
-    if not isinstance(spec, dict):
-        return spec
-    if "class_path" not in spec:
-        return {key: build(value) for key, value in spec.items()}
-    cls = _import(spec["class_path"])
-    arguments = {key: build(value) for key, value in (spec.get("init_args") or {}).items()}
-    try:
-        return cls(**arguments)
-    except TypeError as error:
-        raise ConfigError(
-            f"{spec['class_path']} of this version does not take the config: {error}"
-        ) from error
-
-
-def _import(class_path: str) -> Any:
-    module, _, name = class_path.rpartition(".")
-    if module.split(".")[0] != "gensample":
-        raise ConfigError(f"a model's config can name classes of gensample only, not {class_path}")
-    try:
-        cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"this version of gensample ({__version__}) has no {class_path}") from error
-    if not isinstance(cls, type):
-        raise ConfigError(f"{class_path} is not a class")
-    return cls
 
 
 def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out: str | Path) -> Path:
@@ -190,9 +155,8 @@ def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out
     ``config.yaml`` of the run; its model block gives way to the checkpoint's hyper-parameters.
     """
     out, checkpoint = Path(out), Path(checkpoint)
-    content = _read_checkpoint(checkpoint)
-    _model_block(Path(config))
-    settings = yaml.safe_load(Path(config).read_text())
+    content = read_checkpoint(checkpoint)
+    settings = read_yaml(config)
     settings["model"] = _checkpoint_block(checkpoint, content)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
@@ -206,26 +170,6 @@ def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out
         for file in folder.iterdir():
             file.replace(out / file.name)
     return out
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from a safetensors file.
-
-    Raises:
-        DataError: it is not one.
-    """
-    try:
-        found: dict[str, Tensor] = load_file(path)
-    except SafetensorError as error:
-        raise DataError(f"{path} is not a safetensors file: {error}") from error
-    return found
-
-
-def save_tensors(weights: dict[str, Tensor], path: Path) -> None:
-    """Write tensors by name as safetensors, which nothing can be run from."""
-    # Cloned: safetensors refuses tensors that share memory.
-    plain = {key: value.detach().clone().contiguous() for key, value in weights.items()}
-    save_file(plain, path, metadata={"format": "pt", "gensample": __version__})
 
 
 def _card(name: str, settings: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ import lightning
 import pytest
 import torch
 
+from gensample import registry
+
 
 class FakeTask(lightning.LightningModule):
     def __init__(
@@ -69,11 +71,14 @@ NAME = "gensample.fakes"
 
 @pytest.fixture
 def fakes(monkeypatch):
-    """Make the classes above importable where configs may import from."""
+    """Make the classes above importable, and registered among what a config may name."""
     module = ModuleType(NAME)
     for cls in (FakeTask, UnlinkedTask, FakeData):
         monkeypatch.setattr(cls, "__module__", NAME)
         setattr(module, cls.__name__, cls)
     monkeypatch.setitem(sys.modules, NAME, module)
     monkeypatch.setattr("gensample.fakes", module, raising=False)
+    for kind, classes in (("TASKS", (FakeTask, UnlinkedTask)), ("DATA", (FakeData,))):
+        names = {f"{NAME}.{cls.__name__}" for cls in classes}
+        monkeypatch.setattr(registry, kind, getattr(registry, kind) | names)
     return module

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -258,14 +259,22 @@ def test_fast_dev_run_leaves_nothing(config, tmp_path):
         (["--trainer.max_epoch", "2"], "trainer.max_epoch"),
         (["--trainer.max_epochs", "x"], "max_epochs"),
         (["--model.widht", "2"], "widht"),
-        (["--model", "os.system"], "not allowed"),
-        (["--model", "subprocess.Popen"], "not allowed"),
-        (["--model", "ase.Atoms"], "not allowed"),
+        (["--model", "os.system"], "not among the classes"),
+        (["--model", "ase.Atoms"], "not among the classes"),
+        (["--model", "gensample.simulate.engine.Engine"], "not among the classes"),
+        (["--model", "gensample.__main__.x"], "not among the classes"),
+        (["--model", "gensample.fakes.FakeTask.load_from_checkpoint"], "not among the classes"),
+        (["--data", "lightning.pytorch.demos.boring_classes.BoringDataModule"], "not among the classes"),
+        (["--trainer.callbacks", "lightning.pytorch.callbacks.LambdaCallback"], "not among the classes"),
+        (["--model.width", "{class_path: gensample.simulate.engine.Engine}"], "width"),
+        (["--config", "bomb.yaml"], "values"),
         (["--data.cutof", "2"], "cutof"),
         (["--config", "nope.yaml"], "nope.yaml"),
     ],
 )
 def test_bad_settings_are_one_line(config, capsys, words, text):
+    lines = [f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11)]
+    Path("bomb.yaml").write_text("\n".join(["a: &a0 {x: 1}", *lines]))
     assert main(["fit", "--config", str(config), *words]) == 2
     assert text in one_line(capsys.readouterr())
 

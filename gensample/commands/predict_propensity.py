@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
@@ -82,18 +81,8 @@ class Predictor:
 
 def reads(name: str) -> dict[str, Any]:
     """How the model reads configurations: from the data settings of its config, else the defaults."""
-    data = data_settings(name)
+    data = zoo.data_settings(name)
     return {key: data[key] for key in ("input", "cutoff", "descriptors", "cage_vectors") if key in data}
-
-
-def data_settings(name: str) -> dict[str, Any]:
-    """Settings of the data module that a model was trained with; empty where it does not say."""
-    path = zoo.resolve(name)
-    if path.is_file():
-        found = torch.load(path, map_location="cpu", weights_only=True).get("datamodule_hyper_parameters", {})
-    else:
-        found = (yaml.safe_load((path / zoo.CONFIG).read_text()).get("data") or {}).get("init_args", {})
-    return dict(found)
 
 
 def stated_lag_times(name: str, model: Any) -> list[float] | None:
@@ -103,7 +92,7 @@ def stated_lag_times(name: str, model: Any) -> list[float] | None:
     path = zoo.resolve(name)
     if (path / zoo.METRICS).is_file():
         return [float(lag["time"]) for lag in zoo.load_metrics(path).get("lags", [])] or None
-    lags = data_settings(name).get("lags")
+    lags = zoo.data_settings(name).get("lags")
     return None if lags is None else sorted(float(t) for t in lags)
 
 

@@ -1,20 +1,23 @@
 """``gensample fit | validate | test | predict``: the LightningCLI, with the project's rules.
 
 Rules added to LightningCLI's own behaviour: only a fitted model is evaluated; a config can name
-classes of gensample, lightning and torch only; values that model and data share are written once;
+the classes of ``gensample.registry`` only; values that model and data share are written once;
 every run leaves ``config.yaml``, ``metrics.csv`` and ``checkpoints/last.ckpt`` in its folder; flags
 that a checkpoint overrules are reported.
 """
 
+import importlib
 import logging
+import re
 import signal
 import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from jsonargparse import ArgumentError, Namespace, set_parsing_settings
+import yaml
+from jsonargparse import ArgumentError, Namespace, set_loader, set_parsing_settings
+from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -22,13 +25,11 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
+from gensample import registry
 from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
-from gensample.zoo import build
-
-ALLOWED_IMPORTS = ["gensample", "lightning", "torch"]
-# "*" closes everything else; the others load or run foreign code from inside the allowed packages.
-DENIED_IMPORTS = ["*", "torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension"]
+from gensample.plain import check_yaml
+from gensample.weights import read_checkpoint
 
 # What holds for data and model alike is written once, under `data`; where the model's class has no such
 # argument, jsonargparse skips the link. The first are settings of the data, the second properties of
@@ -44,16 +45,18 @@ SHARED_FACTS: dict[str, tuple[str, Any]] = {
     "system": ("system", {}),
 }
 
-PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": "omegaconf+"}
+MODE = "omegaconf+"
+PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": MODE}
 
 
 def main(command: str, args: list[str]) -> LightningCLI:
     """Run one LightningCLI command on ``args``; mistakes of the user come back as ConfigError."""
     set_parsing_settings(
         omegaconf_absolute_to_relative_paths=True,
-        import_path_denylist=DENIED_IMPORTS,
-        import_path_allowlist=ALLOWED_IMPORTS,
+        import_path_denylist=["*"],
+        import_path_allowlist=_import_paths(),
     )
+    set_loader(MODE, _load_yaml, (yaml.YAMLError,))
     try:
         with warnings.catch_warnings():
             _quiet()
@@ -69,6 +72,22 @@ def main(command: str, args: list[str]) -> LightningCLI:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise stop.__context__ from None
         raise
+
+
+def _import_paths() -> list[str]:
+    """Every path to a class that a config may name: a short one is followed to where the class is defined."""
+    short = [path.rpartition(".") for path in registry.TRAINER]
+    classes = [getattr(importlib.import_module(module), name) for module, _, name in short]
+    return [*registry.of_configs(), *(f"{cls.__module__}.{cls.__name__}" for cls in classes)]
+
+
+def _load_yaml(text: str) -> Any:
+    """What jsonargparse makes of a value or a whole file, once its size is known."""
+    try:
+        check_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"a setting is no plain yaml: {error}") from error
+    return get_omegaconf_loader(MODE)(text)  # type: ignore[no-untyped-call]
 
 
 class GensampleCLI(LightningCLI):
@@ -116,19 +135,30 @@ class GensampleCLI(LightningCLI):
             return default
         key = repr(data)
         if key not in self._data:
-            self._data[key] = build(data.as_dict())
+            self._data[key] = registry.build(data.as_dict(), registry.DATA)
         return getattr(self._data[key], name, default)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse; LightningCLI's own method warns whenever it is called by a console script."""
         assert isinstance(args, list)
         self.config = parser.parse_args(args)
+        self._check_named()
+
+    def _check_named(self) -> None:
+        """The import policy of jsonargparse also allows what is below a class, such as its methods."""
+        registry.check_named(self.config.as_dict(), registry.of_configs())
 
     def _parse_ckpt_path(self) -> None:
         """Let the checkpoint's hyper-parameters win, as LightningCLI does, but say which."""
         self._trained_with = self._checkpoint_settings()
+        if not self._trained_with:
+            return
         before = self._model_settings()
-        super()._parse_ckpt_path()
+        settings = {key: value for key, value in self._trained_with.items() if key != "_instantiator"}
+        if "_class_path" in settings:
+            settings = {"class_path": settings.pop("_class_path"), "dict_kwargs": settings}
+        self.config = self.parser.parse_object({self._command: {"model": settings}}, self.config)
+        self._check_named()
         after = self._model_settings()
         changed = [key for key in after if key in before and before[key] != after[key]]
         for key in changed:
@@ -147,10 +177,7 @@ class GensampleCLI(LightningCLI):
         keywords = ("best", "last", "hpc") if self._command == "fit" else ()
         if path is None or path in keywords:
             return {}
-        if not Path(path).is_file():
-            raise ConfigError(f"no checkpoint at {path}")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        settings: dict[str, Any] = checkpoint.get("hyper_parameters", {})
+        settings: dict[str, Any] = read_checkpoint(path)["hyper_parameters"]
         return settings
 
     def after_instantiate_classes(self) -> None:
@@ -278,6 +305,9 @@ _NOISE = (
 
 def _readable(message: str) -> str:
     """One line from jsonargparse's indented tree of attempts."""
+    denied = re.search(r"Importing '(.*?)' is not allowed", message)
+    if denied is not None:
+        return f"{denied[1]!r} is not among the classes that a config may name (gensample.registry)"
     lines = [line.strip(" -") for line in message.splitlines()]
     kept = [line for line in lines if line and not line.startswith(_NOISE)]
     text = "; ".join(kept).replace(":; ", ": ")

@@ -13,6 +13,7 @@ from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.tasks.hparams import as_module, save_plain_hyperparameters
 from gensample.tasks.regression import Score, bond_mask, summarise
 from gensample.tasks.schedule import warm_cosine
+from gensample.weights import check_fit
 
 
 class DynamicsTask(lightning.LightningModule):
@@ -107,8 +108,10 @@ class DynamicsTask(lightning.LightningModule):
         """Before a fit: initial weights, and the scales of the training split; else hand ours to the data."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if stage == "fit":
-            if self.init_from is not None:
-                self.network.load_state_dict(load_official(self.init_from))
+            if self.init_from is not None and self.trainer.ckpt_path is None:
+                weights = load_official(self.init_from)
+                check_fit(self.network.state_dict(), weights, self.init_from)
+                self.network.load_state_dict(weights)
             if self.normalise:
                 self._take_scales(data.statistics())
             if len(self.descriptor_mean[0]):

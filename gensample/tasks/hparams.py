@@ -1,7 +1,6 @@
 """Hyper-parameters that a checkpoint can hold: plain values only, networks as class path and arguments."""
 
 import copy
-import importlib
 import inspect
 import warnings
 from typing import Any
@@ -10,6 +9,7 @@ import lightning
 from torch import nn
 
 from gensample.errors import ConfigError
+from gensample.registry import NETWORKS, build
 
 
 def save_plain_hyperparameters(task: lightning.LightningModule) -> None:
@@ -46,18 +46,10 @@ def specification(module: nn.Module) -> dict[str, Any]:
 
 
 def as_module(network: nn.Module | dict[str, Any]) -> nn.Module:
-    """The network itself, or a new one from its :func:`specification` (classes of gensample only)."""
-    if isinstance(network, nn.Module):
-        return network
-    module, _, name = network["class_path"].rpartition(".")
-    if module.split(".")[0] != "gensample":
-        raise ConfigError(f"a checkpoint can name classes of gensample only, not {network['class_path']}")
-    arguments = {
-        key: as_module(value) if isinstance(value, dict) and "class_path" in value else value
-        for key, value in network.get("init_args", {}).items()
-    }
-    built = getattr(importlib.import_module(module), name)(**arguments)
-    assert isinstance(built, nn.Module)
+    """The network itself, or a new one from its :func:`specification`."""
+    built = build(network, NETWORKS)
+    if not isinstance(built, nn.Module):
+        raise ConfigError(f"model.network must be a class_path with init_args, got {type(built).__name__}")
     return built
 
 

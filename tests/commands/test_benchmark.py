@@ -176,9 +176,9 @@ def _weights(out, name):
     """Weights of the distance to the cage."""
     from gensample.physics.mechanics import mechanics_names
     from gensample.physics.mixtures import get_mixture
-    from gensample.zoo import load_tensors
+    from gensample.weights import read_tensors
 
-    state = load_tensors(next(out.rglob(f"{name}/**/estimator.safetensors")))
+    state = read_tensors(next(out.rglob(f"{name}/**/estimator.safetensors")))
     columns = [k for k, n in enumerate(mechanics_names(get_mixture("ka2d"))) if "cage_distance" in n]
     return state["weights"].numpy()[:, columns]
 

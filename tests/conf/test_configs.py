@@ -16,7 +16,7 @@ from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.estimators.base import Estimator
 from gensample.physics.describe import SETS
 from gensample.physics.indicators import INDICATORS
-from gensample.zoo import build
+from gensample.registry import ESTIMATORS, build
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 LAMMPS = ("simulate", "shear")
@@ -142,7 +142,7 @@ def test_benchmark_configs_are_read_and_name_what_exists(path):
     settings = load_settings(path)
     for row in settings.rows:
         if row.kind == "estimator":
-            assert isinstance(build(row.estimator), Estimator)
+            assert isinstance(build(row.estimator, ESTIMATORS), Estimator)
         elif row.kind == "fit":
             assert (CONFIGS.parent / row.fit) in TRAINING
         elif row.kind == "indicator":

@@ -20,7 +20,6 @@ from gensample.commands.benchmarking.data import (
 )
 from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, RowSettings, test_sets
 from gensample.commands.benchmarking.workspace import Unit
-from gensample.commands.predict_propensity import data_settings
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.errors import ConfigError
@@ -123,7 +122,7 @@ def _refuse_model(row: RowSettings, targets: Sequence[str]) -> None:
 @cache
 def _reads(name: str) -> dict[str, Any]:
     """Input and quantity of a model."""
-    data = data_settings(name)
+    data = zoo.data_settings(name)
     model = zoo.load_model(name)
     source = model.settings.input if isinstance(model, DisplacementTask) else data.get("input", "thermal")
     return {"input": source, "quantity": data.get("quantity", "displacement")}

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from gensample import zoo
 from gensample.commands.benchmarking.settings import RowSettings
-from gensample.commands.predict_propensity import data_settings
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.errors import ConfigError
+from gensample.plain import read_yaml
 
 Parts = frozenset[str]
 """Of "inherent", "cage", "probe" and "predictions": what may be added to a dataset at any time."""
@@ -26,22 +25,22 @@ def config_of(row: RowSettings) -> dict[str, Any]:
 
     Raises:
         ConfigError: it is none of `gensample fit`.
+        DataError: it cannot be read.
     """
     if row.fit is None:
         return {}
+    config = read_yaml(row.fit)
     try:
-        found = yaml.safe_load(Path(row.fit).read_text())
-        found["model"]["init_args"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        config["model"]["init_args"]
+    except (KeyError, TypeError) as error:
         raise ConfigError(f"{row.fit} is no config of `gensample fit`: {error!r}") from None
-    config: dict[str, Any] = found
     return config
 
 
 def settings_of_data(row: RowSettings) -> dict[str, Any]:
     """Settings of the data module that a row brings along: of its config or its model, and its own."""
     if row.model is not None or row.generator is not None:
-        return data_settings(str(row.model or row.generator)) | row.data
+        return zoo.data_settings(str(row.model or row.generator)) | row.data
     config = (config_of(row).get("data") or {}).get("init_args", {})
     start = "data."
     overrides = {key.removeprefix(start): value for key, value in row.set.items() if key.startswith(start)}

@@ -19,9 +19,10 @@ from gensample.estimators.base import Estimator
 from gensample.physics.indicators import INDICATORS, indicators
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
+from gensample.registry import ESTIMATORS, build
 from gensample.seeding import torch_generator
 from gensample.stats.propensity import pearson
-from gensample.zoo import build, load_tensors, save_tensors
+from gensample.weights import read_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray]
 """``propensity`` (C, N, K), whatever the target; ``elongation`` (C, K), Pearson over bonds, if any."""
@@ -44,9 +45,7 @@ class Kind:
 
 
 def _estimator(row: RowSettings) -> Estimator:
-    found = build(row.estimator)
-    if not isinstance(found, Estimator):
-        raise ConfigError(f"row {row.name!r}: {(row.estimator or {})['class_path']} is no Estimator")
+    found: Estimator = build(row.estimator, ESTIMATORS)
     return found
 
 
@@ -63,7 +62,7 @@ def _fit_estimator(work: Workspace, data: DataModules) -> dict[str, Any]:
 
 def _predict_estimator(work: Workspace, data: DataModules, test: str) -> Predictions:
     estimator = _estimator(work.unit.row)
-    estimator.restore(load_tensors(work.folder / ESTIMATOR))
+    estimator.restore(read_tensors(work.folder / ESTIMATOR))
     module = data.get(test, work.unit)
     rows = judged_rows(data.settings.datasets[test], module.store)
     columns = data.columns(work.unit, test)

@@ -1,0 +1,110 @@
+"""The classes that a model folder, a checkpoint or a config may name, and the one function that builds them.
+
+Naming a class starts its constructor, and importing its module runs that: a name from outside is looked up in
+this list first. A new task, network or estimator is entered here.
+"""
+
+import importlib
+from collections.abc import Collection
+from typing import Any
+
+from gensample.errors import ConfigError
+
+TASKS = {
+    "gensample.tasks.configuration.ConfigurationTask",
+    "gensample.tasks.displacement.DisplacementTask",
+    "gensample.tasks.dynamics.DynamicsTask",
+}
+NETWORKS = {
+    "gensample.nn.bapst.Bapst",
+    "gensample.nn.botan.Botan",
+    "gensample.nn.glassmlp.GlassMLP",
+    "gensample.nn.se3.EquivariantPredictor",
+}
+ESTIMATORS = {
+    "gensample.estimators.ridge.Ridge",
+    "gensample.estimators.softness.Softness",
+}
+DATA = {"gensample.data.datamodule.KADataModule"}
+# What a config of `gensample fit` may add to the trainer.
+TRAINER = {
+    "gensample.tasks.callbacks.EMA",
+    "lightning.pytorch.callbacks.EarlyStopping",
+    "lightning.pytorch.callbacks.EMAWeightAveraging",
+    "lightning.pytorch.callbacks.LearningRateMonitor",
+    "lightning.pytorch.callbacks.ModelCheckpoint",
+    "lightning.pytorch.callbacks.ModelSummary",
+    "lightning.pytorch.callbacks.RichProgressBar",
+    "lightning.pytorch.callbacks.Timer",
+    "lightning.pytorch.callbacks.TQDMProgressBar",
+    "lightning.pytorch.loggers.CSVLogger",
+    "lightning.pytorch.loggers.TensorBoardLogger",
+}
+
+
+def of_configs() -> set[str]:
+    """What a config of `gensample fit` may name anywhere."""
+    return TASKS | NETWORKS | DATA | TRAINER
+
+
+def build(spec: Any, among: Collection[str]) -> Any:
+    """The object of a tree of ``{class_path, init_args}``; what holds no class path comes back as it is.
+
+    ``among`` are the classes that the outermost may be of; those within it are networks. All names are
+    checked before anything is imported or made.
+
+    Raises:
+        ConfigError: a class that is not registered, or settings that it cannot be made of.
+    """
+    _check(spec, among)
+    return _make(spec)
+
+
+def check_named(settings: Any, among: Collection[str]) -> None:
+    """Refuse a tree of plain values that names a class outside ``among`` anywhere.
+
+    Raises:
+        ConfigError: names the class.
+    """
+    for name in _named(settings):
+        if not isinstance(name, str) or name not in among:
+            known = ", ".join(sorted(among))
+            raise ConfigError(f"{name!r} is not among the classes that may be named here: {known}")
+
+
+def _check(spec: Any, among: Collection[str]) -> None:
+    if isinstance(spec, dict) and "class_path" in spec:
+        check_named({"class_path": spec["class_path"]}, among)
+        spec = [value for key, value in spec.items() if key != "class_path"]
+    check_named(spec, NETWORKS)
+
+
+def _named(settings: Any) -> list[Any]:
+    if isinstance(settings, list | tuple):
+        return [name for each in settings for name in _named(each)]
+    if not isinstance(settings, dict):
+        return []
+    own = [settings["class_path"]] if "class_path" in settings else []
+    return own + [name for each in settings.values() for name in _named(each)]
+
+
+def _make(spec: Any) -> Any:
+    if isinstance(spec, list | tuple):
+        return [_make(each) for each in spec]
+    if not isinstance(spec, dict):
+        return spec
+    if "class_path" not in spec:
+        return {key: _make(value) for key, value in spec.items()}
+    module, _, name = spec["class_path"].rpartition(".")
+    cls = getattr(importlib.import_module(module), name)
+    given = spec.get("init_args") or {}
+    if not isinstance(given, dict):
+        raise ConfigError(f"{spec['class_path']}: init_args must be a mapping, got {type(given).__name__}")
+    arguments = {key: _make(value) for key, value in given.items()}
+    try:
+        return cls(**arguments)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a constructor makes of settings of the wrong kind
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ConfigError(f"{spec['class_path']} cannot be made of its settings ({reason})") from error
