@@ -8,6 +8,7 @@ code: the weights are plain tensors and the config can name classes of ``gensamp
 import argparse
 import difflib
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,8 @@ WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 CARD = "card.md"
+
+DOMAIN = re.compile(rb"^    domain:\n(?:      .*\n)+", re.MULTILINE)
 
 _PACKAGE = Path(__file__).parent
 # An installed wheel carries the models inside the package; a checkout has them beside it.
@@ -81,13 +84,15 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
 
 
 def digest(name_or_path: str | Path) -> str:
-    """SHA-256 of the weights and config of a model, or of its checkpoint: what a sample was drawn with."""
+    """SHA-256 of the weights and config of a model, or of its checkpoint: what a sample was drawn with.
+
+    Without the domain, which decides no bits: samples of before it was recorded are of the same model.
+    """
     path = resolve(name_or_path)
-    files = [path] if path.is_file() else [path / CONFIG, path / WEIGHTS]
-    found = hashlib.sha256()
-    for file in files:
-        found.update(file.read_bytes())
-    return found.hexdigest()
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    config = DOMAIN.sub(b"", (path / CONFIG).read_bytes())
+    return hashlib.sha256(config + (path / WEIGHTS).read_bytes()).hexdigest()
 
 
 def load_metrics(name_or_path: str | Path) -> dict[str, Any]:

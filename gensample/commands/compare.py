@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for configurations: compare the propensities that this model predicts for both sets",
     )
     parser.add_argument(
+        "--force", action="store_true", help="let the predictor read configurations outside its domain"
+    )
+    parser.add_argument(
         "--bootstrap", type=int, default=1000, metavar="N", help="bootstrap resamples (default 1000)"
     )
     parser.add_argument(

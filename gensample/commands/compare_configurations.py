@@ -60,11 +60,13 @@ def _compare(args: argparse.Namespace, tell: Callable[[str], None]) -> tuple[dic
         ours, theirs = (np.concatenate([g[k] for g in groups]).tolist() for k in (1, 2))
         meta = {"kind": "configurations", **describe_sets(sim, gen, ours, theirs)}
         meta |= {"seed": args.seed, "bootstrap": args.bootstrap}
-        predictor = _predictor(args.predictor, meta)
+        predictor = _predictor(args.predictor, args.force)
         pairs = [
             (t, _configurations(sim, a, predictor, tell), _configurations(gen, b, predictor, tell))
             for t, a, b in groups
         ]
+        if predictor is not None:
+            meta |= {"predictor": predictor.name, "outside_domain": sorted(predictor.outside)}
     blocks: list[dict[str, Any]] = []
     curves: dict[str, list[Any]] = {}
     for temperature, simulated, generated in pairs:
@@ -84,13 +86,12 @@ def _compare(args: argparse.Namespace, tell: Callable[[str], None]) -> tuple[dic
     return {"meta": meta, "temperatures": blocks}, curves
 
 
-def _predictor(name: str | None, meta: dict[str, Any]) -> Predictor | None:
+def _predictor(name: str | None, force: bool) -> Predictor | None:
     if name is None:
         return None
     from gensample.commands.predict_propensity import Predictor
 
-    meta["predictor"] = name
-    return Predictor(name)
+    return Predictor(name, force)
 
 
 def _configurations(

@@ -10,6 +10,7 @@ import torch
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
+from gensample.data.domain import check_domain, domain_of
 from gensample.errors import ConfigError
 from gensample.tasks.displacement import DisplacementTask
 from gensample.tasks.dynamics import DynamicsTask
@@ -23,13 +24,15 @@ class Predictor:
     """A dynamics predictor, or a displacement generator whose conditioner is used alone.
 
     ``times`` (K,) are the lag times that its outputs belong to, or 1 to K where the model does not say.
+    ``force``: read configurations outside the domain of the model too; ``outside`` holds how they differ.
 
     Raises:
         ConfigError: the model is not found, or predicts no propensity.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, force: bool = False) -> None:
+        self.name, self.force = name, force
+        self.outside: set[str] = set()
         self.model: Any = zoo.load_model(name)
         if isinstance(self.model, DisplacementTask):
             if self.model.conditioner is None:
@@ -48,9 +51,13 @@ class Predictor:
         C' is limited by MOST_CONFIGURATIONS and MOST_PARTICLES.
 
         Raises:
-            ConfigError: the data cannot serve what the model reads, such as inherent structures.
+            ConfigError: the data cannot serve what the model reads, such as inherent structures, or lie
+                outside its domain.
         """
         module = KADataModule(str(path), target="structure", **self.reads)
+        served = domain_of(module.store, module.store.temperature[rows])
+        outside = check_domain(self.name, self.model.domain, str(path), served, force=self.force)
+        self.outside |= {outside} - {""}
         particles, k = module.store.num_particles, len(self.times)
         if module.num_species != len(self.model.descriptor_mean):
             raise ConfigError(
@@ -72,8 +79,6 @@ class Predictor:
 
     @torch.no_grad()
     def _predict(self, batch: Any) -> np.ndarray:
-        # A file of configurations has no lag times; the model's outputs have their own.
-        batch.lag_time = torch.tensor(self.times)
         generator = isinstance(self.model, DisplacementTask)
         found = self.model.condition(batch).propensity if generator else self.model(batch)[0]
         return np.asarray(found)
@@ -89,6 +94,8 @@ def stated_lag_times(name: str, model: Any) -> list[float] | None:
     """Lag times that the outputs of a model belong to, ascending; None where it does not say."""
     if isinstance(model, DisplacementTask):
         return [float(t) for t in model.lag_time]
+    if model.domain.get("lag_times"):
+        return [float(t) for t in model.domain["lag_times"]]
     path = zoo.resolve(name)
     if (path / zoo.METRICS).is_file():
         return [float(lag["time"]) for lag in zoo.load_metrics(path).get("lags", [])] or None

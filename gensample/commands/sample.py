@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tolerance", type=float, default=1e-5, help="of adaptive methods")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="also outside the domain of the model, the data it was trained on; the dataset says so",
+    )
     fields = parser.add_argument_group("displacement fields")
     fields.add_argument("--data", help="dataset with the initial configurations, file or name")
     fields.add_argument("--split", help="configurations to sample: train, val, test or all")
@@ -91,7 +96,7 @@ def _fields(args: argparse.Namespace) -> str:
         steps=DISPLACEMENT_STEPS if args.steps is None else args.steps,
         tolerance=args.tolerance,
     )
-    return sample_ensemble(request, args.out, shard=args.shard, device=args.device)
+    return sample_ensemble(request, args.out, shard=args.shard, device=args.device, force=args.force)
 
 
 def _configurations(args: argparse.Namespace) -> str:
@@ -116,4 +121,4 @@ def _configurations(args: argparse.Namespace) -> str:
         base_split=args.base_split,
         correction=args.correction,
     )
-    return sample_configurations(request, args.out, device=args.device)
+    return sample_configurations(request, args.out, device=args.device, force=args.force)

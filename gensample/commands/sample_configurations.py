@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 from gensample import zoo
 from gensample.commands.requests import parts_folder, refuse_other
 from gensample.data.base import BaseEnsemble
+from gensample.data.domain import check_domain
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.flow.schedule import GRIDS
@@ -29,8 +29,6 @@ from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.tasks.configuration import ConfigurationTask
 from gensample.work import atomic, check_output, claim, discard
-
-log = logging.getLogger(__name__)
 
 # Particles carried in one call: it decides the bits, so it is not a setting.
 PARTICLES_PER_CALL = 4096
@@ -70,7 +68,7 @@ class Request:
 class Configurations:
     """One request with its model and folder of finished chunks."""
 
-    def __init__(self, request: Request, out: Path, device: str) -> None:
+    def __init__(self, request: Request, out: Path, device: str, force: bool) -> None:
         _check(request)
         self.request, self.out = request, out
         self.parts = parts_folder(out)
@@ -78,7 +76,10 @@ class Configurations:
         system = self.model.settings.system
         self.mixture: Mixture = get_mixture(system["mixture"])
         self.particles = request.particles or int(system["particles"])
-        _warn_outside(request, system["temperatures"])
+        asked = {"temperatures": [request.temperature]}
+        self.outside = check_domain(
+            request.model, self.model.domain, f"T = {request.temperature:g}", asked, force=force
+        )
         self.edge = (self.particles / system["density"]) ** (1 / self.mixture.dimension)
         check_cutoff(self.mixture.cutoff, torch.tensor([self.edge]))
         self.width = max(1, PARTICLES_PER_CALL // self.particles)
@@ -162,6 +163,7 @@ class Configurations:
             "request": json.dumps(asdict(request)),
             "nfe": int(found.pop("nfe").max()),  # adaptive solvers take their own number in each chunk
             "seconds": seconds,
+            **({"outside_domain": self.outside} if self.outside else {}),
         }
         if "log_density" in found:
             attributes["log_density_constant_unknown"] = self.base is not None
@@ -201,8 +203,10 @@ class Configurations:
         return {name: array if name == "nfe" else array[: self.request.num] for name, array in joined.items()}
 
 
-def sample_configurations(request: Request, out: Path, device: str = "cpu") -> str:
+def sample_configurations(request: Request, out: Path, device: str = "cpu", force: bool = False) -> str:
     """Draw the missing chunks and write the dataset; returns a summary.
+
+    ``force``: at temperatures outside the domain of the model too; the dataset says so.
 
     Raises:
         ConfigError: the model draws no configurations, a setting cannot work, or ``out`` or its folder
@@ -212,7 +216,7 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu") -> s
         refuse_other(request, out)
         discard(parts_folder(out))
         return f"{out} is complete; nothing to do"
-    work = Configurations(request, out, device)
+    work = Configurations(request, out, device, force)
     check_output(out)
     with claim(work.parts, asdict(request)) as claimed:
         started = time.monotonic()
@@ -223,16 +227,6 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu") -> s
         work.write(seconds)
         claimed.remove()
     return f"{_describe(out)}\n{len(missing) * work.width} drawn in {seconds:.0f} s"
-
-
-def _warn_outside(request: Request, trained: list[float]) -> None:
-    """Say when a temperature lies outside those that the model has seen."""
-    low, high = min(trained), max(trained)
-    if not low * (1 - 1e-6) <= request.temperature <= high * (1 + 1e-6):
-        log.warning(
-            "T = %g lies outside the temperatures that %s was trained on, %g to %g: compare its energies",
-            *(request.temperature, request.model, low, high),
-        )
 
 
 def load_generator(name: str, device: str) -> ConfigurationTask:

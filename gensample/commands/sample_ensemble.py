@@ -16,6 +16,7 @@ from rich.progress import track
 from gensample import zoo
 from gensample.commands.requests import parts_folder, refuse_other
 from gensample.data.datamodule import KADataModule
+from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, plan_units, run_unit
@@ -41,7 +42,7 @@ class Request:
 class Ensemble:
     """One request with its model, data and folder of finished units."""
 
-    def __init__(self, request: Request, out: Path, device: str) -> None:
+    def __init__(self, request: Request, out: Path, device: str, force: bool) -> None:
         self.request, self.out = request, out
         self.parts = parts_folder(out)
         self.model = load_generator(request.model, device)
@@ -54,12 +55,15 @@ class Ensemble:
             descriptors=self.model.descriptors,
         )
         check_fits(self.model, self.module)
+        store = self.module.store
+        self.configurations = [int(c) for c in store.indices(request.split)]
+        served = domain_of(store, store.temperature[self.configurations])
+        self.outside = check_domain(request.model, self.model.domain, request.data, served, force=force)
         self.module.device = torch.device(device)
         self.module.setup()
         if settings.descriptors:
             mean, scale = self.model.descriptor_mean, self.model.descriptor_scale
             self.module.use_descriptor_statistics(mean, scale, self.model.probe_levels)
-        self.configurations = [int(c) for c in self.module.store.indices(request.split)]
         self.nfe = 0
         self._current: tuple[int, Any, Any] | None = None
 
@@ -142,6 +146,7 @@ class Ensemble:
                     "input": self.model.settings.input,
                     "nfe": nfe,
                     "seconds": seconds,
+                    **({"outside_domain": self.outside} if self.outside else {}),
                 },
             ) as writer,
         ):
@@ -154,18 +159,23 @@ class Ensemble:
                         writer.write_replica(chosen.index(unit.configuration), unit.first + offset, field)
 
 
-def sample_ensemble(request: Request, out: Path, shard: str = "0/1", device: str = "cpu") -> str:
+def sample_ensemble(
+    request: Request, out: Path, shard: str = "0/1", device: str = "cpu", force: bool = False
+) -> str:
     """Draw the missing units of a shard; write the dataset when no unit of any shard is missing.
 
+    ``force``: of data outside the domain of the model too; the dataset says so.
+
     Raises:
-        ConfigError: model and data do not fit, or ``out`` or its folder belongs to another request.
+        ConfigError: model and data do not fit, the data lie outside its domain, or ``out`` or its folder
+            belongs to another request.
     """
     share = parse_shard(shard)
     if out.exists():
         refuse_other(request, out)
         discard(parts_folder(out))
         return f"{out} is complete; nothing to do"
-    ensemble = Ensemble(request, out, device)
+    ensemble = Ensemble(request, out, device, force)
     check_output(out)
     with claim(ensemble.parts, asdict(request), shared=True) as claimed:
         started = time.monotonic()

@@ -27,6 +27,7 @@ from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from gensample import registry
 from gensample.data.descriptors import check_levels
+from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
 from gensample.weights import read_checkpoint
@@ -43,6 +44,7 @@ SHARED_FACTS: dict[str, tuple[str, Any]] = {
     "descriptor_sets": ("descriptors", None),
     "probe_levels": ("probe_levels", []),
     "system": ("system", {}),
+    "domain": ("domain", None),
 }
 
 MODE = "omegaconf+"
@@ -87,7 +89,10 @@ def _load_yaml(text: str) -> Any:
         check_yaml(text)
     except ValueError as error:
         raise ConfigError(f"a setting is no plain yaml: {error}") from error
-    return get_omegaconf_loader(MODE)(text)  # type: ignore[no-untyped-call]
+    found = get_omegaconf_loader(MODE)(text)  # type: ignore[no-untyped-call]
+    if isinstance(found, str) and "\n" in text:  # a file that is none of settings: no line of it is shown
+        raise ConfigError("a config must hold settings by name; a file was given that holds text")
+    return found
 
 
 class GensampleCLI(LightningCLI):
@@ -122,6 +127,12 @@ class GensampleCLI(LightningCLI):
             type=Literal["off", "offline", "online"],
             default="off",
             help="Log to Weights & Biases beside metrics.csv; offline sends nothing.",
+        )
+        parser.add_argument(
+            "--force",
+            type=bool,
+            default=False,
+            help="Go on with data outside the domain of the checkpoint, the data it was trained on.",
         )
         for name in SHARED_SETTINGS:
             parser.link_arguments(f"data.init_args.{name}", f"model.init_args.{name}")
@@ -182,12 +193,23 @@ class GensampleCLI(LightningCLI):
 
     def after_instantiate_classes(self) -> None:
         """Refuse data unlike those that the checkpoint was trained on: the links let the data win."""
-        for name in (*SHARED_SETTINGS, *SHARED_FACTS):
+        if self._trained_with:
+            self._check_domain()
+        for name in {*SHARED_SETTINGS, *SHARED_FACTS} - {"domain"}:
             old, new = (found.get(name) for found in (self._trained_with, self.model.hparams))
             if old is not None and new is not None and old != new:
                 raise ConfigError(f"the checkpoint was trained with {name} {old}, these data have {new}")
         if self._trained_with and "probe_levels" not in self._trained_with:
             check_levels([], self.model.hparams.get("probe_levels") or [], "these data")
+
+    def _check_domain(self) -> None:
+        served = self.model.hparams.get("domain")
+        if served is None:
+            return
+        model, data = self._get(self.config, "ckpt_path"), getattr(self.datamodule, "dataset", "the data")
+        trained = read_domain(self._trained_with.get("domain"))
+        check_domain(model, trained, data, served, force=self._get(self.config, "force"))
+        check_lags(trained.get("lag_times"), served["lag_times"], model)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Trainer with the CSV log and the last checkpoint in the run's folder."""

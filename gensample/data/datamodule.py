@@ -16,6 +16,7 @@ from gensample.data.augment import random_shear_symmetry, random_signed_permutat
 from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.checks import check_settings, lag_rows
 from gensample.data.descriptors import Descriptors, Levels
+from gensample.data.domain import domain_of
 from gensample.data.inputs import Input, Inputs
 from gensample.data.loader import BatchLoader
 from gensample.data.resident import (
@@ -194,6 +195,11 @@ class KADataModule(lightning.LightningDataModule):
             "temperatures": [float(t) for t in np.unique(served)],
             "base_temperature": None if self.base is None else self.base.temperature,
         }
+
+    @property
+    def domain(self) -> dict[str, Any]:
+        """What a model that is trained on these data is good for (``data.domain``)."""
+        return domain_of(self.store, self.temperatures, self.lag_times)
 
     def rows(self, split: str) -> np.ndarray:
         """Configurations of "train", "val", "test" or "all" that are served."""

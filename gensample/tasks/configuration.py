@@ -9,6 +9,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from gensample.data.domain import read_domain
 from gensample.errors import ConfigError
 from gensample.flow.schedule import fixed_times
 from gensample.flow.torus import assign, geodesic, log_uniform, uniform
@@ -98,6 +99,8 @@ class ConfigurationTask(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        known = ("mixture", "density", "temperatures")
+        self.domain = read_domain({name: system[name] for name in known if name in system})
         self.network = ConfigurationNetwork(num_species, dimension, cutoff, graph, width, vectors, radial)
         self.register_buffer("scale", torch.ones(()))
 

@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from gensample.data.domain import read_domain
 from gensample.errors import ConfigError
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import get_path
@@ -74,6 +75,7 @@ class DisplacementTask(lightning.LightningModule):
         validation_every: epochs between them.
         compile: compile the velocity networks for training (a minute or two at the first step).
         seed: of the noise of training and validation.
+        domain: what the training data are (``data.domain``); None where it is not known.
 
     Raises:
         ConfigError: a prior that needs a conditioner without one, or a longer cut-off.
@@ -114,9 +116,11 @@ class DisplacementTask(lightning.LightningModule):
         validation_every: int = 10,
         compile: bool = False,
         seed: int = 0,
+        domain: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        self.domain = read_domain(domain)
         if prior.endswith("particle") and conditioner == "none":
             raise ConfigError(f"prior={prior} needs the scales a conditioner predicts; set conditioner")
         if prior == "elastic-mobility" and cutoff < REACH:

@@ -7,6 +7,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
+from gensample.data.domain import check_lags, read_domain
 from gensample.data.official import load_official
 from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
@@ -42,6 +43,7 @@ class DynamicsTask(lightning.LightningModule):
         descriptors: D, number of structural invariants that the network reads.
         probe_levels: temperature and time of the probe runs among them.
         compile: compile the network for training (a minute at the first step; see benchmarks/botan_step.py).
+        domain: what the training data are (``data.domain``); None where it is not known.
     """
 
     node_mean: Tensor
@@ -67,6 +69,7 @@ class DynamicsTask(lightning.LightningModule):
         descriptors: int = 0,
         probe_levels: list[list[float]] | None = None,
         compile: bool = False,
+        domain: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         save_plain_hyperparameters(self)
@@ -77,6 +80,7 @@ class DynamicsTask(lightning.LightningModule):
         self.normalise, self.spread, self.init_from = normalise, spread, init_from
         self.bond_cutoff, self.compiled = bond_cutoff, compile
         self.probe_levels = probe_levels or []
+        self.domain = read_domain(domain)
         self.loss_species, self.heterogeneity = loss_species, heterogeneity
         width = _outputs(self.network)
         lags = width // 2 if spread else width
@@ -97,12 +101,16 @@ class DynamicsTask(lightning.LightningModule):
 
     def _outputs(self, batch: Any) -> tuple[Tensor, Tensor]:
         nodes, edges = self.network(batch)
-        if nodes.shape[1] != self.node_mean.shape[1] or len(self.edge_scale) != len(batch.lag_time):
-            raise ConfigError(
-                f"the data serve {len(batch.lag_time)} lag times, the network has {nodes.shape[1]} outputs; "
-                f"set model.network.outputs to {len(batch.lag_time) * (2 if self.spread else 1)}"
-            )
         return nodes, edges[:, : len(self.edge_scale)]
+
+    def _check_lags(self, batch: Any) -> None:
+        """The columns of the outputs must be the lag times of the batch."""
+        if len(self.edge_scale) != len(batch.lag_time):
+            raise ConfigError(
+                f"the data serve {len(batch.lag_time)} lag times, the network has {self.node_mean.shape[1]} "
+                f"outputs; set model.network.outputs to {len(batch.lag_time) * (2 if self.spread else 1)}"
+            )
+        check_lags(self.domain.get("lag_times"), batch.lag_time.tolist(), "the model")
 
     def setup(self, stage: str) -> None:
         """Before a fit: initial weights, and the scales of the training split; else hand ours to the data."""
@@ -135,6 +143,7 @@ class DynamicsTask(lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of one batch; bonds alone during the first ``edge_epochs`` epochs."""
+        self._check_lags(batch)
         node_loss, edge_loss = self._losses(batch, *self._outputs(batch))
         p = 0.0 if self.current_epoch < self.edge_epochs else self.p
         loss = p * node_loss + (1 - p) * edge_loss
@@ -179,6 +188,7 @@ class DynamicsTask(lightning.LightningModule):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: Any, stage: str) -> None:
+        self._check_lags(batch)
         nodes, edges = self._outputs(batch)
         node_loss, edge_loss = self._losses(batch, nodes, edges)
         losses = {
@@ -209,6 +219,7 @@ class DynamicsTask(lightning.LightningModule):
 
         ``snapshot_id`` (B,), ``lag_time`` (K,), ``propensity`` (B, N, K), ``spread`` (B, N, K) if regressed.
         """
+        self._check_lags(batch)
         nodes = self(batch)[0].unflatten(0, (batch.num_graphs, -1))
         lags = len(batch.lag_time)
         found = {

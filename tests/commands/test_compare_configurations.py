@@ -157,14 +157,18 @@ def test_a_simulated_file_with_dynamics_serves_too(tmp_path):
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_a_predictor_gives_propensities_to_files_without_dynamics(tmp_path):
+def test_a_predictor_gives_propensities_to_files_without_dynamics(tmp_path, capsys):
     sim, gen = write(tmp_path / "sim.h5", 3), write(tmp_path / "gen.h5", 4, seed=2)
-    assert compare(sim, gen, tmp_path / "report", "--predictor", "ka2d-mini-botan") == 0
+    words = [sim, gen, tmp_path / "report", "--predictor", "ka2d-mini-botan"]
+    assert compare(*words) == 2
+    assert "temperature 0.5, trained on 0.45" in capsys.readouterr().err
+    assert compare(*words, "--force") == 0
     data = json.loads((tmp_path / "report" / "metrics.json").read_text())
     found = data["temperatures"][0]["quantities"]["propensity_mean"]
     assert list(found) == [f"{a}, t = {t}" for t in (1, 10, 100) for a in "AB"]
     assert all(0 < entry["generated"]["value"] < 2 for entry in found.values())
     assert data["meta"]["predictor"] == "ka2d-mini-botan"
+    assert "temperature 0.5" in data["meta"]["outside_domain"][0]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import shutil
 
+import h5py
 import lightning
 import numpy as np
 import pytest
+import torch
 
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
@@ -30,6 +32,7 @@ def workplace(tmp_path_factory):
         conditioner_layers=1,
         lr=1e-2,
         prior="elastic",
+        domain=module.domain,
     )
     task.hparams["_class_path"] = "gensample.tasks.displacement.DisplacementTask"
     trainer = lightning.Trainer(
@@ -152,3 +155,25 @@ def test_a_model_of_another_dimension_is_refused(workplace, tmp_path, capsys):
     arguments = [str(workplace / "model.ckpt"), "--data", str(other), "--out", str(tmp_path / "gen.h5")]
     assert main(["sample", *arguments]) == 2
     assert "trained on" in capsys.readouterr().err
+
+
+def test_data_outside_the_domain_are_refused_unless_forced(workplace, tmp_path, capsys):
+    shutil.copy(workplace / "data.h5", tmp_path / "hot.h5")
+    with h5py.File(tmp_path / "hot.h5", "r+") as file:
+        file.attrs["temperature"] = 1.0
+    words = ["--data", str(tmp_path / "hot.h5")]
+    sample(workplace, tmp_path / "gen.h5", *words, code=2)
+    assert "temperature 1, trained on 0.45" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["hot.h5"]
+    sample(workplace, tmp_path / "gen.h5", *words, "--force")
+    with Store.open(tmp_path / "gen.h5") as store:
+        assert store.attrs["outside_domain"] == "temperature 1, trained on 0.45"
+
+
+def test_a_model_without_a_domain_says_that_nothing_was_checked(workplace, tmp_path, caplog):
+    checkpoint = torch.load(workplace / "model.ckpt", weights_only=True)
+    del checkpoint["hyper_parameters"]["domain"]
+    torch.save(checkpoint, tmp_path / "model.ckpt")
+    shutil.copy(workplace / "data.h5", tmp_path / "data.h5")
+    sample(tmp_path, tmp_path / "gen.h5")
+    assert "was not checked" in caplog.text

@@ -259,11 +259,19 @@ def sample_energy(store):
     return energy(x, species, box, get_mixture("ka2d")).mean(1).numpy()
 
 
-def test_says_when_a_temperature_was_not_trained(workplace, tmp_path, caplog):
-    sample(workplace, "uniform", tmp_path / "gen.h5")
+def test_temperatures_that_were_not_trained_are_refused_unless_forced(workplace, tmp_path, capsys, caplog):
+    cold = ["--temperature", str(0.5 * COLD)]
+    sample(workplace, "uniform", tmp_path / "cold.h5", *cold, code=2)
+    assert "outside the domain" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
     assert not caplog.records
-    sample(workplace, "uniform", tmp_path / "cold.h5", "--temperature", str(0.5 * COLD))
-    assert "outside the temperatures" in caplog.text
+    sample(workplace, "uniform", tmp_path / "cold.h5", *cold, "--force")
+    assert "outside the domain" in caplog.text
+    with Store.open(tmp_path / "cold.h5") as store:
+        assert f"temperature {0.5 * COLD:g}" in store.attrs["outside_domain"]
+    sample(workplace, "uniform", tmp_path / "gen.h5")
+    with Store.open(tmp_path / "gen.h5") as store:
+        assert "outside_domain" not in store.attrs
 
 
 def test_another_number_of_particles(workplace, tmp_path, capsys):

@@ -162,6 +162,16 @@ def test_wrong_number_of_outputs_says_what_to_set(dataset):
         trainer().validate(small(outputs=2), KADataModule(dataset), verbose=False)
 
 
+def test_columns_are_never_called_other_lag_times_than_they_were_trained_at(dataset):
+    task = small(outputs=2, domain=KADataModule(dataset, lags=[1.0, 10.0]).domain)
+    others = KADataModule(dataset, lags=[10.0, 100.0])
+    for run in (trainer().predict, trainer().validate):
+        with pytest.raises(ConfigError, match=r"trained at lag times \[1.0, 10.0\].*\[10.0, 100.0\]"):
+            run(task, others)
+    (found, *_) = trainer().predict(task, KADataModule(dataset, lags=[1.0, 10.0]))
+    assert found["lag_time"].tolist() == [1.0, 10.0]
+
+
 class Linear(torch.nn.Module):
     """Linear in the descriptors: a network that reads them and nothing else."""
 
