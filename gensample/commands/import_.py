@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="chooses the validation configurations")
     add("--frames", choices=("auto", "trajectory", "configurations"), default="auto", help="what frames are")
     add("--unwrapped", action="store_true", help="positions are unwrapped though the file does not say so")
+    add(
+        "--bond-breaking",
+        choices=("auto", "kept", "lost"),
+        default="auto",
+        help="what bb_prop counts, where the file does not tell (GlassBench)",
+    )
     add("--averages", action="store_true", help="take propensities where a source has both (DeepMind)")
 
 
@@ -79,6 +85,7 @@ def _options(args: argparse.Namespace) -> Options:
         frames=args.frames,
         unwrapped=args.unwrapped,
         averages=args.averages,
+        bond_breaking=args.bond_breaking,
     )
 
 
@@ -116,7 +123,11 @@ def command_of(args: argparse.Namespace) -> str:
     import shlex
 
     words = ["gensample", "import", *args.sources]
-    defaults = {"format": "auto", "split": "auto", "frames": "auto", "val_count": 0, "seed": 0}
+    defaults = {
+        "val_count": 0,
+        "seed": 0,
+        **dict.fromkeys(("format", "split", "frames", "bond_breaking"), "auto"),
+    }
     for name, value in vars(args).items():
         if name == "sources" or value in (None, False) or defaults.get(name) == value:
             continue

@@ -317,9 +317,10 @@ def test_glassbench_model_files_give_averages_without_displacements(tmp_path, ca
     theirs[:, liquid.species == 2] = np.nan  # a model of two species
     words = np.full(theirs.shape, "a")
     moved, broken = write_model_file(path, liquid, kept, BOTAN=np.zeros(3), SE3=theirs, words=words)
-    code, said, _ = run_import(capsys, out, path)
+    code, said, _ = run_import(capsys, out, tmp_path / "T0.23")
     assert code == 0
     assert "averages only" in said
+    assert "split test taken from the folder name test" in said
     assert "left out: BOTAN, words" in said
     assert "an array for each lag time: SE3" in said
     assert ("1 - bb_prop" in said) == kept

@@ -9,62 +9,72 @@ from gensample.data.formats import (
     botan,
     deepmind,
     extxyz,
+    files,
     glassbench,
     gsd,
     lammps_data,
     lammps_dump,
     npz,
 )
-from gensample.data.formats.base import Format, Imported, Options, read_head
+from gensample.data.formats.base import Format, Imported, Options, Structure
 from gensample.errors import DataError
+from gensample.text import printable
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (botan, glassbench, deepmind, lammps_dump, lammps_data, extxyz, gsd)
 }
-_SUFFIXES = (".npz", ".pickle", ".pkl", ".dump", ".lammpstrj", ".data", ".lmp", ".xyz", ".extxyz", ".gsd")
 
 
 def read_sources(sources: Sequence[str | Path], format: str, options: Options) -> Imported:
     """Structures of files and folders, all of one format ("auto": by content).
 
     Raises:
-        DataError: nothing to read, an unknown or a second format, or a damaged file.
+        DataError: nothing to read, an unknown or a second format, a damaged file, or an option that the
+            format cannot heed.
         MissingDependencyError: the format needs a package that is not installed.
     """
-    files = _files(sources)
-    chosen = FORMATS[format] if format != "auto" else _common_format(files)
-    notes = [f"read {len(files)} {chosen.name} file{'s' if len(files) > 1 else ''}"]
-    structures = chosen.read(files, options, notes)
-    mixture = options.mixture or chosen.default_mixture(structures)
-    if options.mixture is None and mixture is not None:
+    found = files.find(sources)
+    paths = [source.path for source in found]
+    chosen = FORMATS[format] if format != "auto" else _common_format(paths)
+    notes = [f"read {len(found)} {chosen.name} file{'s' if len(found) > 1 else ''}"]
+    _check_options(chosen, options, notes)
+    structures = chosen.read(sorted(found, key=files.natural_order), options, notes)
+    return Imported(structures, paths, chosen.name, _mixture(structures, chosen, options, notes), notes)
+
+
+def _check_options(format: Format, options: Options, notes: list[str]) -> None:
+    """What the user asks for is done or refused; a time step that is not needed does no harm."""
+    asked = {
+        "frames": options.frames != "auto",
+        "unwrapped": options.unwrapped,
+        "averages": options.averages,
+        "bond_breaking": options.bond_breaking != "auto",
+    }
+    if ignored := [name for name, given in asked.items() if given and name not in format.options]:
+        words = ", ".join("--" + name.replace("_", "-") for name in ignored)
+        raise DataError(f"{words} means nothing for {format.name} files; leave it out")
+    if options.timestep is not None and "timestep" not in format.options:
+        notes.append(f"--timestep not needed: {format.name} files count no steps")
+
+
+def _mixture(structures: list[Structure], format: Format, options: Options, notes: list[str]) -> str | None:
+    """What the user says, else what the files state, else what the source implies."""
+    stated = sorted({s.mixture for s in structures if s.mixture is not None})
+    if len(stated) > 1:
+        raise DataError(f"the files state several mixtures ({', '.join(stated)}); import each apart")
+    if options.mixture is not None:
+        if stated and stated != [options.mixture]:
+            notes.append(f"--mixture {options.mixture} overrides {stated[0]}, which the files state")
+        return options.mixture
+    mixture = stated[0] if stated else format.default_mixture(structures)
+    if mixture is not None:
         notes.append(f"mixture taken to be {mixture}, the one of this source; --mixture overrides")
-    return Imported(structures, chosen.name, mixture, notes)
+    return mixture
 
 
-def _files(sources: Sequence[str | Path]) -> list[Path]:
-    """Files as named, and the data files below folders as named."""
-    files: list[Path] = []
-    for source in map(Path, sources):
-        if source.is_dir():
-            inside = [p for p in sorted(source.rglob("*")) if p.is_file() and _has_data_suffix(p)]
-            if not inside:
-                raise DataError(f"the folder {source} has no file ending in {', '.join(_SUFFIXES)}")
-            files += inside
-        elif source.is_file():
-            files.append(source)
-        else:
-            raise DataError(f"there is no file or folder {source}")
-    return list(dict.fromkeys(files))
-
-
-def _has_data_suffix(path: Path) -> bool:
-    name = path.name.removesuffix(".gz")
-    return name.endswith(_SUFFIXES) and not name.startswith(".")
-
-
-def _common_format(files: list[Path]) -> Format:
-    found = {path: sniff(path) for path in files}
+def _common_format(paths: list[Path]) -> Format:
+    found = {path: sniff(path) for path in paths}
     names = sorted({format.name for format in found.values()})
     if len(names) > 1:
         raise DataError(f"the files are of several formats ({', '.join(names)}); import each apart")
@@ -77,7 +87,7 @@ def sniff(path: Path) -> Format:
     Raises:
         DataError: it is none of the known ones, or damaged at its beginning.
     """
-    head = read_head(path)
+    head = files.read_head(path)
     for format in FORMATS.values():
         if format.sniff(path, head):
             return format
@@ -90,7 +100,7 @@ def _unrecognised(path: Path, head: bytes) -> str:
     if npz.is_npz(head):
         found = sorted(npz.keys(path))
         return f"{path} is " + (
-            f"an npz of no known kind: it has {', '.join(found)}"
+            f"an npz of no known kind: it has {printable(', '.join(found))[:200]}"
             if found
             else "a truncated or damaged npz archive; fetch it again"
         )

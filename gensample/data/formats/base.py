@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from gensample.data.formats.files import Source
 from gensample.errors import DataError
 
 SPECIES_LETTERS = "ABCDEFGH"
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +21,8 @@ class Options:
     times: lag times in ascending order; timestep: LJ time per simulation step; box: edge lengths;
     species: type label of the source to species number; frames: whether frames of one file are lag times
     of a trajectory or separate configurations; unwrapped: the user vouches that positions are unwrapped;
-    averages: take propensities instead of trajectories where a source has both.
+    averages: take propensities instead of trajectories where a source has both; bond_breaking: whether
+    fractions of neighbours are those "kept" or those "lost".
     """
 
     mixture: str | None = None
@@ -37,6 +36,7 @@ class Options:
     frames: str = "auto"
     unwrapped: bool = False
     averages: bool = False
+    bond_breaking: str = "auto"
 
 
 @dataclasses.dataclass
@@ -44,17 +44,20 @@ class Structure:
     """One configuration as its source gives it; positions are measured from the corner of the box.
 
     positions: (N, d); types: (N,) labels of the source; times: (K,); box: (d,) or None when the source does
-    not say; wrapped: the source claims positions inside the box; inherent: (N, d); propensity and
-    bond_breaking: (K, N); predictions: published ones by name, (K, N) each; replicas: number that ``load``
-    returns; load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for.
+    not say; wrapped: the source claims positions inside the box; mixture, split and temperature: as the file
+    itself states them (its folders may say more); inherent: (N, d); propensity and bond_breaking: (K, N);
+    predictions: published ones by name, (K, N) each; replicas: number that ``load`` returns;
+    load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for.
     """
 
     name: str
+    source: Source
     positions: np.ndarray
     types: np.ndarray
     times: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     box: np.ndarray | None = None
     wrapped: bool = False
+    mixture: str | None = None
     split: str | None = None
     temperature: float | None = None
     inherent: np.ndarray | None = None
@@ -67,9 +70,10 @@ class Structure:
 
 @dataclasses.dataclass
 class Imported:
-    """Structures of one import, with what the importer did in words."""
+    """Structures of one import, the files they come from, and what the importer did in words."""
 
     structures: list[Structure]
+    files: list[Path]
     format: str
     mixture: str | None
     notes: list[str]
@@ -77,64 +81,16 @@ class Imported:
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """One importer: how to recognise a file by its first bytes, and how to read a list of files."""
+    """One importer: how to recognise a file by its first bytes, and how to read a list of files.
+
+    options: those of ``frames``, ``unwrapped``, ``averages``, ``bond_breaking``, ``timestep`` that it heeds.
+    """
 
     name: str
     sniff: Callable[[Path, bytes], bool]
-    read: Callable[[list[Path], Options, list[str]], list[Structure]]
+    read: Callable[[list[Source], Options, list[str]], list[Structure]]
+    options: frozenset[str] = frozenset()
     default_mixture: Callable[[list[Structure]], str | None] = lambda structures: None
-
-
-def read_head(path: Path, size: int = 4096) -> bytes:
-    """First bytes of a file, decompressed when it is gzip."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(size)
-        if head[:2] == b"\x1f\x8b":
-            with gzip.open(path, "rb") as file:
-                head = file.read(size)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read ({error})") from None
-    if not head:
-        raise DataError(f"{path} is empty; fetch or make it again")
-    return head
-
-
-def read_text(path: Path) -> str:
-    """Whole text file, decompressed when it is gzip.
-
-    Raises:
-        DataError: not text, or cut within its last line, where a shortened number would still look right.
-    """
-    try:
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-        text = raw.decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable text file ({error})") from None
-    if not text.endswith("\n"):
-        raise DataError(f"{path} is truncated: it ends within a line; if it is whole, end it with a newline")
-    return text
-
-
-def split_of(path: Path) -> str | None:
-    """Split named by the nearest folder called train, val or test."""
-    for part in reversed(path.parent.parts):
-        if part.lower() in SPLIT_FOLDERS:
-            return SPLIT_FOLDERS[part.lower()]
-    return None
-
-
-def temperature_of(path: Path) -> float | None:
-    """Temperature from a name such as ``N4096T0.44_1`` or a folder such as ``T0.44``."""
-    in_name = re.search(r"N\d+T(\d+\.\d+)", path.name)
-    if in_name:
-        return float(in_name.group(1))
-    for part in reversed(path.parent.parts):
-        if match := re.fullmatch(r"T(\d+\.\d+)", part):
-            return float(match.group(1))
-    return None
 
 
 def as_positions(value: object, name: str, particles: int | None = None) -> np.ndarray:
@@ -155,14 +111,9 @@ def as_floats(value: object, name: str, shape: tuple[int | None, ...] | None = N
     """A finite float64 array, of the given shape when one is given (None: any length).
 
     Raises:
-        DataError: not numbers, another shape, or a value that is not finite.
+        DataError: not real numbers, another shape, or a value that is not finite.
     """
-    try:
-        if value is None:  # numpy would make it NaN
-            raise TypeError
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name}: expected an array of numbers, got {type(value).__name__}") from None
+    array = _real(value, name)
     if shape is not None and not _matches(array.shape, shape):
         raise DataError(f"{name}: expected shape {_show(shape)}, got {array.shape}")
     if not np.isfinite(array).all():
@@ -171,6 +122,18 @@ def as_floats(value: object, name: str, shape: tuple[int | None, ...] | None = N
             f"{name}: {bad} of {array.size} values are NaN or infinite; mend or leave out the file"
         )
     return array
+
+
+def _real(value: object, name: str) -> np.ndarray:
+    """Numbers as float64, never the real part of complex ones or the number that a text spells."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise TypeError
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise DataError(f"{name}: expected an array of real numbers, got {kind}") from None
 
 
 def _matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
@@ -206,16 +169,25 @@ def lag_times(
         DataError: the lags are not known, or the number of times given is not the number of lags.
     """
     if options.times is not None:
-        if len(options.times) != len(codes):
-            raise DataError(
-                f"{name} has {len(codes)} lag times ({', '.join(codes)}), --time gives {len(options.times)}"
-            )
-        return checked_times(options.times, name)
+        return given_times(
+            options.times, len(codes), f"{name} has {len(codes)} lag times ({', '.join(codes)})"
+        )
     if table is None or any(code not in table for code in codes):
         raise DataError(
             f"{name}: lag time of {', '.join(codes) or 'the file'} is not known; give it with --time"
         )
     return checked_times([table[code] for code in codes], name)
+
+
+def given_times(times: Sequence[float], count: int, found: str) -> np.ndarray:
+    """Lag times (K,) of the user for a source that has ``count`` of them, as ``found`` says.
+
+    Raises:
+        DataError: the number differs, or the times are no lag times.
+    """
+    if len(times) != count:
+        raise DataError(f"{found}, --time gives {len(times)}")
+    return checked_times(times, "--time")
 
 
 def checked_times(times: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
@@ -230,12 +202,15 @@ def checked_times(times: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
     return array
 
 
-def known_temperature(found: float | None, options: Options) -> float | None:
-    """Temperature: what the user says, else what the source says."""
-    return options.temperature if options.temperature is not None else found
+def temperature_of(source: Source, found: float | None, options: Options) -> float | None:
+    """Temperature: what the user says, else the file itself, else its name or folder."""
+    if options.temperature is not None:
+        return options.temperature
+    named = source.temperature
+    return found if found is not None or named is None else named[0]
 
 
-def natural_order(path: Path) -> list[tuple[int, str]]:
-    """Sorting key that puts file 2 before file 10."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
+def say(notes: list[str], note: str) -> None:
+    """Add a note once."""
+    if note not in notes:
+        notes.append(note)

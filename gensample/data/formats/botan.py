@@ -19,12 +19,10 @@ from gensample.data.formats.base import (
     as_floats,
     as_positions,
     as_types,
-    known_temperature,
     lag_times,
-    natural_order,
-    split_of,
     temperature_of,
 )
+from gensample.data.formats.files import Source
 from gensample.errors import DataError
 
 _LAGS = {
@@ -49,21 +47,22 @@ def lag_code(path: Path) -> str:
     return match.group(1) if match else ""
 
 
-def group_by_structure(files: list[Path]) -> dict[str, dict[str, Path]]:
+def group_by_structure(files: list[Source]) -> dict[str, dict[str, Source]]:
     """Files by structure, then by lag code in ascending order.
 
     Raises:
         DataError: a lag occurs twice, or the structures have different lags.
     """
-    groups: dict[str, dict[str, Path]] = {}
-    for path in sorted(files, key=natural_order):
+    groups: dict[str, dict[str, Source]] = {}
+    for source in files:
+        path = source.path
         key = str(path.parent / re.sub(r"_tc\d+(_positions)?$", "", path.stem))
         lags = groups.setdefault(key, {})
         if lag_code(path) in lags:
             raise DataError(
                 f"{path} and {lags[lag_code(path)]} are the same structure and lag; leave one out"
             )
-        lags[lag_code(path)] = path
+        lags[lag_code(path)] = source
     every = {code for lags in groups.values() for code in lags}
     for key, lags in groups.items():
         if missing := sorted(every - set(lags)):
@@ -73,36 +72,39 @@ def group_by_structure(files: list[Path]) -> dict[str, dict[str, Path]]:
     return groups
 
 
-def load_displacements(lags: dict[str, Path], initial: np.ndarray, replicas: int) -> np.ndarray:
+def load_displacements(lags: dict[str, Source], initial: np.ndarray, replicas: int) -> np.ndarray:
     """Displacements (R, K, N, d) of the replicas in the files of one structure.
 
     Raises:
-        DataError: the shapes differ, values are not finite, or the lags start from other positions.
+        DataError: the shapes differ, values are not finite, or the lags are of other structures.
     """
     fields = []
-    for path in lags.values():
-        arrays = npz.require(path, ("initial_positions", "positions"))
-        start = as_positions(arrays["initial_positions"], f"{path}: initial_positions", len(initial))
+    types = npz.require(next(iter(lags.values())).path, ("types",))["types"]
+    for source in lags.values():
+        arrays = npz.require(source.path, ("types", "initial_positions", "positions"))
+        start = as_positions(arrays["initial_positions"], f"{source}: initial_positions", len(initial))
         if not np.allclose(start, initial, atol=1e-6):
             raise DataError(
-                f"{path}: initial_positions differ from those of the other lags of this structure"
+                f"{source}: initial_positions differ from those of the other lags of this structure"
             )
-        final = as_floats(arrays["positions"], f"{path}: positions", (replicas, *initial.shape))
+        if not np.array_equal(arrays["types"], types):
+            raise DataError(f"{source}: types differ from those of the other lags of this structure")
+        final = as_floats(arrays["positions"], f"{source}: positions", (replicas, *initial.shape))
         fields.append(final - initial)
     return np.stack(fields, axis=1)
 
 
-def replica_count(lags: dict[str, Path]) -> int:
+def replica_count(lags: dict[str, Source]) -> int:
     """Number of replicas, the same at every lag.
 
     Raises:
         DataError: it is not, or there is none.
     """
     counts = set()
-    for path in lags.values():
-        shape = npz.shape(path, "positions")
+    for source in lags.values():
+        shape = npz.shape(source.path, "positions")
         if len(shape) != 3 or shape[0] == 0:
-            raise DataError(f"{path}: positions must have shape (replicas, N, d), got {shape}")
+            raise DataError(f"{source}: positions must have shape (replicas, N, d), got {shape}")
         counts.add(shape[0])
     if len(counts) > 1:
         raise DataError(
@@ -119,7 +121,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return {"types", "initial_positions", "positions"} <= found and "box" not in found
 
 
-def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
     """Structures of the BOTAN set; several lags of one structure are joined."""
     notes.append(
         "replica positions come unwrapped: displacements are plain differences from initial_positions"
@@ -127,23 +129,22 @@ def read(files: list[Path], options: Options, notes: list[str]) -> list[Structur
     return [_structure(lags, options) for lags in group_by_structure(files).values()]
 
 
-def _structure(lags: dict[str, Path], options: Options) -> Structure:
-    path = next(iter(lags.values()))
-    arrays = npz.require(path, ("types", "initial_positions"))
-    positions = as_positions(arrays["initial_positions"], f"{path}: initial_positions")
-    temperature = known_temperature(temperature_of(path), options)
+def _structure(lags: dict[str, Source], options: Options) -> Structure:
+    source = next(iter(lags.values()))
+    arrays = npz.require(source.path, ("types", "initial_positions"))
+    positions = as_positions(arrays["initial_positions"], f"{source}: initial_positions")
     replicas = replica_count(lags)
+    table = lag_table(temperature_of(source, None, options))
     return Structure(
-        name=str(path),
+        name=str(source),
+        source=source,
         positions=positions,
-        types=as_types(arrays["types"], f"{path}: types", len(positions)),
-        times=lag_times(list(lags), options, lag_table(temperature), str(path)),
+        types=as_types(arrays["types"], f"{source}: types", len(positions)),
+        times=lag_times(list(lags), options, table, str(source)),
         wrapped=True,
-        split=split_of(path),
-        temperature=temperature,
         replicas=replicas,
         load=partial(load_displacements, lags, positions, replicas),
     )
 
 
-FORMAT = Format("botan", sniff, read, lambda structures: "ka3d-fs")
+FORMAT = Format("botan", sniff, read, default_mixture=lambda structures: "ka3d-fs")

@@ -117,5 +117,31 @@ def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np
             )
 
 
+def check_motion(
+    name: str, u: np.ndarray, positions: np.ndarray, box: np.ndarray, times: np.ndarray, temperature: float
+) -> None:
+    """Displacements (R, K, N, d) are those of one particle each, at lag times (K,).
+
+    Fields that subtract unrelated particles, whose ids or order are mixed up, are as wide as the box (d,) at
+    any lag; yet they end inside it. No particle is faster than its thermal velocity for long: the mean square
+    of a component cannot exceed T t^2. A true move of a quarter of a box ends outside one time in four.
+    """
+    if len(u) > len({replica.tobytes() for replica in u}):
+        raise DataError(f"{name}: two replicas have the same displacements; a run was given twice")
+    for k, t in enumerate(times):
+        size = np.abs(u[:, k]) / box
+        fast = np.median(size, axis=(0, 2)) > np.maximum(0.1, 2 * np.sqrt(temperature) * t / box.min())
+        far = size > 0.25
+        final = (u[:, k] + positions) / box
+        outside = far & ((final < 0) | (final > 1))
+        confined = far.sum() >= 100 and outside.sum() < 0.05 * far.sum()
+        if fast.sum() > 0.1 * len(positions) or confined:
+            raise DataError(
+                f"{name}: displacements at lag time {t:g} are as wide as the box "
+                f"({int(far.any(axis=2).sum())} of {size[..., 0].size} beyond a quarter of it). No motion "
+                "explains that: the order or ids of particles are mixed up, or positions or times are wrong"
+            )
+
+
 def _edges(box: np.ndarray) -> str:
     return " x ".join(f"{edge:.6g}" for edge in box)

@@ -11,12 +11,15 @@ import numpy as np
 import torch
 
 from gensample.data.formats import checks
-from gensample.data.formats.base import SPECIES_LETTERS, Imported, Options, Structure
+from gensample.data.formats.base import SPECIES_LETTERS, Imported, Options, Structure, say, temperature_of
+from gensample.data.layout import SPLITS
 from gensample.data.store import StoreWriter
 from gensample.errors import DataError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.ranges import shown
 from gensample.seeding import numpy_generator
+from gensample.text import printable
 from gensample.work import atomic
 
 
@@ -60,8 +63,8 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         box=box,
         split=_splits(structures, options, notes),
         positions=np.stack(_permute(positions, order)),
-        temperature=np.array([_temperature(s) for s in structures]),
-        times=_times(structures, notes),
+        temperature=np.array([_temperature(s, options, notes) for s in structures]),
+        times=_times(structures, options, notes),
         density=float(np.mean(len(species) / box.prod(axis=1))),
         order=order,
         inherent=_inherent(structures, order, box, mixture),
@@ -70,7 +73,23 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         predictions=_predictions(structures, order),
     )
     _check(dataset, structures, options)
+    _check_repeats(dataset, structures, notes)
     return dataset
+
+
+def _check_repeats(dataset: Dataset, structures: list[Structure], notes: list[str]) -> None:
+    """A configuration that comes twice belongs to one split."""
+    seen: dict[bytes, int] = {}
+    for i, x in enumerate(dataset.positions):
+        j = seen.setdefault(np.round(x, 4).tobytes(), i)
+        pair = f"{structures[i].name} and {structures[j].name}"
+        if dataset.split[i] != dataset.split[j]:
+            raise DataError(
+                f"{pair} are one configuration, in splits {dataset.split[i]} and {dataset.split[j]}; "
+                "leave one out, or say --split"
+            )
+        if i != j and dataset.temperature[i] == dataset.temperature[j]:
+            say(notes, f"{pair} are one configuration, stored twice")
 
 
 def _check(dataset: Dataset, structures: list[Structure], options: Options) -> None:
@@ -127,6 +146,10 @@ def _box(s: Structure, positions: np.ndarray, mixture: Mixture, options: Options
         if len(options.box) not in (1, d):
             raise DataError(f"--box needs 1 or {d} edge lengths, got {len(options.box)}")
         box = np.broadcast_to(np.asarray(options.box, np.float64), d).copy()
+        if s.box is not None and not np.allclose(s.box[:d], box, rtol=1e-4):
+            raise DataError(
+                f"{s.name}: --box gives {box.tolist()}, the file has {s.box[:d].tolist()}; leave one out"
+            )
     elif s.box is not None:
         box = np.asarray(s.box, np.float64)[:d]
     else:
@@ -141,7 +164,9 @@ def _species(
 ) -> tuple[np.ndarray, list[np.ndarray | None]]:
     """Species (N,) int8 that all structures share, and the permutations that bring them there."""
     mapping = _mapping(structures, mixture, options)
-    notes.append("types " + ", ".join(f"{k} -> {v} ({SPECIES_LETTERS[v]})" for k, v in mapping.items()))
+    notes.append(
+        "types " + ", ".join(f"{printable(k)} -> {v} ({SPECIES_LETTERS[v]})" for k, v in mapping.items())
+    )
     mapped = [np.array([mapping[str(t)] for t in s.types.tolist()], np.int8) for s in structures]
     for s, species in zip(structures, mapped, strict=True):
         checks.check_composition(s.name, species, mixture)
@@ -162,10 +187,14 @@ def _mapping(structures: list[Structure], mixture: Mixture, options: Options) ->
     else:
         mapping = dict(options.species)
         if unknown := [label for label in labels if label not in mapping]:
-            raise DataError(f"--species does not say what type {', '.join(unknown)} is")
+            raise DataError(f"--species does not say what type {shown(', '.join(unknown))} is")
+        if absent := [label for label in mapping if label not in labels]:
+            raise DataError(
+                f"--species names type {shown(', '.join(absent))}, the files have {shown(', '.join(labels))}"
+            )
     if max(mapping.values()) >= mixture.num_species or min(mapping.values()) < 0:
         raise DataError(
-            f"the files have types {', '.join(labels)}, the mixture {mixture.name} has "
+            f"the files have types {shown(', '.join(labels))}, the mixture {mixture.name} has "
             f"{mixture.num_species} species; see --mixture and --species"
         )
     return mapping
@@ -190,20 +219,45 @@ def _permute(arrays: list[np.ndarray], order: list[np.ndarray | None]) -> list[n
 def _splits(structures: list[Structure], options: Options, notes: list[str]) -> list[str]:
     if options.split != "auto":
         return [options.split] * len(structures)
-    if any(s.split is None for s in structures):
-        notes.append("no train, val or test folder in the path: put into split train; --split says otherwise")
-    return [s.split or "train" for s in structures]
+    splits = []
+    for s in structures:
+        named = s.source.split
+        if s.split is not None:
+            if s.split not in SPLITS:
+                raise DataError(
+                    f"{s.name}: the file states split {shown(s.split)}, known are {', '.join(SPLITS)}"
+                )
+            splits.append(s.split)
+        elif named is not None:
+            splits.append(named[0])
+            say(notes, f"split {named[0]} taken from {printable(named[1])}")
+        else:
+            splits.append("train")
+            say(
+                notes,
+                "no train, val or test folder at or below the given source: put into split train; "
+                "--split says otherwise",
+            )
+    return splits
 
 
-def _temperature(s: Structure) -> float:
-    if s.temperature is None:
+def _temperature(s: Structure, options: Options, notes: list[str]) -> float:
+    """What the user says, else the file itself, else its name or folder."""
+    value = temperature_of(s.source, s.temperature, options)
+    named = s.source.temperature if s.temperature is None else None
+    stated = named[0] if named else s.temperature
+    if value is None:
         raise DataError(f"{s.name} does not say its temperature; give it with --temperature")
-    if not (np.isfinite(s.temperature) and s.temperature > 0):
-        raise DataError(f"{s.name}: the temperature must be positive, got {s.temperature}")
-    return s.temperature
+    if not (np.isfinite(value) and value > 0):
+        raise DataError(f"{s.name}: the temperature must be positive, got {value}")
+    if stated is not None and stated != value:
+        say(notes, f"--temperature {value:g} overrides {stated:g} of {named[1] if named else 'the files'}")
+    elif named and options.temperature is None:
+        say(notes, f"temperature {value:g} taken from {named[1]}")
+    return value
 
 
-def _times(structures: list[Structure], notes: list[str]) -> np.ndarray:
+def _times(structures: list[Structure], options: Options, notes: list[str]) -> np.ndarray:
     first = structures[0]
     for s in structures:
         if s.times.shape != first.times.shape or not np.allclose(s.times, first.times):
@@ -211,6 +265,8 @@ def _times(structures: list[Structure], notes: list[str]) -> np.ndarray:
                 f"{s.name} has lag times {s.times.tolist()}, {first.name} has {first.times.tolist()}; "
                 "one dataset holds one set (import each temperature apart)"
             )
+    if options.times is not None and not first.times.size:
+        raise DataError(f"--time gives lag times, but {first.name} is a configuration without lags")
     if first.times.size:
         notes.append("lag times " + ", ".join(f"{t:g}" for t in first.times))
     return first.times
@@ -324,6 +380,8 @@ def _write_displacements(
         permutation = dataset.order[c]
         u = u if permutation is None else u[:, :, permutation]
         checks.check_displacements(s.name, u, dataset.positions[c], dataset.box[c])
+        temperature = float(dataset.temperature[c])
+        checks.check_motion(s.name, u, dataset.positions[c], dataset.box[c], dataset.times, temperature)
         # All particles of these mixtures have mass 1, so the centre of mass is the plain mean.
         drift = u.mean(axis=2, keepdims=True)
         largest = max(largest, float(np.abs(drift).max(initial=0.0)))

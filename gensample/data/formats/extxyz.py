@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats.base import (
-    SPECIES_LETTERS,
-    Format,
-    Options,
-    Structure,
-    as_floats,
-    natural_order,
-    read_text,
-)
-from gensample.data.formats.trajectories import Frame, to_structures, wants_trajectory
+from gensample.data.formats import tables
+from gensample.data.formats.base import SPECIES_LETTERS, Format, Options, Structure, say
+from gensample.data.formats.files import Source, read_text
+from gensample.data.formats.trajectories import Frame, to_structures
 from gensample.errors import DataError
+from gensample.ranges import shown
+
+_TRUE = ("T", "TRUE", "1")
+_SPECIES, _IDS = ("species", "type", "types"), ("id", "ids")
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -27,99 +25,118 @@ def sniff(path: Path, head: bytes) -> bool:
     return re.match(rb"\s*\d+\s*\n[^\n]*Lattice=", head) is not None
 
 
-def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
     """Configurations, or trajectories where every frame has a time and says unwrapped=T."""
-    frames = {path: parse(path, read_text(path), options) for path in sorted(files, key=natural_order)}
+    frames = {source: parse(source.path, read_text(source.path), options, notes) for source in files}
     timed = all(f.time is not None and f.unwrapped for file in frames.values() for f in file)
-    return to_structures(frames, options, notes, trajectory=wants_trajectory(frames, options, timed))
+    return to_structures(frames, options, notes, lags=timed)
 
 
-def parse(path: Path, text: str, options: Options) -> list[Frame]:
-    """Frames of one file.
+def parse(path: Path, text: str, options: Options, notes: list[str]) -> list[Frame]:
+    """Frames of one file, with or without empty lines between them.
 
     Raises:
         DataError: truncated, no orthogonal lattice, or no species or positions among the properties.
     """
-    lines = text.splitlines()
+    lines = tables.lines_of(text)
     frames, start = [], 0
-    while start < len(lines) and lines[start].strip():
-        if not lines[start].strip().isdigit():
-            raise DataError(
-                f"{path}, line {start + 1}: expected a number of particles, got {lines[start][:40]!r}"
-            )
-        count = int(lines[start])
+    while start < len(lines):
+        if not lines[start].strip():
+            start += 1
+            continue
+        name = f"{path}, line {start + 1}"
+        if not re.fullmatch(r"[0-9]{1,18}", lines[start].strip()):
+            raise DataError(f"{name}: expected a number of particles, got {shown(lines[start][:40])}")
+        count = tables.count(lines[start].strip(), f"{name}: number of particles")
         body = lines[start + 2 : start + 2 + count]
-        if len(body) < count or count == 0:
-            raise DataError(f"{path} is truncated: a frame of {count} particles has {len(body)} lines")
-        frames.append(_frame(path, lines[start + 1], body, options))
+        if len(body) < count:
+            raise DataError(f"{name}: truncated: a frame of {count} particles has {len(body)} lines")
+        frames.append(_frame(name, lines[start + 1], body, options, notes))
         start += 2 + count
     if not frames:
         raise DataError(f"{path} has no frame")
     return frames
 
 
-def _info(path: Path, comment: str) -> dict[str, str]:
+def _info(name: str, comment: str) -> dict[str, str]:
     try:
-        words = shlex.split(comment)
+        pairs = [word.partition("=") for word in shlex.split(comment)]
     except ValueError as error:
-        raise DataError(f"{path}: the comment line cannot be read ({error})") from None
-    return {key: value for key, _, value in (word.partition("=") for word in words)}
+        raise DataError(f"{name}: the comment line cannot be read ({error})") from None
+    info = {key: value for key, _, value in pairs}
+    if len(info) < len(pairs):
+        raise DataError(f"{name}: the comment line gives a key twice")
+    return info
 
 
-def _frame(path: Path, comment: str, body: list[str], options: Options) -> Frame:
-    info = _info(path, comment)
-    box = _box(path, info.get("Lattice", ""))
-    columns = _columns(path, info.get("Properties", "species:S:1:pos:R:3"))
+def _frame(name: str, comment: str, body: list[str], options: Options, notes: list[str]) -> Frame:
+    info = _info(name, comment)
+    columns = _columns(name, info.get("Properties", "species:S:1:pos:R:3"))
     rows = [line.split() for line in body]
-    if any(len(row) < columns["width"] for row in rows):
-        raise DataError(f"{path} is truncated: a particle has fewer than {columns['width']} columns")
+    for number, row in enumerate(rows, 1):
+        if len(row) != columns["width"]:
+            raise DataError(
+                f"{name}: the file is truncated or mixed up: particle {number} has {len(row)} columns, "
+                f"Properties give {columns['width']}"
+            )
     start = columns["pos"]
-    positions = as_floats([row[start : start + 3] for row in rows], f"{path}: pos", (len(rows), 3))
-    _check_periodic(path, info.get("pbc", "T T T").split(), positions)
-    labels = np.array([row[columns["species"]] for row in rows])
+    words = [row[start : start + 3] for row in rows]
+    positions = tables.floats(words, f"{name}: pos")
+    _check_periodic(name, info.get("pbc", "T T T").split(), positions)
+    if info.get("inherent", "F").upper() in _TRUE:
+        say(notes, "the files say that these are inherent structures, not thermal positions")
     return Frame(
         positions=positions,
-        types=labels.astype(np.int64) if all(label.isdigit() for label in labels) else labels,
-        box=box,
-        unwrapped=options.unwrapped or info.get("unwrapped", "F").upper() in ("T", "TRUE"),
-        time=_optional_float(path, info, "time"),
-        temperature=_optional_float(path, info, "temperature"),
+        types=tables.labels([row[columns["species"]] for row in rows], f"{name}: species"),
+        box=_box(name, info.get("Lattice", "")),
+        unwrapped=options.unwrapped or info.get("unwrapped", "F").upper() in _TRUE,
+        ids=tables.integers([row[columns["id"]] for row in rows], f"{name}: id") if "id" in columns else None,
+        resolution=tables.resolution(words),
+        time=_optional_float(name, info, "time"),
+        mixture=info.get("mixture"),
+        temperature=_optional_float(name, info, "temperature"),
         split=info.get("split"),
     )
 
 
-def _check_periodic(path: Path, flags: list[str], positions: np.ndarray) -> None:
-    open_axes = [axis for axis, flag in enumerate(flags) if flag.upper() not in ("T", "TRUE", "1")]
+def _check_periodic(name: str, flags: list[str], positions: np.ndarray) -> None:
+    open_axes = [axis for axis, flag in enumerate(flags) if flag.upper() not in _TRUE]
     flat = np.ptp(positions[:, 2]) == 0
-    if open_axes and not (open_axes == [2] and flat):
-        raise DataError(f"{path}: expected a box periodic in every direction, got pbc {' '.join(flags)}")
+    if len(flags) != 3 or (open_axes and not (open_axes == [2] and flat)):
+        raise DataError(
+            f"{name}: expected a box periodic in every direction, got pbc {shown(' '.join(flags))}"
+        )
 
 
-def _optional_float(path: Path, info: Mapping[str, str], key: str) -> float | None:
-    if key not in info:
-        return None
-    return float(as_floats(info[key], f"{path}: {key}"))
+def _optional_float(name: str, info: Mapping[str, str], key: str) -> float | None:
+    return float(tables.floats([[info[key]]], f"{name}: {key}")[0, 0]) if key in info else None
 
 
-def _box(path: Path, lattice: str) -> np.ndarray:
-    cell = as_floats(lattice.split(), f"{path}: Lattice", (9,)).reshape(3, 3)
+def _box(name: str, lattice: str) -> np.ndarray:
+    cell = tables.floats([lattice.split()], f"{name}: Lattice")
+    if cell.size != 9:
+        raise DataError(f"{name}: Lattice: expected nine numbers, got {cell.size}")
+    cell = cell.reshape(3, 3)
     if np.abs(cell - np.diag(np.diag(cell))).max() > 1e-9 * np.abs(cell).max():
-        raise DataError(f"{path}: tilted boxes cannot be imported")
+        raise DataError(f"{name}: tilted boxes cannot be imported")
     return np.diag(cell).copy()
 
 
-def _columns(path: Path, properties: str) -> dict[str, int]:
-    """First column of species (or type) and pos, and the number of columns."""
+def _columns(name: str, properties: str) -> dict[str, int]:
+    """First column of species (or type), pos and, where there is one, id; and the number of columns."""
     words = properties.split(":")
-    try:
-        widths = [int(w) for w in words[2::3]]
-    except ValueError:
-        raise DataError(f"{path}: Properties={properties} cannot be read") from None
-    first = dict(zip(words[0::3], np.cumsum([0, *widths]).tolist(), strict=False))
-    species = next((first[name] for name in ("species", "type", "types") if name in first), None)
-    if species is None or "pos" not in first:
-        raise DataError(f"{path}: Properties must name species (or type) and pos, got {properties}")
-    return {"species": species, "pos": first["pos"], "width": sum(widths)}
+    if len(words) % 3 or not all(re.fullmatch("[1-9][0-9]{0,2}", width) for width in words[2::3]):
+        raise DataError(f"{name}: Properties={shown(properties)} cannot be read")
+    keys, widths = words[0::3], [int(width) for width in words[2::3]]
+    first = dict(zip(keys, np.cumsum([0, *widths]).tolist(), strict=False))
+    width = dict(zip(keys, widths, strict=True))
+    species = next((key for key in _SPECIES if width.get(key) == 1), None)
+    if species is None or width.get("pos") != 3 or len(first) < len(keys):
+        raise DataError(
+            f"{name}: Properties must name species (or type) and three columns pos, got {shown(properties)}"
+        )
+    ids = [("id", first[key]) for key in _IDS if width.get(key) == 1]
+    return {"species": first[species], "pos": first["pos"], "width": sum(widths), **dict(ids)}
 
 
 def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, info: Mapping[str, object]) -> str:
@@ -138,4 +155,4 @@ def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, info: M
     return "\n".join((str(len(positions)), comment, *rows)) + "\n"
 
 
-FORMAT = Format("extxyz", sniff, read)
+FORMAT = Format("extxyz", sniff, read, frozenset({"frames", "unwrapped"}))

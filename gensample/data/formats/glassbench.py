@@ -8,12 +8,13 @@ published models under their own keys.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import botan, npz
+from gensample.data.formats import botan, npz, tables
 from gensample.data.formats.base import (
     Format,
     Options,
@@ -21,13 +22,12 @@ from gensample.data.formats.base import (
     as_floats,
     as_positions,
     as_types,
-    known_temperature,
     lag_times,
-    natural_order,
-    split_of,
     temperature_of,
 )
+from gensample.data.formats.files import Source
 from gensample.errors import DataError
+from gensample.text import printable
 
 _LAGS_2D = {
     0.23: (0.1, 1.1, 11.64, 122.47, 1288.41, 13554.0, 142587.0, 1.5e6),
@@ -44,6 +44,12 @@ _USED = {
     "temperature",
     "system_id",
 }
+# What may name a prediction in a dataset.
+_NAME = re.compile(r"[A-Za-z0-9_+ -][A-Za-z0-9_.+ -]{0,63}")
+# Particles that moved less than this, on average, have all their neighbours, or nearly so.
+_CALM = 0.2
+_CALM_VALUES = 10
+_ROUNDING = 1e-6
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -54,17 +60,19 @@ def sniff(path: Path, head: bytes) -> bool:
     return {"types", "initial_positions"} <= found and bool(found & {"box", "md_prop"})
 
 
-def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
     """Structures of a set of trajectory files or of model files.
 
     Raises:
         DataError: both kinds come together, or as for the parts.
     """
-    averages = [path for path in files if "md_prop" in npz.keys(path)]
+    averages = [source for source in files if "md_prop" in npz.keys(source.path)]
     if averages and len(averages) < len(files):
         raise DataError("model files (averages) and trajectory files came together; import them apart")
     if averages:
         return _read_models(files, options, notes)
+    if options.averages or options.bond_breaking != "auto":
+        raise DataError("--averages and --bond-breaking mean nothing for trajectory files; leave them out")
     notes.append(
         "replica positions come unwrapped: displacements are plain differences from initial_positions"
     )
@@ -74,58 +82,73 @@ def read(files: list[Path], options: Options, notes: list[str]) -> list[Structur
     return [_trajectories(lags, options) for lags in groups.values()]
 
 
-def _common(path: Path, options: Options) -> tuple[Structure, dict[str, np.ndarray]]:
-    arrays = npz.load(path, _USED - {"positions"})
+def _common(source: Source) -> tuple[Structure, dict[str, np.ndarray]]:
+    arrays = npz.load(source.path, _USED - {"positions"})
     for name in ("types", "initial_positions"):
         if name not in arrays:
-            raise DataError(f"{path} lacks {name}")
-    positions = as_positions(arrays["initial_positions"], f"{path}: initial_positions")
+            raise DataError(f"{source} lacks {name}")
+    positions = as_positions(arrays["initial_positions"], f"{source}: initial_positions")
     structure = Structure(
-        name=str(path),
+        name=str(source),
+        source=source,
         positions=positions,
-        types=as_types(arrays["types"], f"{path}: types", len(positions)),
-        box=_box(arrays, path, positions.shape[1]),
-        split=split_of(path),
-        temperature=known_temperature(_temperature(arrays, path), options),
-        inherent=_inherent(arrays, path, positions),
+        types=as_types(arrays["types"], f"{source}: types", len(positions)),
+        box=_box(arrays, source, positions.shape[1]),
+        temperature=_temperature(arrays, source),
+        inherent=_inherent(arrays, source, positions),
     )
     return structure, arrays
 
 
-def _box(arrays: dict[str, np.ndarray], path: Path, dimension: int) -> np.ndarray | None:
+def _box(arrays: dict[str, np.ndarray], source: Source, dimension: int) -> np.ndarray | None:
     if "box" not in arrays:
         return None
-    box = as_floats(arrays["box"], f"{path}: box").ravel()
+    box = as_floats(arrays["box"], f"{source}: box").ravel()
     if box.size not in (1, dimension):
-        raise DataError(f"{path}: box must be one edge or {dimension}, got {box.size} numbers")
+        raise DataError(f"{source}: box must be one edge or {dimension}, got {box.size} numbers")
     return np.broadcast_to(box, dimension).copy()
 
 
-def _temperature(arrays: dict[str, np.ndarray], path: Path) -> float | None:
-    if "temperature" in arrays:
-        try:
-            return float(arrays["temperature"])
-        except (TypeError, ValueError):
-            raise DataError(f"{path}: temperature must be one number") from None
-    return temperature_of(path)
+def _temperature(arrays: dict[str, np.ndarray], source: Source) -> float | None:
+    if "temperature" not in arrays:
+        return None
+    value = arrays["temperature"].ravel()
+    if value.size != 1:
+        raise DataError(f"{source}: temperature must be one number, got {value.size}")
+    if value.dtype.kind == "U":  # the published files spell it
+        return float(tables.floats([[str(value[0])]], f"{source}: temperature")[0, 0])
+    return float(as_floats(value[0], f"{source}: temperature"))
 
 
-def _inherent(arrays: dict[str, np.ndarray], path: Path, positions: np.ndarray) -> np.ndarray | None:
+def _inherent(arrays: dict[str, np.ndarray], source: Source, positions: np.ndarray) -> np.ndarray | None:
     if "initial_positions_inherent" not in arrays:
         return None
     return as_floats(
-        arrays["initial_positions_inherent"], f"{path}: initial_positions_inherent", positions.shape
+        arrays["initial_positions_inherent"], f"{source}: initial_positions_inherent", positions.shape
     )
 
 
-def _trajectories(lags: dict[str, Path], options: Options) -> Structure:
-    path = next(iter(lags.values()))
-    structure, _ = _common(path, options)
-    table = _table(list(lags), structure.temperature, structure.positions.shape[1])
-    structure.times = lag_times(list(lags), options, table, str(path))
+def _trajectories(lags: dict[str, Source], options: Options) -> Structure:
+    source = next(iter(lags.values()))
+    structure, _ = _common(source)
+    for other in list(lags.values())[1:]:
+        _check_same(structure, _common(other)[0])
+    temperature = temperature_of(source, structure.temperature, options)
+    table = _table(list(lags), temperature, structure.positions.shape[1])
+    structure.times = lag_times(list(lags), options, table, str(source))
     structure.replicas = botan.replica_count(lags)
     structure.load = partial(botan.load_displacements, lags, structure.positions, structure.replicas)
     return structure
+
+
+def _check_same(a: Structure, b: Structure) -> None:
+    """Lags of one structure have one box, temperature and inherent structure."""
+    for quantity in ("box", "temperature", "inherent"):
+        ours, theirs = getattr(a, quantity), getattr(b, quantity)
+        if (ours is None) != (theirs is None) or (
+            ours is not None and not np.allclose(ours, theirs, atol=1e-6)
+        ):
+            raise DataError(f"{b.name}: its {quantity} differs from that of {a.name}, the same structure")
 
 
 def _table(codes: list[str], temperature: float | None, dimension: int) -> dict[str, float] | None:
@@ -147,44 +170,43 @@ def _published(temperature: float | None) -> tuple[float, ...]:
     return near[0] if near else ()
 
 
-def _read_models(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
-    structures = [_averages(path, options) for path in sorted(files, key=natural_order)]
+def _read_models(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+    structures = [_averages(source, options) for source in files]
     notes.append("model files hold averages only: stored as propensity, without displacements")
     taken = sorted(set.intersection(*(set(s.predictions) for s in structures)))
     if taken:
         notes.append(f"taken as published predictions, an array for each lag time: {', '.join(taken)}")
-    left_out = sorted(set().union(*(npz.keys(path) for path in files)) - _USED - set(taken))
+    left_out = sorted(set().union(*(npz.keys(source.path) for source in files)) - _USED - set(taken))
     if left_out:
-        notes.append(f"left out: {', '.join(left_out)}")
-    if any(s.bond_breaking is not None for s in structures):
-        notes.append(_turn_bond_breaking(structures))
+        notes.append(f"left out: {printable(', '.join(left_out))}")
+    _turn_bond_breaking(structures, options, notes)
     return structures
 
 
-def _averages(path: Path, options: Options) -> Structure:
-    structure, arrays = _common(path, options)
+def _averages(source: Source, options: Options) -> Structure:
+    structure, arrays = _common(source)
     particles, dimension = structure.positions.shape
-    propensity = as_floats(np.atleast_2d(arrays["md_prop"]), f"{path}: md_prop", (None, particles))
+    propensity = as_floats(np.atleast_2d(arrays["md_prop"]), f"{source}: md_prop", (None, particles))
     if (propensity < 0).any():
-        raise DataError(f"{path}: md_prop holds negative mean displacements")
+        raise DataError(f"{source}: md_prop holds negative mean displacements")
     structure.propensity = propensity
     if "bb_prop" in arrays:
-        structure.bond_breaking = as_floats(
-            np.atleast_2d(arrays["bb_prop"]), f"{path}: bb_prop", propensity.shape
-        )
-    structure.predictions = _predictions(path, propensity.shape)
+        broken = as_floats(np.atleast_2d(arrays["bb_prop"]), f"{source}: bb_prop", propensity.shape)
+        if broken.min() < -_ROUNDING or broken.max() > 1 + _ROUNDING:
+            raise DataError(f"{source}: bb_prop holds fractions outside 0 to 1")
+        structure.bond_breaking = broken.clip(0, 1)
+    structure.predictions = _predictions(source.path, propensity.shape)
     codes = [f"lag {i}" for i in range(1, len(propensity) + 1)]
-    structure.times = lag_times(
-        codes, options, _model_table(codes, structure.temperature, dimension), str(path)
-    )
+    temperature = temperature_of(source, structure.temperature, options)
+    structure.times = lag_times(codes, options, _model_table(codes, temperature, dimension), str(source))
     return structure
 
 
 def _predictions(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Further arrays of numbers with a value for each lag time and particle, NaN allowed, by their keys."""
-    wanted = [name for name in npz.keys(path) if name not in _USED and npz.shape(path, name) == shape]
-    arrays = npz.load(path, wanted)
-    return {name: a.astype(np.float64) for name, a in arrays.items() if np.issubdtype(a.dtype, np.number)}
+    """Further real arrays with a value for each lag time and particle, NaN allowed, by their keys."""
+    named = [name for name in npz.keys(path) if name not in _USED and _NAME.fullmatch(name)]
+    arrays = npz.load(path, [name for name in named if npz.shape(path, name) == shape])
+    return {name: a.astype(np.float64) for name, a in arrays.items() if a.dtype.kind in "iuf"}
 
 
 def _model_table(codes: list[str], temperature: float | None, dimension: int) -> dict[str, float] | None:
@@ -193,16 +215,37 @@ def _model_table(codes: list[str], temperature: float | None, dimension: int) ->
     return dict(zip(codes, times, strict=True)) if len(times) == len(codes) else None
 
 
-def _turn_bond_breaking(structures: list[Structure]) -> str:
-    """Store the fraction of neighbours lost: a value that falls as particles move counts those kept."""
-    given = [s for s in structures if s.bond_breaking is not None and s.propensity is not None]
-    moved = np.concatenate([s.propensity.ravel() for s in given if s.propensity is not None])
-    value = np.concatenate([s.bond_breaking.ravel() for s in given if s.bond_breaking is not None])
-    if not np.corrcoef(moved, value)[0, 1] < 0:
-        return "bb_prop grows with md_prop: taken as the fraction of neighbours lost"
+def _turn_bond_breaking(structures: list[Structure], options: Options, notes: list[str]) -> None:
+    """Store the fraction of neighbours lost, whichever of the two the files hold.
+
+    Raises:
+        DataError: the files do not tell, or they differ.
+    """
+    given = [s for s in structures if s.bond_breaking is not None]
+    if not given:
+        if options.bond_breaking != "auto":
+            raise DataError("--bond-breaking: the files have no bb_prop")
+        return
+    kinds = {options.bond_breaking} if options.bond_breaking != "auto" else {_kind(s) for s in given}
+    if len(kinds) > 1:
+        raise DataError("bb_prop counts neighbours kept in some files, lost in others; import them apart")
+    if kinds == {"lost"}:
+        notes.append("bb_prop taken as the fraction of neighbours lost")
+        return
+    notes.append("bb_prop taken as the fraction of neighbours kept: stored 1 - bb_prop, the fraction lost")
     for structure in given:
         structure.bond_breaking = 1.0 - np.asarray(structure.bond_breaking)
-    return "bb_prop falls with md_prop, so it counts neighbours kept: stored 1 - bb_prop, the fraction lost"
+
+
+def _kind(structure: Structure) -> str:
+    """What a file counts, by the particles that hardly moved: they have all their neighbours."""
+    value = np.asarray(structure.bond_breaking)[np.asarray(structure.propensity) < _CALM]
+    if value.size >= _CALM_VALUES and abs(value.mean() - 0.5) > 0.25:
+        return "kept" if value.mean() > 0.5 else "lost"
+    raise DataError(
+        f"{structure.name}: bb_prop may count neighbours kept or lost, the {value.size} particles that moved "
+        f"less than {_CALM} do not tell; say --bond-breaking kept or lost"
+    )
 
 
 def default_mixture(structures: list[Structure]) -> str:
@@ -210,4 +253,4 @@ def default_mixture(structures: list[Structure]) -> str:
     return "ka2d-ternary" if structures[0].positions.shape[1] == 2 else "ka3d-fs"
 
 
-FORMAT = Format("glassbench", sniff, read, default_mixture)
+FORMAT = Format("glassbench", sniff, read, frozenset({"averages", "bond_breaking"}), default_mixture)

@@ -13,11 +13,15 @@ from gensample.data.formats.base import (
     Format,
     Options,
     Structure,
+    as_floats,
     as_positions,
-    natural_order,
+    as_types,
 )
-from gensample.data.formats.trajectories import Frame, to_structures, wants_trajectory
+from gensample.data.formats.files import Source, check_expansion
+from gensample.data.formats.trajectories import Frame, to_structures
 from gensample.errors import DataError, MissingDependencyError
+from gensample.ranges import shown
+from gensample.text import printable
 
 _MAGIC = bytes.fromhex("df65df65df65df65")
 
@@ -34,15 +38,15 @@ def sniff(path: Path, head: bytes) -> bool:
     return head[:8] in (_MAGIC, _MAGIC[::-1])
 
 
-def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
     """Structures of GSD files; positions are unwrapped by their image flags.
 
     Raises:
         MissingDependencyError: gsd is not installed.
     """
-    frames = {path: _frames(path) for path in sorted(files, key=natural_order)}
+    frames = {source: _frames(source.path) for source in files}
     notes.append("positions unwrapped by the image flags of the file")
-    return to_structures(frames, options, notes, trajectory=wants_trajectory(frames, options, True))
+    return to_structures(frames, options, notes, lags=True)
 
 
 def _library() -> Any:
@@ -57,28 +61,57 @@ def _frames(path: Path) -> list[Frame]:
     library = _library()
     try:
         with library.open(str(path), "r") as trajectory:
-            return [_frame(path, snapshot) for snapshot in trajectory]
+            size = path.stat().st_size
+            frames = []
+            for number in range(len(trajectory)):
+                _check_size(path, trajectory.file, number, size)
+                frames.append(_frame(f"{path}, frame {number + 1}", trajectory[number]))
     except DataError:
         raise
     except Exception as error:  # a damaged file raises OSError, RuntimeError or KeyError, by where it is cut
-        raise DataError(f"{path} is not a readable GSD file ({type(error).__name__}: {error})") from None
+        reason = printable(f"{type(error).__name__}: {error}")[:200]
+        raise DataError(f"{path} is not a readable GSD file ({reason})") from None
+    if not frames:
+        raise DataError(f"{path} has no frame")
+    return frames
 
 
-def _frame(path: Path, snapshot: Any) -> Frame:
+def _check_size(path: Path, file: Any, frame: int, size: int) -> None:
+    """The particles that a frame counts fit into the file: what it leaves out is filled with defaults."""
+    for number in {0, frame}:
+        if file.chunk_exists(frame=number, name="particles/N"):
+            particles = int(file.read_chunk(frame=number, name="particles/N")[0])
+            check_expansion(f"{path}: {particles} particles", 64 * particles, size)
+
+
+def _frame(name: str, snapshot: Any) -> Frame:
     length = np.asarray(snapshot.configuration.box[:3], np.float64)
-    if np.abs(snapshot.configuration.box[3:]).max() > 0:
-        raise DataError(f"{path}: tilted boxes cannot be imported")
+    if np.any(snapshot.configuration.box[3:]):
+        raise DataError(f"{name}: tilted boxes cannot be imported")
     if snapshot.configuration.dimensions == 2:
         length[2] = 1.0
-    positions = as_positions(snapshot.particles.position, f"{path}: positions")
-    image = np.asarray(snapshot.particles.image, np.float64)
+    count = int(snapshot.particles.N)
+    positions = as_positions(snapshot.particles.position, f"{name}: positions", count)
+    image = as_floats(snapshot.particles.image, f"{name}: image flags", (count, 3))
     return Frame(
         positions=positions + length / 2 + image * length,
-        types=np.asarray(snapshot.particles.typeid, np.int64),
+        types=_types(name, snapshot.particles, count),
         box=length,
         unwrapped=True,
+        resolution=float(np.spacing(np.float32(np.abs(positions).max()))),
         step=int(snapshot.configuration.step),
     )
+
+
+def _types(name: str, particles: Any, count: int) -> np.ndarray:
+    """Names of the types (N,), whatever their order in the file."""
+    number = as_types(particles.typeid, f"{name}: typeid", count).astype(np.int64)
+    names = list(particles.types)
+    if number.max() >= len(names) or len(set(names)) < len(names):
+        raise DataError(
+            f"{name}: types {number.min()} to {number.max()}, with names {shown(', '.join(names))}"
+        )
+    return np.array(names)[number]
 
 
 def write(path: Path, frames: Sequence[WritableFrame], species: np.ndarray) -> None:
@@ -109,4 +142,4 @@ def _snapshot(library: Any, frame: WritableFrame, species: np.ndarray, number: i
     return snapshot
 
 
-FORMAT = Format("gsd", sniff, read)
+FORMAT = Format("gsd", sniff, read, frozenset({"frames", "timestep"}))

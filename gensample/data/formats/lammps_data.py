@@ -1,4 +1,4 @@
-"""LAMMPS data files, read (one configuration each) and written (atom style atomic)."""
+"""LAMMPS data files, read as LAMMPS reads them (one configuration each) and written (atom style atomic)."""
 
 from __future__ import annotations
 
@@ -7,81 +7,153 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats.base import Format, Options, Structure, as_floats, natural_order, read_text
+from gensample.data.formats import tables
+from gensample.data.formats.base import Format, Options, Structure
+from gensample.data.formats.files import Source, read_text
 from gensample.data.formats.trajectories import Frame, to_structures
 from gensample.errors import DataError
+from gensample.ranges import shown
+from gensample.text import printable
 
 # Columns of the Atoms section before x, for the styles that a Lennard-Jones mixture can have.
 _TYPE_AND_X = {"atomic": (1, 2), "charge": (1, 3), "bond": (2, 3), "molecular": (2, 3), "full": (2, 4)}
+_ATOMS, _LABELS = "Atoms", "Atom Type Labels"
+_TRICLINIC = ("avec", "bvec", "cvec", "abc origin")
 
 
 def sniff(path: Path, head: bytes) -> bool:
-    """A text whose header counts atoms and gives box bounds."""
-    return bool(re.search(rb"^\s*\d+\s+atoms\b", head, re.M) and re.search(rb"\bxlo\s+xhi\b", head))
+    """A text whose header, from its second line on, counts atoms and gives box bounds."""
+    header = head.partition(b"\n")[2]
+    return bool(re.search(rb"^\s*\d+\s+atoms\b", header, re.M) and re.search(rb"\bxlo\s+xhi\b", header))
 
 
-def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
     """One configuration per data file, without displacements."""
-    frames = {path: [parse(path, read_text(path))] for path in sorted(files, key=natural_order)}
+    frames = {source: [parse(source.path, read_text(source.path))] for source in files}
     notes.append("particles sorted by id; a data file holds one configuration and no displacements")
-    return to_structures(frames, options, notes, trajectory=False)
+    return to_structures(frames, options, notes, lags=False)
 
 
 def parse(path: Path, text: str) -> Frame:
     """The configuration of a data file.
 
     Raises:
-        DataError: truncated, a tilted box, or an Atoms section that cannot be read.
+        DataError: truncated, counts that differ from the rows, a tilted box, or an Atoms section that cannot
+            be read.
     """
-    count = _header(path, text, r"^\s*(\d+)\s+atoms\b")
-    low, box = _bounds(path, text)
-    section = re.search(r"^\s*Atoms[ \t]*(?:#[ \t]*(\w+))?[^\n]*\n\s*\n", text, re.M)
-    if section is None:
+    header, sections = _split(path, tables.lines_of(text)[1:])  # line 1 is a title, which LAMMPS never reads
+    if _ATOMS not in sections:
         raise DataError(f"{path} has no Atoms section")
-    rows = [line.split("#")[0].split() for line in text[section.end() :].split("\n")[: int(count)]]
-    if len(rows) < int(count) or not all(rows):
-        raise DataError(f"{path} is truncated: the Atoms section needs {int(count)} lines")
-    if len({len(row) for row in rows}) != 1:
-        raise DataError(f"{path} is truncated: lines of the Atoms section differ in length")
-    return _frame(path, rows, section.group(1) or "atomic", low, box)
+    style, rows = sections[_ATOMS]
+    expected = tables.count(_value(path, header, "atoms")[0], f"{path}: atoms")
+    if len(rows) != expected:
+        kind = "is truncated: it" if len(rows) < expected else "does not fit: the header"
+        raise DataError(f"{path} {kind} counts {expected} atoms, the Atoms section has {len(rows)} lines")
+    low, box = _bounds(path, header)
+    frame = _frame(path, rows, style or "atomic", low, box)
+    if _LABELS in sections:
+        frame.types = _named(path, frame.types, sections[_LABELS][1])
+    return frame
 
 
-def _header(path: Path, text: str, pattern: str) -> float:
-    match = re.search(pattern, text, re.M)
-    if match is None:
-        raise DataError(f"{path}: the header lacks {pattern}")
-    return float(match.group(1))
+def _split(
+    path: Path, lines: list[str]
+) -> tuple[dict[str, list[str]], dict[str, tuple[str, list[list[str]]]]]:
+    """Words before each keyword of the header; style and rows of each section by its name."""
+    header: dict[str, list[str]] = {}
+    sections: dict[str, tuple[str, list[list[str]]]] = {}
+    number = 0
+    while number < len(lines):
+        content, _, comment = (part.strip() for part in lines[number].partition("#"))
+        number += 1
+        if not content:
+            continue
+        if content[0].isalpha():
+            rows, number = _rows(path, lines, number, content)
+            if content in sections:
+                raise DataError(f"{path}: a second section {shown(content)}")
+            sections[content] = (comment, rows)
+        elif sections:
+            raise DataError(f"{path}, line {number + 1}: a row outside any section: {shown(content)}")
+        else:
+            words = content.split()
+            values = [word for word in words if not word[0].isalpha()]
+            keyword = " ".join(words[len(values) :])
+            if not keyword or keyword in header:
+                raise DataError(
+                    f"{path}, line {number + 1}: expected numbers and a keyword, got {shown(content)}"
+                )
+            header[keyword] = values
+    return header, sections
 
 
-def _bounds(path: Path, text: str) -> tuple[np.ndarray, np.ndarray]:
-    low, high = [], []
-    for axis in "xyz":
-        match = re.search(rf"^\s*(\S+)\s+(\S+)\s+{axis}lo\s+{axis}hi", text, re.M)
-        if match is None:
-            raise DataError(f"{path}: the header lacks {axis}lo {axis}hi")
-        low.append(match.group(1))
-        high.append(match.group(2))
-    tilt = re.search(r"^\s*(\S+)\s+(\S+)\s+(\S+)\s+xy\s+xz\s+yz", text, re.M)
-    if tilt and as_floats(tilt.groups(), f"{path}: tilt").any():
+def _rows(path: Path, lines: list[str], number: int, section: str) -> tuple[list[list[str]], int]:
+    """Rows of a section: LAMMPS skips one line after the keyword and reads on to the next empty one."""
+    if number < len(lines) and lines[number].partition("#")[0].strip():
+        raise DataError(f"{path}, line {number + 2}: expected an empty line after {shown(section)}")
+    rows, number = [], number + 1
+    while number < len(lines) and (words := lines[number].partition("#")[0].split()):
+        rows.append(words)
+        number += 1
+    return rows, number
+
+
+def _value(path: Path, header: dict[str, list[str]], keyword: str) -> list[str]:
+    if not header.get(keyword):
+        raise DataError(f"{path}: the header lacks {keyword}")
+    return header[keyword]
+
+
+def _bounds(path: Path, header: dict[str, list[str]]) -> tuple[np.ndarray, np.ndarray]:
+    rows = [_value(path, header, f"{axis}lo {axis}hi") for axis in "xyz"]
+    bounds = tables.floats(rows, f"{path}: box")
+    if bounds.shape != (3, 2):
+        raise DataError(f"{path}: box: expected two bounds of each edge, got {bounds.shape[1]}")
+    tilt = "xy xz yz" in header and tables.floats([header["xy xz yz"]], f"{path}: xy xz yz").any()
+    if tilt or any(keyword in header for keyword in _TRICLINIC):
         raise DataError(f"{path}: tilted boxes cannot be imported")
-    bottom, top = as_floats(low, f"{path}: box"), as_floats(high, f"{path}: box")
-    return bottom, top - bottom
+    return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
 
 
 def _frame(path: Path, rows: list[list[str]], style: str, low: np.ndarray, box: np.ndarray) -> Frame:
     if style not in _TYPE_AND_X:
-        raise DataError(f"{path}: atom style {style} is not supported, only {', '.join(_TYPE_AND_X)}")
+        raise DataError(
+            f"{path}: atom style {printable(style)} is not supported, only {', '.join(_TYPE_AND_X)}"
+        )
     kind, first = _TYPE_AND_X[style]
-    table = as_floats(rows, f"{path}: Atoms section", (len(rows), None))
-    columns = table.shape[1]
-    if columns not in (first + 3, first + 6):
-        raise DataError(f"{path}: style {style} has {first + 3} or {first + 6} columns, got {columns}")
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    positions = table[:, first : first + 3] - low
+    name, widths = f"{path}: Atoms section", {len(row) for row in rows}
+    if len(widths) != 1:
+        raise DataError(f"{path} is truncated: lines of the Atoms section differ in length")
+    if (columns := widths.pop()) not in (first + 3, first + 6):
+        raise DataError(
+            f"{path}: style {style} has {first + 3} or {first + 6} columns, got {columns}; "
+            "name another style in the line of the section, as in `Atoms # charge`"
+        )
+    words = [row[first : first + 3] for row in rows]
+    positions = tables.floats(words, name) - low
     images = columns == first + 6
     if images:
-        positions = positions + box * table[:, first + 3 :]
-    return Frame(positions, table[:, kind].astype(np.int64), box, unwrapped=images)
+        flags = [tables.integers([row[i] for row in rows], f"{name}: image flags") for i in range(-3, 0)]
+        positions = positions + box * np.stack(flags, axis=1)
+    return Frame(
+        positions=positions,
+        types=tables.labels([row[kind] for row in rows], f"{name}: types"),
+        box=box,
+        unwrapped=images,
+        ids=tables.integers([row[0] for row in rows], f"{name}: ids"),
+        resolution=tables.resolution(words),
+    )
+
+
+def _named(path: Path, types: np.ndarray, rows: list[list[str]]) -> np.ndarray:
+    """Types by the labels of their section, where the atoms may have either."""
+    if any(len(row) != 2 for row in rows):
+        raise DataError(f"{path}: each line of {_LABELS} holds a number and a label")
+    names = {number: label for number, label in rows}
+    found = types.astype(str).tolist()
+    if unknown := sorted({t for t in found if t not in names and t not in names.values()}):
+        raise DataError(f"{path}: {_LABELS} do not name type {shown(', '.join(unknown))}")
+    return np.array([names.get(t, t) for t in found])
 
 
 def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, comment: str) -> str:
@@ -103,4 +175,4 @@ def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, comment
     return "\n".join(lines) + "\n"
 
 
-FORMAT = Format("lammps-data", sniff, read)
+FORMAT = Format("lammps-data", sniff, read, frozenset({"frames"}))

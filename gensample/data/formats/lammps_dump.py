@@ -6,13 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats.base import Format, Options, Structure, as_floats, natural_order, read_text
-from gensample.data.formats.trajectories import Frame, to_structures, wants_trajectory
+from gensample.data.formats import tables
+from gensample.data.formats.base import Format, Options, Structure
+from gensample.data.formats.files import Source, read_text
+from gensample.data.formats.trajectories import Frame, to_structures
 from gensample.errors import DataError
+from gensample.ranges import shown
+from gensample.text import printable
 
 _IMAGES = ("ix", "iy", "iz")
 # Suffix of the column names, whether they are fractions of the box, whether they are unwrapped.
 _STYLES = (("u", False, True), ("su", True, True), ("", False, False), ("s", True, False))
+_ITEMS = ("TIMESTEP", "UNITS", "TIME", "NUMBER OF ATOMS", "BOX BOUNDS", "ATOMS")
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -20,11 +25,11 @@ def sniff(path: Path, head: bytes) -> bool:
     return head.startswith((b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME"))
 
 
-def read(files: list[Path], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
     """Structures of dump files; particles are sorted by id."""
-    frames = {path: parse(path, read_text(path), options) for path in sorted(files, key=natural_order)}
+    frames = {source: parse(source.path, read_text(source.path), options) for source in files}
     notes.append("particles sorted by id")
-    return to_structures(frames, options, notes, trajectory=wants_trajectory(frames, options, True))
+    return to_structures(frames, options, notes, lags=True)
 
 
 def parse(path: Path, text: str, options: Options) -> list[Frame]:
@@ -33,7 +38,9 @@ def parse(path: Path, text: str, options: Options) -> list[Frame]:
     Raises:
         DataError: truncated, not in LJ units, a box that is not orthogonal and periodic, or missing columns.
     """
-    lines = text.splitlines()
+    lines = tables.lines_of(text)
+    while lines and not lines[-1].strip():
+        lines.pop()
     frames, position = [], 0
     while position < len(lines):
         items, position = _frame_items(path, lines, position)
@@ -53,31 +60,24 @@ def _frame_items(path: Path, lines: list[str], position: int) -> tuple[dict[str,
         body = lines[position + 1 : position + 1 + length]
         if len(body) < length:
             raise DataError(f"{path} is truncated: ITEM: {name} needs {length} lines, {len(body)} are left")
+        if name in items:
+            raise DataError(f"{path}, line {position + 1}: a second ITEM: {name} in one frame")
         items[name] = [header, *body]
         position += 1 + length
         if name == "NUMBER OF ATOMS":
-            count = int(_numbers(path, body, 1)[0, 0])
+            count = tables.count(body[0].strip(), f"{path}: {name}")
     return items, position
 
 
 def _item(path: Path, lines: list[str], position: int) -> tuple[str, str]:
     line = lines[position] if position < len(lines) else "the end of the file"
-    for name in ("TIMESTEP", "UNITS", "TIME", "NUMBER OF ATOMS", "BOX BOUNDS", "ATOMS"):
+    for name in _ITEMS:
         if line.startswith(f"ITEM: {name}"):
             return name, line.removeprefix(f"ITEM: {name}").strip()
     raise DataError(
-        f"{path}, line {position + 1}: expected an ITEM of a dump, got {line[:60]!r}; is it truncated?"
+        f"{path}, line {position + 1}: expected an ITEM of a dump, got {shown(line)}; "
+        "is the file truncated, or the number of atoms wrong?"
     )
-
-
-def _numbers(path: Path, lines: list[str], columns: int | None = None) -> np.ndarray:
-    try:
-        table = np.array([[float(word) for word in line.split()[:columns]] for line in lines])
-    except ValueError as error:
-        raise DataError(
-            f"{path}: a line of a frame is truncated or not numeric ({error})".splitlines()[0]
-        ) from None
-    return as_floats(table, str(path), (len(lines), columns))
 
 
 def _frame(path: Path, items: dict[str, list[str]], options: Options) -> Frame:
@@ -85,64 +85,82 @@ def _frame(path: Path, items: dict[str, list[str]], options: Options) -> Frame:
         if name not in items:
             raise DataError(f"{path}: a frame lacks ITEM: {name}")
     if "UNITS" in items and items["UNITS"][1].strip() != "lj":
-        raise DataError(f"{path}: expected lj units, got {items['UNITS'][1].strip()}")
-    low, box = _bounds(path, items["BOX BOUNDS"])
-    columns = items["ATOMS"][0].split()
-    rows = [line.split() for line in items["ATOMS"][1:]]
-    if not rows or any(len(row) < len(columns) for row in rows):
-        raise DataError(
-            f"{path} is truncated: a particle has fewer than {len(columns)} columns, or there is none"
-        )
-    table = _table(path, columns, rows)
-    positions, unwrapped = _positions(path, table, low, box)
+        raise DataError(f"{path}: expected lj units, got {shown(items['UNITS'][1].strip())}")
+    step = int(tables.integers([items["TIMESTEP"][1].strip()], f"{path}: TIMESTEP")[0])
+    name = f"{path}, timestep {step}"
+    low, box = _bounds(name, items["BOX BOUNDS"])
+    table = _table(name, items["ATOMS"][0].split(), items["ATOMS"][1:])
+    positions, unwrapped, resolution = _positions(name, table, low, box)
+    _check_width(name, items["ATOMS"])
     return Frame(
         positions=positions,
-        types=table["type"].astype(np.int64),
+        types=tables.labels(table["type" if "type" in table else "element"], f"{name}: type"),
         box=box,
         unwrapped=unwrapped or options.unwrapped,
-        time=float(_numbers(path, items["TIME"][1:], 1)[0, 0]) if "TIME" in items else None,
-        step=int(_numbers(path, items["TIMESTEP"][1:], 1)[0, 0]),
+        ids=tables.integers(table["id"], f"{name}: id"),
+        resolution=resolution,
+        time=float(tables.floats([items["TIME"][1].split()], f"{path}: TIME")[0, 0])
+        if "TIME" in items
+        else None,
+        step=step,
     )
 
 
-def _bounds(path: Path, item: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    if "xy" in item[0] and np.abs(_numbers(path, item[1:], 3)[:, 2]).max() > 0:
-        raise DataError(f"{path}: tilted boxes cannot be imported")
-    flags = [word for word in item[0].split() if word not in ("xy", "xz", "yz")]
+def _bounds(name: str, item: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    words = item[0].split()
+    if "abc" in words:
+        raise DataError(f"{name}: general triclinic boxes cannot be imported")
+    tilted = words[:3] == ["xy", "xz", "yz"]
+    flags = words[3:] if tilted else words
     if any(word != "pp" for word in flags):
         raise DataError(
-            f"{path}: expected a box periodic in every direction (pp pp pp), got {' '.join(flags)}"
+            f"{name}: expected a box periodic in every direction (pp pp pp), got {printable(' '.join(flags))}"
         )
-    bounds = _numbers(path, item[1:], 2)
+    bounds = tables.floats([line.split() for line in item[1:]], f"{name}: BOX BOUNDS")
+    if bounds.shape != (3, 2 + tilted):
+        raise DataError(f"{name}: BOX BOUNDS: expected shape {(3, 2 + tilted)}, got {bounds.shape}")
+    if bounds[:, 2:].any():
+        raise DataError(f"{name}: tilted boxes cannot be imported")
     return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
 
 
-def _table(path: Path, columns: list[str], rows: list[list[str]]) -> dict[str, np.ndarray]:
-    """The columns that matter, sorted by particle id."""
-    if "id" not in columns or "type" not in columns:
-        raise DataError(f"{path}: a dump needs the columns id and type, it has {' '.join(columns)}")
-    wanted = {"id", "type", *_IMAGES} | {axis + suffix for axis in "xyz" for suffix, _, _ in _STYLES}
-    keep = [i for i, name in enumerate(columns) if name in wanted]
-    values = _numbers(path, [" ".join(row[i] for i in keep) for row in rows])
-    table = {columns[i]: values[:, k] for k, i in enumerate(keep)}
-    order = np.argsort(table["id"], kind="stable")
-    if np.unique(table["id"]).size != len(rows):
-        raise DataError(f"{path}: particle ids repeat")
-    return {name: column[order] for name, column in table.items()}
+def _table(name: str, columns: list[str], lines: list[str]) -> dict[str, list[str]]:
+    """Words of each column."""
+    rows = [line.split() for line in lines]
+    if any(len(row) < len(columns) for row in rows):
+        raise DataError(f"{name} is truncated: a particle has fewer than {len(columns)} columns")
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{name}: a column has the name of another: {printable(' '.join(columns))}")
+    table = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
+    if "id" not in table or not {"type", "element"} & set(table):
+        raise DataError(
+            f"{name}: a dump needs the columns id and type or element, has {printable(' '.join(columns))}"
+        )
+    return table
+
+
+def _check_width(name: str, item: list[str]) -> None:
+    columns = len(item[0].split())
+    if any(len(line.split()) > columns for line in item[1:]):
+        raise DataError(f"{name}: a particle has more than the {columns} columns that ITEM: ATOMS names")
 
 
 def _positions(
-    path: Path, table: dict[str, np.ndarray], low: np.ndarray, box: np.ndarray
-) -> tuple[np.ndarray, bool]:
+    name: str, table: dict[str, list[str]], low: np.ndarray, box: np.ndarray
+) -> tuple[np.ndarray, bool, float]:
+    """Positions (N, 3) from the corner of the box, whether they are unwrapped, and how finely printed."""
     for suffix, scaled, unwrapped in _STYLES:
         names = [axis + suffix for axis in "xyz"]
-        if all(name in table for name in names):
-            x = np.stack([table[name] for name in names], axis=1)
+        if all(column in table for column in names):
+            words = list(zip(*(table[column] for column in names), strict=True))
+            x = tables.floats(words, f"{name}: {' '.join(names)}")
+            resolution = tables.resolution(words, float(box.max()) if scaled else 1.0)
             x = x * box if scaled else x - low
-            if not unwrapped and all(name in table for name in _IMAGES):
-                return x + box * np.stack([table[name] for name in _IMAGES], axis=1), True
-            return x, unwrapped
-    raise DataError(f"{path}: a dump needs x y z (or xs, xu, xsu), it has {' '.join(table)}")
+            if not unwrapped and all(column in table for column in _IMAGES):
+                images = [tables.integers(table[column], f"{name}: {column}") for column in _IMAGES]
+                return x + box * np.stack(images, axis=1), True, resolution
+            return x, unwrapped, resolution
+    raise DataError(f"{name}: a dump needs x y z (or xs, xu, xsu), it has {printable(' '.join(table))}")
 
 
-FORMAT = Format("lammps-dump", sniff, read)
+FORMAT = Format("lammps-dump", sniff, read, frozenset({"frames", "unwrapped", "timestep"}))

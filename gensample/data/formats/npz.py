@@ -1,15 +1,19 @@
-"""Safe reading of numpy archives: no pickles, clear errors, shapes without loading."""
+"""Safe reading of numpy archives: no pickles, sizes checked before anything is allocated, clear errors."""
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
+from gensample.data.formats.files import check_expansion
 from gensample.errors import DataError
+from gensample.text import printable
 
 
 def is_npz(head: bytes) -> bool:
@@ -22,7 +26,7 @@ def keys(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return set()
 
 
@@ -30,19 +34,46 @@ def load(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The named arrays that the archive has.
 
     Raises:
-        DataError: the archive is damaged, or an array needs unpickling, which could run code.
+        DataError: the archive is damaged, an array needs unpickling, which could run code, or its size is
+            not that of its data.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names if name in archive.files}
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive)
+            return {name: _array(archive, members[name], path) for name in names if name in members}
+    except DataError:
+        raise
     except Exception as error:  # a damaged archive can raise almost anything: BadZipFile, zlib.error, ...
-        raise DataError(f"{path} cannot be read as a plain npz archive ({_reason(error)})") from None
+        reason = printable(f"{type(error).__name__}: {error}")[:200]
+        raise DataError(f"{path} cannot be read as a plain npz archive ({reason})") from None
 
 
-def _reason(error: Exception) -> str:
-    if "allow_pickle" in str(error):
-        return "it holds pickled objects, which are never loaded"
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if len(members) < len(archive.infolist()):
+        raise ValueError("two arrays of one name")
+    return members
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
+    name = printable(f"{path}: {info.filename.removesuffix('.npy')}")
+    check_expansion(name, info.file_size, info.compress_size)
+    with archive.open(info) as member:
+        shape, dtype = _header(member)
+        if dtype.hasobject:
+            raise DataError(f"{name} holds pickled objects, which are never loaded")
+        stored = info.file_size - member.tell()
+        if (nominal := math.prod(shape) * dtype.itemsize) != stored:
+            raise DataError(f"{name}: an array of shape {shape} takes {nominal} bytes, the file has {stored}")
+    with archive.open(info) as member:
+        return np.asarray(npy.read_array(member, allow_pickle=False))
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = npy.read_magic(member)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(member)
+    return tuple(shape), dtype
 
 
 def require(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -55,9 +86,8 @@ def require(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     arrays = load(path, names)
     missing = [name for name in names if name not in arrays]
     if missing:
-        raise DataError(
-            f"{path} lacks {', '.join(missing)}; it has {', '.join(sorted(keys(path))) or 'nothing'}"
-        )
+        found = printable(", ".join(sorted(keys(path))) or "nothing")[:200]
+        raise DataError(f"{path} lacks {', '.join(missing)}; it has {found}")
     return arrays
 
 
@@ -68,9 +98,8 @@ def shape(path: Path, name: str) -> tuple[int, ...]:
         DataError: the archive is damaged or lacks the array.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
-            version = npy.read_magic(member)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            return tuple(read(member)[0])
+        with zipfile.ZipFile(path) as archive, archive.open(_members(archive)[name]) as member:
+            return _header(member)[0]
     except Exception as error:
-        raise DataError(f"{path}: {name} cannot be read ({_reason(error)})") from None
+        reason = printable(f"{name} cannot be read ({type(error).__name__}: {error})")[:200]
+        raise DataError(f"{path}: {reason}") from None

@@ -1,139 +1,281 @@
 """From frames of a trajectory format (LAMMPS dump, extxyz, GSD) to structures.
 
-A displacement is a difference of unwrapped positions. It is never guessed by the minimum image: a particle
-that moved more than half a box would be put back silently.
+A displacement is a difference of unwrapped positions of one particle. It is never guessed by the minimum
+image: a particle that moved more than half a box would be put back silently. Particles are told apart by
+their ids where a format has them, else by their order.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
+from gensample.data.formats import starts
 from gensample.data.formats.base import (
     Options,
     Structure,
     checked_times,
-    known_temperature,
-    split_of,
+    given_times,
+    say,
     temperature_of,
 )
+from gensample.data.formats.files import Source
 from gensample.errors import DataError
+from gensample.ranges import shown
+
+# Two clocks of one file agree to the digits that people type.
+_CLOCKS = 1e-3
+_LAGS = "frames after the first are lag times; files that start from the same positions are replicas"
+_CONFIGURATIONS = "each frame taken as a configuration of its own; --frames trajectory takes them as lags"
+_STATED = "the time of the frames"
+_COARSE = 0.01  # a spacing of printed positions that hides the motion
 
 
 @dataclasses.dataclass
 class Frame:
-    """One frame: positions (N, 3) from the corner of the box, box (3,), time in LJ units when known."""
+    """One frame: positions (N, 3) from the corner of the box, box (3,), time in LJ units when known.
+
+    ids: (N,) when the format has them; resolution: spacing of the printed positions.
+    """
 
     positions: np.ndarray
     types: np.ndarray
     box: np.ndarray
     unwrapped: bool
+    ids: np.ndarray | None = None
+    resolution: float = 0.0
     time: float | None = None
     step: int | None = None
+    mixture: str | None = None
     temperature: float | None = None
     split: str | None = None
 
 
+@dataclasses.dataclass
+class Run:
+    """A file whose frames follow one another."""
+
+    source: Source
+    frames: list[Frame]
+
+    @property
+    def start(self) -> Frame:
+        """Its first frame."""
+        return self.frames[0]
+
+    def name(self, frame: Frame) -> str:
+        """A frame in words."""
+        number = next(i for i, other in enumerate(self.frames, 1) if other is frame)
+        step = f" (timestep {frame.step})" if frame.step is not None else ""
+        return f"{self.source}, frame {number}{step}"
+
+
 def to_structures(
-    frames: dict[Path, list[Frame]], options: Options, notes: list[str], *, trajectory: bool
+    files: dict[Source, list[Frame]], options: Options, notes: list[str], *, lags: bool
 ) -> list[Structure]:
-    """Each file one trajectory whose later frames are lags, or each frame a configuration of its own."""
-    if not trajectory:
-        return [
-            _configuration(str(path) if len(file) == 1 else f"{path}, frame {i}", path, frame, options)
-            for path, file in frames.items()
-            for i, frame in enumerate(file)
-        ]
-    notes.append(
-        "frames after the first are lag times; files that start from the same positions are replicas"
-    )
-    groups: list[list[tuple[Path, list[Frame]]]] = []
-    for path, file in frames.items():
-        group = next((g for g in groups if _same_start(g[0][1][0], file[0])), None)
-        if group is None:
-            groups.append(group := [])
-        group.append((path, file))
-    notes.append(f"{len(frames)} trajectories from {len(groups)} starting configurations")
-    return [_isoconfigurational(group, options) for group in groups]
+    """Each file one trajectory whose later frames are lags, or each frame a configuration of its own.
+
+    lags: what frames are where the user does not say.
+
+    Raises:
+        DataError: ids, types, boxes, lag times, temperatures or splits do not fit together.
+    """
+    runs = [Run(source, frames) for source, frames in files.items()]
+    for run in runs:
+        for frame in run.frames:
+            _sort_by_id(run, frame)
+    if _wants_trajectory(runs, options, lags):
+        say(
+            notes,
+            "frames after the first are lag times; files that start from the same positions are replicas",
+        )
+        return _ensembles(runs, options, notes)
+    if any(len(run.frames) > 1 for run in runs) and options.frames == "auto":
+        say(
+            notes,
+            "each frame taken as a configuration of its own; --frames trajectory takes them as lag times",
+        )
+    return [_configuration(run, frame, options) for run in runs for frame in run.frames]
 
 
-def _same_start(a: Frame, b: Frame) -> bool:
-    if a.positions.shape != b.positions.shape or not np.allclose(a.box, b.box):
-        return False
-    difference = a.positions - b.positions
-    difference -= a.box * np.round(difference / a.box)
-    return bool(np.abs(difference).max() < 1e-5)
+def _sort_by_id(run: Run, frame: Frame) -> None:
+    # The third edge of a flat cell may be zero.
+    if not (np.isfinite(frame.box).all() and (frame.box[:2] > 0).all() and frame.box[2] >= 0):
+        raise DataError(f"{run.name(frame)}: box edges must be positive, got {frame.box.tolist()}")
+    if frame.ids is None:
+        return
+    values, counts = np.unique(frame.ids, return_counts=True)
+    if (counts > 1).any():
+        raise DataError(f"{run.name(frame)}: particle ids repeat: {_list(values[counts > 1])}")
+    order = np.argsort(frame.ids, kind="stable")
+    frame.ids, frame.positions = frame.ids[order], frame.positions[order]
+    frame.types = frame.types[order]
 
 
-def _configuration(name: str, path: Path, frame: Frame, options: Options) -> Structure:
+def _wants_trajectory(runs: list[Run], options: Options, lags: bool) -> bool:
+    several = any(len(run.frames) > 1 for run in runs)
+    if options.frames == "trajectory" and not several:
+        raise DataError(f"--frames trajectory: {runs[0].source} and the others hold one frame each, no lag")
+    return options.frames == "trajectory" or (options.frames == "auto" and lags and several)
+
+
+def _configuration(run: Run, frame: Frame, options: Options) -> Structure:
     return Structure(
-        name=name,
+        name=str(run.source) if len(run.frames) == 1 else run.name(frame),
+        source=run.source,
         positions=frame.positions,
         types=frame.types,
         box=frame.box,
         wrapped=not frame.unwrapped,
-        split=frame.split or split_of(path),
-        temperature=known_temperature(
-            frame.temperature if frame.temperature is not None else temperature_of(path), options
-        ),
+        mixture=frame.mixture,
+        split=frame.split,
+        temperature=frame.temperature,
     )
 
 
-def _isoconfigurational(group: list[tuple[Path, list[Frame]]], options: Options) -> Structure:
-    path, first = group[0]
-    structure = _configuration(str(path), path, first[0], options)
-    structure.times = _times(path, first, options)
-    for other, frames in group:
-        _check_trajectory(other, frames, first)
-        if not np.allclose(_times(other, frames, options), structure.times):
+def _ensembles(runs: list[Run], options: Options, notes: list[str]) -> list[Structure]:
+    for run in runs:
+        _check_run(run, options)
+    groups = starts.groups(runs)
+    notes.append(f"{len(runs)} trajectories from {len(groups)} starting configurations")
+    frames = starts.common_length(runs)
+    structures = []
+    for group in groups:
+        _check_group(group, options)
+        complete = starts.complete(group, frames, notes)
+        for same in starts.by_temperature(complete, options, notes):
+            structures.append(_isoconfigurational(same, options, notes))
+    return structures
+
+
+def _check_run(run: Run, options: Options) -> None:
+    """Every frame has the particles, types and box of the first, and unwrapped positions."""
+    first = run.start
+    for frame in run.frames:
+        name = run.name(frame)
+        if len(run.frames) > 1 and not frame.unwrapped:
             raise DataError(
-                f"{other}: its lag times differ from those of {path}, a replica of the same start"
+                f"{name}: displacements need unwrapped positions (xu yu zu, or x y z with ix iy iz) in every "
+                "frame; a minimum image would hide long moves"
             )
-    fields = [np.stack([f.positions - frames[0].positions for f in frames[1:]]) for _, frames in group]
+        _check_particles(name, frame, first, "the first frame")
+        if not np.allclose(frame.box, first.box, rtol=1e-6):
+            raise DataError(f"{name}: the box changes along the trajectory; it must not")
+        for quantity in ("mixture", "split", *(["temperature"] if options.temperature is None else [])):
+            ours, theirs = getattr(frame, quantity), getattr(first, quantity)
+            if ours != theirs:
+                raise DataError(
+                    f"{name}: {quantity} {ours}, the first frame has {theirs}; a trajectory has one"
+                )
+    if min(frame.resolution for frame in run.frames) > _COARSE:
+        raise DataError(f"{run.source}: positions have too few digits to be told apart; print six")
+
+
+def _check_particles(name: str, frame: Frame, other: Frame, where: str) -> None:
+    """Two frames hold the same particles: ids, or their number where there are none, and their types."""
+    if (frame.ids is None) != (other.ids is None):
+        raise DataError(f"{name}: one frame has particle ids and {where} has none, or the other way round")
+    if frame.ids is not None and other.ids is not None and not np.array_equal(frame.ids, other.ids):
+        new, gone = np.setdiff1d(frame.ids, other.ids), np.setdiff1d(other.ids, frame.ids)
+        words = [f"{_list(ids)} {what}" for ids, what in ((gone, "is gone"), (new, "is new")) if ids.size]
+        raise DataError(f"{name}: the set of particle ids differs from that of {where}: {', '.join(words)}")
+    if len(frame.positions) != len(other.positions):
+        raise DataError(f"{name} has {len(frame.positions)} particles, {where} has {len(other.positions)}")
+    changed = np.flatnonzero(frame.types.astype(str) != other.types.astype(str))
+    if changed.size:
+        i = int(changed[0])
+        particle = f"id {frame.ids[i]}" if frame.ids is not None else f"number {i + 1} of the file"
+        raise DataError(
+            f"{name}: the particle of {particle} has type {shown(str(frame.types[i]))}, "
+            f"{shown(str(other.types[i]))} in {where} ({changed.size} such particles)"
+        )
+
+
+def _list(ids: np.ndarray) -> str:
+    return ", ".join(map(str, ids[:5].tolist())) + (f" and {ids.size - 5} more" if ids.size > 5 else "")
+
+
+def _check_group(group: list[Run], options: Options) -> None:
+    """Replicas hold the same particles and belong to one split."""
+    first = group[0]
+    for run in group[1:]:
+        where = str(first.source)
+        _check_particles(run.name(run.start), run.start, first.start, where)
+        if options.split == "auto" and (ours := _split(run)) != (theirs := _split(first)):
+            raise DataError(
+                f"{run.source} is in split {ours or 'auto'}, {where} in {theirs or 'auto'}, from one start; "
+                "one configuration belongs to one split, see --split"
+            )
+
+
+def _split(run: Run) -> str | None:
+    named = run.source.split
+    return run.start.split or (named[0] if named else None)
+
+
+def _isoconfigurational(group: list[Run], options: Options, notes: list[str]) -> Structure:
+    first = group[0]
+    structure = _configuration(first, first.start, options)
+    structure.name = str(first.source)
+    structure.temperature = structure.temperature or temperature_of(first.source, None, options)
+    structure.times = _times(first, options, notes)
+    for run in group[1:]:
+        times = _times(run, options, notes)
+        if not np.allclose(times, structure.times):
+            raise DataError(
+                f"{run.source}: its lag times {times.tolist()} differ from those of {first.source}, "
+                f"{structure.times.tolist()}, a replica of the same start"
+            )
+    fields = [np.stack([f.positions - run.start.positions for f in run.frames[1:]]) for run in group]
     stacked = np.stack(fields)
     structure.replicas, structure.load = len(group), lambda: stacked
     return structure
 
 
-def _check_trajectory(path: Path, frames: list[Frame], first: list[Frame]) -> None:
-    if len(frames) != len(first):
-        raise DataError(f"{path} has {len(frames)} frames, the other replicas have {len(first)}")
-    for frame in frames:
-        if not frame.unwrapped:
-            raise DataError(
-                f"{path}: displacements need unwrapped positions (xu yu zu, or x y z with ix iy iz) in every "
-                "frame; a minimum image would hide long moves"
-            )
-        if not np.allclose(frame.box, frames[0].box, rtol=1e-6):
-            raise DataError(
-                f"{path}: the box changes along the trajectory; only constant volume is supported"
-            )
-        if not np.array_equal(frame.types, first[0].types):
-            raise DataError(f"{path}: particle types change between frames or replicas")
-
-
-def _times(path: Path, frames: list[Frame], options: Options) -> np.ndarray:
-    lags = len(frames) - 1
+def _times(run: Run, options: Options, notes: list[str]) -> np.ndarray:
+    """Lag times by every clock that there is: what the user says, times and steps of the frames."""
+    name = str(run.source)
+    clocks: dict[str, np.ndarray] = {}
     if options.times is not None:
-        if len(options.times) != lags:
-            raise DataError(f"{path} has {lags} frames after the first, --time gives {len(options.times)}")
-        return checked_times(options.times, str(path))
-    clock = [frame.time for frame in frames]
-    known = [t for t in clock if t is not None]
-    if len(known) == len(frames):
-        return checked_times(np.diff(known, prepend=known[0]).cumsum()[1:], str(path))
-    steps = [frame.step for frame in frames if frame.step is not None]
-    if options.timestep is None or len(steps) != len(frames):
+        lags = len(run.frames) - 1
+        clocks["--time"] = given_times(options.times, lags, f"{name} has {lags} frames after the first")
+    times = [frame.time for frame in run.frames if frame.time is not None]
+    if len(times) == len(run.frames):
+        clocks[_STATED] = checked_times(np.asarray(times[1:]) - times[0], name)
+    steps = [frame.step for frame in run.frames if frame.step is not None]
+    if len(steps) == len(run.frames):
+        lags_in_steps = checked_times(np.asarray(steps[1:]) - steps[0], f"{name} (in steps)")
+        if options.timestep is not None:
+            _add_steps(clocks, lags_in_steps * options.timestep, notes)
+        elif "--time" in clocks and not _agree(*(t / t[0] for t in (lags_in_steps, clocks["--time"]))):
+            say(notes, f"--time is not in proportion to the steps of the frames, {lags_in_steps.tolist()}")
+    return _agreed(clocks, name)
+
+
+def _add_steps(clocks: dict[str, np.ndarray], times: np.ndarray, notes: list[str]) -> None:
+    """Steps by --timestep; where the frames say their times, these are right and a difference is noted."""
+    stated = clocks.get(_STATED)
+    if stated is None or _agree(stated, times):
+        clocks["steps and --timestep"] = times
+        return
+    say(notes, f"--timestep not used, it would give lag times {times.tolist()}: the frames state others")
+
+
+def _agreed(clocks: dict[str, np.ndarray], name: str) -> np.ndarray:
+    if not clocks:
         raise DataError(
-            f"{path}: lag times are not known; give --time, or --timestep for the length of one step"
+            f"{name}: lag times are not known; give --time, or --timestep for the length of one step"
         )
-    return checked_times((np.asarray(steps[1:]) - steps[0]) * options.timestep, str(path))
+    (first, times), *others = clocks.items()
+    for other, theirs in others:
+        if not _agree(times, theirs):
+            raise DataError(
+                f"{name}: {first} gives lag times {times.tolist()}, {other} gives {theirs.tolist()}; "
+                "leave out what is wrong"
+            )
+    return times
 
 
-def wants_trajectory(frames: dict[Path, list[Frame]], options: Options, default: bool) -> bool:
-    """Whether frames are lags: what the user says, else the format's default when files have several."""
-    if options.frames != "auto":
-        return options.frames == "trajectory" and all(len(file) > 1 for file in frames.values())
-    return default and all(len(file) > 1 for file in frames.values())
+def _agree(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.allclose(a, b, rtol=_CLOCKS, atol=0)
