@@ -18,7 +18,6 @@ from gensample.data.formats.base import (
     checked_times,
     given_times,
     say,
-    temperature_of,
 )
 from gensample.data.formats.files import Source
 from gensample.errors import DataError
@@ -218,7 +217,6 @@ def _isoconfigurational(group: list[Run], options: Options, notes: list[str]) ->
     first = group[0]
     structure = _configuration(first, first.start, options)
     structure.name = str(first.source)
-    structure.temperature = structure.temperature or temperature_of(first.source, None, options)
     structure.times = _times(first, options, notes)
     for run in group[1:]:
         times = _times(run, options, notes)
