@@ -53,8 +53,10 @@ def run(args: argparse.Namespace) -> None:
     """Read, check and write; say what was done."""
     from gensample.data.formats import read_sources
     from gensample.data.formats.convert import assemble, move_to_validation, write
+    from gensample.work import check_output
 
     options = _options(args)
+    check_output(args.out, args.sources)
     imported = read_sources(args.sources, args.format, options)
     dataset = assemble(imported, options)
     if args.val_count:

@@ -174,6 +174,7 @@ def test_22_folders_above_the_given_source_say_nothing(tmp_path, capsys, out, mo
         assert "no train, val or test folder at or below the given source" in said
         with Store.open(out) as store:
             assert store.split.tolist() == ["train"]
+        out.unlink()
 
 
 @pytest.mark.parametrize("relative", [True, False])
@@ -187,3 +188,11 @@ def test_22_what_a_folder_name_says_is_said(tmp_path, capsys, out, monkeypatch, 
     with Store.open(out) as store:
         assert store.split.tolist() == ["test"]
         assert store.temperature.tolist() == [0.45]
+
+
+def test_an_import_never_replaces_what_it_reads(tmp_path, capsys):
+    path = write_extxyz(tmp_path / "s.extxyz", mini())
+    before = path.read_bytes()
+    assert main(["import", str(path), *STATE, "--out", str(path)]) == 2
+    assert "is what is read" in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -107,6 +107,7 @@ def test_val_count_moves_seeded_training_configurations(tmp_path, capsys, out):
         assert run_import(capsys, out, tmp_path, "--val-count", 2, "--seed", seed)[0] == 0
         with Store.open(out) as store:
             splits.append(store.split.tolist())
+        out.unlink()
     assert all(split.count("val") == 2 for split in splits)
     assert splits[0] == splits[1]
     assert len({tuple(s) for s in splits}) > 1

@@ -337,7 +337,7 @@ def write(
     if any(has) and not all(has):
         raise DataError("some files have displacements and others not; import them apart")
     with (
-        atomic(out) as temporary,
+        atomic(out, imported.files) as temporary,
         StoreWriter.create(
             temporary,
             mixture=dataset.mixture.name,
