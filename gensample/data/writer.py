@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 import torch
 
 import gensample
+from gensample.data.disk import Disk
 from gensample.data.layout import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION, check_layout
 from gensample.errors import DataError
 
@@ -41,8 +42,9 @@ class StoreWriter:
         DataError: an array has the wrong shape or is not finite.
     """
 
-    def __init__(self, file: h5py.File) -> None:
-        self._file = file
+    def __init__(self, path: str | Path, mode: Literal["w", "r+"]) -> None:
+        self._disk = Disk(path, "w+" if mode == "w" else mode)
+        self._file = h5py.File(self._disk, mode, libver=LIBVER)
 
     @classmethod
     def create(
@@ -91,7 +93,7 @@ class StoreWriter:
         }
         count, particles, dimension = positions.shape
         with _removed_on_error(Path(path)):
-            writer = cls(h5py.File(path, "w", libver=LIBVER))
+            writer = cls(path, "w")
             with writer._closed_on_error():
                 writer._write_attributes(attributes, count)
                 writer._put("species", np.asarray(species, np.int8), (particles,))
@@ -117,7 +119,7 @@ class StoreWriter:
         """Open an existing file for writing more replicas, inherent structures or cage positions."""
         with h5py.File(path, "r") as file:
             check_layout(file, Path(path))
-        return cls(h5py.File(path, "r+", libver=LIBVER))
+        return cls(path, "r+")
 
     @contextmanager
     def _closed_on_error(self) -> Iterator[None]:
@@ -173,6 +175,7 @@ class StoreWriter:
             raise DataError(f"configuration {configuration}, replica {replica}: displacements are not finite")
         target[configuration, replica] = displacement
         self._file["done"][configuration, replica] = True
+        self._disk.check()
 
     def write_inherent(self, inherent: np.ndarray, attrs: Mapping[str, Any]) -> None:
         """Store inherent structures (C, N, d) and how they were made, replacing older ones.
@@ -244,8 +247,14 @@ class StoreWriter:
         return np.asarray(self._file["done"][...])
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close.
+
+        Raises:
+            OSError: not everything could be written, as on a full disk.
+        """
         self._file.close()
+        self._disk.close()
+        self._disk.check()
 
     def __enter__(self) -> StoreWriter:
         return self
