@@ -42,9 +42,7 @@ def check_output(path: str | Path, inputs: Iterable[str | Path] = (), *, replace
     """
     sweep(Path(os.path.realpath(path)))
     target = _checked(Path(path), inputs, replace)
-    inside = next((parent for parent in target.parents if is_claimed(parent)), None)
-    if inside is not None:
-        raise ConfigError(f"{path} lies in {inside}, unfinished work that is removed; choose another --out")
+    _check_place(target)
     return target
 
 
@@ -59,16 +57,38 @@ def _checked(given: Path, inputs: Iterable[str | Path], replace: bool) -> Path:
         raise ConfigError(f"{given} is not a regular file; choose another --out")
     if path.exists() and not replace:
         raise ConfigError(f"{given} exists; {CHOOSE}")
-    _check_folder(path)
+    _check_parent(path)
     return path
 
 
-def _check_folder(path: Path) -> None:
+def _check_place(path: Path) -> None:
+    inside = next((parent for parent in path.parents if is_claimed(parent)), None)
+    if inside is not None:
+        raise ConfigError(f"{path} lies in {inside}, unfinished work that is removed; choose another --out")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir():
         raise ConfigError(f"{path}: {folder} is not a folder; choose another --out")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{path}: nothing can be written in {folder}; choose another --out")
+
+
+def check_folder(folder: str | Path, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse a folder that cannot be written or holds what is read.
+
+    Raises:
+        ConfigError: it is no folder, inside unfinished work, holds one of ``inputs``, or cannot be made.
+    """
+    path = Path(os.path.realpath(folder))
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{folder} is a file; --out names a folder")
+    read = [source for source in inputs if path in Path(os.path.realpath(source)).parents]
+    if read:
+        raise ConfigError(f"{folder} holds what is read ({read[0]}); choose another --out")
+    _check_place(path)
 
 
 @contextmanager
@@ -202,9 +222,15 @@ def claim(root: Path, settings: Mapping[str, Any], *, shared: bool = False) -> I
             _leave(root, lock)
 
 
-def discard(root: Path, settings: Mapping[str, Any] | None = None) -> None:
-    """Remove finished parts (of these settings) that a killed run left after it had written its output."""
-    if is_claimed(root) and (settings is None or _text(settings) == (root / RECORD).read_text()):
+def is_of(root: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a folder is unfinished work of these settings."""
+    return is_claimed(root) and _text(settings) == (root / RECORD).read_text()
+
+
+def tidy(out: Path, root: Path) -> None:
+    """Remove what a run that was killed after it had written ``out`` left beside it and in ``root``."""
+    sweep(out)
+    if is_claimed(root):
         with suppress(Busy), _locked(root / LOCK, fcntl.LOCK_EX, wait=False):
             remove(root)
 

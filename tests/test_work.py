@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gensample.errors import ConfigError
-from gensample.work import Busy, alone, amended, atomic, atomic_folder, check_output, claim, discard
+from gensample.work import alone, amended, atomic, atomic_folder, check_output, claim, is_of, tidy
 
 
 def names(folder):
@@ -300,7 +300,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
     finish(tmp_path / "parts", "thesis")
     with pytest.raises(ConfigError, match="thesis"), claim(tmp_path / "parts", {}):
         pass
-    discard(tmp_path / "parts")
+    tidy(tmp_path / "data.h5", tmp_path / "parts")
     assert (tmp_path / "parts" / "thesis").exists()
 
 
@@ -329,14 +329,23 @@ def test_an_output_inside_unfinished_work_is_refused(tmp_path):
         check_output(root / "b.h5")
 
 
-def test_parts_of_a_run_that_had_written_its_output_are_removed(tmp_path):
-    with claim(tmp_path / "parts", {"seed": 1}):
-        finish(tmp_path / "parts")
-    discard(tmp_path / "parts", {"seed": 2})
-    assert names(tmp_path) == ["parts"]
-    discard(tmp_path / "parts", {"seed": 1})
-    assert names(tmp_path) == []
+def write_twice_and_die(path, root):
+    with claim(root, {"seed": 1}):
+        finish(root)
+        with atomic(path) as temporary:
+            temporary.write_text("one")
+            path.write_text("one")
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_busy_is_an_error_of_the_user():
-    assert issubclass(Busy, ConfigError)
+def test_a_run_that_was_killed_after_it_had_written_its_output_is_tidied(tmp_path):
+    path, root = tmp_path / "data.h5", tmp_path / "parts"
+    killed(write_twice_and_die, path, root)
+    assert len(names(tmp_path)) == 4
+    assert is_of(root, {"seed": 1})
+    assert not is_of(root, {"seed": 2})
+    with claim(root, {"seed": 1}):
+        in_other_process(tidy, path, root)
+        assert (root / "part").exists()
+    tidy(path, root)
+    assert names(tmp_path) == ["data.h5"]

@@ -27,7 +27,9 @@ def run(args: argparse.Namespace) -> None:
     from gensample.commands.benchmarking.evaluation import report
     from gensample.commands.benchmarking.run import run_units
     from gensample.commands.benchmarking.settings import load_settings
+    from gensample.work import check_folder
 
     settings = load_settings(args.config, args.overrides)
+    check_folder(args.out)
     finished = run_units(settings, args.out, only=args.rows, train=not args.report_only)
     print(report(settings, args.out, finished, command=f"gensample benchmark {args.config} --out {args.out}"))

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     from gensample.report.write import check_target
 
     _check(args)
-    check_target(args.out)
+    check_target(args.out, [args.simulated, args.generated])
     with Store.open(args.generated) as gen:
         of_configurations = compare_configurations.holds_configurations(gen)
     if of_configurations:

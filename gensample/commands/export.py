@@ -31,8 +31,10 @@ def run(args: argparse.Namespace) -> None:
     """Write configurations, or a trajectory of one replica, for other programs."""
     from gensample.data.formats.export import frames_of, write_frames
     from gensample.data.store import Store
+    from gensample.work import check_output
 
     with Store.open(args.data) as store:
+        check_output(args.out, [store.path])
         frames = frames_of(
             store,
             configuration=args.configuration,

@@ -28,7 +28,7 @@ from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.tasks.configuration import ConfigurationTask
-from gensample.work import atomic, check_output, claim, discard
+from gensample.work import atomic, check_output, claim, tidy
 
 # Particles carried in one call: it decides the bits, so it is not a setting.
 PARTICLES_PER_CALL = 4096
@@ -214,10 +214,10 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu", forc
     """
     if out.exists():
         refuse_other(request, out)
-        discard(parts_folder(out))
+        tidy(out, parts_folder(out))
         return f"{out} is complete; nothing to do"
-    work = Configurations(request, out, device, force)
     check_output(out)
+    work = Configurations(request, out, device, force)
     with claim(work.parts, asdict(request)) as claimed:
         started = time.monotonic()
         missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]

@@ -21,7 +21,7 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, plan_units, run_unit
 from gensample.tasks.displacement import DisplacementTask
-from gensample.work import Busy, Claim, alone, atomic, check_output, claim, discard
+from gensample.work import Busy, Claim, alone, atomic, check_output, claim, tidy
 
 
 @dataclass(frozen=True)
@@ -173,13 +173,14 @@ def sample_ensemble(
     share = parse_shard(shard)
     if out.exists():
         refuse_other(request, out)
-        discard(parts_folder(out))
+        tidy(out, parts_folder(out))
         return f"{out} is complete; nothing to do"
-    ensemble = Ensemble(request, out, device, force)
     check_output(out)
+    ensemble = Ensemble(request, out, device, force)
     with claim(ensemble.parts, asdict(request), shared=True) as claimed:
         started = time.monotonic()
-        drawn = _draw_units(ensemble, ensemble.units(share))
+        # Another process may have finished it while this one loaded the model.
+        drawn = 0 if out.exists() else _draw_units(ensemble, ensemble.units(share))
         missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())
         if missing and not out.exists():
             return f"shard {shard} done; {missing} units of others are missing, so {out} is not written yet"

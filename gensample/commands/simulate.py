@@ -38,16 +38,14 @@ def source_of(args: argparse.Namespace) -> Path:
     """The dataset that a command adds to, or copies to ``args.out``, with ``args.processes`` processes.
 
     Raises:
-        ConfigError: no process, or an embedded dataset would be changed.
+        ConfigError: no process.
         DataError: there is none.
     """
-    from gensample.data.catalog import EMBEDDED, resolve
+    from gensample.data.catalog import resolve
     from gensample.errors import ConfigError
 
     if args.processes < 1:
         raise ConfigError(f"--processes must be positive, got {args.processes}")
-    if args.out is None and args.data in EMBEDDED:
-        raise ConfigError(f"{args.data} belongs to the installed package: give --out for a copy")
     return resolve(args.data)
 
 

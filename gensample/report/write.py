@@ -17,7 +17,7 @@ from gensample.report.content import Content
 from gensample.report.gallery import Plate, plates
 from gensample.report.html import Picture, render
 from gensample.report.style import look
-from gensample.work import atomic_folder
+from gensample.work import atomic_folder, check_folder
 
 Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
@@ -58,13 +58,12 @@ def write_folder(
     return folder / "index.html"
 
 
-def check_target(folder: str | Path) -> None:
-    """ConfigError when ``folder`` holds anything but an earlier report, which may be replaced."""
+def check_target(folder: str | Path, inputs: Iterable[str | Path] = ()) -> None:
+    """ConfigError when ``folder`` holds anything but an earlier report, which may be replaced, or an input."""
+    check_folder(folder, inputs)
     folder = Path(folder)
     if not folder.exists():
         return
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; --out names the folder of the report")
     found = {path.name for path in folder.iterdir()}
     is_report = {"metrics.json", "index.html"} <= found and found <= OURS
     if found and not is_report:

@@ -22,12 +22,12 @@ from gensample.simulate import scripts
 from gensample.simulate.engine import Engine, find_engine
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.parts import Parts, target_of
+from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
 from gensample.simulate.structure import keep, load, run_script, wrapped
 from gensample.simulate.workshop import CAGE
-from gensample.work import amended, claim
+from gensample.work import amended
 
 # Of the time of a run: what a particle takes to forget its initial velocity is not averaged over.
 BALLISTIC_SHARE = 0.2
@@ -123,19 +123,17 @@ def cage(
         GensampleError: LAMMPS failed.
     """
     settings.check()
-    target = target_of(source, out)
-    task, has_cage = _read(source)
-    if has_cage and not again:
-        return f"{source} has cage positions; nothing to do (--again replaces them)"
-    engine = find_engine(lmp)
-    root = parts_folder(target)
-    with claim(root, _fingerprint(task, settings)) as claimed:
-        parts, jobs = Parts(root), cage_jobs(task, settings, engine)
+    task, present = _read(source)
+
+    def add(parts: Parts, target: Path) -> str:
+        engine = find_engine(lmp)
+        jobs = cage_jobs(task, settings, engine)
         run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "averaged", "tau")
         attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
-        summary = _write(task, parts, settings, source, target, attrs)
-        claimed.remove()
-    return f"{target}: {summary}"
+        return _write(task, parts, settings, source, target, attrs)
+
+    fingerprint = _fingerprint(task, settings)
+    return Addition("cage positions", source, out, parts_folder, fingerprint, present).make(add, again)
 
 
 def parts_folder(target: Path) -> Path:

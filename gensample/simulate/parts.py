@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gensample.data.catalog import EMBEDDED
 from gensample.errors import ConfigError
 from gensample.simulate.scheduler import Job
-from gensample.work import check_output
+from gensample.work import amended, check_output, claim, is_of, tidy
 
 
 class Parts:
@@ -28,13 +30,62 @@ class Parts:
         scratch.rename(self.root / job.name)
 
 
-def target_of(source: Path, out: Path | None) -> Path:
-    """The file that a command which adds to the dataset ``source``, or to a copy ``out``, writes.
+@dataclass(frozen=True)
+class Addition:
+    """Something that jobs find for a dataset ``source``, added to it in place or to a copy ``out``.
 
-    Raises:
-        ConfigError: ``out`` exists, or the file belongs to the installed package.
+    ``what`` it is; ``fingerprint``: what decides it; ``parts_folder``: of finished jobs, for a target;
+    ``present``: whether the dataset has it already.
     """
-    target = check_output(source, replace=True) if out is None else check_output(out, [source])
-    if any(target.exists() and target.samefile(path) for path in EMBEDDED.values()):
-        raise ConfigError(f"{target} belongs to the installed package: give --out for a copy")
-    return target
+
+    what: str
+    source: Path
+    out: Path | None
+    parts_folder: Callable[[Path], Path]
+    fingerprint: Mapping[str, str]
+    present: bool
+
+    def make(self, add: Callable[[Parts, Path], str], again: bool) -> str:
+        """Let ``add`` do the jobs and amend the target, unless nothing is to be done; a summary.
+
+        Raises:
+            ConfigError: ``out`` exists and is not of this work, the dataset belongs to the installed package,
+                or the folder of finished jobs is another's.
+        """
+        if self._is_complete():
+            return f"{self.out} is complete; nothing to do"
+        target = self._target()
+        if self.present and not again:
+            return self._leave(target)
+        with claim(self.parts_folder(target), self.fingerprint) as claimed:
+            summary = add(Parts(claimed.root), target)
+            claimed.remove()
+        return f"{target}: {summary}"
+
+    def _is_complete(self) -> bool:
+        """Whether a run was killed after it had written the copy, before it removed the finished jobs."""
+        if self.out is None or not self.out.is_file() or not is_of(self._root_of(self.out), self.fingerprint):
+            return False
+        tidy(self.out.resolve(), self._root_of(self.out))
+        return True
+
+    def _root_of(self, target: Path) -> Path:
+        return self.parts_folder(target.resolve())
+
+    def _target(self) -> Path:
+        if self.out is not None:
+            return check_output(self.out, [self.source])
+        target = check_output(self.source, replace=True)
+        if any(target.samefile(path) for path in EMBEDDED.values()):
+            raise ConfigError(f"{target} belongs to the installed package: give --out for a copy")
+        return target
+
+    def _leave(self, target: Path) -> str:
+        """A dataset that has it stays as it is; so does a copy that was asked for."""
+        if self.out is not None:
+            with amended(self.source, target):
+                pass
+            return f"{target} is a copy of {self.source}, which has {self.what} (--again makes them anew)"
+        if is_of(self.parts_folder(target), self.fingerprint):
+            tidy(target, self.parts_folder(target))
+        return f"{self.source} has {self.what}; nothing to do (--again replaces them)"

@@ -22,12 +22,12 @@ from gensample.simulate import scripts
 from gensample.simulate.engine import Engine, find_engine
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.parts import Parts, target_of
+from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
 from gensample.simulate.structure import keep, load, run_script
 from gensample.simulate.workshop import PROBE as STREAM
-from gensample.work import amended, claim, remove
+from gensample.work import amended, remove
 
 DAMPING = 0.5
 RANGES = {
@@ -121,23 +121,17 @@ def probe(
         GensampleError: LAMMPS failed.
     """
     settings.check()
-    target = target_of(source, out)
-    task, has_probe = _read(source)
-    if has_probe and not again:
-        return f"{source} has probe runs; nothing to do (--again replaces them)"
-    engine = find_engine(lmp)
-    root = parts_folder(target)
-    with claim(root, _fingerprint(task, settings)) as claimed:
-        parts, jobs = Parts(root), probe_jobs(task, settings, engine)
+    task, present = _read(source)
+
+    def add(parts: Parts, target: Path) -> str:
+        engine = find_engine(lmp)
+        jobs = probe_jobs(task, settings, engine)
         run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "probed", "tau")
         attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
-        _write(task, parts, settings, source, target, attrs)
-        claimed.remove()
-    levels = ", ".join(f"{value:g}" for value in settings.temperatures)
-    return (
-        f"{target}: probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each "
-        f"of T = {levels}, up to t = {settings.times[-1]:g}"
-    )
+        return _write(task, parts, settings, source, target, attrs)
+
+    fingerprint = _fingerprint(task, settings)
+    return Addition("probe runs", source, out, parts_folder, fingerprint, present).make(add, again)
 
 
 def parts_folder(target: Path) -> Path:
@@ -237,7 +231,7 @@ def _write(
     source: Path,
     target: Path,
     attrs: dict[str, Any],
-) -> None:
+) -> str:
     found = [
         [load(parts.root / _name(c, q) / "moved.npz") for q in range(len(settings.temperatures))]
         for c in range(len(task.positions))
@@ -256,3 +250,8 @@ def _write(
             writer.write_probe(
                 arrays, settings.temperatures, settings.seen, {**made, **attrs, "damping": DAMPING}
             )
+    levels = ", ".join(f"{value:g}" for value in settings.temperatures)
+    return (
+        f"probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each "
+        f"of T = {levels}, up to t = {settings.times[-1]:g}"
+    )

@@ -12,10 +12,10 @@ from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.simulate.minimisers import Minimiser, Task, choose
-from gensample.simulate.parts import Parts, target_of
+from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.structure import load, wrapped
-from gensample.work import amended, claim
+from gensample.work import amended
 
 
 def quench(
@@ -42,20 +42,18 @@ def quench(
         MissingDependencyError: LAMMPS is asked for and not installed.
         GensampleError: LAMMPS failed, or configurations did not reach the tolerance.
     """
-    target = target_of(source, out)
-    task, has_inherent = _read(source)
-    if has_inherent and again:
+    task, present = _read(source)
+    if present and again:
         _refuse_sheared(source)
-    elif has_inherent:
-        return f"{source} has inherent structures; nothing to do (--again replaces them)"
     minimiser = choose(engine, device=device, tolerance=tolerance, processes=processes, lmp=lmp)
-    root = parts_folder(target)
-    with claim(root, _fingerprint(task, minimiser)) as claimed:
-        parts, jobs, stop = Parts(root), minimiser.jobs(task), minimiser.stop
+
+    def add(parts: Parts, target: Path) -> str:
+        jobs, stop = minimiser.jobs(task), minimiser.stop
         run_jobs(jobs, parts.run, parts.is_done, minimiser.processes, stop, "quenched", "structures")
-        summary = _write(task, parts, minimiser, source, target)
-        claimed.remove()
-    return f"{target}: {summary}"
+        return _write(task, parts, minimiser, source, target)
+
+    fingerprint = _fingerprint(task, minimiser)
+    return Addition("inherent structures", source, out, parts_folder, fingerprint, present).make(add, again)
 
 
 def _refuse_sheared(source: Path) -> None:

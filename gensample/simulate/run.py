@@ -20,7 +20,7 @@ from gensample.simulate.jobs import Workshop
 from gensample.simulate.parts import Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.start import StartPoints, load_start
-from gensample.work import atomic, claim, discard
+from gensample.work import atomic, check_output, claim, tidy
 
 
 def simulate(
@@ -43,8 +43,9 @@ def simulate(
     if out.exists():
         _refuse_other_dataset(config, out)
         if not keep_parts:
-            discard(root)
+            tidy(out, root)
         return f"{out} is complete; nothing to do"
+    check_output(out)
     engine = find_engine(lmp)
     start = load_start(config, config.starting_points())
     fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}

@@ -16,7 +16,7 @@ from gensample.simulate.shear_assemble import assemble_shear
 from gensample.simulate.shear_config import ShearConfig
 from gensample.simulate.shear_jobs import ShearWorkshop
 from gensample.simulate.shear_source import load_glasses
-from gensample.work import atomic, claim, discard
+from gensample.work import atomic, check_output, claim, tidy
 
 
 def shear(
@@ -35,8 +35,9 @@ def shear(
     if out.exists():
         _refuse_other_dataset(config, out)
         if not keep_parts:
-            discard(root)
+            tidy(out, root)
         return f"{out} is complete; nothing to do"
+    check_output(out)
     glasses = load_glasses(config)
     engine = find_engine(lmp)
     with claim(root, {**config.deciding(), "start_fingerprint": glasses.fingerprint()}) as claimed:

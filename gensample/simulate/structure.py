@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from gensample.errors import GensampleError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import SMOOTH, Mixture
+from gensample.ranges import RESIDUAL_FORCE
 from gensample.simulate import scripts
 from gensample.simulate.engine import Engine
 from gensample.simulate.files import read_dump
@@ -43,6 +45,8 @@ def quench_in(folder: Path, engine: Engine, mixture: Mixture, source: str) -> No
     """
     run_script(engine, mixture, scripts.quench(mixture, FORCE_TOLERANCE, source), folder)
     energy, residual = np.loadtxt(folder / "inherent.txt")
+    if not RESIDUAL_FORCE.holds(residual):
+        raise GensampleError(f"LAMMPS found no minimum in {folder}: a force of {residual:.2g} is left")
     np.savez(
         folder / "structure.npz",
         thermal=read_dump(folder / "thermal.dump", mixture.dimension)[0],

@@ -18,6 +18,7 @@ from gensample.commands.benchmarking.rows import KIND
 from gensample.commands.benchmarking.settings import BenchmarkSettings, test_sets
 from gensample.commands.benchmarking.workspace import Unit, Workspace, units
 from gensample.errors import ConfigError, GensampleError
+from gensample.work import alone
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,25 @@ def _run_unit(
     unit: Unit, settings: BenchmarkSettings, root: Path, data: DataModules, train: bool, label: str
 ) -> Finished | None:
     work = Workspace(root, unit, settings)
-    record = work.record()
+    if not train:
+        return _finished(work, data, None)
+    with alone(work.folder):
+        return _finished(work, data, label)
+
+
+def _finished(work: Workspace, data: DataModules, label: str | None) -> Finished | None:
+    """What is done; with a ``label``, after what is missing was done under it."""
+    unit, record = work.unit, work.record()
     if record is None:
-        if not train:
+        if label is None:
             return None
         _say(f"{label}: {'training' if unit.row.trained else 'loading'}")
         work.begin()
         record = work.finish(**KIND[unit.row.kind].train(work, data))
     predictions = {}
-    for test in _tests(unit, settings):
+    for test in _tests(unit, data.settings):
         found = work.predictions(test)
-        if found is None and train:
+        if found is None and label is not None:
             _say(f"{label}: predicting {test}")
             found = _timed(work, data, test)
             work.keep(test, found)

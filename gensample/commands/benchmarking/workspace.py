@@ -16,6 +16,7 @@ import numpy as np
 
 from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
 from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
+from gensample.errors import ConfigError
 from gensample.estimators.base import FORMAT
 from gensample.work import atomic
 
@@ -92,12 +93,21 @@ class Workspace:
         return record if record.get("key") == self.key else None
 
     def begin(self) -> Path:
-        """The folder to train in, emptied of what belongs to other settings."""
+        """The folder to train in, emptied of what belongs to other settings.
+
+        Raises:
+            ConfigError: what is there was not made by a benchmark.
+        """
         marker = self.folder / "key"
         if self.folder.exists() and not (marker.is_file() and marker.read_text() == self.key):
+            if any(self.folder.iterdir()) and not marker.is_file():
+                raise ConfigError(
+                    f"{self.folder} was not made by a benchmark; remove it or choose another --out"
+                )
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        marker.write_text(self.key)
+        with atomic(marker, replace=True) as temporary:
+            temporary.write_text(self.key)
         return self.folder
 
     @contextmanager
@@ -108,7 +118,8 @@ class Workspace:
         try:
             yield
         finally:
-            path.write_text(json.dumps(before + time.perf_counter() - start))
+            with atomic(path, replace=True) as temporary:
+                temporary.write_text(json.dumps(before + time.perf_counter() - start))
 
     def finish(self, parameters: int | None, **more: Any) -> dict[str, Any]:
         """Record the training as done."""
