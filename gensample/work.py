@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -185,6 +185,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def empty(folder: Path, *kept: str) -> None:
+    """Delete what is in a folder, but for these names."""
+    for path in folder.iterdir():
+        if path.name not in kept:
+            remove(path)
+
+
 class Claim:
     """A folder of finished parts that this process works in, alone or together with others.
 
@@ -201,7 +208,7 @@ class Claim:
 
     def remove(self) -> None:
         """Delete the folder."""
-        remove(self.root)
+        _remove_claimed(self.root)
 
 
 @contextmanager
@@ -214,7 +221,7 @@ def claim(root: Path, settings: Mapping[str, Any], *, shared: bool = False) -> I
         ConfigError: the folder belongs to other settings or to nobody.
         Busy: another process works in it.
     """
-    with _entered(root, shared) as lock:
+    with _entered(root, settings, shared) as lock:
         try:
             _check_record(root, settings)
             yield Claim(root, lock)
@@ -230,9 +237,15 @@ def is_of(root: Path, settings: Mapping[str, Any]) -> bool:
 def tidy(out: Path, root: Path) -> None:
     """Remove what a run that was killed after it had written ``out`` left beside it and in ``root``."""
     sweep(out)
-    if is_claimed(root):
+    if is_claimed(root) or (root.is_dir() and not _names(root) - {LOCK, RECORD}):
         with suppress(Busy), _locked(root / LOCK, fcntl.LOCK_EX, wait=False):
-            remove(root)
+            _remove_claimed(root)
+
+
+def _remove_claimed(root: Path) -> None:
+    """Delete a folder of parts; killed on the way, it is still known as such."""
+    empty(root, LOCK, RECORD)
+    remove(root)
 
 
 def is_claimed(root: Path) -> bool:
@@ -241,19 +254,22 @@ def is_claimed(root: Path) -> bool:
 
 
 @contextmanager
-def _entered(root: Path, shared: bool) -> Iterator[IO[str]]:
-    """The lock of a folder; the first to come removes what does not count."""
-    try:
-        with _locked(root / LOCK, fcntl.LOCK_EX, wait=False) as lock:
+def _entered(root: Path, settings: Mapping[str, Any], shared: bool) -> Iterator[IO[str]]:
+    """The lock of a folder; the first to come removes what does not count, and says whose work it is."""
+    with ExitStack() as stack:
+        try:
+            lock = stack.enter_context(_locked(root / LOCK, fcntl.LOCK_EX, wait=False))
+        except Busy:
+            if not shared:
+                raise
+            # Nobody keeps those who share waiting for long.
+            lock = stack.enter_context(_locked(root / LOCK, fcntl.LOCK_SH, wait=True))
+        else:
             _clear(root)
+            _check_record(root, settings)
             if shared:
                 fcntl.flock(lock, fcntl.LOCK_SH)
-            yield lock
-    except Busy:
-        if not shared:
-            raise
-        with _locked(root / LOCK, fcntl.LOCK_SH, wait=False) as lock:
-            yield lock
+        yield lock
 
 
 def _clear(root: Path) -> None:
@@ -277,10 +293,11 @@ def _check_record(root: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _finished(root: Path) -> list[str]:
-    names = (path.name for path in root.iterdir())
-    return sorted(
-        name for name in names if name not in (RECORD, LOCK) and not name.startswith(DOES_NOT_COUNT)
-    )
+    return sorted(n for n in _names(root) - {RECORD, LOCK} if not n.startswith(DOES_NOT_COUNT))
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def _text(settings: Mapping[str, Any]) -> str:
@@ -291,7 +308,7 @@ def _leave(root: Path, lock: IO[str]) -> None:
     """Remove a folder with nothing in it, unless another process works there."""
     with suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(lock, root / LOCK) and {path.name for path in root.iterdir()} <= {LOCK, RECORD}:
+        if _is_at(lock, root / LOCK) and not _names(root) - {LOCK, RECORD}:
             remove(root)
 
 
@@ -299,20 +316,26 @@ def _leave(root: Path, lock: IO[str]) -> None:
 def _locked(path: Path, kind: int, wait: bool) -> Iterator[IO[str]]:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as lock:
-            try:
-                fcntl.flock(lock, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    raise Busy(
-                        f"another gensample works at {path}; wait for it or choose another --out"
-                    ) from None
-                log.warning("waiting for another gensample that works at %s", path)
-                fcntl.flock(lock, kind)
+        try:
+            opened = path.open("a")
+        except FileNotFoundError:  # the folder has just been removed
+            continue
+        with opened as lock:
+            _wait_for(lock, path, kind, wait)
             # Whoever held it before may have removed it: what is locked then is not what others see.
             if _is_at(lock, path):
                 yield lock
                 return
+
+
+def _wait_for(lock: IO[str], path: Path, kind: int, wait: bool) -> None:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise Busy(f"another gensample works at {path}; wait for it or choose another --out") from None
+        log.warning("waiting for another gensample that works at %s", path)
+        fcntl.flock(lock, kind)
 
 
 def _is_at(lock: IO[str], path: Path) -> bool:

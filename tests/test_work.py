@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gensample.errors import ConfigError
-from gensample.work import alone, amended, atomic, atomic_folder, check_output, claim, is_of, tidy
+from gensample.work import Busy, alone, amended, atomic, atomic_folder, check_output, claim, is_of, tidy
 
 
 def names(folder):
@@ -320,7 +320,6 @@ def test_only_those_that_share_work_side_by_side(tmp_path):
         assert (root / ".temporary").exists()
     with claim(root, {}):
         assert not (root / ".temporary").exists()
-        assert in_other_process(enter, root, {}, True) == "Busy"
 
 
 def test_an_output_inside_unfinished_work_is_refused(tmp_path):
@@ -349,3 +348,14 @@ def test_a_run_that_was_killed_after_it_had_written_its_output_is_tidied(tmp_pat
         assert (root / "part").exists()
     tidy(path, root)
     assert names(tmp_path) == ["data.h5"]
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, Busy, BlockingIOError])
+def test_errors_of_the_work_pass_through(tmp_path, error):
+    def fail():
+        with claim(tmp_path / "parts", {}, shared=True), alone(tmp_path / "a"):
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert names(tmp_path) == []

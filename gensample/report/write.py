@@ -59,7 +59,7 @@ def write_folder(
 
 
 def check_target(folder: str | Path, inputs: Iterable[str | Path] = ()) -> None:
-    """ConfigError when ``folder`` holds anything but an earlier report, which may be replaced, or an input."""
+    """ConfigError when ``folder`` holds an input, or more than an earlier report, which may be replaced."""
     check_folder(folder, inputs)
     folder = Path(folder)
     if not folder.exists():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from gensample.commands.benchmarking.content import fingerprint, parts_read, wei
 from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
 from gensample.errors import ConfigError
 from gensample.estimators.base import FORMAT
-from gensample.work import atomic
+from gensample.work import atomic, empty
 
 RECORD = "record.json"
 SECONDS = "seconds.json"
@@ -99,15 +98,13 @@ class Workspace:
             ConfigError: what is there was not made by a benchmark.
         """
         marker = self.folder / "key"
-        if self.folder.exists() and not (marker.is_file() and marker.read_text() == self.key):
-            if any(self.folder.iterdir()) and not marker.is_file():
-                raise ConfigError(
-                    f"{self.folder} was not made by a benchmark; remove it or choose another --out"
-                )
-            shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(marker, replace=True) as temporary:
-            temporary.write_text(self.key)
+        if not marker.is_file() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
+            raise ConfigError(f"{self.folder} is of no benchmark; remove it or choose another --out")
+        if not (marker.is_file() and marker.read_text() == self.key):
+            empty(self.folder, marker.name)
+            with atomic(marker, replace=True) as temporary:
+                temporary.write_text(self.key)
         return self.folder
 
     @contextmanager
