@@ -2,93 +2,255 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-import h5py
-
+from gensample.data.members import Attributes, Members
 from gensample.errors import DataError
 
 FORMAT = "gensample"
 VERSION = 1
 SPLITS = ("train", "val", "test")
-ATTRIBUTES = ("version", "mixture", "temperature", "density", "truncation", "source")
-# Dimensions of each array: configurations C, replicas R, lags K, particles N, space d.
-ARRAYS = {
-    "positions": "CNd",
-    "times": "K",
-    "done": "CR",
-    "species": "N",
-    "box": "Cd",
-    "split": "C",
-    "replicas": "C",
-    "inherent": "CNd",
-    "cage": "CNd",
-    "cage_spread": "CN",
-    "displacements": "CRKNd",
-    "propensity": "CKN",
-    "bond_breaking": "CKN",
-    "source_configuration": "C",
-    "log_density": "C",
-    "log_density_variance": "C",
-}
-# Group of published predictions of the propensity, of the shape CKN each, by the name of the model.
+SHEARED = "shear"
 PREDICTIONS = "predictions"
-# The group of `gensample shear`: besides, steps S and plastic events E.
-SHEAR = {
-    "direction": "R",
-    "strain": "S",
-    "stress": "CRS",
-    "energy": "CRS",
-    "residual": "CRS",
-    "first_event": "CRN",
-    "event_configuration": "E",
-    "event_direction": "E",
-    "event_step": "E",
-    "event_strain": "E",
-    "event_stress_drop": "E",
-    "event_energy_drop": "E",
-    "event_participation": "E",
-    "event_center": "E",
+EQUILIBRATION = "equilibration"
+
+
+class Array(NamedTuple):
+    """Dimensions by letter and type of an array.
+
+    Configurations C, replicas R, lags K, particles N, space d; shear has steps S and plastic events E, probe
+    runs temperatures Q and times W of their own.
+    """
+
+    letters: str
+    type: str
+
+
+ARRAYS = {
+    "positions": Array("CNd", "f8"),
+    "times": Array("K", "f8"),
+    "done": Array("CR", "?"),
+    "species": Array("N", "i1"),
+    "box": Array("Cd", "f8"),
+    "split": Array("C", "S"),
+    "replicas": Array("C", "i4"),
+    "inherent": Array("CNd", "f8"),
+    "cage": Array("CNd", "f8"),
+    "cage_spread": Array("CN", "f8"),
+    "displacements": Array("CRKNd", "f4"),
+    "propensity": Array("CKN", "f4"),
+    "bond_breaking": Array("CKN", "f4"),
+    "source_configuration": Array("C", "i8"),
+    "log_density": Array("C", "f8"),
+    "log_density_variance": Array("C", "f8"),
 }
-# The group of `gensample probe`: averages over its runs, by temperatures Q and times W of their own.
-PROBE = ("length", "log_length", "mean_displacement")
 REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
+# The group of `gensample shear`.
+SHEAR = {
+    "direction": Array("R", "S"),
+    "strain": Array("S", "f8"),
+    "stress": Array("CRS", "f8"),
+    "energy": Array("CRS", "f8"),
+    "residual": Array("CRS", "f4"),
+    "first_event": Array("CRN", "f4"),
+    "event_configuration": Array("E", "i4"),
+    "event_direction": Array("E", "i4"),
+    "event_step": Array("E", "i4"),
+    "event_strain": Array("E", "f8"),
+    "event_stress_drop": Array("E", "f8"),
+    "event_energy_drop": Array("E", "f8"),
+    "event_participation": Array("E", "f8"),
+    "event_center": Array("E", "i4"),
+}
+# The group of `gensample probe`: averages over its runs.
+PROBE = ("length", "log_length", "mean_displacement")
+PROBE_ARRAYS = {"temperature": Array("Q", "f8"), "time": Array("W", "f8")}
+PROBE_ARRAYS |= {name: Array("CNQW", "f4") for name in PROBE}
+# Published predictions of the propensity, by the name of the model.
+PREDICTION = Array("CKN", "f4")
+# What must be in a group that is there; the others are free in their names.
+GROUPS: dict[str, dict[str, Array]] = {
+    SHEARED: SHEAR,
+    "probe": PROBE_ARRAYS,
+    PREDICTIONS: {},
+    EQUILIBRATION: {},
+}
+
+# Kinds of attributes: text, json (an object, as text), whole and number; letters as for arrays, with "C?" for
+# one number or one for each configuration, and T temperatures of an equilibrium simulation.
+Kinds = dict[str, tuple[str, str]]
+REQUIRED_ATTRIBUTES: Kinds = {
+    "version": ("whole", ""),
+    "mixture": ("text", ""),
+    "temperature": ("number", "C?"),
+    "density": ("number", ""),
+    "truncation": ("text", ""),
+    "source": ("text", ""),
+}
+_TEXTS = ("units", "command", "created", "kind", "start", "start_fingerprint", "import_notes", "input")
+_SAMPLING = (
+    *("temperatures", "sampling_interval", "equilibration_time", "energy_spacing", "mean_energy"),
+    *("mean_energy_error", "autocorrelation_time", "autocorrelation_time_error", "autocorrelation_window"),
+    *("energy_drift", "energy_drift_error", "moved_fraction"),
+)
+ATTRIBUTES: dict[str, Kinds] = {
+    "/": {
+        **REQUIRED_ATTRIBUTES,
+        **{name: ("text", "") for name in _TEXTS},
+        **{name: ("json", "") for name in ("software", "config", "request")},
+        **{name: ("whole", "") for name in ("seed", "nfe")},
+        "tau_alpha": ("number", ""),
+    },
+    "inherent": {
+        "minimiser": ("text", ""),
+        "engine": ("text", ""),
+        "energy": ("number", "C"),
+        "residual": ("number", "C"),
+        "max_residual_force": ("number", ""),
+        "tolerance": ("number", ""),
+    },
+    "cage": {
+        **{name: ("text", "") for name in ("thermostat", "engine", "command")},
+        **{name: ("number", "") for name in ("start", "time", "damping", "timestep")},
+        **{name: ("whole", "") for name in ("replicas", "snapshots", "seed")},
+        "standard_error": ("number", "C?"),
+    },
+    "probe": {
+        **{name: ("text", "") for name in ("thermostat", "engine", "command")},
+        **{name: ("number", "") for name in ("damping", "timestep")},
+        **{name: ("whole", "") for name in ("replicas", "seed")},
+        "velocity_temperature": ("number", "Q"),
+    },
+}
 
 
-def check_layout(file: h5py.File, path: Path) -> None:
-    """Format, version, attributes, and shapes that fit each other; values are not read.
+def check_layout(members: Members) -> None:
+    """Format, version, links, types, sizes, shapes that fit each other, and attributes.
+
+    Members that docs/data-format.md does not name are neither followed nor read.
 
     Raises:
         DataError: what is missing or does not fit.
     """
-    if file.attrs.get("format") != FORMAT:
+    _check_format(members)
+    sizes: dict[str, int] = {}
+    for name, array in _held(members):
+        members.add(name, array and array.type)
+        if array is not None:
+            _check_shape(members, name, array.letters, sizes)
+        members.check_type(name)
+        if name != "displacements":
+            members.check_size(name, math.prod(members.shape(name)))
+    for letter, what in (("C", "configuration"), ("N", "particle")):
+        if not sizes[letter]:
+            raise DataError(f"{members.path} holds no {what}; make it again")
+    if "displacements" in members:
+        # Replicas that are not complete need not be there.
+        complete = int(members.read("done").sum())
+        members.check_size("displacements", complete * math.prod(members.shape("displacements")[2:]))
+    for owner, kinds in ATTRIBUTES.items():
+        if owner == "/" or owner in members:
+            _check_attributes(members, owner, kinds, sizes)
+
+
+def _check_format(members: Members) -> None:
+    path, known = members.path, REQUIRED_ATTRIBUTES
+    if members.attribute("format") != FORMAT:
         raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
-    missing = [name for name in ATTRIBUTES if name not in file.attrs]
-    shear = ("shear/direction",) if file.attrs.get("kind") == "shear" else ()
-    missing += [name for name in (*REQUIRED, *shear) if not isinstance(file.get(name), h5py.Dataset)]
+    attrs, names = members.attributes("/"), members.attribute_names("/")
+    missing = [name for name in known if name not in names]
+    missing += [name for name in REQUIRED if name not in members.names()]
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}; the file is damaged, make it again")
-    if file.attrs["version"] > VERSION:
+    version = _checked(members, attrs, "/", "version", ("whole", ""), {})
+    if not 1 <= version <= VERSION:
         raise DataError(
-            f"{path} has format version {file.attrs['version']}, this gensample reads up to {VERSION}; "
-            "upgrade gensample"
+            f"{path} has format version {version}, this gensample reads up to {VERSION}; upgrade gensample"
         )
-    _check_shapes(file, path)
+    kind = attrs.get("kind", SHEARED)
+    if kind != SHEARED or ("kind" in names) != (SHEARED in members.names()):
+        raise DataError(f"{path}: the attribute kind and the group {SHEARED} do not agree; make it again")
 
 
-def _check_shapes(file: h5py.File, path: Path) -> None:
-    sizes: dict[str, int] = {}
-    arrays = {**ARRAYS, **{f"shear/{name}": letters for name, letters in SHEAR.items()}}
-    arrays |= {"probe/temperature": "Q", "probe/time": "W"} | {f"probe/{name}": "CNQW" for name in PROBE}
-    arrays |= {f"{PREDICTIONS}/{name}": "CKN" for name in file.get(PREDICTIONS, ())}
-    for name, letters in arrays.items():
-        if name not in file:
+def _held(members: Members) -> Iterator[tuple[str, Array | None]]:
+    """Arrays that the file holds, with what is known of them; shapes of required ones come first."""
+    there = members.names()
+    for name, array in ARRAYS.items():
+        if name in there:
+            yield name, array
+    for group, known in GROUPS.items():
+        if group not in there:
             continue
-        shape = file[name].shape
-        expected = tuple(sizes.get(letter, letter) for letter in letters)
-        fits = len(shape) == len(letters) and all(
-            sizes.setdefault(letter, size) == size for letter, size in zip(letters, shape, strict=True)
+        inside = members.names(group)
+        if missing := [name for name in known if name not in inside]:
+            raise DataError(f"{members.path} lacks {', '.join(missing)} of {group}; make the file again")
+        for name in inside:
+            yield f"{group}/{name}", PREDICTION if group == PREDICTIONS else known.get(name)
+
+
+def _check_shape(members: Members, name: str, letters: str, sizes: dict[str, int]) -> None:
+    shape = members.shape(name)
+    expected = tuple(sizes.get(letter, letter) for letter in letters)
+    fits = len(shape) == len(letters) and all(
+        sizes.setdefault(letter, size) == size for letter, size in zip(letters, shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join(map(str, expected))
+        raise DataError(f"{members.path}: {name} has shape {shape}, expected ({wanted}); make the file again")
+
+
+def _check_attributes(members: Members, owner: str, kinds: Kinds, sizes: dict[str, int]) -> None:
+    attrs, names = members.attributes(owner), members.attribute_names(owner)
+    if owner == "/" and "autocorrelation_time" in attrs:
+        kinds = {**kinds, **{name: ("number", "T") for name in _SAMPLING}}
+        if missing := [name for name in _SAMPLING if name not in attrs]:
+            raise DataError(f"{members.path} lacks the attributes {', '.join(missing)}; make it again")
+    elif owner == "/" and "tau_alpha" in attrs:
+        evidence = ("equilibration_time", "energy_drift", "energy_drift_error")
+        kinds = {**kinds, **{name: ("number", "") for name in evidence}}
+    for name in kinds.keys() & set(names):
+        _checked(members, attrs, owner, name, kinds[name], sizes)
+
+
+def _checked(
+    members: Members,
+    attrs: Attributes,
+    owner: str,
+    name: str,
+    wanted: tuple[str, str],
+    sizes: dict[str, int],
+) -> Any:
+    """The attribute, of the kind and shape that are ``wanted``."""
+    kind, letters = wanted
+    value = attrs.get(name)
+    shape: tuple[int, ...] = getattr(value, "shape", ())
+    alone = letters in ("", "C?") and shape == ()
+    many = letters != "" and len(shape) == 1 and sizes.setdefault(letters[0], shape[0]) == shape[0]
+    if not (_is(value, kind) and (alone or many)):
+        of = "" if owner == "/" else f" of {owner}"
+        words = {"": f"one {kind}", "C?": f"one {kind} or one for each configuration"}
+        raise DataError(
+            f"{members.path}: the attribute {name}{of} must be {words.get(letters, f'an array of {kind}s')}; "
+            "make the file again"
         )
-        if not fits:
-            wanted = ", ".join(map(str, expected))
-            raise DataError(f"{path}: {name} has shape {shape}, expected ({wanted}); make the file again")
+    return value
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind == "json":
+        return isinstance(value, str) and _is_object(value)
+    if kind == "text":
+        return isinstance(value, str)
+    of = getattr(getattr(value, "dtype", None), "kind", None)
+    whole = of in ("i", "u") or (isinstance(value, int) and not isinstance(value, bool))
+    return whole or (kind == "number" and (of == "f" or isinstance(value, float)))
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -64,7 +64,7 @@ class ShearView(Store):
         if not is_sheared(self):
             raise DataError(f"{self.path} is no dataset of `gensample shear`")
         self.quantity = quantity
-        names = [name.decode() for name in self._array("shear/direction")]
+        names = self._array("shear/direction").tolist()
         self.directions = names
         self.frames = [Frame.of(name, self.dimension) for name in names]
 
@@ -98,7 +98,7 @@ class ShearView(Store):
     @property
     def temperature(self) -> np.ndarray:
         """Temperature of the liquid, (C * R,)."""
-        per_file = np.broadcast_to(self._file.attrs["temperature"], super().num_configurations)
+        per_file = np.broadcast_to(self.attrs["temperature"], super().num_configurations)
         return self._each(per_file).astype(np.float64)
 
     @property
@@ -126,12 +126,12 @@ class ShearView(Store):
     @property
     def inherent(self) -> np.ndarray | None:
         """The minima that were sheared, (C * R, N, d)."""
-        return self._turned("inherent") if "inherent" in self._file else None
+        return self._turned("inherent") if "inherent" in self._members else None
 
     @property
     def cage(self) -> np.ndarray | None:
         """Cage positions, (C * R, N, d)."""
-        return self._turned("cage") if "cage" in self._file else None
+        return self._turned("cage") if "cage" in self._members else None
 
     @property
     def cage_spread(self) -> np.ndarray | None:
@@ -173,7 +173,7 @@ class ShearView(Store):
         c, r = self.source_row(configuration)
         if not self._array("done", (c, r)):
             raise DataError(f"{self.path}: configuration {c} is not sheared along {self.directions[r]} yet")
-        fields = self.frames[r].turn(self._array("displacements", (c, slice(r, r + 1))))
+        fields = self.frames[r].turn(self._fields(c, np.array([r])))
         return fields[:, : len(self.times)]
 
     def origin(self, configuration: int) -> np.ndarray:
@@ -189,7 +189,7 @@ class ShearView(Store):
         if self.quantity == "first_event":
             return _log10(self._array("shear/first_event", (c, r)))[None]
         reference, box = (torch.from_numpy(self._array(name, c)) for name in ("inherent", "box"))
-        fields = torch.from_numpy(self._array("displacements", (c, r)).astype(np.float64))
+        fields = torch.from_numpy(self._fields(c, np.array([r]))[0].astype(np.float64))
         return _log10(d2min(reference, fields, box, D2MIN_CUTOFF).d2min.numpy())
 
     def _turned(self, name: str) -> np.ndarray:

@@ -6,11 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import h5py
 import numpy as np
 
 from gensample.data.catalog import resolve
-from gensample.data.layout import PREDICTIONS, PROBE, check_layout
+from gensample.data.door import open_members
+from gensample.data.layout import PREDICTIONS, PROBE
+from gensample.data.members import Attributes
+from gensample.data.values import check_fields
 from gensample.data.writer import StoreWriter
 from gensample.errors import DataError
 
@@ -21,20 +23,12 @@ class Store:
     """Read-only view of a dataset; arrays are read when asked for.
 
     Raises:
-        DataError: the file is absent, not HDF5, not of this format, or incomplete in its layout.
+        DataError: the file is absent, not HDF5, not of this format, or holds what cannot be right.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = resolve(path)
-        try:
-            self._file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise DataError(f"{self.path} is not a readable HDF5 file ({error}); make it again") from None
-        try:
-            check_layout(self._file, self.path)
-        except Exception:
-            self._file.close()
-            raise
+        self._members = open_members(self.path)
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
@@ -54,50 +48,50 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._members.close()
 
     def _array(self, name: str, key: Any = ...) -> np.ndarray:
-        try:
-            return np.asarray(self._file[name][key])
-        except OSError as error:
-            raise DataError(f"{self.path}: {name} cannot be read ({error}); make the file again") from None
+        return self._members.read(name, key)
 
     def _optional(self, name: str) -> np.ndarray | None:
-        return self._array(name) if name in self._file else None
+        return self._array(name) if name in self._members else None
 
     def row(self, name: str, configuration: int) -> np.ndarray | None:
         """One configuration of an array by configurations, read alone; None where the dataset has none."""
-        return self._array(name, configuration) if name in self._file else None
+        return self._array(name, configuration) if name in self._members else None
+
+    def _attributes(self, name: str) -> Attributes:
+        return self._members.attributes(name) if name in self._members else Attributes(self.path, {})
 
     @property
     def attrs(self) -> dict[str, Any]:
         """File attributes as plain Python values."""
-        return {k: v.item() if isinstance(v, np.generic) else v for k, v in self._file.attrs.items()}
+        return self._members.attributes()
 
     @property
     def mixture(self) -> str:
         """Name of the mixture."""
-        return str(self._file.attrs["mixture"])
+        return str(self.attrs["mixture"])
 
     @property
     def source(self) -> str:
         """Where the data come from."""
-        return str(self._file.attrs["source"])
+        return str(self.attrs["source"])
 
     @property
     def truncation(self) -> str:
         """How the potential is cut off."""
-        return str(self._file.attrs["truncation"])
+        return str(self.attrs["truncation"])
 
     @property
     def density(self) -> float:
         """Number density."""
-        return float(self._file.attrs["density"])
+        return float(self.attrs["density"])
 
     @property
     def temperature(self) -> np.ndarray:
         """Temperature of each configuration, (C,)."""
-        return np.broadcast_to(self._file.attrs["temperature"], self.num_configurations).astype(np.float64)
+        return np.broadcast_to(self.attrs["temperature"], self.num_configurations).astype(np.float64)
 
     @property
     def species(self) -> np.ndarray:
@@ -112,7 +106,7 @@ class Store:
     @property
     def split(self) -> np.ndarray:
         """Split of each configuration, (C,) of str."""
-        return np.array([name.decode() for name in self._array("split")], dtype=str)
+        return self._array("split")
 
     @property
     def times(self) -> np.ndarray:
@@ -132,14 +126,12 @@ class Store:
     @property
     def inherent_energy(self) -> np.ndarray | None:
         """Energy per particle of each inherent structure, (C,)."""
-        if "inherent" not in self._file or "energy" not in self._file["inherent"].attrs:
-            return None
-        return np.asarray(self._file["inherent"].attrs["energy"])
+        return self.inherent_attrs.get("energy")
 
     @property
     def inherent_attrs(self) -> dict[str, Any]:
         """How the inherent structures were made."""
-        return dict(self._file["inherent"].attrs) if "inherent" in self._file else {}
+        return self._attributes("inherent")
 
     @property
     def cage(self) -> np.ndarray | None:
@@ -154,7 +146,7 @@ class Store:
     @property
     def cage_attrs(self) -> dict[str, Any]:
         """How the cage positions were made."""
-        return dict(self._file["cage"].attrs) if "cage" in self._file else {}
+        return self._attributes("cage")
 
     @property
     def replicas(self) -> np.ndarray:
@@ -189,7 +181,7 @@ class Store:
     @property
     def probe_levels(self) -> list[tuple[float, float]]:
         """Temperature and time of what probe runs found, both ascending; empty without."""
-        if "probe" not in self._file:
+        if "probe" not in self._members:
             return []
         temperatures, times = (np.sort(self._array(f"probe/{name}")) for name in ("temperature", "time"))
         return [(float(temperature), float(time)) for temperature in temperatures for time in times]
@@ -205,7 +197,7 @@ class Store:
     @property
     def probe_attrs(self) -> dict[str, Any]:
         """How the probe runs were made."""
-        return dict(self._file["probe"].attrs) if "probe" in self._file else {}
+        return self._attributes("probe")
 
     @property
     def source_configuration(self) -> np.ndarray | None:
@@ -225,22 +217,22 @@ class Store:
     @property
     def num_configurations(self) -> int:
         """C."""
-        return int(self._file["positions"].shape[0])
+        return self._members.shape("positions")[0]
 
     @property
     def num_particles(self) -> int:
         """N."""
-        return int(self._file["positions"].shape[1])
+        return self._members.shape("positions")[1]
 
     @property
     def dimension(self) -> int:
         """d."""
-        return int(self._file["positions"].shape[2])
+        return self._members.shape("positions")[2]
 
     @property
     def has_displacements(self) -> bool:
         """Whether displacement fields are stored."""
-        return "displacements" in self._file
+        return "displacements" in self._members
 
     def displacements(self, configuration: int) -> np.ndarray:
         """Complete replicas of one configuration, (R, K, N, d) float32.
@@ -253,8 +245,16 @@ class Store:
         complete = np.flatnonzero(self._array("done", configuration))
         if complete.size == 0:
             raise DataError(f"{self.path}: configuration {configuration} has no complete replica")
-        fields = self._array("displacements", (configuration, slice(complete[-1] + 1)))
-        return fields[complete]
+        return self._fields(configuration, complete)
+
+    def _fields(self, configuration: int, replicas: np.ndarray) -> np.ndarray:
+        """Chosen complete replicas, ascending, checked; nothing else is read."""
+        first = int(replicas[0])
+        together = int(replicas[-1]) - first == len(replicas) - 1
+        key = slice(first, first + len(replicas)) if together else replicas
+        fields = self._array("displacements", (configuration, key))
+        check_fields(self.path, configuration, fields)
+        return fields
 
     # What `data.shear.ShearView` serves otherwise.
 
@@ -289,6 +289,6 @@ class Store:
 
     def group(self, name: str) -> dict[str, np.ndarray]:
         """Arrays of a further group, such as the evidence of equilibration; empty when absent."""
-        if name not in self._file:
+        if name not in self._members:
             return {}
-        return {key: self._array(f"{name}/{key}") for key in self._file[name]}
+        return {key: self._array(f"{name}/{key}") for key in self._members.names(name)}

@@ -17,7 +17,9 @@ import torch
 
 import gensample
 from gensample.data.disk import Disk
-from gensample.data.layout import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION, check_layout
+from gensample.data.door import check_dataset
+from gensample.data.layout import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION
+from gensample.data.values import check_fields
 from gensample.errors import DataError
 
 # Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
@@ -43,6 +45,7 @@ class StoreWriter:
     """
 
     def __init__(self, path: str | Path, mode: Literal["w", "r+"]) -> None:
+        self._path = Path(path)
         self._disk = Disk(path, "w+" if mode == "w" else mode)
         self._file = h5py.File(self._disk, mode, libver=LIBVER)
 
@@ -117,8 +120,7 @@ class StoreWriter:
     @classmethod
     def resume(cls, path: str | Path) -> StoreWriter:
         """Open an existing file for writing more replicas, inherent structures or cage positions."""
-        with h5py.File(path, "r") as file:
-            check_layout(file, Path(path))
+        check_dataset(Path(path))
         return cls(path, "r+")
 
     @contextmanager
@@ -126,7 +128,7 @@ class StoreWriter:
         try:
             yield
         except BaseException:
-            self.close()
+            self._abandon()
             raise
 
     def _write_attributes(self, attributes: Mapping[str, Any], count: int) -> None:
@@ -171,8 +173,7 @@ class StoreWriter:
             raise DataError(f"configuration {configuration} has {planned} replicas, got number {replica}")
         if displacement.shape != target.shape[2:]:
             raise DataError(f"a replica must have shape {target.shape[2:]}, got {displacement.shape}")
-        if not np.isfinite(displacement).all():
-            raise DataError(f"configuration {configuration}, replica {replica}: displacements are not finite")
+        check_fields(self._path, configuration, displacement[None])
         target[configuration, replica] = displacement
         self._file["done"][configuration, replica] = True
         self._disk.check()
@@ -247,14 +248,20 @@ class StoreWriter:
         return np.asarray(self._file["done"][...])
 
     def close(self) -> None:
-        """Flush and close.
+        """Close the file and check it as whoever reads it will.
 
         Raises:
+            DataError: what would be refused.
             OSError: not everything could be written, as on a full disk.
         """
+        self._abandon()
+        self._disk.check()
+        check_dataset(self._path)
+
+    def _abandon(self) -> None:
+        """Close without a look at what is there."""
         self._file.close()
         self._disk.close()
-        self._disk.check()
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -265,7 +272,7 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self.close() if error is None else self._abandon()
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

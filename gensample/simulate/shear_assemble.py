@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.shear_group import KIND
+from gensample.data.layout import SHEARED
 from gensample.data.store import StoreWriter
 from gensample.simulate.shear_jobs import MINIMUM, SHEAR, ShearWorkshop
 from gensample.simulate.structure import load, wrapped
@@ -39,14 +39,14 @@ def assemble_shear(shop: ShearWorkshop, path: Path, command: str) -> None:
         inherent_attrs=_minimum_attrs(shop, minima),
         command=command,
         extra_attrs={
-            "kind": KIND,
+            "kind": SHEARED,
             "config": json.dumps(config.deciding()),
             "start": config.dataset,
             "start_fingerprint": glasses.fingerprint(),
         },
     ) as writer:
         writer.write_array("source_configuration", glasses.rows)
-        writer.write_group("shear", _group(shop, results))
+        writer.write_group(SHEARED, _group(shop, results))
         for c in range(count):
             for r in range(directions):
                 writer.write_replica(c, r, results[c][r]["displacements"])

@@ -8,7 +8,9 @@ from gensample.errors import DataError
 
 C, R, K, N, D = 3, 4, 2, 10, 2
 GENERATOR = np.random.default_rng(0)
-FIELDS = GENERATOR.normal(size=(C, R, K, N, D)).astype(np.float32)
+FIELDS = GENERATOR.normal(size=(C, R, K, N, D))
+FIELDS = (FIELDS - FIELDS.mean(3, keepdims=True)).astype(np.float32)
+EDGE = (N / 1.2) ** (1 / D)
 
 
 def settings(**changes):
@@ -19,9 +21,9 @@ def settings(**changes):
         "truncation": "force-shift",
         "source": "a test",
         "species": np.arange(N) % 2,
-        "box": np.full((C, D), 5.0),
+        "box": np.full((C, D), EDGE),
         "split": ["train", "val", "test"],
-        "positions": np.linspace(0, 4.9, C * N * D).reshape(C, N, D),
+        "positions": np.linspace(0, 0.98 * EDGE, C * N * D).reshape(C, N, D),
         "times": np.array([1.0, 10.0]),
         "replicas": np.array([4, 2, 4]),
         **changes,
@@ -118,16 +120,16 @@ def test_resumes_where_it_stopped(tmp_path):
 
 def test_further_arrays_and_large_attributes(tmp_path):
     path = write(tmp_path / "a.h5")
-    energy = np.arange(20000.0)  # more than the 64 KiB of an old HDF5 attribute
+    further = np.arange(20000.0)  # more than the 64 KiB of an old HDF5 attribute
     with StoreWriter.resume(path) as writer:
         writer.write_array("equilibration/energy", np.arange(6.0).reshape(3, 2))
         writer.write_array("source_configuration", np.array([5, 6, 7]))
-        writer.write_inherent(settings()["positions"], {"energy": energy})
+        writer.write_inherent(settings()["positions"], {"further": further})
     with Store.open(path) as store:
         assert store.group("equilibration")["energy"].tolist() == [[0, 1], [2, 3], [4, 5]]
         assert store.group("absent") == {}
         assert store.source_configuration.tolist() == [5, 6, 7]
-        assert (store.inherent_energy == energy).all()
+        assert (store.inherent_attrs["further"] == further).all()
 
 
 def test_bad_inherent_structures_leave_the_old_ones(tmp_path):

@@ -35,7 +35,8 @@ def write(path, mixture="ka2d", particles=60, count=3, **changes):
         **changes,
     }
     with StoreWriter.create(path, **settings) as writer:
-        writer.write_replica(0, 1, generator.normal(size=(1, particles, m.dimension)))
+        field = generator.normal(size=(1, particles, m.dimension))
+        writer.write_replica(0, 1, field - field.mean(1, keepdims=True))
         writer.write_array("further/array", np.arange(5))
     return path
 
