@@ -3,6 +3,7 @@
 import numpy as np
 
 from gensample.data.store import StoreWriter
+from gensample.physics.mixtures import get_mixture
 
 SIZE, LAGS, REPLICAS, BOX = 40, (1.0, 10.0, 100.0), 4, 6.0
 SPLIT = ["train"] * 3 + ["val"] * 2 + ["test"]
@@ -21,16 +22,18 @@ def write_dataset(
 ):
     """A small dataset of random positions and displacements; the last replica of row 0 is incomplete."""
     rng = np.random.default_rng(seed)
+    mixture = get_mixture("ka2d" if dimension == 2 else "ka3d")
+    species = mixture.species(size).numpy()
     count = len(split)
     positions = rng.uniform(0, box, (count, size, dimension))
     writer = StoreWriter.create(
         path,
-        mixture="ka2d" if dimension == 2 else "ka3d",
+        mixture=mixture.name,
         temperature=0.45,
         density=size / box**dimension,
         truncation="force-shift",
         source="random numbers",
-        species=np.sort(np.arange(size) % 2) if ordered else np.arange(size) % 2,
+        species=species if ordered else np.random.default_rng(7).permutation(species),
         box=np.full((count, dimension), box),
         split=split,
         positions=positions,

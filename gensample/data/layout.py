@@ -138,12 +138,7 @@ def check_layout(members: Members) -> None:
     _check_format(members)
     sizes: dict[str, int] = {}
     for name, array in _held(members):
-        members.add(name, array and array.type)
-        if array is not None:
-            _check_shape(members, name, array.letters, sizes)
-        members.check_type(name)
-        if name != "displacements":
-            members.check_size(name, math.prod(members.shape(name)))
+        check_array(members, name, array, sizes)
     for letter, what in (("C", "configuration"), ("N", "particle")):
         if not sizes[letter]:
             raise DataError(f"{members.path} holds no {what}; make it again")
@@ -153,12 +148,12 @@ def check_layout(members: Members) -> None:
         members.check_size("displacements", complete * math.prod(members.shape("displacements")[2:]))
     for owner, kinds in ATTRIBUTES.items():
         if owner == "/" or owner in members:
-            _check_attributes(members, owner, kinds, sizes)
+            check_attributes(members, owner, kinds, sizes)
 
 
 def _check_format(members: Members) -> None:
     path, known = members.path, REQUIRED_ATTRIBUTES
-    if members.attribute("format") != FORMAT:
+    if str(members.attribute("format")) != FORMAT:
         raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
     attrs, names = members.attributes("/"), members.attribute_names("/")
     missing = [name for name in known if name not in names]
@@ -170,7 +165,7 @@ def _check_format(members: Members) -> None:
         raise DataError(
             f"{path} has format version {version}, this gensample reads up to {VERSION}; upgrade gensample"
         )
-    kind = attrs.get("kind", SHEARED)
+    kind = str(attrs.get("kind", SHEARED))
     if kind != SHEARED or ("kind" in names) != (SHEARED in members.names()):
         raise DataError(f"{path}: the attribute kind and the group {SHEARED} do not agree; make it again")
 
@@ -191,6 +186,20 @@ def _held(members: Members) -> Iterator[tuple[str, Array | None]]:
             yield f"{group}/{name}", PREDICTION if group == PREDICTIONS else known.get(name)
 
 
+def check_array(members: Members, name: str, array: Array | None, sizes: dict[str, int]) -> None:
+    """Links, storage, shape, type and size of one array; None for numbers of any type and shape.
+
+    Raises:
+        DataError: what is wrong.
+    """
+    members.add(name, array and array.type)
+    if array is not None:
+        _check_shape(members, name, array.letters, sizes)
+    members.check_type(name)
+    if name != "displacements":
+        members.check_size(name, math.prod(members.shape(name)))
+
+
 def _check_shape(members: Members, name: str, letters: str, sizes: dict[str, int]) -> None:
     shape = members.shape(name)
     expected = tuple(sizes.get(letter, letter) for letter in letters)
@@ -202,7 +211,12 @@ def _check_shape(members: Members, name: str, letters: str, sizes: dict[str, int
         raise DataError(f"{members.path}: {name} has shape {shape}, expected ({wanted}); make the file again")
 
 
-def _check_attributes(members: Members, owner: str, kinds: Kinds, sizes: dict[str, int]) -> None:
+def check_attributes(members: Members, owner: str, kinds: Kinds, sizes: dict[str, int]) -> None:
+    """Kinds and shapes of the attributes of a member or of the file.
+
+    Raises:
+        DataError: the first that does not fit.
+    """
     attrs, names = members.attributes(owner), members.attribute_names(owner)
     if owner == "/" and "autocorrelation_time" in attrs:
         kinds = {**kinds, **{name: ("number", "T") for name in _SAMPLING}}

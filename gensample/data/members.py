@@ -77,7 +77,8 @@ class Members:
         except TypeError:
             link = None
         if not isinstance(link, h5py.HardLink):
-            raise DataError(f"{self.path}: {name} is a link to elsewhere; make the file again without links")
+            where = f"{parent.name}/{name}".strip("/")
+            raise DataError(f"{self.path}: {where} is a link to elsewhere; make the file again without links")
         return parent[name]
 
     def add(self, name: str, wanted: str | None) -> None:

@@ -144,7 +144,8 @@ def test_what_is_added_to_data_concerns_its_readers_alone(tmp_path):
     readers = {"nothing": frozenset(), "cage": frozenset({"cage"}), "probe": frozenset({"probe"})}
     before = {name: fingerprint(str(path), parts) for name, parts in readers.items()}
     with StoreWriter.resume(path) as writer:
-        writer.write_probe({name: np.ones((*shape, 1, 1)) for name in PROBE}, [1.0], [2.0], {})
+        averages = zip(PROBE, (1.0, -0.1, 0.5), strict=True)
+        writer.write_probe({name: np.full((*shape, 1, 1), x) for name, x in averages}, [1.0], [2.0], {})
     after = {name: fingerprint(str(path), parts) for name, parts in readers.items()}
     assert {name for name in readers if after[name] != before[name]} == {"probe"}
     with StoreWriter.resume(path) as writer:

@@ -45,7 +45,8 @@ def datasets(tmp_path_factory):
         with StoreWriter.resume(path) as writer:
             shape = positions.shape[:2]
             writer.write_cage(positions, {}, np.ones(shape))
-            writer.write_probe({name: np.ones((*shape, 1, 1)) for name in PROBE}, [1.0], [2.0], {})
+            averages = zip(PROBE, (1.0, -0.1, 0.5), strict=True)
+            writer.write_probe({name: np.full((*shape, 1, 1), x) for name, x in averages}, [1.0], [2.0], {})
     return paths | {"shear": write_shear(folder / "shear.h5")}
 
 

@@ -11,7 +11,7 @@ from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.inputs import Inputs
 from gensample.data.shear import ShearView
-from gensample.data.store import PROBE, Store, StoreWriter
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.estimators.ridge import Ridge
 from gensample.nn.glassmlp import GlassMLP
@@ -27,13 +27,19 @@ def write(path, temperatures=TEMPERATURES, times=TIMES, scale=1.0):
     """A dataset with short and probe runs; both in the order they are stored in."""
     write_dataset(path, box=10.5)
     generator = np.random.default_rng(3)
-    values = generator.uniform(0.1, 1.0, (len(PROBE), COUNT, SIZE, 2, len(TIMES)))
+    length, shorter, mean = generator.uniform(0.1, 1.0, (3, COUNT, SIZE, 2, len(TIMES)))
+    averages = {
+        "length": length,
+        "log_length": np.log(length) - shorter,
+        "mean_displacement": scale * mean * length,
+    }
     order = np.argsort(temperatures)
     level, time = np.argsort(order), np.argsort(np.argsort(times))
-    stored = {name: scale * x[:, :, level][..., time] for name, x in zip(PROBE, values, strict=True)}
+    stored = {name: x[:, :, level][..., time] for name, x in averages.items()}
+    with Store.open(path) as store:
+        cage = (store.positions + generator.normal(0, 0.3, (COUNT, SIZE, 2))) % 10.5
     with StoreWriter.resume(path) as writer:
         writer.write_probe(stored, temperatures, times, {"replicas": 2})
-        cage = generator.uniform(0, 10.5, (COUNT, SIZE, 2))
         writer.write_cage(cage, {}, generator.uniform(0.1, 0.2, (COUNT, SIZE)))
     return str(path)
 
@@ -157,8 +163,10 @@ def test_rows_of_a_sheared_glass_are_those_of_its_arrays(tmp_path, dimension):
     with StoreWriter.resume(path) as writer, Store.open(path) as store:
         shape = store.positions.shape
         generator = np.random.default_rng(0)
-        writer.write_cage(store.positions + 0.1, {}, generator.uniform(0.1, 0.2, shape[:2]))
-        averages = {name: generator.uniform(0.1, 1, (*shape[:2], 2, 3)) for name in PROBE}
+        cage = (store.positions + 0.1) % store.box[:, None]
+        writer.write_cage(cage, {}, generator.uniform(0.1, 0.2, shape[:2]))
+        length = generator.uniform(0.1, 1, (*shape[:2], 2, 3))
+        averages = {"length": length, "log_length": np.log(length) - 0.1, "mean_displacement": length / 2}
         writer.write_probe(averages, TEMPERATURES, TIMES, {"replicas": 2})
     view = ShearView(path)
     for c in range(view.num_configurations):
