@@ -55,7 +55,6 @@ def run(args: argparse.Namespace) -> None:
     from gensample.data.formats.convert import assemble, move_to_validation, write
     from gensample.work import check_output
 
-    check_output(args.out, args.sources)
     options = _options(args)
     check_output(args.out, args.sources)
     imported = read_sources(args.sources, args.format, options)

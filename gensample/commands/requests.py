@@ -1,6 +1,6 @@
 """Whose an output file and its folder of finished parts are: a request is what decides the bits.
 
-A model is named by its path and known by the digest of its weights: what a path holds may change.
+Model and data are named by their paths and known by digests of their content: what a path holds may change.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 
+KNOWN_BY_CONTENT = {"weights": "other weights", "content": "other data"}
+
 
 def parts_folder(out: Path) -> Path:
     """Where the finished parts of an unfinished sample lie."""
@@ -24,13 +26,11 @@ def refuse_other(request: Any, out: Path) -> None:
     with Store.open(out) as store:
         made_with = store.attrs.get("request")
     asked = asdict(request)
-    # What a field was before there was one; older files do not say which weights they were drawn with.
+    # What a field was before there was one; older files do not know weights and data by content.
     before = {field.name: field.default for field in fields(request) if field.default is not MISSING}
     recorded = {} if made_with is None else before | json.loads(made_with)
-    if recorded | {"weights": asked["weights"]} != asked:
+    if recorded | {name: asked[name] for name in KNOWN_BY_CONTENT} != asked:
         raise ConfigError(f"{out} exists and is another sample; remove it or choose another --out")
-    if recorded["weights"] not in ("", asked["weights"]):
-        raise ConfigError(
-            f"{out} was drawn with other weights than {request.model} now has; "
-            "remove it or choose another --out"
-        )
+    for name, what in KNOWN_BY_CONTENT.items():
+        if recorded[name] not in ("", asked[name]):
+            raise ConfigError(f"{out} was drawn with {what} than now; remove it or choose another --out")

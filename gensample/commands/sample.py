@@ -83,12 +83,14 @@ def run(args: argparse.Namespace) -> None:
 
 def _fields(args: argparse.Namespace) -> str:
     from gensample.commands.sample_ensemble import Request, sample_ensemble
+    from gensample.data.digest import digest_structures
     from gensample.zoo import digest
 
     request = Request(
         model=args.model,
         weights=digest(args.model),
         data=args.data,
+        content=digest_structures(args.data, args.split),
         split=args.split,
         replicas=args.replicas,
         seed=args.seed,
@@ -101,6 +103,7 @@ def _fields(args: argparse.Namespace) -> str:
 
 def _configurations(args: argparse.Namespace) -> str:
     from gensample.commands.sample_configurations import Request, sample_configurations
+    from gensample.data.digest import digest_structures
     from gensample.zoo import digest
 
     request = Request(
@@ -118,6 +121,7 @@ def _configurations(args: argparse.Namespace) -> str:
         probes=args.probes,
         sweeps=args.sweeps,
         base=args.base,
+        content="" if args.base is None else digest_structures(args.base, "all"),
         base_split=args.base_split,
         correction=args.correction,
     )

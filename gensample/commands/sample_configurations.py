@@ -62,6 +62,7 @@ class Request:
     base: str | None
     base_split: str
     weights: str = ""
+    content: str = ""
     correction: str = "metropolis"
 
 

@@ -37,6 +37,7 @@ class Request:
     steps: int
     tolerance: float
     weights: str = ""
+    content: str = ""
 
 
 class Ensemble:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gensample.data.digest import digest
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
@@ -149,10 +149,8 @@ def _read(source: Path) -> tuple[CageTask, bool]:
 
 def _fingerprint(task: CageTask, settings: CageSettings) -> dict[str, str]:
     """Tells whether unfinished work belongs to this task."""
-    digest = hashlib.sha256((repr(task.mixture) + json.dumps(asdict(settings))).encode())
-    for array in (task.positions, task.species, task.box, task.temperature):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {"cage": digest.hexdigest()}
+    decides = repr(task.mixture) + json.dumps(asdict(settings))
+    return {"cage": digest(decides, task.positions, task.species, task.box, task.temperature)}
 
 
 def cage_jobs(task: CageTask, settings: CageSettings, engine: Engine) -> list[Job]:

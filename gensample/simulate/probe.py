@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gensample.data.digest import digest
 from gensample.data.energies import mixture_of
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
@@ -152,10 +152,8 @@ def _fingerprint(task: ProbeTask, settings: ProbeSettings) -> dict[str, str]:
     drawn = [settings.drawn_at(temperature) for temperature in settings.temperatures]
     # Left out where it says nothing new: jobs of earlier versions with a thermostat are as good.
     extra = json.dumps(drawn) if drawn != list(settings.temperatures) else ""
-    digest = hashlib.sha256((repr(task.mixture) + json.dumps(asdict(settings)) + extra).encode())
-    for array in (task.positions, task.species, task.box):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {"probe": digest.hexdigest()}
+    decides = repr(task.mixture) + json.dumps(asdict(settings)) + extra
+    return {"probe": digest(decides, task.positions, task.species, task.box)}
 
 
 def probe_jobs(task: ProbeTask, settings: ProbeSettings, engine: Engine) -> list[Job]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
+from gensample.data.digest import digest
 from gensample.data.energies import mixture_of
 from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
@@ -65,10 +65,8 @@ def _refuse_sheared(source: Path) -> None:
 
 def _fingerprint(task: Task, minimiser: Minimiser) -> dict[str, str]:
     """Tells whether an unfinished quench belongs to this task."""
-    digest = hashlib.sha256(repr((task.mixture, minimiser.settings)).encode())
-    for array in (task.positions, task.species, task.box):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return {"quench": digest.hexdigest()}
+    decides = repr((task.mixture, minimiser.settings))
+    return {"quench": digest(decides, task.positions, task.species, task.box)}
 
 
 def parts_folder(target: Path) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from gensample.data.digest import digest
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
@@ -34,10 +34,7 @@ class Glasses:
 
     def fingerprint(self) -> str:
         """Tells whether an unfinished shear started from these."""
-        digest = hashlib.sha256(repr(self.mixture).encode())
-        for array in (self.thermal, self.start, self.species, self.box):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return digest(repr(self.mixture), self.thermal, self.start, self.species, self.box)
 
 
 def load_glasses(config: ShearConfig) -> Glasses:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from gensample.data.digest import digest
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture, get_mixture
@@ -28,7 +28,7 @@ class StartPoints:
 
     def fingerprint(self) -> str:
         """Tells whether an unfinished simulation started from these."""
-        return hashlib.sha256(np.ascontiguousarray(self.positions).tobytes()).hexdigest()
+        return digest("", self.positions)
 
     def record(self, config: Liquid, chosen: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Attributes and arrays of a dataset whose configurations started from the points ``chosen`` (C,)."""

@@ -1,5 +1,6 @@
 """`gensample sample`: the same bits however the work is cut, resumption, refusals."""
 
+import json
 import shutil
 
 import h5py
@@ -177,3 +178,65 @@ def test_a_model_without_a_domain_says_that_nothing_was_checked(workplace, tmp_p
     shutil.copy(workplace / "data.h5", tmp_path / "data.h5")
     sample(tmp_path, tmp_path / "gen.h5")
     assert "was not checked" in caplog.text
+
+
+def test_a_sample_knows_its_data_by_content(workplace, tmp_path, capsys, monkeypatch):
+    """Stopped after one configuration, it does not go on with other positions under the same name."""
+    from gensample.commands import sample_ensemble
+
+    folder, out = tmp_path / "workplace", tmp_path / "gen.h5"
+    shutil.copytree(workplace, folder)
+    with monkeypatch.context() as patched:
+        draw, drawn = sample_ensemble.Ensemble.draw_unit, []
+
+        def stop_at_second(self, unit):
+            if drawn:
+                raise KeyboardInterrupt
+            drawn.append(draw(self, unit))
+
+        patched.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_second)
+        sample(folder, out, code=130)
+    (folder / "data.h5").unlink()
+    write_dataset(folder / "data.h5", seed=1)
+    sample(folder, out, code=2)
+    assert "other settings" in capsys.readouterr().err
+    assert not out.exists()
+    (folder / "data.h5").unlink()
+    shutil.copy(workplace / "data.h5", folder / "data.h5")
+    sample(folder, out)
+    sample(folder, out)
+    assert "nothing to do" in capsys.readouterr().out
+    (folder / "data.h5").unlink()
+    write_dataset(folder / "data.h5", seed=1)
+    sample(folder, out, code=2)
+    assert "other data" in capsys.readouterr().err
+
+
+def test_older_samples_do_not_say_which_data(workplace, tmp_path, capsys):
+    out = tmp_path / "gen.h5"
+    sample(workplace, out)
+    with h5py.File(out, "r+") as file:
+        request = json.loads(file.attrs["request"])
+        del request["content"]
+        file.attrs["request"] = json.dumps(request)
+    sample(workplace, out)
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_a_mistyped_option_leaves_nothing_behind(workplace, tmp_path, capsys):
+    out = tmp_path / "gen.h5"
+    sample(workplace, out, "--method", "Midpoint", code=2)
+    sample(workplace, out, "--split", "tset", code=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_data_are_never_the_output(workplace, tmp_path, capsys):
+    data = tmp_path / "data.h5"
+    shutil.copy(workplace / "data.h5", data)
+    before = data.read_bytes()
+    words = [str(workplace / "model.ckpt"), "--data", str(data)]
+    assert main(["sample", *words, "--out", str(data)]) == 2
+    (tmp_path / "link.h5").symlink_to(data)
+    assert main(["sample", *words, "--out", str(tmp_path / "link.h5")]) == 2
+    assert data.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.h5", "link.h5"]

@@ -19,6 +19,7 @@ from gensample.commands.benchmarking.workspace import Workspace
 from gensample.commands.predict_propensity import reads, stated_lag_times
 from gensample.commands.sample_ensemble import Request, sample_ensemble
 from gensample.data.datamodule import KADataModule
+from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
@@ -194,11 +195,13 @@ def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str
     # Named after what it is drawn from: a sample of other data is another file.
     path = work.folder / f"sample-{slug(test)}-{work.mark(test)[:12]}.h5"
     chosen = dataset.validation is not None and dataset.split in ("train", "val")
+    split = "all" if chosen else dataset.split
     request = Request(
         model=row.generator,
         weights=zoo.digest(row.generator),
         data=dataset.dataset,
-        split="all" if chosen else dataset.split,
+        content=digest_structures(dataset.dataset, split),
+        split=split,
         replicas=row.draws,
         seed=SAMPLE_SEED,
         method="midpoint",
