@@ -130,7 +130,8 @@ def _real(value: object, name: str) -> np.ndarray:
         array = np.asarray(value)
         if array.dtype.kind not in "iuf":
             raise TypeError
-        return array.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # NaN of damaged files; the caller counts them
+            return array.astype(np.float64)
     except (TypeError, ValueError):
         kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
         raise DataError(f"{name}: expected an array of real numbers, got {kind}") from None

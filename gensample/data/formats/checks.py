@@ -12,13 +12,15 @@ from gensample.physics.mixtures import Mixture
 # former such a pair means a wrong box, wrong types or a damaged file.
 OVERLAP = 0.7
 DENSITY_TOLERANCE = 0.02
+FARTHEST = 1e5
 
 
-def check_finite(name: str, array: np.ndarray) -> None:
-    """Every value is finite."""
-    if not np.isfinite(array).all():
+def check_finite(name: str, array: np.ndarray, box: np.ndarray) -> None:
+    """Every length is finite and not so many boxes (d,) that its digits are lost."""
+    bad = ~(np.abs(array) < FARTHEST * box.max())
+    if bad.any():
         raise DataError(
-            f"{name}: {int((~np.isfinite(array)).sum())} values are NaN or infinite; mend the file"
+            f"{name}: {int(bad.sum())} values are NaN, infinite or beyond {FARTHEST:g} boxes; mend the file"
         )
 
 
@@ -100,7 +102,7 @@ def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np
     A true long move is kept. Wrapped positions are told from it by where they end (all inside the box) or by
     number: uniformly spread particles cross a face about sum |u| / L times, a tail of the dynamics far less.
     """
-    check_finite(f"{name}: displacements", u)
+    check_finite(f"{name}: displacements", u, box)
     for k in range(u.shape[1]):
         size = np.abs(u[:, k]) / box
         jumps = size > 0.5

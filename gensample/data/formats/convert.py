@@ -201,7 +201,9 @@ def _mapping(structures: list[Structure], mixture: Mixture, options: Options) ->
 
 
 def _wrapped(positions: np.ndarray, box: np.ndarray, s: Structure, notes: list[str]) -> np.ndarray:
-    checks.check_finite(s.name, positions)
+    checks.check_finite(s.name, positions, box)
+    if s.propensity is not None:
+        checks.check_finite(f"{s.name}: propensity", s.propensity, box)
     if s.wrapped:
         checks.check_wrapped(s.name, positions, box)
     result = wrap(torch.from_numpy(positions), torch.from_numpy(box)).numpy()

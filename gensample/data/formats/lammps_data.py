@@ -24,7 +24,7 @@ _TRICLINIC = ("avec", "bvec", "cvec", "abc origin")
 def sniff(path: Path, head: bytes) -> bool:
     """A text whose header, from its second line on, counts atoms and gives box bounds."""
     header = head.partition(b"\n")[2]
-    return bool(re.search(rb"^\s*\d+\s+atoms\b", header, re.M) and re.search(rb"\bxlo\s+xhi\b", header))
+    return bool(re.search(rb"^\s*\S+\s+atoms\b", header, re.M) and re.search(rb"\bxlo\s+xhi\b", header))
 
 
 def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:

@@ -39,10 +39,11 @@ def parse(path: Path, text: str, options: Options) -> list[Frame]:
         DataError: truncated, not in LJ units, a box that is not orthogonal and periodic, or missing columns.
     """
     lines = tables.lines_of(text)
-    while lines and not lines[-1].strip():
-        lines.pop()
     frames, position = [], 0
     while position < len(lines):
+        if not lines[position].strip():
+            position += 1
+            continue
         items, position = _frame_items(path, lines, position)
         frames.append(_frame(path, items, options))
     if not frames:

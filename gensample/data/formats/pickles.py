@@ -33,6 +33,7 @@ _LITERALS = {
 }
 _EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
 ByteOrder = Literal["<", ">", "|", "="]
+_STEPS = 200_000  # a file of 300 arrays takes 3,000
 _IGNORED = {"PROTO", "FRAME"}
 
 
@@ -93,7 +94,9 @@ class _Reader:
         self.memory: dict[int, Any] = {}
 
     def run(self, raw: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(raw):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(raw)):
+            if number > _STEPS:
+                raise _Refusal(f"it takes more than {_STEPS} steps")
             if opcode.name == "STOP":
                 return self.stack.pop()
             self._step(opcode.name, argument)
