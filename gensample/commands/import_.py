@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any
+
+from gensample.errors import ConfigError
+from gensample.ranges import NUMBER, SEED, check_positive, shown
 
 if TYPE_CHECKING:
     from gensample.data.formats.base import Options
@@ -19,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="files or folders; folders train, val, test name the split",
+        help="files or folders; folders train, val, test, at or below those given, name the split",
     )
     add("--out", required=True, help="dataset to write")
     add("--format", choices=FORMATS, default="auto", help="auto recognises files by their content")
@@ -36,8 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="split of all configurations",
     )
-    add("--val-count", type=int, default=0, metavar="N", help="move N random training configurations to val")
-    add("--seed", type=int, default=0, help="chooses the validation configurations")
+    add(
+        "--val-count",
+        type=NUMBER,
+        default=0,
+        metavar="N",
+        help="move N random training configurations to val",
+    )
+    add("--seed", type=SEED, default=0, help="chooses the validation configurations")
     add("--frames", choices=("auto", "trajectory", "configurations"), default="auto", help="what frames are")
     add("--unwrapped", action="store_true", help="positions are unwrapped though the file does not say so")
     add(
@@ -52,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, check and write; say what was done."""
     from gensample.data.formats import read_sources
-    from gensample.data.formats.convert import assemble, move_to_validation, write
+    from gensample.data.formats.convert import assemble, check_repeats, move_to_validation, write
     from gensample.work import check_output
 
     options = _options(args)
@@ -62,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
     if args.val_count:
         dataset.split = move_to_validation(dataset.split, args.val_count, args.seed)
         imported.notes.append(f"{args.val_count} training configurations moved to val (seed {args.seed})")
+    check_repeats(dataset, imported.structures, imported.notes)
     attributes = _inherent_attributes(dataset)
     write(imported, dataset, args.out, command=command_of(args), seed=args.seed, inherent_attrs=attributes)
     print("\n".join(f"- {note}" for note in imported.notes))
@@ -75,6 +86,11 @@ def run(args: argparse.Namespace) -> None:
 def _options(args: argparse.Namespace) -> Options:
     from gensample.data.formats.base import Options
 
+    for name in ("temperature", "timestep", "density"):
+        if (value := getattr(args, name)) is not None:
+            check_positive(f"--{name}", value)
+    for edge in args.box or ():
+        check_positive("--box", edge)
     return Options(
         mixture=args.mixture,
         temperature=args.temperature,
@@ -92,15 +108,15 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _species(pairs: list[str] | None) -> dict[str, int] | None:
-    from gensample.errors import ConfigError
-
     if pairs is None:
         return None
     mapping = {}
     for pair in pairs:
-        label, _, number = pair.partition("=")
-        if not number.isdigit():
-            raise ConfigError(f"--species takes TYPE=N with N from 0, such as 1=0 2=1, got {pair!r}")
+        label, _, number = pair.rpartition("=")
+        if not label or not re.fullmatch("[0-9]", number):
+            raise ConfigError(f"--species takes TYPE=N with N from 0, such as 1=0 2=1, got {shown(pair)}")
+        if label in mapping:
+            raise ConfigError(f"--species names type {shown(label)} twice")
         mapping[label] = int(number)
     return mapping
 

@@ -7,7 +7,7 @@ from sources import STATE, data_file, extxyz_frame, mini, write_dump, write_extx
 from gensample.cli import main
 from gensample.data.formats import read_sources
 from gensample.data.formats.base import Options
-from gensample.data.formats.convert import assemble
+from gensample.data.formats.convert import assemble, check_repeats
 from gensample.data.store import Store
 from gensample.errors import DataError
 
@@ -131,8 +131,19 @@ def test_one_configuration_in_two_splits_is_refused(tmp_path):
     case = mini()
     for split in ("train", "test"):
         write_dump(tmp_path / split / "a.dump", case, case.frames()[:1])
+    dataset, imported = assembled(tmp_path)
     with pytest.raises(DataError, match="are one configuration, in splits"):
-        assembled(tmp_path)
+        check_repeats(dataset, imported.structures, imported.notes)
+
+
+def test_configurations_moved_to_val_leave_no_copy_in_train(tmp_path, capsys):
+    case = mini()
+    for temperature in ("T0.45", "T0.80"):
+        write_dump(tmp_path / temperature / "a.dump", case, case.frames(0))
+    words = ("--mixture", "ka2d", "--timestep", "0.001", "--val-count", "1", "--out", str(tmp_path / "x.h5"))
+    assert main(["import", str(tmp_path), *words]) == 2
+    assert "are one configuration, in splits" in capsys.readouterr().err
+    assert not (tmp_path / "x.h5").exists()
 
 
 def test_a_run_given_twice_is_refused(tmp_path, capsys):
@@ -256,3 +267,25 @@ def test_long_diffusion_is_motion(tmp_path):
     assert main(["import", str(path), *STATE, "--out", str(tmp_path / "x.h5")]) == 0
     with Store.open(tmp_path / "x.h5") as store:
         assert store.displacements(0).std() == pytest.approx(8.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (("--temperature", "nan"), "--temperature must be positive and finite"),
+        (("--timestep", "inf"), "--timestep must be positive and finite"),
+        (("--density", "-1"), "--density must be positive and finite"),
+        (("--box", "20", "nan"), "--box must be positive and finite"),
+        (("--time", "1", "nan", "3"), "must be positive and increase"),
+        (("--val-count", "-1"), "--val-count"),
+        (("--seed", str(2**70)), "--seed"),
+        (("--species", "1=²"), "--species takes TYPE=N"),
+        (("--species", "1=0", "1=1"), "names type '1' twice"),
+        (("--bond-breaking", "kept"), "--bond-breaking means nothing"),
+    ],
+)
+def test_settings_of_an_import_are_checked(tmp_path, capsys, words, match):
+    path = write_dump(tmp_path / "a.dump", mini())
+    assert main(["import", str(path), *STATE, *words, "--out", str(tmp_path / "x.h5")]) == 2
+    assert match in capsys.readouterr().err
+    assert not (tmp_path / "x.h5").exists()

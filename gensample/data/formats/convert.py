@@ -73,12 +73,15 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         predictions=_predictions(structures, order),
     )
     _check(dataset, structures, options)
-    _check_repeats(dataset, structures, notes)
     return dataset
 
 
-def _check_repeats(dataset: Dataset, structures: list[Structure], notes: list[str]) -> None:
-    """A configuration that comes twice belongs to one split."""
+def check_repeats(dataset: Dataset, structures: list[Structure], notes: list[str]) -> None:
+    """A configuration that comes twice belongs to one split.
+
+    Raises:
+        DataError: it does not.
+    """
     seen: dict[bytes, int] = {}
     for i, x in enumerate(dataset.positions):
         j = seen.setdefault(np.round(x, 4).tobytes(), i)
