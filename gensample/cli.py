@@ -23,6 +23,8 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT or SIGTERM, as shells report them
 
+LONGEST_MESSAGE = 1500  # characters
+
 
 class Command(NamedTuple):
     """Where a command lives (``gensample.commands.MODULE``) and its line of help."""
@@ -186,5 +188,8 @@ def _overview() -> str:
 def _report(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"gensample: {printable(' '.join(message.split()))}", file=sys.stderr)
+    line = printable(" ".join(message.split()))
+    if len(line) > LONGEST_MESSAGE:  # it quotes what came from outside, whatever its length
+        line = f"{line[: LONGEST_MESSAGE // 2]} ... {line[-LONGEST_MESSAGE // 2 :]}"
+    print(f"gensample: {line}", file=sys.stderr)
     return code

@@ -96,6 +96,15 @@ def test_errors_become_one_line_and_a_code(command, capsys, error, code, text):
     assert text in one_line(capsys.readouterr())
 
 
+def test_a_message_that_quotes_megabytes_keeps_its_ends(command, capsys):
+    command(fail(DataError(f"x.h5: units must be lj, got {'x' * 10**6}; make it again")))
+    assert main(["toy"]) == 2
+    line = one_line(capsys.readouterr())
+    assert len(line) < 2000
+    assert "x.h5: units must be lj" in line
+    assert line.endswith("; make it again")
+
+
 @pytest.mark.parametrize("words", [["toy", "--debug"], ["--debug", "toy"]])
 def test_debug_adds_the_traceback(command, capsys, words):
     command(fail(DataError("bad")))

@@ -206,6 +206,8 @@ def _check_lags(members: Members) -> None:
             averages = members.read(name)
             _require(members, np.isfinite(averages).all(), f"{name} holds values that are not finite")
             _require(members, (averages >= -1e-6).all(), f"{name} holds negative values")
+            fraction = name == "bond_breaking"
+            _require(members, not fraction or (averages <= 1 + 1e-6).all(), f"{name} holds values above 1")
     for name in members.names(PREDICTIONS) if PREDICTIONS in members else ():
         # NaN stands for species that a published model leaves out.
         infinite = np.isinf(members.read(f"{PREDICTIONS}/{name}")).any()

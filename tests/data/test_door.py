@@ -414,6 +414,7 @@ VALUES = [
     (_swap("times"), "lag times must be positive and increase"),
     (_put("propensity", (0, 0, 0), -1), "propensity holds negative"),
     (_put("bond_breaking", (0, 0, 0), np.nan), "bond_breaking holds values"),
+    (_put("bond_breaking", (0, 0, 0), 1.5), "bond_breaking holds values above 1"),
     (_put("predictions/m", (0, 0, 0), np.inf), "predictions/m holds infinite"),
     (_put("source_configuration", 0, -1), "source_configuration"),
     (_put("log_density", 0, np.nan), "log_density"),
