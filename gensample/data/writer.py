@@ -255,13 +255,13 @@ class StoreWriter:
             OSError: not everything could be written, as on a full disk.
         """
         self._abandon()
-        self._disk.check()
         check_dataset(self._path)
 
     def _abandon(self) -> None:
-        """Close without a look at what is there."""
+        """Close without a look at what is there, unless it could not be written."""
         self._file.close()
         self._disk.close()
+        self._disk.check()
 
     def __enter__(self) -> StoreWriter:
         return self
