@@ -19,15 +19,16 @@ from gensample.data.store import StoreWriter
 from gensample.work import atomic
 
 def write(path):
-    x = np.random.default_rng(0).uniform(size=(2, 500, 2))
+    x = np.random.default_rng(0).uniform(size=(2, 500, 2)) * 20.4124
+    u = np.random.default_rng(1).normal(size=(1, 500, 2))
     common = dict(mixture="ka2d", temperature=0.45, density=1.2, truncation="force-shift", source="a test")
-    common |= dict(species=np.zeros(500), box=np.ones((2, 2)), split=["train"] * 2, times=np.ones(1))
+    common |= dict(species=np.arange(500) >= 325, box=np.full((2, 2), 20.4124), split=["train"] * 2)
     with atomic(path) as temporary, StoreWriter.create(
-        temporary, positions=x, replicas=np.full(2, 3), **common
+        temporary, positions=x, times=np.ones(1), replicas=np.full(2, 3), **common
     ) as writer:
         for c in range(2):
             for r in range(3):
-                writer.write_replica(c, r, x[None, c])
+                writer.write_replica(c, r, u - u.mean(1, keepdims=True))
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for limit in map(int, sys.argv[1:]):
