@@ -88,7 +88,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
     from gensample.report.metrics import Metrics
     from gensample.report.pairing import choose, common_lags
     from gensample.report.provenance import describe
-    from gensample.report.tables import to_text
+    from gensample.report.tables import to_text, with_verdicts
     from gensample.report.write import plain, write_report
     from gensample.stats.compare import compare
 
@@ -114,7 +114,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
             bootstrap=args.bootstrap,
             progress=status.update,
         )
-        metrics = Metrics(plain({**result, "meta": {**result["meta"], **meta}}))
+        metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **meta}})))
         status.update("figures and page")
         page = write_report(args.out, Content(metrics, curves, _propensities(simulated, generated, names)))
     print(to_text(metrics))

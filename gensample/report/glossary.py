@@ -17,7 +17,8 @@ class Quantity:
     "floor" as a multiple of the least possible. ``aim`` is the largest relative deviation from simulation
     (pair), the least share (ceiling) or the largest multiple (floor) called good; None is not judged.
     ``needs`` is the simulated magnitude below which a relative deviation means nothing. ``at`` is the
-    distance at which a function of r is read.
+    distance at which a function of r is read. ``draws`` is the number of replicas below which the row is not
+    judged, for either source.
     """
 
     name: str
@@ -25,10 +26,10 @@ class Quantity:
     symbol: str
     kind: Kind
     meaning: str
-    reference: str | None = None
     aim: float | None = None
     needs: float = 0.0
     at: float | None = None
+    draws: int = 2
 
     @property
     def short(self) -> str:
@@ -52,7 +53,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Correlation over particles between generated and simulated propensity (mean |u| over replicas), "
         "averaged over configurations. Both are averages over few replicas, so even a perfect sampler stays "
         "below 1: the best possible is what it would score with the same numbers of replicas.",
-        reference="pearson_ceiling_sampler",
         aim=0.8,
     ),
     Quantity(
@@ -62,7 +62,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         "ceiling",
         "The same over the particles of all configurations together; it also credits telling fast "
         "configurations from slow ones.",
-        reference="pearson_ceiling_sampler",
     ),
     Quantity(
         "spearman",
@@ -71,7 +70,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         "ceiling",
         "Correlation of the ranks of the propensities; insensitive to a few very mobile particles. The "
         "ceiling quoted is that of the Pearson correlation.",
-        reference="pearson_ceiling_sampler",
     ),
     Quantity(
         "mean_propensity",
@@ -109,7 +107,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "floor",
         "Wasserstein distance between generated and simulated |u|: the mean distance by which one histogram "
         "must be moved to become the other. The floor is that between two halves of the simulated replicas.",
-        reference="W1_floor",
+        draws=8,
         aim=2.5,
     ),
     Quantity(
@@ -129,6 +127,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Number of particles times the variance of the overlap between replicas of one configuration: how "
         "many particles move together because of the velocities. Only a sampler of joint motion gets it "
         "right; independent particles give much less.",
+        draws=4,
         aim=0.30,
         needs=0.05,
     ),
@@ -140,6 +139,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Number of particles times the variance, between configurations, of the mean overlap: how far "
         "structure makes whole configurations fast or slow. Known only as well as the number of "
         "configurations allows.",
+        draws=4,
         aim=0.30,
         needs=0.05,
     ),
@@ -181,7 +181,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         "ceiling",
         "How much better the generated distribution of |u| of each particle predicts its simulated values "
         "than the distribution common to its species: 0 no better, 1 certainty.",
-        reference="crps_skill_best",
         aim=0.8,
     ),
     Quantity(
@@ -190,7 +189,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         "ESS",
         "ceiling",
         "The same for the displacement vector, direction included.",
-        reference="energy_score_skill_best",
         aim=0.7,
     ),
     Quantity(

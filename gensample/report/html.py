@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from gensample.report.glossary import QUANTITIES
 from gensample.report.metrics import Metrics
-from gensample.report.tables import aim_words, glance_html, symbol_html, to_html
+from gensample.report.tables import aim_words, finding, glance_html, symbol_html, to_html
+from gensample.report.verdicts import MARKS, SIGNS
 
 FEW = 10  # configurations below which a bootstrap interval is only indicative
 
@@ -141,15 +142,16 @@ _GLANCE = """<p>Each cell: the <b>generated</b> value / the value it is measured
 the best that a perfect sampler with as many draws could reach, or the floor between halves of the simulated
 replicas, where the number of replicas limits). Hover over a name for its definition, or see
 <a href="#words">below</a>.</p>
-<p class="key"><span class="good">✓ within the aim</span><span class="near">≈ outside, but the 95 % intervals
-overlap</span><span class="off">✗ outside</span></p>
+<p class="key">{}</p>
 """
 
 
 def _glance(metrics: Metrics) -> str:
-    return _GLANCE + "\n".join(
-        f'<div class="scroll">{glance_html(metrics, s)}</div>' for s in metrics.species
-    )
+    marks = "".join(f'<span class="{m}">{SIGNS[m]} {escape(MARKS[m])}</span> ' for m in MARKS if SIGNS[m])
+    found = finding(metrics)
+    banner = f'<p class="finding">{escape(found)}</p>\n' if found else ""
+    tables = (f'<div class="scroll">{glance_html(metrics, s)}</div>' for s in metrics.species)
+    return banner + _GLANCE.format(marks) + "\n".join(tables)
 
 
 def figure_html(picture: Picture) -> str:
@@ -228,13 +230,15 @@ _NOTE_ON_HALVES = (
     "correlations and more noise. A good generator can score better than they do."
 )
 _NOTE_ON_AIMS = (
-    "The aims are yardsticks, not tests of significance. ≈ marks a value outside its aim that these data "
-    "cannot tell from one inside."
+    "The aims are yardsticks. A mark rests on the 95 % interval of the generated value, on that of what it "
+    "is measured by, and on the correlation of the two: ✓ and ✗ say that the interval is inside and outside "
+    "the aim, ≈ that these data cannot tell, ! that the value is better than a perfect sampler allows. One "
+    "perfect sampler in forty gets the last by chance, in every row anew."
 )
 _NOTE_ON_INTERVALS = (
-    "Intervals come from {} bootstrap resamples of the {} configurations, never of particles or replicas: "
-    "particles of one configuration move together and are not independent evidence. They say how far the "
-    "numbers would change with other configurations of the same state."
+    "Standard errors come from {} bootstrap resamples of the {} configurations, never of particles or "
+    "replicas: particles of one configuration move together and are not independent evidence. They say how "
+    "far the numbers would change with other configurations of the same state, and as many replicas."
 )
 
 
@@ -243,7 +247,7 @@ def _note_on_configurations(meta: Mapping[str, Any]) -> str:
     if count < 2:
         return "One configuration only: no interval can be given, and nothing here generalises beyond it."
     text = _NOTE_ON_INTERVALS.format(meta.get("bootstrap", "?"), count)
-    few = f" With only {count} of them they are indicative and tend to be too narrow."
+    few = f" With only {count} of them they are indicative; Student's t makes them as wide as that asks for."
     return text + few if count < FEW else text
 
 

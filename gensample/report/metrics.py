@@ -70,6 +70,11 @@ class Metrics:
         """Names of the species, in order."""
         return list(self.data["lags"][0]["species"]) if self.data["lags"] else []
 
+    @property
+    def draws(self) -> float:
+        """Least number of replicas of either source in any configuration, NaN where it is not told."""
+        return float(min((n for side in self.meta.get("replicas", {}).values() for n in side), default=NAN))
+
     def entry(self, k: int, species: str, source: str, name: str) -> dict[str, Any] | None:
         """The raw ``{"value", "interval"}`` of one metric, None where it was not computed."""
         block: dict[str, Any] = self.data["lags"][k]["species"].get(species, {}).get(source, {})

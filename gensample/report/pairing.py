@@ -9,27 +9,28 @@ from gensample.errors import ConfigError, DataError
 def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
     """Pairs (configuration of ``sim``, of ``gen``) that are the same structure, in order of ``sim``.
 
+    Both files must say the same of mixture, truncation and density, and of each pair's temperature and box.
+
     ``gen`` says itself which ones it was drawn for (dataset ``source_configuration``), and the positions
     must agree; without it, equal positions decide.
 
     Raises:
-        DataError: species or boxes differ, or a generated configuration is not in ``sim``.
+        DataError: the systems differ, or a generated configuration is not in ``sim``, or is there twice.
     """
+    _check_system(sim, gen)
     if sim.species.shape != gen.species.shape or not np.array_equal(sim.species, gen.species):
         raise DataError(
             f"{gen.path} has {composition(gen)} particles and {sim.path} has {composition(sim)}, "
             "or another order of them; compare ensembles drawn for the same configurations"
-        )
-    if sim.dimension != gen.dimension:
-        raise DataError(
-            f"{gen.path} is {gen.dimension}-dimensional, {sim.path} is {sim.dimension}-dimensional"
         )
     stated = gen.source_configuration
     box, ours, theirs = sim.box, sim.positions, gen.positions
     found = []
     for j in range(gen.num_configurations):
         candidates = range(sim.num_configurations) if stated is None else [int(stated[j])]
-        match = [i for i in candidates if i < len(ours) and _same(ours[i], theirs[j], box[i], gen.box[j])]
+        match = [
+            i for i in candidates if 0 <= i < len(ours) and _same(ours[i], theirs[j], box[i], gen.box[j])
+        ]
         if not match:
             where = "any configuration" if stated is None else f"configuration {int(stated[j])}"
             raise DataError(
@@ -37,7 +38,36 @@ def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
                 "give the dataset that it was sampled from"
             )
         found.append((match[0], j))
+    _check_pairs(sim, gen, sorted(found))
     return sorted(found)
+
+
+def _check_system(sim: Store, gen: Store) -> None:
+    """DataError where the two files are not of one mixture, truncation, dimension and density."""
+    for name in ("mixture", "truncation", "dimension", "density"):
+        ours, theirs = getattr(sim, name), getattr(gen, name)
+        if ours != theirs and not (name == "density" and np.isclose(ours, theirs, rtol=1e-4)):
+            raise DataError(
+                f"{sim.path} has {name} {ours}, {gen.path} has {theirs}; compare files of one system"
+            )
+
+
+def _check_pairs(sim: Store, gen: Store, pairs: list[tuple[int, int]]) -> None:
+    """DataError where a pair has two temperatures, or a configuration of ``sim`` two partners."""
+    ours, theirs = sim.temperature, gen.temperature
+    for (i, j), (before, other) in zip(pairs, [(-1, -1), *pairs], strict=False):
+        if i == before:
+            raise DataError(
+        match = [
+            i for i in candidates if 0 <= i < len(ours) and _same(ours[i], theirs[j], box[i], gen.box[j])
+        ]
+                "are no independent evidence; put their replicas into one"
+            )
+        if not np.isclose(ours[i], theirs[j], rtol=1e-4):
+            raise DataError(
+                f"configuration {i} of {sim.path} has T = {ours[i]:g}, its partner {j} of {gen.path} has "
+                f"{theirs[j]:g}; compare files of one temperature"
+            )
 
 
 def composition(store: Store) -> str:
@@ -94,12 +124,7 @@ def common_temperatures(
         DataError: the files hold other mixtures, or share no temperature.
         ConfigError: ``wanted`` is not in both.
     """
-    for name in ("mixture", "truncation", "dimension"):
-        ours, theirs = getattr(sim, name), getattr(gen, name)
-        if ours != theirs:
-            raise DataError(
-                f"{sim.path} has {name} {ours}, {gen.path} has {theirs}; compare configurations of one system"
-            )
+    _check_system(sim, gen)
     rows, other = sim.indices(split), np.arange(gen.num_configurations)
     levels = np.unique(sim.temperature[rows].round(9))
     groups = [

@@ -3,36 +3,35 @@
 import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from gensample.report.glossary import INDISTINGUISHABLE, MAIN, QUANTITIES, Quantity
 from gensample.report.metrics import NAN, Metrics, Number
 from gensample.report.style import CONTROLS
+from gensample.report.verdicts import BEYOND, MARKS, SIGNS, Evidence, Mark, verdict
+from gensample.stats.metrics import REFERENCES
 
-Mark = Literal["good", "near", "off", "none"]
-SIGNS: dict[Mark, str] = {"good": "✓", "near": "≈", "off": "✗", "none": ""}
-MARKS: dict[Mark, str] = {
-    "good": "within the aim",
-    "near": "outside the aim, but the intervals overlap",
-    "off": "outside the aim",
-    "none": "not judged",
-}
 MISSING = "–"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity at one lag and species: simulation, generated, best possible, verdict, controls."""
+    """One quantity at one lag and species: simulation, generated, best possible, verdict, controls.
+
+    ``correlation`` is that of the errors of generated and target, ``draws`` the least number of replicas of
+    either source.
+    """
 
     quantity: Quantity
     simulation: Number
     generated: Number
     best: Number
     controls: tuple[Number, ...]
+    correlation: float = 0.0
+    draws: float = NAN
 
     @property
     def target(self) -> Number:
@@ -42,24 +41,33 @@ class Row:
     @property
     def verdict(self) -> tuple[str, Mark]:
         """Words and mark that say how near generated is to what it should be."""
-        return _verdict(self)
+        return verdict(self.quantity, Evidence(self.generated, self.target, self.correlation, self.draws))
 
 
 def _read(metrics: Metrics, k: int, species: str, source: str, quantity: Quantity) -> Number:
     if quantity.at is None:
         return metrics.get(k, species, source, quantity.name)
     profile = metrics.profile(k, species, source, quantity.name)
-    if not len(profile):
-        return Number(NAN)
-    return Number(*profile[int(np.abs(metrics.distances[: len(profile)] - quantity.at).argmin())])
+    return Number(*profile[_nearest(metrics, quantity.at, len(profile))]) if len(profile) else Number(NAN)
+
+
+def _nearest(metrics: Metrics, distance: float, bins: int) -> int:
+    return int(np.abs(metrics.distances[:bins] - distance).argmin())
+
+
+def _correlation(metrics: Metrics, k: int, species: str, quantity: Quantity) -> float:
+    found = (metrics.entry(k, species, "generated", quantity.name) or {}).get("correlation")
+    if isinstance(found, list):
+        found = found[_nearest(metrics, quantity.at or 0.0, len(found))]
+    return 0.0 if found is None else float(found)
 
 
 def _best(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Number:
     if quantity.name == "c2st":
         return Number(INDISTINGUISHABLE)
-    if quantity.reference is None:
+    if quantity.name not in REFERENCES:
         return Number(NAN)
-    return metrics.get(k, species, "generated", quantity.reference)
+    return metrics.get(k, species, "generated", REFERENCES[quantity.name])
 
 
 def row(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Row:
@@ -70,6 +78,8 @@ def row(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Row:
         _read(metrics, k, species, "generated", quantity),
         _best(metrics, k, species, quantity),
         tuple(_read(metrics, k, species, control, quantity) for control in CONTROLS),
+        _correlation(metrics, k, species, quantity),
+        metrics.draws,
     )
 
 
@@ -78,40 +88,6 @@ def rows(metrics: Metrics, k: int, species: str, names: Sequence[str] | None = N
     wanted = [q for q in QUANTITIES if names is None or q.name in names]
     found = [row(metrics, k, species, q) for q in wanted]
     return [r for r in found if r.generated.defined]
-
-
-def _verdict(r: Row) -> tuple[str, Mark]:
-    if not r.generated.defined:
-        return "", "none"
-    if r.quantity.kind == "pair":
-        return _verdict_pair(r)
-    if r.quantity.name == "c2st":
-        return "", _mark(r.generated.value <= (r.quantity.aim or 0), r.generated.low <= INDISTINGUISHABLE)
-    if not r.best.defined or r.best.value <= 0:
-        return "", "none"
-    ratio = r.generated.value / r.best.value
-    if r.quantity.kind == "floor":
-        return f"{ratio:.1f} × floor", _judge(r.quantity, ratio <= (r.quantity.aim or 0), False)
-    reached = r.generated.high >= r.best.value
-    return f"{100 * ratio:.0f} % of best", _judge(r.quantity, ratio >= (r.quantity.aim or 0), reached)
-
-
-def _verdict_pair(r: Row) -> tuple[str, Mark]:
-    sim, gen = r.simulation, r.generated
-    if not sim.defined or abs(sim.value) < max(r.quantity.needs, 1e-12):
-        return "", "none"
-    change = gen.value / sim.value - 1
-    words = f"{100 * change:+.1f} %" if abs(change) < 0.095 else f"{100 * change:+.0f} %"
-    overlap = gen.low <= sim.high and sim.low <= gen.high
-    return words.replace("-", "−"), _judge(r.quantity, abs(change) <= (r.quantity.aim or 0), overlap)
-
-
-def _judge(quantity: Quantity, good: bool, near: bool) -> Mark:
-    return "none" if quantity.aim is None else _mark(good, near)
-
-
-def _mark(good: bool, near: bool) -> Mark:
-    return "good" if good else "near" if near else "off"
 
 
 def aim_words(quantity: Quantity) -> str:
@@ -187,7 +163,35 @@ def to_text(
     text = [aligned(HEADER, widths)]
     for heading, block in blocks:
         text += ["", heading, *(aligned(line, widths) for line in block)]
-    return "\n".join(text)
+    found = finding(metrics)
+    return "\n".join([*text, "", found] if found else text)
+
+
+def judged_rows(metrics: Metrics) -> Iterator[tuple[float, str, Row]]:
+    """(lag time, species, row) of every row that has an aim."""
+    for k, time in enumerate(metrics.times):
+        for s in metrics.species:
+            yield from ((time, s, r) for r in rows(metrics, k, s) if r.quantity.aim is not None)
+
+
+def finding(metrics: Metrics) -> str:
+    """A sentence that names what is too good to be true, and why; empty where nothing is."""
+    places = [
+        f"{r.quantity.short} ({s}, t = {time:g})"
+        for time, s, r in judged_rows(metrics)
+        if r.verdict[1] == "beyond"
+    ]
+    return f"! {', '.join(places)}: {BEYOND}" if places else ""
+
+
+def with_verdicts(metrics: Metrics) -> Metrics:
+    """The metrics with the verdict of every judged row, and what was found, for metrics.json."""
+    verdicts = []
+    for time, s, r in judged_rows(metrics):
+        words, mark = r.verdict
+        entry = {"time": time, "species": s, "quantity": r.quantity.name, "at": r.quantity.at}
+        verdicts.append({**entry, "verdict": mark, "words": words, "meaning": MARKS[mark]})
+    return Metrics({**metrics.data, "verdicts": verdicts, "finding": finding(metrics)})
 
 
 def aligned(line: Sequence[str], widths: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gensample.errors import DataError
 from gensample.seeding import numpy_generator
-from gensample.stats import bonds, c2st, controls, curves, metrics, summary
+from gensample.stats import bonds, c2st, controls, curves, distinct, metrics, summary
 from gensample.stats.bootstrap import resample_weights
 from gensample.stats.dynamics import OVERLAP_LENGTH
 from gensample.stats.ensemble import Ensemble, Floats, as_array
@@ -63,7 +63,8 @@ def compare(
     the number of resamples of configurations; ``sigma`` (S, S) pair diameters for bonds, None for those of
     Kob-Andersen; ``progress`` is called with a line after each configuration.
 
-    Raises DataError where the two sources are not ensembles of the same configurations.
+    Raises DataError where the two sources are not ensembles of the same configurations, or hold a field
+    twice.
     """
     lags = as_array(times).ravel()
     _check(simulated, generated, lags)
@@ -137,6 +138,7 @@ class _Gathered:
     def add(self, c: int, simulated: Ensemble, generated: Ensemble) -> None:
         """Summarise configuration ``c`` and forget its particles."""
         _check_pair(c, self.plan.first, simulated, generated, self.lags)
+        distinct.check_fields(simulated.displacements, generated.displacements, c)
         space = summary.geometry(simulated, self.plan.sigma, self.plan.species, self.plan.edges)
         sources = self._sources(c, simulated, generated)
         for lag in range(self.lags):
@@ -229,7 +231,7 @@ class _Gathered:
             "temperature": metrics.plain(temperature),
             "seed": self.plan.seed,
             "bootstrap": samples,
-            "interval": "95 % percentile bootstrap over configurations",
+            "interval": "95 %, standard errors by bootstrap over configurations",
             "r": metrics.plain(curves.centers(self.plan.edges)),
             "overlap_length": OVERLAP_LENGTH,
             "bond_formed": bonds.BOND_FORMED,

@@ -14,7 +14,7 @@ from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.seeding import numpy_generator
 from gensample.stats import configuration_curves as curves
-from gensample.stats import weights
+from gensample.stats import distinct, weights
 from gensample.stats.configuration_quantities import Quantities, Side
 from gensample.stats.configuration_tables import Tables, common_edges, tables
 from gensample.stats.ensemble import Floats, Integers, as_array
@@ -100,10 +100,12 @@ def compare_configurations(
     ``truncation`` overrides the mixture's; ``seed`` decides splits and resamples; ``bootstrap`` resamples
     of the configurations; ``progress`` is called with a line before each part.
 
-    Raises DataError where the sets do not fit the mixture or each other, ConfigError for a box too small.
+    Raises DataError where the sets do not fit the mixture or each other or hold a structure twice,
+    ConfigError for a box too small.
     """
     tell = progress or (lambda line: None)
     _check(simulated, generated, mixture)
+    distinct.check_configurations(simulated.positions, generated.positions, simulated.box, generated.box)
     edges = common_edges(simulated.box, generated.box)
 
     def reduced(name: str, of: Configurations) -> Side:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensample.stats import bootstrap
+from gensample.stats import intervals
 from gensample.stats.ensemble import Floats
 from gensample.stats.metrics import PAIRED, mean
 from gensample.stats.summary import LOG_EDGES, VAN_HOVE_EDGES, Summary
@@ -92,7 +92,9 @@ def _bootstrapped(tables: Summary, name: str, weights: Floats | None, x: Floats)
     value = mean(tables, name, np.full((1, configurations), 1 / configurations))[0]
     if weights is None:
         return [(float(p), float(v), None, None) for p, v in zip(x, value, strict=True)]
-    low, high = bootstrap.percentile_interval(mean(tables, name, weights))
+    error = intervals.standard_error(mean(tables, name, weights), configurations)
+    low, high = intervals.student(value, error, configurations)
+    low = np.maximum(low, 0.0)  # densities
     return [(float(p), float(v), float(a), float(b)) for p, v, a, b in zip(x, value, low, high, strict=True)]
 
 

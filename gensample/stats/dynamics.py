@@ -98,27 +98,27 @@ def chi4_within(overlaps: Any, particles: int) -> float:
     return float(particles * q.var(ddof=1))
 
 
-def chi4_between_from_means(
-    mean: Any, square: Any, noise: Any, configurations: int, particles: int
-) -> Floats:
-    """chi4 between configurations from means over C configurations of Q_c, Q_c^2 and Var_c(Q)/R.
+def chi4_spread(mean: Any, square: Any, configurations: int, particles: int) -> Floats:
+    """N C/(C-1) (<Q_c^2> - <Q_c>^2) from means over C configurations; nan for one.
+
+    chi4 between configurations, plus what a finite number of replicas adds to the variance of the means.
+    """
+    if configurations < 2:
+        return np.full(np.shape(as_array(mean)), np.nan)
+    return particles * (as_array(square) - as_array(mean) ** 2) * configurations / (configurations - 1)
+
+
+def chi4_between(overlaps: list[Any], particles: int) -> float:
+    """chi4 between configurations from the overlaps (R_c,) of each.
 
     N [ C/(C-1) (<Q^2> - <Q>^2) - <Var(Q)/R> ]: the last term removes what the finite number of replicas adds
     to the variance of the means. nan for one configuration. Split: Berthier and Jack, Phys. Rev. E 76,
     041509 (2007).
     """
-    if configurations < 2:
-        return np.full(np.shape(as_array(mean)), np.nan)
-    variance = (as_array(square) - as_array(mean) ** 2) * configurations / (configurations - 1)
-    return particles * (variance - as_array(noise))
-
-
-def chi4_between(overlaps: list[Any], particles: int) -> float:
-    """chi4 between configurations from the overlaps (R_c,) of each; see `chi4_between_from_means`."""
     per_configuration = [as_array(q) for q in overlaps]
     for q in per_configuration:
         require_replicas(q.shape[0], 2, "chi4 between configurations")
     means = np.array([q.mean() for q in per_configuration])
     noise = np.array([q.var(ddof=1) / q.shape[0] for q in per_configuration])
-    value = chi4_between_from_means(means.mean(), (means**2).mean(), noise.mean(), len(means), particles)
-    return float(value)
+    spread = chi4_spread(means.mean(), (means**2).mean(), len(means), particles)
+    return float(spread - particles * noise.mean())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.stats import bootstrap, correlations, dynamics, propensity, scores
+from gensample.stats import correlations, dynamics, intervals, propensity, scores
 from gensample.stats.ensemble import Floats
 from gensample.stats.summary import Summary
 
@@ -28,6 +28,26 @@ PAIRED = (
     "corr_mobility",
 )
 """Metrics with two values: [simulated, generated]."""
+
+REFERENCES = {
+    "pearson": "pearson_ceiling_sampler",
+    "pearson_pooled": "pearson_ceiling_sampler",
+    "spearman": "pearson_ceiling_sampler",
+    "W1": "W1_floor",
+    "crps_skill": "crps_skill_best",
+    "energy_score_skill": "energy_score_skill_best",
+}
+"""What a metric with one value is measured by: its ceiling or floor."""
+
+POSITIVE = ("mean_propensity", "msd", "overlap", "bond_breaking", "W1", "W1_floor")
+"""Metrics whose interval is that of their logarithm."""
+
+LIMITS = {
+    **dict.fromkeys(("predictability", "overlap", "bond_breaking", "c2st"), (0.0, 1.0)),
+    **dict.fromkeys(("pearson_ceiling_exact", "pearson_ceiling_sampler"), (0.0, 1.0)),
+    **dict.fromkeys(("pearson", "pearson_pooled", "spearman"), (-1.0, 1.0)),
+}
+"""What a metric cannot leave, nor its interval."""
 
 
 def stack(summaries: list[Summary]) -> Summary:
@@ -52,7 +72,7 @@ class Comparison:
 
 
 def source_metrics(source: Summary, weights: Floats, particles: int, dimension: int) -> dict[str, Floats]:
-    """The metrics of PAIRED for one source, each (B,) or (B, bins)."""
+    """The metrics of PAIRED for one source, each (B,) or (B, bins), and the parts of `chi4_between`."""
 
     def average(name: str) -> Floats:
         return mean(source, name, weights)
@@ -60,6 +80,8 @@ def source_metrics(source: Summary, weights: Floats, particles: int, dimension: 
     sums = correlations.CorrelationSums(*np.moveaxis(average("correlations"), 1, 0))
     second, iso = average("second"), average("iso")
     curve = correlations.normalise(sums, second, iso, dimension)
+    spread = dynamics.chi4_spread(average("overlap"), average("overlap_square"), weights.shape[1], particles)
+    noise = particles * average("overlap_noise")
     return {
         "mean_propensity": average("mean"),
         "msd": second,
@@ -67,13 +89,9 @@ def source_metrics(source: Summary, weights: Floats, particles: int, dimension: 
         "predictability": propensity.predictability(average("delta"), iso),
         "overlap": average("overlap"),
         "chi4_iso": average("chi4_iso"),
-        "chi4_between": dynamics.chi4_between_from_means(
-            average("overlap"),
-            average("overlap_square"),
-            average("overlap_noise"),
-            weights.shape[1],
-            particles,
-        ),
+        "chi4_between": spread - noise,
+        "chi4_spread": spread,
+        "chi4_noise": noise,
         "bond_breaking": average("bond_breaking"),
         "corr_longitudinal": curve.longitudinal,
         "corr_transverse": curve.transverse,
@@ -133,24 +151,74 @@ def all_metrics(comparison: Comparison, weights: Floats) -> dict[str, Floats]:
     size = (comparison.particles, comparison.dimension)
     seen = source_metrics(comparison.observed, weights, *size)
     made = source_metrics(comparison.drawn, weights, *size)
-    both = {name: np.stack([seen[name], made[name]], axis=1) for name in PAIRED}
+    both = {name: np.stack([seen[name], made[name]], axis=1) for name in seen}
     return agreement_metrics(comparison, weights) | both
 
 
 def block(comparison: Comparison, weights: Floats | None) -> dict[str, Any]:
-    """The metrics, JSON-ready {name: {"value", "interval"}}; ``weights`` (B, C) of the resamples or None."""
+    """The metrics, JSON-ready {name: {"value", "interval"}}; ``weights`` (B, C) of the resamples or None.
+
+    Metrics that are measured by another, and paired ones, have the "correlation" of the two errors too.
+    """
     configurations = len(comparison.observed["mean"])
     uniform = np.full((1, configurations), 1 / configurations)
-    values = all_metrics(comparison, uniform)
-    resampled = all_metrics(comparison, weights) if weights is not None else None
-    result = {}
-    for name, value in values.items():
+    values = {name: value[0] for name, value in all_metrics(comparison, uniform).items()}
+    bounds: dict[str, Floats] = {}
+    resampled: dict[str, Floats] = {}
+    if weights is not None:
+        resampled = all_metrics(comparison, weights)
+        bounds = _bounds(values, resampled, comparison)
+    result: dict[str, Any] = {}
+    for name in (name for name in values if name not in _PARTS):
         interval = None
-        if resampled is not None:
-            bounds = np.stack(bootstrap.percentile_interval(resampled[name]), axis=-1)
-            interval = [_interval(b) for b in bounds] if name in PAIRED else _interval(bounds)
-        result[name] = {"value": plain(value[0]), "interval": interval}
+        if bounds:
+            interval = [_interval(b) for b in bounds[name]] if name in PAIRED else _interval(bounds[name])
+        result[name] = {"value": plain(values[name]), "interval": interval}
+        together = _together(name, resampled) if resampled else None
+        if together is not None:
+            result[name]["correlation"] = plain(together)
     return result
+
+
+_PARTS = ("chi4_spread", "chi4_noise")
+
+
+def _bounds(
+    values: dict[str, Floats], resampled: dict[str, Floats], comparison: Comparison
+) -> dict[str, Floats]:
+    """95 % intervals (..., 2) of every metric."""
+    count = len(comparison.observed["mean"])
+    errors = {name: intervals.standard_error(x, count) for name, x in resampled.items()}
+    found = {}
+    for name, value in values.items():
+        bounds = intervals.student(value, errors[name], count, name in POSITIVE)
+        found[name] = np.stack(bounds, axis=-1).clip(*LIMITS.get(name, (-np.inf, np.inf)))
+    for k, side in enumerate((comparison.observed, comparison.drawn)):
+        known = {name: (values[name][k], errors[name][k]) for name in ("chi4_iso", *_PARTS)}
+        found["chi4_iso"][k], found["chi4_between"][k] = _chi4_bounds(known, side["replicas"])
+    return found
+
+
+def _chi4_bounds(
+    known: dict[str, tuple[Floats, Floats]], replicas: Floats
+) -> tuple[intervals.Bounds, intervals.Bounds]:
+    """Intervals of the two parts of chi4 of one source, from (value, error) of what they are made of."""
+    count = len(replicas)
+    # What Gaussian overlaps would give: one degree of freedom less than replicas in each configuration.
+    freedom = float((replicas - 1).sum())
+    within = intervals.chi_square(*known["chi4_iso"], freedom, count)
+    noise = intervals.chi_square(*known["chi4_noise"], freedom, count)
+    spread = intervals.chi_square(*known["chi4_spread"], count - 1)
+    values = (known[name][0] for name in _PARTS)
+    return within, intervals.difference(*((v, *b) for v, b in zip(values, (spread, noise), strict=True)))
+
+
+def _together(name: str, resampled: dict[str, Floats]) -> Floats | None:
+    """Correlation of the errors of a metric and of what it is measured by, None where that is nothing."""
+    x = resampled[name]
+    if name in PAIRED:
+        return intervals.correlation(x[:, 0], x[:, 1])
+    return intervals.correlation(x, resampled[REFERENCES[name]]) if name in REFERENCES else None
 
 
 def _interval(bounds: Floats) -> Any:

@@ -9,7 +9,8 @@ from gensample.report.configurations.content import WHOLE, Content
 from gensample.report.configurations.glossary import QUANTITIES, Quantity
 from gensample.report.metrics import NAN, Number
 from gensample.report.style import SOURCES
-from gensample.report.tables import HUGE, MARKS, MISSING, SIGNS, Mark, aligned, number, table_html
+from gensample.report.tables import HUGE, MISSING, aligned, number, table_html
+from gensample.report.verdicts import MARKS, SIGNS, Evidence, Mark, below, within
 
 COLUMNS = ("simulated", "generated", "reweighted", "halves")
 
@@ -48,8 +49,9 @@ class Row:
         if not self.sd > 0:
             return "", "none"
         words = f"{gap.value / self.sd:+.2g} sd".replace("-", "−")
-        near = gap.low <= aim * self.sd and gap.high >= -aim * self.sd
-        return words, _mark(abs(gap.value) <= aim * self.sd, near)
+        # Within aim * sd of zero: gap + sd within aim of sd, which has no error of its own here.
+        shifted = Number(gap.value + self.sd, gap.low + self.sd, gap.high + self.sd)
+        return words, _known(shifted, within(Evidence(shifted, Number(self.sd, self.sd, self.sd)), aim))
 
     def _pair(self, aim: float) -> tuple[str, Mark]:
         sim, gen = self.values["simulated"], self.values["generated"]
@@ -60,8 +62,7 @@ class Row:
         words = f"{round(100 * change, 1 if abs(change) < 0.095 else 0) + 0.0:+g} %"
         if abs(change) > 99:
             words = f"× {number(Number(gen.value / sim.value))}"
-        overlap = gen.low <= sim.high and sim.low <= gen.high
-        return words.replace("-", "−"), _mark(abs(change) <= aim, overlap)
+        return words.replace("-", "−"), _known(gen, within(Evidence(gen, sim), aim))
 
     def _floor(self, aim: float) -> tuple[str, Mark]:
         gen, floor = self.values["generated"], self.values["halves"]
@@ -69,7 +70,13 @@ class Row:
             return "", "none"
         ratio = gen.value / floor.value
         shown = f"{ratio:.1f}" if ratio < 100 else number(Number(ratio))
-        return f"{shown} × halves", _mark(ratio <= aim, gen.low <= floor.value)
+        # The intervals of distances are ranges over splits: the mean of the halves has no error of its own.
+        mark: Mark = (
+            "beyond"
+            if gen.high < floor.low
+            else below(Evidence(gen, Number(floor.value, floor.value, floor.value)), aim)
+        )
+        return f"{shown} × halves", _known(gen, mark)
 
     def text(self, source: str, interval: bool = False) -> str:
         """A value to the digits that its quantity asks for."""
@@ -97,8 +104,9 @@ def decimal(x: Number, places: int | None, interval: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def _mark(good: bool, near: bool) -> Mark:
-    return "good" if good else "near" if near else "off"
+def _known(generated: Number, mark: Mark) -> Mark:
+    """``mark``, where there is an interval to support it."""
+    return mark if math.isfinite(generated.low) else "few"
 
 
 def rows(content: Content, k: int, main: bool = False) -> list[Row]:
