@@ -58,10 +58,8 @@ def _check_pairs(sim: Store, gen: Store, pairs: list[tuple[int, int]]) -> None:
     for (i, j), (before, other) in zip(pairs, [(-1, -1), *pairs], strict=False):
         if i == before:
             raise DataError(
-        match = [
-            i for i in candidates if 0 <= i < len(ours) and _same(ours[i], theirs[j], box[i], gen.box[j])
-        ]
-                "are no independent evidence; put their replicas into one"
+                f"configurations {other} and {j} of {gen.path} are both configuration {i} of {sim.path}: "
+                "they are no independent evidence; put their replicas into one"
             )
         if not np.isclose(ours[i], theirs[j], rtol=1e-4):
             raise DataError(

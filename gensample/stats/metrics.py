@@ -195,11 +195,11 @@ def _bounds(
         found[name] = np.stack(bounds, axis=-1).clip(*LIMITS.get(name, (-np.inf, np.inf)))
     for k, side in enumerate((comparison.observed, comparison.drawn)):
         known = {name: (values[name][k], errors[name][k]) for name in ("chi4_iso", *_PARTS)}
-        found["chi4_iso"][k], found["chi4_between"][k] = _chi4_bounds(known, side["replicas"])
+        found["chi4_iso"][k], found["chi4_between"][k] = chi4_bounds(known, side["replicas"])
     return found
 
 
-def _chi4_bounds(
+def chi4_bounds(
     known: dict[str, tuple[Floats, Floats]], replicas: Floats
 ) -> tuple[intervals.Bounds, intervals.Bounds]:
     """Intervals of the two parts of chi4 of one source, from (value, error) of what they are made of."""

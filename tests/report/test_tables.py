@@ -1,34 +1,69 @@
 import pytest
 
 from gensample.report.glossary import QUANTITIES
+from gensample.report.html import render
 from gensample.report.metrics import Metrics, Number
-from gensample.report.tables import Row, number, row, rows, to_html, to_markdown, to_text
+from gensample.report.tables import (
+    Row,
+    finding,
+    number,
+    row,
+    rows,
+    to_html,
+    to_markdown,
+    to_text,
+    with_verdicts,
+)
+from gensample.report.verdicts import MARKS
 
 QUANTITY = {q.name: q for q in QUANTITIES}
 
 
-def verdict(name, *, sim=None, gen=None, best=None, width=0.01):
+def verdict(name, *, sim=None, gen=None, best=None, width=0.01, **known):
     def around(value):
         return Number(float("nan")) if value is None else Number(value, value - width, value + width)
 
-    return Row(QUANTITY[name], around(sim), around(gen), around(best), ()).verdict
+    return Row(QUANTITY[name], around(sim), around(gen), around(best), (), **known).verdict
 
 
 @pytest.mark.parametrize(
     ("name", "values", "expected"),
     [
-        ("mean_propensity", {"sim": 1.0, "gen": 1.02}, ("+2.0 %", "good")),
+        # the whole interval has to be within the aim, or outside it
+        ("mean_propensity", {"sim": 1.0, "gen": 1.02, "width": 0.002}, ("+2.0 %", "good")),
+        ("mean_propensity", {"sim": 1.0, "gen": 1.02}, ("+2.0 %", "near")),
+        ("mean_propensity", {"sim": 1.0, "gen": 1.0, "width": 0.05}, ("+0.0 %", "near")),
+        (
+            "mean_propensity",
+            {"sim": 1.0, "gen": 1.0, "width": 0.05, "correlation": 0.999},
+            ("+0.0 %", "good"),
+        ),
+        ("corr_longitudinal", {"sim": -0.4, "gen": -0.41}, ("+2.5 %", "good")),
+        ("corr_longitudinal", {"sim": -0.4, "gen": -0.6}, ("+50 %", "off")),
         ("mean_propensity", {"sim": 1.0, "gen": 0.9}, ("−10 %", "off")),
         ("mean_propensity", {"sim": 1.0, "gen": 0.9, "width": 0.06}, ("−10 %", "near")),
         ("chi4_iso", {"sim": 10.0, "gen": 7.5}, ("−25 %", "good")),
         ("pearson", {"gen": 0.6, "best": 0.8}, ("75 % of best", "off")),
         ("pearson", {"gen": 0.72, "best": 0.8}, ("90 % of best", "good")),
         ("pearson", {"gen": 0.6, "best": 0.8, "width": 0.21}, ("75 % of best", "near")),
+        # better than a perfect sampler, by less and by more than the interval
+        ("pearson", {"gen": 0.81, "best": 0.8}, ("101 % of best", "good")),
+        ("pearson", {"gen": 0.9, "best": 0.8}, ("112 % of best", "beyond")),
+        ("crps_skill", {"gen": 0.176, "best": 0.1}, ("176 % of best", "beyond")),
+        ("W1", {"gen": 0.01, "best": 0.02, "width": 0.001}, ("0.5 × floor", "beyond")),
+        ("pearson_pooled", {"gen": 0.9, "best": 0.8}, ("112 % of best", "none")),
         ("pearson_pooled", {"gen": 0.6, "best": 0.8}, ("75 % of best", "none")),
-        ("W1", {"gen": 0.03, "best": 0.02}, ("1.5 × floor", "good")),
-        ("W1", {"gen": 0.06, "best": 0.02}, ("3.0 × floor", "off")),
+        ("W1", {"gen": 0.03, "best": 0.02, "width": 0.001}, ("1.5 × floor", "good")),
+        ("W1", {"gen": 0.03, "best": 0.02}, ("1.5 × floor", "near")),
+        ("W1", {"gen": 0.06, "best": 0.02, "width": 0.001}, ("3.0 × floor", "off")),
         ("c2st", {"gen": 0.55, "best": 0.5}, ("", "good")),
+        ("c2st", {"gen": 0.595, "best": 0.5}, ("", "near")),
         ("c2st", {"gen": 0.70, "best": 0.5}, ("", "off")),
+        # what cannot be known is not ticked
+        ("chi4_iso", {"sim": 10.0, "gen": 10.0, "draws": 2}, ("too few draws", "few")),
+        ("chi4_iso", {"sim": 10.0, "gen": 10.0, "draws": 4}, ("+0.0 %", "good")),
+        ("W1", {"gen": 0.02, "best": 0.02, "width": 0.001, "draws": 4}, ("too few draws", "few")),
+        ("msd", {"sim": 1.0, "gen": 1.0, "width": float("nan")}, ("no interval", "few")),
         # a relative deviation of next to nothing, and values that do not exist, are not judged
         ("alpha2", {"sim": 0.05, "gen": 0.15}, ("", "none")),
         ("chi4_between", {"sim": None, "gen": 0.15}, ("", "none")),
@@ -110,5 +145,31 @@ def test_html_explains_each_row(metrics):
     page = to_html(metrics, 0, "A")
     assert page.count("<tr>") == 5
     assert page.count('<th scope="row" title=') == 4
-    assert '<td class="verdict off" title="outside the aim">75 % of best ✗</td>' in page
+    assert f'<td class="verdict near" title="{MARKS["near"]}">75 % of best ≈</td>' in page
     assert "C<sub>L</sub>(1.1)" in page
+
+
+def test_what_is_too_good_is_said_everywhere(metrics):
+    assert finding(metrics) == ""
+    assert "perfect sampler" not in to_text(metrics)
+    block = metrics.data["lags"][0]["species"]["A"]["generated"]
+    block["pearson"] = {"value": 0.95, "interval": [0.94, 0.96], "correlation": 0.0}
+    told = with_verdicts(metrics)
+    assert "Propensity, Pearson (A, t = 10)" in told.data["finding"]
+    assert "share replicas" in told.data["finding"]
+    assert to_text(told).endswith(told.data["finding"])
+    assert '<p class="finding">! Propensity, Pearson' in render(told, [], [])
+    marks = {entry["quantity"]: entry["verdict"] for entry in told.data["verdicts"]}
+    assert marks == {"pearson": "beyond", "msd": "off", "corr_longitudinal": "near"}
+
+
+def test_the_correlation_of_the_errors_is_read(metrics):
+    block = metrics.data["lags"][0]["species"]["A"]["generated"]
+    block["corr_longitudinal"]["correlation"] = [0.9, -0.5, None]
+    near, far = [q for q in QUANTITIES if q.name == "corr_longitudinal"]
+    assert (row(metrics, 0, "A", near).correlation, row(metrics, 0, "A", far).correlation) == (0.9, -0.5)
+    assert row(metrics, 0, "A", next(q for q in QUANTITIES if q.name == "pearson")).correlation == 0.0
+
+
+def test_draws_are_the_fewest_of_both_sides():
+    assert Metrics({"meta": {"replicas": {"simulated": [32, 8], "generated": [4, 6]}}, "lags": []}).draws == 4
