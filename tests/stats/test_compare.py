@@ -9,6 +9,7 @@ from gensample.stats import dynamics, propensity
 from gensample.stats.compare import PAIRINGS, compare
 from gensample.stats.curves import CurveRow
 from gensample.stats.ensemble import Ensemble
+from gensample.stats.intervals import difference
 from gensample.stats.metrics import PAIRED
 
 TIMES = [1.0, 10.0]
@@ -139,9 +140,34 @@ def test_a_wrong_scale_is_seen():
     block = block_of(result)
     assert block["W1"]["value"] > 3 * block["W1_floor"]["value"]
     assert block["crps_skill"]["value"] < block["crps_skill_best"]["value"] - 0.02
-    low, high = block["mean_propensity"]["interval"][1]
-    assert low > block["mean_propensity"]["interval"][0][1]
-    assert low < block["mean_propensity"]["value"][1] < high
+    mean = block["mean_propensity"]
+    sim, gen = ((v, *bounds) for v, bounds in zip(mean["value"], mean["interval"], strict=True))
+    assert gen[1] < gen[0] < gen[2]
+    # Four configurations make wide intervals, but both sources vary with them alike.
+    assert difference(gen, sim, 1.0, mean["correlation"])[0] > 0
+
+
+def test_every_value_lies_within_its_interval(small):
+    """Of W1 too, whose percentile interval need not hold it: a resample adds to a distance."""
+    _, _, result = small
+    for lag in result.metrics["lags"]:
+        for blocks in lag["species"].values():
+            for block in blocks.values():
+                for found in block.values():
+                    values = np.array(found["value"], dtype=float)
+                    bounds = np.array(found["interval"], dtype=float)
+                    there = np.isfinite(bounds).all(axis=-1)
+                    assert (bounds[..., 0] <= values)[there].all()
+                    assert (values <= bounds[..., 1])[there].all()
+
+
+def test_equal_fields_are_refused(small):
+    sim, gen, _ = small
+    mixed = broken(gen[1], displacements=np.concatenate([gen[1].displacements, sim[1].displacements[4:5]]))
+    with pytest.raises(DataError, match="simulated replica 4 and generated replica 5 of configuration 1"):
+        run(sim, [gen[0], mixed, gen[2]])
+    with pytest.raises(DataError, match="one field"):
+        run(sim, sim)
 
 
 def test_same_seed_same_numbers_and_another_seed_other_controls(small):
