@@ -5,8 +5,8 @@
 Both parts of chi4: overlaps of twelve configurations, Gaussian about means that differ, with a variance that
 differs too. With --data also its test split: R random replicas of every configuration, and the truth is chi4
 within a configuration from all of them. --w1 repetitions of W1 (slow: a minute for a hundred of R = 32):
-drawn lengths are 1 + shift times the simulated ones, every field and configuration has a scale of its own, and the
-truth is the mean of W1 over the repetitions.
+drawn lengths are 1 + shift times the simulated ones, every field and configuration has a scale of its own,
+and the truth is the mean of W1 over the repetitions.
 """
 
 import argparse
