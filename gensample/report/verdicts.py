@@ -64,7 +64,8 @@ def verdict(quantity: Quantity, evidence: Evidence) -> tuple[str, Mark]:
         mark: Mark = "beyond" if evidence.excess(1.0)[1] < 0 else below(evidence, aim)
         return _judged(quantity, evidence, f"{ratio:.1f} × floor", mark)
     mark = "beyond" if evidence.excess(1.0)[0] > 0 else above(evidence, aim)
-    return _judged(quantity, evidence, f"{100 * ratio:.0f} % of best", mark)
+    words = f"{100 * ratio:.0f} % of best".replace("-", "−")
+    return _judged(quantity, evidence, words, mark)
 
 
 def _pair(quantity: Quantity, evidence: Evidence) -> tuple[str, Mark]:

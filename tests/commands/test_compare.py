@@ -8,6 +8,7 @@ from tiny_ensembles import write
 
 from gensample.cli import main
 from gensample.data.store import Store
+from gensample.errors import DataError
 from gensample.report.metrics import Metrics
 from gensample.report.pairing import choose, common_lags, pair_configurations
 
@@ -154,6 +155,53 @@ def test_bad_input_gets_one_line_and_leaves_nothing(files, tmp_path, capsys, cha
     assert len(lines) == 1
     assert re.search(message, lines[0])
     assert [p.name for p in tmp_path.iterdir()] == ["gen.h5"]
+
+
+@pytest.mark.parametrize(
+    ("change", "attributes", "message"),
+    [
+        ({"temperature": 0.5}, {}, "has T = 0.45, its partner 0 .* 0.5"),
+        ({}, {"truncation": "shift"}, "has truncation force-shift, .* has shift"),
+        ({}, {"mixture": "ka2d-ternary"}, "has mixture ka2d, .* has ka2d-ternary"),
+        ({}, {"density": 1.1}, "has density 1.2, .* has 1.1"),
+        ({"chosen": (2, 2)}, {}, "configurations 0 and 1 of .* are both configuration 2"),
+    ],
+)
+def test_other_systems_are_not_paired(files, tmp_path, change, attributes, message):
+    gen = write(tmp_path / "gen.h5", **{"replicas": 4, "dynamics": 2, "stated": True, **change})
+    with Store.open(files[0]) as sim, Store.open(gen) as other:
+        for name, value in attributes.items():
+            other = Other(other, name, value)
+        with pytest.raises(DataError, match=message):
+            pair_configurations(sim, other)
+
+
+class Other:
+    """A store that says something else of one thing: the door has its own opinion of such files."""
+
+    def __init__(self, store, name, value):
+        self._store = store
+        setattr(self, name, value)
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("replicas", [2, 6])
+def test_a_sample_of_simulated_fields_is_refused(files, tmp_path, capsys, replicas):
+    gen = write(tmp_path / "gen.h5", replicas=replicas)
+    assert main(["compare", str(files[0]), str(gen), "--out", str(tmp_path / "report"), *BOOTSTRAP]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "simulated replica 0 and generated replica 0 of configuration 0 are one field" in line
+    assert not (tmp_path / "report").exists()
+
+
+def test_verdicts_are_in_the_metrics(report):
+    data = Metrics.load(report).data
+    assert data["finding"] == ""
+    assert {v["quantity"] for v in data["verdicts"]} >= {"pearson", "W1", "chi4_iso", "c2st"}
+    few = {v["quantity"] for v in data["verdicts"] if v["verdict"] == "few"}
+    assert few == {"W1"}
 
 
 def test_several_temperatures_must_be_told_apart(tmp_path):
