@@ -105,8 +105,8 @@ def compare_configurations(
     """
     tell = progress or (lambda line: None)
     _check(simulated, generated, mixture)
-    distinct.check_configurations(simulated.positions, generated.positions, simulated.box, generated.box)
     edges = common_edges(simulated.box, generated.box)
+    distinct.check_configurations(simulated.positions, generated.positions, simulated.box, generated.box)
 
     def reduced(name: str, of: Configurations) -> Side:
         tell(f"T = {temperature:g}, {name}: energies")
