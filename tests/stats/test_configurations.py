@@ -268,4 +268,4 @@ def test_sets_that_cannot_be_compared():
         compared(*read)
     tiny = Configurations(sim.positions[:, :9] % 2.0, np.full((3, 2), 2.0), sim.species[:9])
     with pytest.raises(ConfigError, match="half"):
-        compared(tiny, tiny)
+        compared(tiny, Configurations((tiny.positions + 0.1) % 2.0, tiny.box, tiny.species))
