@@ -64,7 +64,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise :class:`UsageError`; it names the help that lists what is accepted."""
-        raise UsageError(f"{message} (see `{self.prog} --help`)")
+        words = message.removeprefix("argument ").replace(": must be", " must be", 1)
+        raise UsageError(f"{words} (see `{self.prog} --help`)")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse what is not among the choices of an option; argparse would not say which is near."""

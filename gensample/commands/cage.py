@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gensample.ranges import PROCESSES
+
 if TYPE_CHECKING:
     from gensample.simulate.cage import CageSettings
 
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thermostat", help="nose-hoover (default), langevin or none")
     parser.add_argument("--seed", type=int, help="of the velocities (0)")
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
-    parser.add_argument("--processes", type=int, default=2, help="LAMMPS processes side by side")
+    parser.add_argument("--processes", type=PROCESSES, default=2, help="LAMMPS processes side by side")
     parser.add_argument("--again", action="store_true", help="replace cage positions the dataset has")
 
 

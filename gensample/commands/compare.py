@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from gensample.errors import ConfigError, DataError
+from gensample.ranges import POSITIVE, SEED, TEMPERATURE, whole
 
 if TYPE_CHECKING:
     from gensample.data.store import Store
@@ -21,14 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="REPORT/", help="folder of the report")
     parser.add_argument(
-        "--split", default="all", help="configurations to compare: train, val, test or all (default)"
+        "--split",
+        choices=("train", "val", "test", "all"),
+        default="all",
+        help="configurations to compare (default all)",
     )
     parser.add_argument(
-        "--lags", type=float, nargs="+", metavar="T", help="lag times to compare (default: all in common)"
+        "--lags", type=POSITIVE, nargs="+", metavar="T", help="lag times to compare (default: all in common)"
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=TEMPERATURE,
         metavar="T",
         help="which temperature, where SIM.h5 has several (default for configurations: all in common)",
     )
@@ -41,10 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="let the predictor read configurations outside its domain"
     )
     parser.add_argument(
-        "--bootstrap", type=int, default=1000, metavar="N", help="bootstrap resamples (default 1000)"
+        "--bootstrap",
+        type=whole(1, 100_000),
+        default=1000,
+        metavar="N",
+        help="bootstrap resamples (default 1000)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of bootstrap, halves and controls (default 0)"
+        "--seed", type=SEED, default=0, help="seed of bootstrap, halves and controls (default 0)"
     )
 
 
@@ -59,7 +67,6 @@ def run(args: argparse.Namespace) -> None:
     from gensample.data.store import Store
     from gensample.report.write import check_target
 
-    _check(args)
     check_target(args.out, [args.simulated, args.generated])
     with Store.open(args.generated) as gen:
         of_configurations = compare_configurations.holds_configurations(gen)
@@ -119,13 +126,6 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         page = write_report(args.out, Content(metrics, curves, _propensities(simulated, generated, names)))
     print(to_text(metrics))
     print(f"\nEverything else, species by species: {page}")
-
-
-def _check(args: argparse.Namespace) -> None:
-    if args.bootstrap < 1:
-        raise ConfigError(f"--bootstrap must be at least 1, got {args.bootstrap}")
-    if args.seed < 0:
-        raise ConfigError(f"--seed must not be negative, got {args.seed}")
 
 
 def _ensemble(store: Store, configuration: int, lags: list[int]) -> Ensemble:

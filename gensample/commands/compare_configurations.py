@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.markup import escape
 
 from gensample.errors import ConfigError
 
@@ -101,7 +102,7 @@ def _configurations(
     from gensample.stats.configurations import Configurations
 
     if predictor is not None:
-        tell(f"propensities of {store.path.name}")
+        tell(escape(f"propensities of {store.path.name}"))
         propensity: np.ndarray | None = predictor.propensity(store.path, rows)
         times = predictor.times
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from gensample.ranges import NUMBER
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -13,15 +15,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, help="file to write")
     add(
         "--configuration",
-        type=int,
+        type=NUMBER,
         metavar="I",
         help="one configuration, from 0; extxyz and gsd take all without it",
     )
     add("--inherent", action="store_true", help="inherent instead of thermal positions")
-    add("--replica", type=int, metavar="R", help="displaced positions of this complete replica, from 0")
+    add("--replica", type=NUMBER, metavar="R", help="displaced positions of this complete replica, from 0")
     add(
         "--lag",
-        type=int,
+        type=NUMBER,
         metavar="K",
         help="only this lag of the replica, from 0; all without it, start first",
     )

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gensample.errors import ConfigError
-from gensample.ranges import NUMBER, SEED, check_positive, shown
+from gensample.ranges import NUMBER, POSITIVE, SEED, shown
+from gensample.text import printable
 
 if TYPE_CHECKING:
     from gensample.data.formats.base import Options
@@ -28,11 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, help="dataset to write")
     add("--format", choices=FORMATS, default="auto", help="auto recognises files by their content")
     add("--mixture", help="such as ka3d, ka3d-fs, ka2d, ka2d-ternary; needed where the source implies none")
-    add("--temperature", type=float, help="where the source does not say it")
-    add("--time", type=float, nargs="+", metavar="T", help="lag times in LJ units, in ascending order")
-    add("--timestep", type=float, help="LJ time of one simulation step, for dumps that count steps")
-    add("--box", type=float, nargs="+", metavar="L", help="edge length, or one for each direction")
-    add("--density", type=float, help="where it is not that of the mixture")
+    add("--temperature", type=POSITIVE, help="where the source does not say it")
+    add("--time", type=POSITIVE, nargs="+", metavar="T", help="lag times in LJ units, in ascending order")
+    add("--timestep", type=POSITIVE, help="LJ time of one simulation step, for dumps that count steps")
+    add("--box", type=POSITIVE, nargs="+", metavar="L", help="edge length, or one for each direction")
+    add("--density", type=POSITIVE, help="where it is not that of the mixture")
     add("--species", nargs="+", metavar="TYPE=N", help="species number of each type, such as 1=0 2=1")
     add(
         "--split",
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     check_repeats(dataset, imported.structures, imported.notes)
     attributes = _inherent_attributes(dataset)
     write(imported, dataset, args.out, command=command_of(args), seed=args.seed, inherent_attrs=attributes)
-    print("\n".join(f"- {note}" for note in imported.notes))
+    print("\n".join(f"- {printable(note)}" for note in imported.notes))
     replicas = sum(s.replicas for s in imported.structures)
     print(
         f"{args.out}: {len(imported.structures)} configurations, {replicas} replicas, "
@@ -86,11 +87,6 @@ def run(args: argparse.Namespace) -> None:
 def _options(args: argparse.Namespace) -> Options:
     from gensample.data.formats.base import Options
 
-    for name in ("temperature", "timestep", "density"):
-        if (value := getattr(args, name)) is not None:
-            check_positive(f"--{name}", value)
-    for edge in args.box or ():
-        check_positive("--box", edge)
     return Options(
         mixture=args.mixture,
         temperature=args.temperature,

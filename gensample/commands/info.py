@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from gensample.text import printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -29,7 +31,8 @@ def describe(summary: dict[str, Any]) -> list[str]:
     lines += [*_splits(summary), ""]
     lines += [*_lags(summary), *_shear(summary), ""]
     lines += _provenance(summary)
-    return [*lines, "", "valid" if summary["complete"] else "valid, but not complete: resume its simulation"]
+    verdict = "valid" if summary["complete"] else "valid, but not complete: resume its simulation"
+    return [printable(line) for line in (*lines, "", verdict)]
 
 
 def _line(name: str, text: object) -> str:

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gensample.ranges import PROCESSES
+
 if TYPE_CHECKING:
     from gensample.simulate.probe import ProbeSettings
 
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thermostat", default="nose-hoover", help="nose-hoover, langevin or none")
     parser.add_argument("--seed", type=int, default=0, help="of the velocities")
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
-    parser.add_argument("--processes", type=int, default=2, help="LAMMPS processes side by side")
+    parser.add_argument("--processes", type=PROCESSES, default=2, help="LAMMPS processes side by side")
     parser.add_argument("--again", action="store_true", help="replace probe runs the dataset has")
 
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gensample.ranges import PROCESSES, RESIDUAL_FORCE, TEMPERATURE
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("data", help="dataset, name of an embedded one, or file to import (with --out)")
     parser.add_argument("--out", default=None, type=Path, help="write a copy instead of changing DATA")
     parser.add_argument("--mixture", help="of a file to import")
-    parser.add_argument("--temperature", type=float, help="of a file to import")
+    parser.add_argument("--temperature", type=TEMPERATURE, help="of a file to import")
     parser.add_argument(
         "--engine", choices=("lammps", "torch"), default=None, help="default: lammps if installed, else torch"
     )
     parser.add_argument("--device", default="cpu", help="torch alone: cpu, cuda, cuda:1, ...")
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=RESIDUAL_FORCE,
         default=None,
         help="torch alone: largest force on a particle at the end (1e-6)",
     )
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
-    parser.add_argument("--processes", type=int, default=2, help="LAMMPS processes side by side")
+    parser.add_argument("--processes", type=PROCESSES, default=2, help="LAMMPS processes side by side")
     parser.add_argument("--again", action="store_true", help="replace inherent structures the dataset has")
 
 
@@ -33,18 +35,18 @@ def run(args: argparse.Namespace) -> None:
 
     from gensample.commands.simulate import resumable, source_of
     from gensample.errors import ConfigError
+    from gensample.simulate.minimisers import choose
     from gensample.simulate.quench import quench
 
     data, out = source_of(args), args.out
-    options = {
-        key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp", "again")
-    }
+    options = {key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp")}
+    choose(**options)  # before anything is imported: options that do not go together leave nothing
     if not h5py.is_hdf5(data) and data.suffix != ".h5":
         data, out = _imported(args), None
     elif args.mixture is not None or args.temperature is not None:
         raise ConfigError("a dataset says its own mixture and temperature: drop --mixture and --temperature")
     with resumable():
-        print(quench(data, out, **options))
+        print(quench(data, out, again=args.again, **options))
 
 
 def _imported(args: argparse.Namespace) -> Path:

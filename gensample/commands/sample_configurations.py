@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from gensample.flow.schedule import GRIDS
 from gensample.flow.torus import uniform
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.ranges import SEED, TEMPERATURE, check_choice, check_device, check_table, positive_to, whole
 from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
@@ -40,6 +42,16 @@ KNOWN = {
     "likelihood": ("none", "exact", "hutchinson"),
     "method": (*FIXED, *ADAPTIVE),
     "grid": GRIDS,
+}
+RANGES = {
+    "temperature": TEMPERATURE,
+    "num": whole(1, 10_000_000),
+    "particles": whole(2, 1_000_000),
+    "seed": SEED,
+    "steps": whole(1, 100_000),
+    "tolerance": positive_to(0.1),
+    "probes": whole(1, 100_000),
+    "sweeps": whole(0, 1_000_000),
 }
 
 
@@ -65,12 +77,23 @@ class Request:
     content: str = ""
     correction: str = "metropolis"
 
+    def check(self) -> None:
+        """Refuse settings that cannot be, naming the option."""
+        check_table(self, RANGES, "--")
+        for name, known in KNOWN.items():
+            check_choice(f"--{name}", getattr(self, name), known)
+        if self.likelihood == "hutchinson" and self.probes < 2:
+            raise ConfigError(
+                "--likelihood hutchinson needs --probes 2 or more: their spread gives its error"
+            )
+        if self.sweeps and self.likelihood != "none":
+            raise ConfigError("a corrected configuration has no known density: drop --sweeps or --likelihood")
+
 
 class Configurations:
     """One request with its model and folder of finished chunks."""
 
     def __init__(self, request: Request, out: Path, device: str, force: bool) -> None:
-        _check(request)
         self.request, self.out = request, out
         self.parts = parts_folder(out)
         self.model = load_generator(request.model, device)
@@ -135,7 +158,8 @@ class Configurations:
             atol=0.1 * request.tolerance,
         )
         arrays: dict[str, Any] = {"positions": drawn.positions, "nfe": drawn.nfe}
-        if drawn.log_density is not None and drawn.variance is not None:  # never with sweeps, see _check
+        # Never with sweeps, see Request.check.
+        if drawn.log_density is not None and drawn.variance is not None:
             arrays |= {"log_density": drawn.log_density, "log_density_variance": drawn.variance}
         if request.sweeps:
             arrays["positions"], arrays["acceptance"] = self._correct(drawn.positions, chunk)
@@ -213,6 +237,8 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu", forc
         ConfigError: the model draws no configurations, a setting cannot work, or ``out`` or its folder
             belongs to another request.
     """
+    request.check()
+    check_device("--device", device)
     if out.exists():
         refuse_other(request, out)
         tidy(out, parts_folder(out))
@@ -222,7 +248,8 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu", forc
     with claim(work.parts, asdict(request)) as claimed:
         started = time.monotonic()
         missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]
-        for chunk in track(missing, f"{request.num} configurations of {work.particles} particles"):
+        told = f"{request.num} configurations of {work.particles} particles"
+        for chunk in track(missing, told, console=Console(stderr=True)):
             work.draw(chunk)
         seconds = time.monotonic() - started
         work.write(seconds)
@@ -236,26 +263,6 @@ def load_generator(name: str, device: str) -> ConfigurationTask:
     if not isinstance(model, ConfigurationTask):
         raise ConfigError(f"{name} is a {type(model).__name__}, which draws no configurations: give --data")
     return model
-
-
-def _check(request: Request) -> None:
-    for name in ("temperature", "num", "steps", "tolerance", "probes"):
-        if not getattr(request, name) > 0:
-            raise ConfigError(f"--{name} must be positive, got {getattr(request, name)}")
-    if request.particles is not None and request.particles < 2:
-        raise ConfigError(f"--particles must be at least 2, got {request.particles}")
-    if request.sweeps < 0:
-        raise ConfigError(f"--sweeps must not be negative, got {request.sweeps}")
-    # Before the folder is claimed: a corrected command would be refused as another request.
-    for name, known in KNOWN.items():
-        if getattr(request, name) not in known:
-            raise ConfigError(f"--{name} must be one of {', '.join(known)}; got {getattr(request, name)}")
-    if request.likelihood == "hutchinson" and request.probes < 2:
-        raise ConfigError("--likelihood hutchinson needs --probes 2 or more: their spread gives its error")
-    if request.seed < 0:
-        raise ConfigError(f"--seed must not be negative, got {request.seed}")
-    if request.sweeps and request.likelihood != "none":
-        raise ConfigError("a corrected configuration has no known density: drop --sweeps or --likelihood")
 
 
 def _describe(out: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import track
 
 from gensample import zoo
@@ -19,9 +21,20 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
+from gensample.ranges import SEED, check_choice, check_device, check_table, positive_to, shown, whole
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, plan_units, run_unit
+from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.tasks.displacement import DisplacementTask
 from gensample.work import Busy, Claim, alone, atomic, check_output, claim, tidy
+
+RANGES = {
+    "replicas": whole(1, 1_000_000),
+    "seed": SEED,
+    "steps": whole(1, 100_000),
+    "tolerance": positive_to(0.1),
+}
+SPLITS = ("train", "val", "test", "all")
+SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,12 @@ class Request:
     tolerance: float
     weights: str = ""
     content: str = ""
+
+    def check(self) -> None:
+        """Refuse settings that cannot be, naming the option."""
+        check_table(self, RANGES, "--")
+        check_choice("--method", self.method, (*FIXED, *ADAPTIVE, "sde"))
+        check_choice("--split", self.split, SPLITS)
 
 
 class Ensemble:
@@ -171,6 +190,8 @@ def sample_ensemble(
         ConfigError: model and data do not fit, the data lie outside its domain, or ``out`` or its folder
             belongs to another request.
     """
+    request.check()
+    check_device("--device", device)
     share = parse_shard(shard)
     if out.exists():
         refuse_other(request, out)
@@ -196,7 +217,7 @@ def _draw_units(ensemble: Ensemble, units: list[Unit]) -> int:
     told = f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"
     for wait in (False, True):
         missing = [unit for unit in units if not ensemble.path(unit).exists()]
-        for unit in track(missing, told, disable=not missing):
+        for unit in track(missing, told, console=Console(stderr=True), disable=not missing):
             path = ensemble.path(unit)
             with suppress(Busy), alone(path.with_suffix(""), wait=wait):
                 if not path.exists():
@@ -234,10 +255,10 @@ def check_fits(model: DisplacementTask, module: KADataModule) -> None:
 
 def parse_shard(text: str) -> tuple[int, int]:
     """(i, n) of "i/n"."""
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit()):
-        raise ConfigError(f"--shard must be i/n, such as 0/4, got {text!r}")
-    return int(index), int(count)
+    index, count = map(int, text.split("/")) if SHARD.fullmatch(text) else (0, 0)
+    if index >= count:
+        raise ConfigError(f"--shard must be i/n with i from 0 to n - 1, such as 0/4, got {shown(text)}")
+    return index, count
 
 
 def _describe(out: Path, drawn: int, started: float) -> str:

@@ -6,6 +6,8 @@ import argparse
 import shlex
 from pathlib import Path
 
+from gensample.ranges import PROCESSES
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -13,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", help="settings as key=value, such as max_strain=0.2")
     parser.add_argument("--out", required=True, type=Path, help="dataset to write")
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
-    parser.add_argument("--processes", type=int, default=None, help="LAMMPS processes side by side")
+    parser.add_argument("--processes", type=PROCESSES, default=None, help="LAMMPS processes side by side")
     parser.add_argument("--keep-parts", action="store_true", help="keep the folder of finished jobs")
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gensample.ranges import PROCESSES
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", help="settings as key=value, such as splits.train.replicas=4")
     parser.add_argument("--out", required=True, type=Path, help="dataset to write")
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
-    parser.add_argument("--processes", type=int, default=None, help="LAMMPS processes side by side")
+    parser.add_argument("--processes", type=PROCESSES, default=None, help="LAMMPS processes side by side")
     parser.add_argument("--keep-parts", action="store_true", help="keep the folder of finished jobs")
 
 
@@ -35,17 +37,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def source_of(args: argparse.Namespace) -> Path:
-    """The dataset that a command adds to, or copies to ``args.out``, with ``args.processes`` processes.
+    """The dataset that a command adds to, or copies to ``args.out``.
 
     Raises:
-        ConfigError: no process.
         DataError: there is none.
     """
     from gensample.data.catalog import resolve
-    from gensample.errors import ConfigError
 
-    if args.processes < 1:
-        raise ConfigError(f"--processes must be positive, got {args.processes}")
     return resolve(args.data)
 
 

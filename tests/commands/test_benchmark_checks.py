@@ -26,21 +26,27 @@ energy = {"name": "x", "indicator": "energy"}
     ("changes", "message"),
     [
         ({"rows": [{"name": "x", "model": "m", "indicator": "energy"}]}, "needs exactly one of"),
-        ({"rows": [energy | {"inputs": ["frozen"]}]}, "inputs are of"),
+        (
+            {"rows": [energy | {"inputs": ["frozen"]}]},
+            "inputs must be one of thermal, inherent, cage",
+        ),
         ({"rows": [energy] * 2}, "differ in letters or digits"),
         ({"rows": [energy | {"name": "a b"}, energy | {"name": "a, b"}]}, "differ in letters or digits"),
         ({"datasets": {"a+b": {"dataset": "ka2d-mini"}}}, "joins the names"),
         ({"train": ["elsewhere"]}, "unknown datasets"),
-        ({"targets": ["mood"]}, "targets are of"),
+        ({"targets": ["mood"]}, "targets must be one of propensity, bond_breaking"),
         ({"rows": []}, "needs rows"),
         ({"rows": [{"name": "x", "fit": "c.yaml", "train": [["mini", "mini"]]}]}, "one dataset at a time"),
-        ({"rows": [{"name": "x", "indicator": "mood"}]}, "no indicator 'mood'; there are"),
+        ({"rows": [{"name": "x", "indicator": "mood"}]}, "indicator must be one of"),
         ({"rows": [ridge | {"data": {"descriptor": ["cage"]}}]}, "data has no setting .'descriptor'."),
         ({"rows": [ridge | {"data": {"input": "cage"}}]}, "data has no setting .'input'."),
         ({"rows": [{"name": "x", "fit": FIT, "set": {"data.lags": [1.0]}}]}, "data has no setting .'lags'."),
-        ({"bootstrap": 0}, "bootstrap must be at least 1, got 0"),
-        ({"sizes": [0]}, "sizes must be at least 1, got 0"),
-        ({"rows": [ridge | {"sizes": [0]}]}, "sizes must be at least 1, got 0"),
+        ({"bootstrap": 0}, "bootstrap must be a whole number from 1 to 100000, got 0"),
+        ({"sizes": [0]}, r"sizes\[0\] must be a whole number from 1 to 2147483647, got 0"),
+        (
+            {"rows": [ridge | {"sizes": [0]}]},
+            r"sizes\[0\] must be a whole number from 1 to 2147483647, got 0",
+        ),
     ],
 )
 def test_settings_that_cannot_work_say_why(tmp_path, changes, message):

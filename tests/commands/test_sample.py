@@ -130,10 +130,10 @@ def test_replicas_differ(workplace, tmp_path):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--shard", "3/3"], "0 <= i < n"),
+        (["--shard", "3/3"], "i from 0 to n - 1"),
         (["--shard", "half"], "i/n"),
-        (["--replicas", "0"], "at least one replica"),
-        (["--method", "magic"], "unknown ODE method"),
+        (["--replicas", "0"], "--replicas must be a whole number from 1"),
+        (["--method", "Midpoint"], "did you mean midpoint?"),
         (["--split", "nothing"], "split"),
     ],
 )

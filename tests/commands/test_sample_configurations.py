@@ -291,12 +291,12 @@ REFUSED = [
     ("uniform", ["--likelihood", "magic"], "none, exact, hutchinson"),
     ("uniform", ["--method", "magic"], "midpoint"),
     ("uniform", ["--grid", "magic"], "cosine"),
-    ("uniform", ["--steps", "0"], "--steps must be positive"),
-    ("uniform", ["--num", "0"], "--num must be positive"),
+    ("uniform", ["--steps", "0"], "--steps must be a whole number from 1"),
+    ("uniform", ["--num", "0"], "--num must be a whole number from 1"),
     ("uniform", ["--temperature", "-1"], "--temperature must be positive"),
     ("uniform", ["--temperature", "nan"], "--temperature must be positive"),
     ("uniform", ["--correction", "magic"], "metropolis, langevin"),
-    ("uniform", ["--sweeps", "-1"], "--sweeps must not be negative"),
+    ("uniform", ["--sweeps", "-1"], "--sweeps must be a whole number from 0"),
     ("liquid", ["--num", "19"], "has 9 configurations at T = 1 in all; 19 were asked for"),
     ("liquid", ["--base-split", "nothing"], "no split 'nothing'"),
     ("liquid", ["--base", "fields.h5"], "no temperature 1"),
@@ -339,6 +339,7 @@ def test_a_model_trained_again_is_another_model(workplace, tmp_path, capsys):
     name = next(name for name, x in checkpoint["state_dict"].items() if x.is_floating_point())
     checkpoint["state_dict"][name] += 1
     torch.save(checkpoint, model)
+    capsys.readouterr()
     sample(tmp_path, "uniform", out, code=2)
     assert "other weights" in one_line(capsys)
     with h5py.File(out, "r+") as file:  # as files were written before weights were recorded

@@ -276,7 +276,7 @@ def test_long_diffusion_is_motion(tmp_path):
         (("--timestep", "inf"), "--timestep must be positive and finite"),
         (("--density", "-1"), "--density must be positive and finite"),
         (("--box", "20", "nan"), "--box must be positive and finite"),
-        (("--time", "1", "nan", "3"), "must be positive and increase"),
+        (("--time", "1", "nan", "3"), "--time must be positive"),
         (("--val-count", "-1"), "--val-count"),
         (("--seed", str(2**70)), "--seed"),
         (("--species", "1=²"), "--species takes TYPE=N"),

@@ -242,7 +242,7 @@ def test_replicas_from_other_images_are_refused(tmp_path, capsys, out):
         (("--density", "0.5", "--box", "5.646"), "gives density"),
         (("--mixture", "ka2d"), "3 dimensions"),
         (("--mixture", "nonsense"), "mixture must be one of"),
-        (("--temperature", "-1", "--time", "1"), "temperature must be positive"),
+        (("--temperature", "-1", "--time", "1"), "--temperature must be positive"),
         (("--time", "1", "2"), "--time gives 2"),
     ],
 )

@@ -14,7 +14,9 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.shear import Quantity
 from gensample.errors import ConfigError
 from gensample.physics.indicators import INDICATORS
+from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, check_choice, check_table, shown, whole
 from gensample.simulate.config import read_settings
+from gensample.simulate.settings import SPLITS
 
 INPUTS = ("thermal", "inherent", "cage")
 # Quantity of the data module behind each target; bond elongation comes along with networks that predict it.
@@ -24,6 +26,7 @@ _DECIDED = (
     *("dataset", "target", "input", "lags", "validation"),
     *("train_limit", "predict_split", "quantity"),
 )
+NAME = re.compile(r"\w[^$|]*")
 KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
 
 
@@ -124,7 +127,7 @@ def load_settings(path: str | Path, overrides: list[str] | None = None) -> Bench
         if not getattr(settings, name, None):
             raise ConfigError(f"{path}: a benchmark needs {name}")
     _check_names(settings)
-    _check_counts(settings)
+    _check_ranges(settings)
     for row in settings.rows:
         _check_row(row, settings)
     return settings
@@ -159,6 +162,12 @@ def _check_names(settings: BenchmarkSettings) -> None:
         twice = sorted(name for name, word in zip(names, slugs, strict=True) if slugs.count(word) > 1)
         if twice:
             raise ConfigError(f"{what} need names that differ in letters or digits; {twice} do not")
+    for name in (*settings.datasets, *(row.name for row in settings.rows)):
+        if not NAME.fullmatch(name) or not name.isprintable():
+            raise ConfigError(
+                f"{shown(name)} is no name of a dataset or row: one begins with a letter or digit, and $ and | "
+                "have a meaning in figures and tables"
+            )
     joined = [name for name in settings.datasets if "+" in name]
     if joined:
         raise ConfigError(f"datasets {joined}: '+' joins the names of datasets trained on together")
@@ -170,17 +179,18 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", text).strip("-") or "-"
 
 
-def _check_counts(settings: BenchmarkSettings) -> None:
-    counts: list[tuple[str, int | None]] = [("bootstrap", settings.bootstrap)]
-    counts += [("sizes", size) for size in settings.sizes]
+BENCHMARK = {"seed": SEED, "bootstrap": whole(1, 100_000), "sizes": COUNT}
+DATASET = {"lags": POSITIVE, "validation": NUMBER, "train_limit": COUNT, "passes": whole(1, 100_000)}
+ROW = {"draws": whole(1, 100_000), "sizes": COUNT, "species": NUMBER}
+
+
+def _check_ranges(settings: BenchmarkSettings) -> None:
+    check_table(settings, BENCHMARK)
     for name, dataset in settings.datasets.items():
-        counts += [(f"{name}: train_limit", dataset.train_limit), (f"{name}: passes", dataset.passes)]
+        check_table(dataset, DATASET, f"{name}: ")
+        check_choice(f"{name}: split", dataset.split, (*SPLITS, "all"))
     for row in settings.rows:
-        counts += [(f"row {row.name!r}: draws", row.draws)]
-        counts += [(f"row {row.name!r}: sizes", size) for size in row.sizes or []]
-    for what, count in counts:
-        if count is not None and count < 1:
-            raise ConfigError(f"{what} must be at least 1, got {count}")
+        check_table(row, ROW, f"row {row.name!r}: ")
 
 
 def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
@@ -189,13 +199,14 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
         raise ConfigError(
             f"row {row.name!r} needs exactly one of {', '.join(KINDS)}; it has {kinds or 'none'}"
         )
-    wrong = [name for name in row.inputs if name not in INPUTS]
-    if wrong or not row.inputs:
-        raise ConfigError(f"row {row.name!r}: inputs are of {', '.join(INPUTS)}; got {row.inputs}")
+    if not row.inputs:
+        raise ConfigError(f"row {row.name!r} needs inputs, of {', '.join(INPUTS)}")
+    for name in row.inputs:
+        check_choice(f"row {row.name!r}: inputs", name, INPUTS)
     _check_targets(row.targets or [], f"row {row.name!r}: targets")
     _check_data(row)
-    if row.indicator is not None and row.indicator not in INDICATORS:
-        raise ConfigError(f"row {row.name!r}: no indicator {row.indicator!r}; there are {sorted(INDICATORS)}")
+    if row.indicator is not None:
+        check_choice(f"row {row.name!r}: indicator", row.indicator, sorted(INDICATORS))
     if row.kind == "estimator" and "class_path" not in (row.estimator or {}):
         raise ConfigError(f"row {row.name!r}: estimator needs class_path and init_args")
     joint = [names for names in training_sets(settings, row) if len(names) > 1]
@@ -214,6 +225,5 @@ def _check_data(row: RowSettings) -> None:
 
 
 def _check_targets(targets: list[str], where: str) -> None:
-    wrong = [name for name in targets if name not in TARGETS]
-    if wrong:
-        raise ConfigError(f"{where} are of {', '.join(TARGETS)}; got {wrong}")
+    for name in targets:
+        check_choice(where, name, TARGETS)

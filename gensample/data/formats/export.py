@@ -10,6 +10,7 @@ import numpy as np
 from gensample.data.formats import extxyz, gsd, lammps_data
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.text import printable
 from gensample.work import atomic
 
 
@@ -57,10 +58,15 @@ def frames_of(
 def _info(store: Store, c: int) -> dict[str, object]:
     return {
         "configuration": c,
-        "mixture": store.mixture,
+        "mixture": _label(store.mixture),
         "temperature": f"{store.temperature[c]:g}",
-        "split": store.split[c],
+        "split": _label(store.split[c]),
     }
+
+
+def _label(text: str) -> str:
+    """What ends neither a quoted value nor a line of a text file."""
+    return printable(str(text)).replace('"', "'")
 
 
 def _trajectory(store: Store, c: int, replica: int, lag: int | None) -> list[OutputFrame]:
