@@ -47,8 +47,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
     return _mapping(path, found)
 
 
-def check_yaml(text: str) -> None:
-    """Refuse yaml that is nested too deep, or whose aliases and merges stand for too many values.
+def check_yaml(text: str, most: int = MOST_VALUES) -> None:
+    """Refuse yaml that is nested too deep, or whose aliases and merges stand for more than ``most`` values.
 
     Raises:
         ValueError: it is; yaml.YAMLError: it is not yaml.
@@ -58,7 +58,8 @@ def check_yaml(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
             raise ValueError(f"nested deeper than {MOST_DEPTH}")
-    _count(yaml.compose(text, Loader=_Loader), {})
+    if _count(yaml.compose(text, Loader=_Loader), {}) > most:
+        raise ValueError(f"it stands for more than {most} values")
 
 
 def check_plain(found: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gensample.errors import ConfigError
+from gensample.plain import check_yaml
 from gensample.ranges import (
     COUNT,
     NOT_NEGATIVE,
@@ -22,6 +24,7 @@ from gensample.ranges import (
     between,
     check_choice,
     check_table,
+    shown,
     whole,
 )
 from gensample.simulate.equilibrium_config import EQUILIBRIUM, EquilibriumConfig, check_equilibrium
@@ -36,6 +39,7 @@ from gensample.simulate.settings import (
 
 ISOCONFIGURATIONAL = "isoconfigurational"
 MOST_JOBS = 1_000_000
+MOST_BYTES, MOST_VALUES = 1_000_000, 10_000
 # Settings that came later: left out of the record while they have these values, so that datasets and
 # unfinished simulations of before stay valid.
 LATER = {"mode": ISOCONFIGURATIONAL, "start": None, "relaxation": 0.0}
@@ -120,16 +124,39 @@ def read_settings(path: str | Path, overrides: list[str] | None, schema: Callabl
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value has the wrong type.
     """
+    overrides = list(overrides or [])
     try:
-        given = OmegaConf.load(path)
+        text = _text(Path(path))
+        for each in (text, *(override.partition("=")[2] for override in overrides)):
+            check_yaml(each, MOST_VALUES)
+        given = OmegaConf.load(io.StringIO(text))
         if not isinstance(given, DictConfig):
             raise ConfigError(f"{path} must hold settings as key: value")
-        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides or []))
+        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides))
+        _refuse_references(OmegaConf.to_container(merged))
         return OmegaConf.to_object(OmegaConf.merge(schema(merged), merged))
     except FileNotFoundError:
         raise ConfigError(f"no configuration file at {path}") from None
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
+    # OmegaConf: a list for a mapping is a TypeError, a whole number that no float can be an OverflowError.
+    except (OmegaConfBaseException, YAMLError, ValueError, TypeError, OverflowError, OSError) as error:
         raise ConfigError(f"{path}: {_reason(error)}") from None
+
+
+def _text(path: Path) -> str:
+    if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_BYTES):
+        raise ConfigError(f"{path} must be a file of settings, of at most {MOST_BYTES} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def _refuse_references(value: Any) -> None:
+    """Refuse ``${...}``: OmegaConf would read the user's environment, and the dataset records settings."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        for each in value:
+            _refuse_references(each)
+    elif isinstance(value, str) and "${" in value:
+        raise ConfigError(f"{shown(value)} refers to another value; write the value itself")
 
 
 def _schema(given: Any) -> Any:

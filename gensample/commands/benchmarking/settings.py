@@ -165,12 +165,14 @@ def _check_names(settings: BenchmarkSettings) -> None:
     for name in (*settings.datasets, *(row.name for row in settings.rows)):
         if not NAME.fullmatch(name) or not name.isprintable():
             raise ConfigError(
-                f"{shown(name)} is no name of a dataset or row: one begins with a letter or digit, and $ and | "
-                "have a meaning in figures and tables"
+                f"{shown(name)} cannot name a dataset or row: names begin with a letter or digit, and have "
+                "neither $ nor |, which figures and tables take for themselves"
             )
     joined = [name for name in settings.datasets if "+" in name]
     if joined:
         raise ConfigError(f"datasets {joined}: '+' joins the names of datasets trained on together")
+    if not settings.targets:
+        raise ConfigError(f"a benchmark needs targets, of {', '.join(TARGETS)}")
     _check_targets(settings.targets, "targets")
 
 
