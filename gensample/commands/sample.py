@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from gensample.errors import ConfigError
@@ -88,9 +89,7 @@ def _fields(args: argparse.Namespace) -> str:
 
     request = Request(
         model=args.model,
-        weights=digest(args.model),
         data=args.data,
-        content=digest_structures(args.data, args.split),
         split=args.split,
         replicas=args.replicas,
         seed=args.seed,
@@ -98,6 +97,9 @@ def _fields(args: argparse.Namespace) -> str:
         steps=DISPLACEMENT_STEPS if args.steps is None else args.steps,
         tolerance=args.tolerance,
     )
+    request.check()
+    content = digest_structures(args.data, args.split)
+    request = replace(request, weights=digest(args.model), content=content)
     return sample_ensemble(request, args.out, shard=args.shard, device=args.device, force=args.force)
 
 
@@ -108,7 +110,6 @@ def _configurations(args: argparse.Namespace) -> str:
 
     request = Request(
         model=args.model,
-        weights=digest(args.model),
         temperature=args.temperature,
         num=args.num,
         particles=args.particles,
@@ -121,8 +122,10 @@ def _configurations(args: argparse.Namespace) -> str:
         probes=args.probes,
         sweeps=args.sweeps,
         base=args.base,
-        content="" if args.base is None else digest_structures(args.base, "all"),
         base_split=args.base_split,
         correction=args.correction,
     )
+    request.check()
+    content = "" if args.base is None else digest_structures(args.base, "all")
+    request = replace(request, weights=digest(args.model), content=content)
     return sample_configurations(request, args.out, device=args.device, force=args.force)
