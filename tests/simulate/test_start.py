@@ -9,7 +9,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.simulate.config import load_config
-from gensample.simulate.run import describe, simulate
+from gensample.simulate.run import describe, parts_folder, simulate
 from gensample.simulate.start import ABSURD_FORCE, load_start
 
 MIXTURE = get_mixture("ka2d")
@@ -138,11 +138,13 @@ def test_only_those_of_a_temperature(load, reference, tmp_path):
 
 
 def test_other_starting_points_are_other_settings(engine, load, reference, tmp_path, monkeypatch):
-    def interrupted(*args):
+    path, out = copy(tmp_path / "a.h5", reference), tmp_path / "out.h5"
+
+    def interrupted(jobs, *args):
+        (parts_folder(out) / jobs[0].name).mkdir(exist_ok=True)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gensample.simulate.run.run_jobs", interrupted)
-    path, out = copy(tmp_path / "a.h5", reference), tmp_path / "out.h5"
     config = load(CHAINS, f"start.dataset={path}", "start.minimise=true")
     for _ in range(2):  # the same starting points resume
         with pytest.raises(KeyboardInterrupt):
