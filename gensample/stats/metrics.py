@@ -207,10 +207,9 @@ def chi4_bounds(
     # What Gaussian overlaps would give: one degree of freedom less than replicas in each configuration.
     freedom = float((replicas - 1).sum())
     within = intervals.chi_square(*known["chi4_iso"], freedom, count)
-    noise = intervals.chi_square(*known["chi4_noise"], freedom, count)
-    spread = intervals.chi_square(*known["chi4_spread"], count - 1)
-    values = (known[name][0] for name in _PARTS)
-    return within, intervals.difference(*((v, *b) for v, b in zip(values, (spread, noise), strict=True)))
+    noise = (known["chi4_noise"][0], *intervals.chi_square(*known["chi4_noise"], freedom, count))
+    spread = (known["chi4_spread"][0], *intervals.chi_square(*known["chi4_spread"], count - 1))
+    return within, intervals.difference(spread, noise)
 
 
 def _together(name: str, resampled: dict[str, Floats]) -> Floats | None:
