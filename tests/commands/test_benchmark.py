@@ -351,7 +351,7 @@ def test_published_predictions_are_judged_by_the_same_code(tmp_path):
     theirs = moved + 0.1 * np.random.default_rng(2).random(moved.shape)
     theirs[:, liquid.species == 2] = np.nan
     write_model_file(source, liquid, SE3=theirs)
-    assert main(["import", str(source), "--out", str(data)]) == 0
+    assert main(["import", str(tmp_path / "T0.23"), "--out", str(data)]) == 0
     rows = [{"name": "SE3", "prediction": "SE3", "species": [0, 1], "reference": "theirs"}]
     path = small(tmp_path, rows=rows, datasets={"cold": {"dataset": str(data), "lags": [11.64, 122.47]}})
     assert main(["benchmark", str(path), "--out", str(tmp_path / "out")]) == 0
