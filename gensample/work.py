@@ -76,6 +76,17 @@ def _check_parent(path: Path) -> None:
         raise ConfigError(f"{path}: nothing can be written in {folder}; choose another --out")
 
 
+def parts_beside(out: Path, kind: str) -> Path:
+    """Folder beside an output, or a dataset that is added to, for the finished parts of this ``kind``.
+
+    Raises:
+        ConfigError: ``out`` is no name of a file, such as an empty word.
+    """
+    if not out.name:
+        raise ConfigError(f"--out must name a file, got '{out}'")
+    return out.with_name(f"{out.name}.{kind}")
+
+
 def check_folder(folder: str | Path, inputs: Iterable[str | Path] = ()) -> None:
     """Refuse a folder that cannot be written or holds what is read.
 

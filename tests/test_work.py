@@ -3,11 +3,23 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from gensample.errors import ConfigError
-from gensample.work import Busy, alone, amended, atomic, atomic_folder, check_output, claim, is_of, tidy
+from gensample.work import (
+    Busy,
+    alone,
+    amended,
+    atomic,
+    atomic_folder,
+    check_output,
+    claim,
+    is_of,
+    parts_beside,
+    tidy,
+)
 
 
 def names(folder):
@@ -359,3 +371,9 @@ def test_errors_of_the_work_pass_through(tmp_path, error):
     with pytest.raises(error):
         fail()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_parts_lie_beside_a_file(name):
+    with pytest.raises(ConfigError, match="must name a file"):
+        parts_beside(Path(name), "parts")

@@ -12,13 +12,14 @@ from typing import Any
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError
+from gensample.work import parts_beside
 
 KNOWN_BY_CONTENT = {"weights": "other weights", "content": "other data"}
 
 
 def parts_folder(out: Path) -> Path:
     """Where the finished parts of an unfinished sample lie."""
-    return out.with_name(f"{out.name}.parts")
+    return parts_beside(out, "parts")
 
 
 def refuse_other(request: Any, out: Path) -> None:

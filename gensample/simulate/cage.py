@@ -27,7 +27,7 @@ from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
 from gensample.simulate.structure import keep, load, run_script, wrapped
 from gensample.simulate.workshop import CAGE
-from gensample.work import amended
+from gensample.work import amended, parts_beside
 
 # Of the time of a run: what a particle takes to forget its initial velocity is not averaged over.
 BALLISTIC_SHARE = 0.2
@@ -138,7 +138,7 @@ def cage(
 
 def parts_folder(target: Path) -> Path:
     """Where the finished jobs of an unfinished average lie."""
-    return target.with_name(f"{target.name}.cage")
+    return parts_beside(target, "cage")
 
 
 def _read(source: Path) -> tuple[CageTask, bool]:

@@ -27,7 +27,7 @@ from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
 from gensample.simulate.structure import keep, load, run_script
 from gensample.simulate.workshop import PROBE as STREAM
-from gensample.work import amended, remove
+from gensample.work import amended, parts_beside, remove
 
 DAMPING = 0.5
 RANGES = {
@@ -136,7 +136,7 @@ def probe(
 
 def parts_folder(target: Path) -> Path:
     """Where the finished jobs of unfinished probe runs lie."""
-    return target.with_name(f"{target.name}.probe")
+    return parts_beside(target, "probe")
 
 
 def _read(source: Path) -> tuple[ProbeTask, bool]:

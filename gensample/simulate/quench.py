@@ -15,7 +15,7 @@ from gensample.simulate.minimisers import Minimiser, Task, choose
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.structure import load, wrapped
-from gensample.work import amended
+from gensample.work import amended, parts_beside
 
 
 def quench(
@@ -71,7 +71,7 @@ def _fingerprint(task: Task, minimiser: Minimiser) -> dict[str, str]:
 
 def parts_folder(target: Path) -> Path:
     """Where the finished jobs of an unfinished quench lie."""
-    return target.with_name(f"{target.name}.quench")
+    return parts_beside(target, "quench")
 
 
 def _read(source: Path) -> tuple[Task, bool]:

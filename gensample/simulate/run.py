@@ -20,7 +20,7 @@ from gensample.simulate.jobs import Workshop
 from gensample.simulate.parts import Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.start import StartPoints, load_start
-from gensample.work import atomic, check_output, claim, tidy
+from gensample.work import atomic, check_output, claim, parts_beside, tidy
 
 
 def simulate(
@@ -77,7 +77,7 @@ def _plan(
 
 def parts_folder(out: Path) -> Path:
     """Where the finished jobs of an unfinished dataset lie."""
-    return out.with_name(f"{out.name}.parts")
+    return parts_beside(out, "parts")
 
 
 def describe(out: Path) -> str:

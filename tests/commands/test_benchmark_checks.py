@@ -99,6 +99,24 @@ def test_what_would_mislead_is_refused_before_anything_is_trained(tmp_path, chan
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("row", [{"estimator": {"class_path": "os.system"}}, {"fit": FIT, "set": {"x": 1}}])
+def test_a_row_that_cannot_begin_leaves_nothing(tmp_path, row):
+    path = small(tmp_path, rows=[{"name": "x", **row}])
+    assert main(["benchmark", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_row_that_cannot_begin_leaves_what_is_done(tmp_path):
+    path = small(tmp_path, rows=[energy | {"name": "e"}])
+    assert main(["benchmark", str(path), "--out", str(tmp_path / "out")]) == 0
+    done = sorted((tmp_path / "out" / "rows").rglob("*"))
+    path = small(
+        tmp_path, rows=[energy | {"name": "e"}, {"name": "x", "estimator": {"class_path": "os.system"}}]
+    )
+    assert main(["benchmark", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert sorted((tmp_path / "out" / "rows").rglob("*")) == done
+
+
 def test_nothing_done_is_an_error_of_the_command(tmp_path, capsys):
     path = small(tmp_path, rows=[energy])
     assert main(["benchmark", str(path), "--out", str(tmp_path / "out"), "--report-only"]) == 2

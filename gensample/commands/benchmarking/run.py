@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,15 @@ def _run_unit(
     work = Workspace(root, unit, settings)
     if not train:
         return _finished(work, data, None)
-    with alone(work.folder):
-        return _finished(work, data, label)
+    made = [folder for folder in (work.folder, *work.folder.parents) if not folder.exists()]
+    try:
+        with alone(work.folder):
+            return _finished(work, data, label)
+    except GensampleError:
+        for folder in made:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+        raise
 
 
 def _finished(work: Workspace, data: DataModules, label: str | None) -> Finished | None:
@@ -102,8 +110,7 @@ def _finished(work: Workspace, data: DataModules, label: str | None) -> Finished
         if label is None:
             return None
         _say(f"{label}: {'training' if unit.row.trained else 'loading'}")
-        work.begin()
-        record = work.finish(**KIND[unit.row.kind].train(work, data))
+        record = _trained(work, data)
     predictions = {}
     for test in _tests(unit, data.settings):
         found = work.predictions(test)
@@ -114,6 +121,15 @@ def _finished(work: Workspace, data: DataModules, label: str | None) -> Finished
         if found is not None:
             predictions[test] = found
     return Finished(unit, record, predictions)
+
+
+def _trained(work: Workspace, data: DataModules) -> dict[str, Any]:
+    work.begin()
+    try:
+        return work.finish(**KIND[work.unit.row.kind].train(work, data))
+    except GensampleError:  # settings that only the training reads may be wrong
+        work.abandon()
+        raise
 
 
 def _timed(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarray]:

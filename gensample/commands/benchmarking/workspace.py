@@ -17,9 +17,9 @@ from gensample.commands.benchmarking.content import fingerprint, parts_read, wei
 from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
 from gensample.errors import ConfigError
 from gensample.estimators.base import FORMAT
-from gensample.work import atomic, empty
+from gensample.work import atomic, empty, remove
 
-RECORD = "record.json"
+RECORD, KEY = "record.json", "key"
 SECONDS = "seconds.json"
 
 
@@ -97,7 +97,7 @@ class Workspace:
         Raises:
             ConfigError: what is there was not made by a benchmark.
         """
-        marker = self.folder / "key"
+        marker = self.folder / KEY
         self.folder.mkdir(parents=True, exist_ok=True)
         if not marker.is_file() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise ConfigError(f"{self.folder} is of no benchmark; remove it or choose another --out")
@@ -106,6 +106,12 @@ class Workspace:
             with atomic(marker, replace=True) as temporary:
                 temporary.write_text(self.key)
         return self.folder
+
+    def abandon(self) -> None:
+        """Remove the folder where nothing but the notes of this class are in it."""
+        files = {path.name for path in self.folder.rglob("*") if path.is_file()}
+        if files <= {KEY, SECONDS}:
+            remove(self.folder)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
