@@ -36,11 +36,14 @@ def describe(summary: dict[str, Any]) -> list[str]:
 
 
 def _line(name: str, text: object) -> str:
-    return f"  {name:<13}{text}"
+    return f"  {name:<13}{printable(str(text))}"
 
 
 def _state(s: dict[str, Any]) -> list[str]:
     species = ", ".join(f"{count} {name}" for name, count in s["species"].items())
+    expected = s["composition"]
+    if any(abs(s["species"].get(name, 0) - count) > 1 for name, count in expected.items()):
+        species += f"; {s['mixture']} has " + ", ".join(f"{n} {name}" for name, n in expected.items())
     box = " x ".join(f"{edge:.6g}" for edge in s["box"])
     return [
         _line("mixture", f"{s['mixture']} (d = {s['dimension']}, truncation {s['truncation']})"),
@@ -108,7 +111,7 @@ def _lags(s: dict[str, Any]) -> list[str]:
     if s["averages"]:
         lines.append(f"  averages stored: {', '.join(s['averages'])}")
     if s["predictions"]:
-        lines.append(f"  published predictions: {', '.join(s['predictions'])}")
+        lines.append(f"  published predictions: {printable(', '.join(s['predictions']))}")
     return lines
 
 

@@ -12,7 +12,7 @@ from gensample.data.energies import potential
 from gensample.data.formats.base import SPECIES_LETTERS
 from gensample.data.shear_group import is_sheared, summarise_shear
 from gensample.data.store import Store
-from gensample.errors import ConfigError, DataError
+from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.stats.dynamics import OVERLAP_LENGTH, msd, overlap
 from gensample.stats.propensity import magnitudes
@@ -25,21 +25,16 @@ def inspect(path: str | Path) -> dict[str, Any]:
 
     Raises:
         DataError: the file is damaged or breaks the format; the message says where.
-        ConfigError: its mixture is unknown.
     """
-    try:
-        with Store.open(path) as store:
-            shear = {"shear": summarise_shear(store)} if is_sheared(store) else {}
-            return {
-                **_head(store),
-                **_splits(store),
-                "energy": _energies(store),
-                "lags": _lags(store),
-                **shear,
-            }
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DataError(f"{path} is damaged ({reason}); make or fetch it again") from None
+    with Store.open(path) as store:
+        shear = {"shear": summarise_shear(store)} if is_sheared(store) else {}
+        return {
+            **_head(store),
+            **_splits(store),
+            "energy": _energies(store),
+            "lags": _lags(store),
+            **shear,
+        }
 
 
 def _fields(store: Store) -> Iterator[np.ndarray]:
@@ -97,6 +92,7 @@ def _moments(u: np.ndarray, species: np.ndarray, kinds: np.ndarray) -> np.ndarra
 
 
 def _head(store: Store) -> dict[str, Any]:
+    mixture = get_mixture(store.mixture)
     counts = np.bincount(store.species)
     attrs = store.attrs
     seed = int(attrs.get("seed", -1))
@@ -107,6 +103,7 @@ def _head(store: Store) -> dict[str, Any]:
         "dimension": store.dimension,
         "particles": store.num_particles,
         "species": {SPECIES_LETTERS[i]: int(n) for i, n in enumerate(counts)},
+        "composition": {SPECIES_LETTERS[i]: n for i, n in enumerate(mixture.counts(store.num_particles))},
         "temperature": sorted({round(float(t), 10) for t in store.temperature}),
         "density": store.density,
         "box": store.box.mean(axis=0).tolist(),
