@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from lattices import WIDE, write_lattices
@@ -312,7 +313,9 @@ def test_more_configurations_than_there_are_is_no_learning_curve(tmp_path, capsy
 
 def test_an_indicator_of_labels_that_are_all_alike_predicts_nothing(tmp_path):
     path = tmp_path / "still.h5"
-    write_lattices(path, scale=0.0)
+    write_lattices(path)
+    with h5py.File(path, "r+") as file:
+        file["displacements"][...] = np.resize([0.1, -0.1], file["displacements"].shape[-2])[:, None]
     rows = [{"name": "energy", "inputs": ["thermal"], "indicator": "energy"}]
     (done,) = run_units(
         load_settings(small(tmp_path, rows=rows, datasets={"a": {"dataset": str(path)}})), tmp_path

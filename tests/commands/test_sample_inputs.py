@@ -96,11 +96,11 @@ def test_cage_input_depends_on_cage_positions(workplace, tmp_path):
     sample(workplace, "cage", "raw.h5", tmp_path / "gen.h5")
     other = write_lattices(tmp_path / "other.h5", cage=True)
     with Store.open(other) as store:
-        turned = store.cage[:, ::-1].copy()
+        moved = (store.cage + np.linspace(0, 0.4, store.num_particles)[:, None]) % store.box[:, None]
     with StoreWriter.resume(other) as writer:
-        writer.write_cage(turned, {})
-    sample(workplace, "cage", other, tmp_path / "turned.h5")
-    assert not np.allclose(fields(tmp_path / "gen.h5"), fields(tmp_path / "turned.h5"))
+        writer.write_cage(moved, {})
+    sample(workplace, "cage", other, tmp_path / "moved.h5")
+    assert not np.allclose(fields(tmp_path / "gen.h5"), fields(tmp_path / "moved.h5"))
 
 
 def test_absent_cage_positions_are_one_line(workplace, tmp_path, capsys):

@@ -121,12 +121,12 @@ def test_probe_runs_go_with_the_minima_they_started_from(engine, mini, monkeypat
     quench(mini, again=True)
     with Store.open(mini) as store:
         assert store.probe is None
-        minima = store.inherent
+        minima = (store.inherent + 0.1) % store.box[:, None]
 
     def others_meanwhile(*given, **options):
         run_jobs(*given, **options)
         with StoreWriter.resume(mini) as writer:
-            writer.write_inherent(minima + 0.1, {})
+            writer.write_inherent(minima, {})
 
     run_jobs = module.run_jobs
     monkeypatch.setattr(module, "run_jobs", others_meanwhile)

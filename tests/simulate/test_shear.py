@@ -289,8 +289,8 @@ def test_precision_rounds_the_fields(engine, tiny, sheared, tmp_path):
 def test_a_dataset_with_inherent_structures_starts_from_them(engine, sheared, tmp_path):
     """Shearing the minima again: they are where they were, whatever the thermal positions are."""
     with Store.open(sheared) as store:
-        minima, thermal = store.inherent, store.positions
-    data = write_glasses(tmp_path / "glasses.h5", positions=thermal[:, ::-1], inherent=minima)
+        minima, thermal = store.inherent, (store.positions + 0.2) % store.box[:, None]
+    data = write_glasses(tmp_path / "glasses.h5", positions=thermal, inherent=minima)
     config = ShearConfig(
         str(data), ["train"], max_strain=0.01, strain_step=0.01, strains=[0.01], event_drop=1, event_energy=1
     )
