@@ -103,6 +103,8 @@ def save_tensors(weights: dict[str, Tensor], path: Path) -> None:
 
 
 def _head(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device read without end
+        raise DataError(f"no weight file at {path}: it is a folder, a pipe or a device")
     try:
         with path.open("rb") as file:
             return file.read(len(ZIP))

@@ -1,4 +1,5 @@
 import io
+import os
 import zipfile
 
 import pytest
@@ -103,3 +104,11 @@ def test_both_kinds_of_weights_are_read(tmp_path):
 def test_weights_of_another_module_are_named(weights, text):
     with pytest.raises(DataError, match=text):
         check_fit(GOOD, weights, "model.ckpt")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_folder_is_not_waited_for(tmp_path, make):
+    make(tmp_path / "a.ckpt")
+    for read in (read_tensors, read_checkpoint):
+        with pytest.raises(DataError, match="a folder, a pipe or a device"):
+            read(tmp_path / "a.ckpt")

@@ -47,6 +47,7 @@ def _problems_of_events(arrays: Mapping[str, np.ndarray], particles: int) -> dic
     return {
         "events hold values that are not finite": not all(np.isfinite(column).all() for column in events),
         "events name what is not there": absent,
+        "first_event lies before the shear": bool((arrays["first_event"] < 0).any()),
         "first_event is given where there is no event, or lacks": (
             first is not None and not np.array_equal(given, np.isfinite(first))
         ),
