@@ -60,8 +60,8 @@ RUNS = {
 RESUMED = ("metrics-",)
 
 
-def prepare(folder):
-    """All that the commands read."""
+def prepare(folder, asked):
+    """All that the commands read; LAMMPS makes what is read by those that use it."""
     folder.mkdir()
     os.chdir(folder)
     Path("tiny.yaml").write_text(TINY)
@@ -79,7 +79,8 @@ def prepare(folder):
     fields = KADataModule("fields.h5", target="displacement", cutoff=1.6)
     task = DisplacementTask(fields.lag_times, 2, 2, 1.6, width=8, vectors=4, layers=1, conditioner="none")
     save(task, fields, "fields.ckpt")
-    return main(["simulate", "tiny.yaml", "--out", "data.h5"])
+    lone = asked.keys() <= {"fields", "shards", "configurations", "benchmark", "fit"}
+    return 0 if lone else main(["simulate", "tiny.yaml", "--out", "data.h5"])
 
 
 def forked(function, *arguments):
@@ -170,7 +171,7 @@ def run_all(root, seed, asked):
     sample_configurations.PARTICLES_PER_CALL = 4 * SIZE
     minimisers.PARTICLES_PER_BATCH = {"cpu": 60, "cuda": 60}
     inputs = root / "inputs"
-    assert os.waitpid(forked(prepare, inputs), 0)[1] == 0
+    assert os.waitpid(forked(prepare, inputs, asked), 0)[1] == 0
     for name, kills in asked.items():
         rng = random.Random(f"{seed} {name}")
         print(name, survive(name, kills, inputs, root, rng), flush=True)

@@ -36,7 +36,7 @@ def kills(folder, asked):
 
 
 def test_a_few_kills(tmp_path):
-    asked = {"quench-torch": 1, "shards": 2}
+    asked = {"shards": 2}
     assert kills(tmp_path, asked) == asked
 
 

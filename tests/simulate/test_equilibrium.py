@@ -213,7 +213,7 @@ def test_writing_tens_of_thousands_of_configurations(tmp_path):
         path,
         mixture="ka2d",
         temperature=temperature,
-        density=1.2,
+        density=4 / 2.2**2,
         truncation="force-shift",
         source="test",
         species=np.array([0, 0, 0, 1]),
