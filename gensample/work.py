@@ -242,7 +242,7 @@ def claim(root: Path, settings: Mapping[str, Any], *, shared: bool = False) -> I
 
 def is_of(root: Path, settings: Mapping[str, Any]) -> bool:
     """Whether a folder is unfinished work of these settings."""
-    return is_claimed(root) and _text(settings) == (root / RECORD).read_text()
+    return is_claimed(root) and _text(settings) == (root / RECORD).read_text(encoding="utf-8")
 
 
 def tidy(out: Path, root: Path) -> None:
@@ -298,8 +298,8 @@ def _check_record(root: Path, settings: Mapping[str, Any]) -> None:
         if _finished(root):
             raise ConfigError(f"{root} holds {_finished(root)[0]}, which is no unfinished work; {CHOOSE}")
         with atomic(record, replace=True) as temporary:
-            temporary.write_text(text)
-    if record.read_text() != text:
+            temporary.write_text(text, encoding="utf-8")
+    if record.read_text(encoding="utf-8") != text:
         raise ConfigError(f"{root} holds parts of other settings; {CHOOSE}")
 
 
@@ -328,7 +328,7 @@ def _locked(path: Path, kind: int, wait: bool) -> Iterator[IO[str]]:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            opened = path.open("a")
+            opened = path.open("a", encoding="utf-8")
         except FileNotFoundError:  # the folder has just been removed
             continue
         with opened as lock:

@@ -167,10 +167,10 @@ def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch)
         save_tensors(content["state_dict"], folder / WEIGHTS)
-        (folder / CONFIG).write_text(yaml.safe_dump(settings, sort_keys=False))
+        (folder / CONFIG).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         shutil.copyfile(metrics, folder / METRICS)
         if not (out / CARD).is_file():
-            (folder / CARD).write_text(_card(out.name, settings))
+            (folder / CARD).write_text(_card(out.name, settings), encoding="utf-8")
         load_model(folder)
         for file in folder.iterdir():
             file.replace(out / file.name)

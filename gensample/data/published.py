@@ -46,7 +46,7 @@ class PublishedCurves:
             DataError: the file is not such.
         """
         try:
-            content = json.loads(Path(path).read_text())
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
             tables = {t["path"]: (list(t["header"]), list(t["rows"])) for t in content["tables"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} holds no published curves ({error!r})") from None

@@ -48,7 +48,7 @@ def assemble(title: str, lead: str, sections: Iterable[tuple[str, str, str]], me
         f'<section id="{anchor}"><h2>{heading}</h2>\n{text}\n</section>' for anchor, heading, text in sections
     )
     return _PAGE.format(
-        style=files("gensample.report").joinpath("page.css").read_text(),
+        style=files("gensample.report").joinpath("page.css").read_text(encoding="utf-8"),
         title=escape(title),
         lead=escape(lead),
         links=links,

@@ -45,7 +45,7 @@ class Metrics:
         path = Path(path)
         path = path / "metrics.json" if path.is_dir() else path
         try:
-            data = json.loads(path.read_text())
+            data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: not a readable metrics.json ({error})") from error
         if not isinstance(data, dict) or not isinstance(data.get("lags"), list):

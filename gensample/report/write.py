@@ -49,9 +49,9 @@ def write_folder(
     folder = Path(folder)
     check_target(folder)
     with atomic_folder(folder) as temporary:
-        (temporary / "metrics.json").write_text(to_json(data))
+        (temporary / "metrics.json").write_text(to_json(data), encoding="utf-8")
         for name, text in (texts or {}).items():
-            (temporary / name).write_text(text)
+            (temporary / name).write_text(text, encoding="utf-8")
         tables = _write_curves(temporary / "curves", curves)
         pictures = _write_figures(temporary / "figures", drawn)
         (temporary / "index.html").write_text(page(pictures, tables), encoding="utf-8")
@@ -93,7 +93,7 @@ def plain(value: Any) -> Any:
 def _write_curves(folder: Path, curves: Curves) -> list[str]:
     folder.mkdir()
     for name, rows in curves.items():
-        with (folder / f"{name}.csv").open("w", newline="") as file:
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(rows[0] if rows else COLUMNS)
             writer.writerows([[_cell(value) for value in row.values()] for row in rows])

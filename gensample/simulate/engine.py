@@ -43,7 +43,7 @@ class Engine:
         Raises:
             GensampleError: LAMMPS ended with an error; its own line is quoted.
         """
-        (folder / "in.lammps").write_text(script)
+        (folder / "in.lammps").write_text(script, encoding="utf-8")
         process = self._start(folder)
         try:
             output, errors = process.communicate()

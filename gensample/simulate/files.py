@@ -29,7 +29,7 @@ def write_data(
     ]
     if velocities is not None:
         lines += ["", "Velocities", "", *[f"{i + 1} {_row(v)}" for i, v in enumerate(velocities)]]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _row(vector: np.ndarray) -> str:
@@ -42,7 +42,7 @@ def read_dump(path: Path, columns: int) -> np.ndarray:
     Raises:
         GensampleError: the file ends within a frame.
     """
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     count = int(lines[3]) if len(lines) > 3 else 0
     height = count + 9
     if not lines or len(lines) % height:

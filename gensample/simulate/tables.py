@@ -19,7 +19,7 @@ POINTS = 10000
 
 def write_pair_table(path: Path, mixture: Mixture) -> None:
     """Energies and forces of every pair of species from INNER sigma to the cut-off."""
-    path.write_text(_table(mixture))
+    path.write_text(_table(mixture), encoding="utf-8")
 
 
 @lru_cache

@@ -66,7 +66,7 @@ class Workspace:
                 "row": {name: value for name, value in asdict(unit.row).items() if name in _DECIDING},
                 # Of networks the checkpoint says by itself what it is.
                 **({"format": FORMAT} if unit.row.estimator else {}),
-                "config": Path(unit.row.fit).read_text() if unit.row.fit else None,
+                "config": Path(unit.row.fit).read_text(encoding="utf-8") if unit.row.fit else None,
                 "weights": weights_of(unit.row),
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": settings.seed,
@@ -88,7 +88,7 @@ class Workspace:
         path = self.folder / RECORD
         if not path.is_file():
             return None
-        record: dict[str, Any] = json.loads(path.read_text())
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return record if record.get("key") == self.key else None
 
     def begin(self) -> Path:
@@ -101,10 +101,10 @@ class Workspace:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not marker.is_file() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
             raise ConfigError(f"{self.folder} is of no benchmark; remove it or choose another --out")
-        if not (marker.is_file() and marker.read_text() == self.key):
+        if not (marker.is_file() and marker.read_text(encoding="utf-8") == self.key):
             empty(self.folder, marker.name)
             with atomic(marker, replace=True) as temporary:
-                temporary.write_text(self.key)
+                temporary.write_text(self.key, encoding="utf-8")
         return self.folder
 
     def abandon(self) -> None:
@@ -117,20 +117,22 @@ class Workspace:
     def timed(self) -> Iterator[None]:
         """Add the seconds within to those of earlier, interrupted attempts."""
         path, start = self.folder / SECONDS, time.perf_counter()
-        before = json.loads(path.read_text()) if path.is_file() else 0.0
+        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else 0.0
         try:
             yield
         finally:
             with atomic(path, replace=True) as temporary:
-                temporary.write_text(json.dumps(before + time.perf_counter() - start))
+                temporary.write_text(json.dumps(before + time.perf_counter() - start), encoding="utf-8")
 
     def finish(self, parameters: int | None, **more: Any) -> dict[str, Any]:
         """Record the training as done."""
         path = self.folder / SECONDS
-        seconds = json.loads(path.read_text()) if path.is_file() and self.unit.row.trained else None
+        seconds = (
+            json.loads(path.read_text(encoding="utf-8")) if path.is_file() and self.unit.row.trained else None
+        )
         record = {"key": self.key, "parameters": parameters, "seconds": seconds, **more}
         with atomic(self.folder / RECORD, replace=True) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n")
+            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         return record
 
     def predictions(self, test: str) -> dict[str, np.ndarray] | None:

@@ -104,7 +104,7 @@ def write_frames(out: str | Path, format: str, frames: list[OutputFrame], specie
                 raise ConfigError("a LAMMPS data file holds one frame: give --configuration (and --lag)")
             f = frames[0]
             comment = ", ".join(f"{key} {value}" for key, value in f.info.items())
-            temporary.write_text(lammps_data.text_of(f.positions, species, f.box, comment))
+            temporary.write_text(lammps_data.text_of(f.positions, species, f.box, comment), encoding="utf-8")
             return
-        with temporary.open("w") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             file.writelines(extxyz.text_of(f.positions, species, f.box, f.info) for f in frames)
