@@ -35,17 +35,17 @@ from tests.synthetic import write_dataset
 from tests.test_resume import CONFIG
 
 OUT = ["--out", "out.h5"]
-LONE = ["--processes", "2"]
+PAIR = ["--processes", "2"]
 FIELDS = ["sample", "fields.ckpt", "--data", "fields.h5", "--split", "all", "--replicas", "17"]
 HEAT = ["--temperatures", "0.5", "1", "--times", "1", "--replicas", "8"]
 RUNS = {
-    "simulate": [["simulate", "tiny.yaml", *OUT, *LONE]],
-    "equilibrium": [["simulate", "equilibrium.yaml", *OUT, *LONE]],
-    "quench": [["quench", "data.h5", "--engine", "lammps", "--again", *OUT, *LONE]],
+    "simulate": [["simulate", "tiny.yaml", *OUT, *PAIR]],
+    "equilibrium": [["simulate", "equilibrium.yaml", *OUT, *PAIR]],
+    "quench": [["quench", "data.h5", "--engine", "lammps", "--again", *OUT, *PAIR]],
     "quench-torch": [["quench", "data.h5", "--engine", "torch", "--again"]],
-    "cage": [["cage", "data.h5", "--time", "2", "--replicas", "16", "--snapshots", "8", *LONE]],
+    "cage": [["cage", "data.h5", "--time", "2", "--replicas", "16", "--snapshots", "8", *PAIR]],
     "probe": [
-        ["probe", "data.h5", *["--temperatures", "0.5", "1", "--times", "1", "--replicas", "8"], *OUT, *LONE]
+        ["probe", "data.h5", *["--temperatures", "0.5", "1", "--times", "1", "--replicas", "8"], *OUT, *PAIR]
     ],
     "shear": [["shear", "shear.yaml", *OUT]],
     "fields": [[*FIELDS, *OUT]],
@@ -79,8 +79,8 @@ def prepare(folder, asked):
     fields = KADataModule("fields.h5", target="displacement", cutoff=1.6)
     task = DisplacementTask(fields.lag_times, 2, 2, 1.6, width=8, vectors=4, layers=1, conditioner="none")
     save(task, fields, "fields.ckpt")
-    lone = asked.keys() <= {"fields", "shards", "configurations", "benchmark", "fit"}
-    return 0 if lone else main(["simulate", "tiny.yaml", "--out", "data.h5"])
+    without_lammps = asked.keys() <= {"fields", "shards", "configurations", "benchmark", "fit"}
+    return 0 if without_lammps else main(["simulate", "tiny.yaml", "--out", "data.h5"])
 
 
 def forked(function, *arguments):
