@@ -82,6 +82,8 @@ COUNT = whole(1)
 NUMBER = whole(0)
 SEED = whole(0, LARGEST_SEED)
 PROCESSES = whole(1, 4096)
+# Of networks: far beyond ours, and a mistyped one is told before it fills the memory.
+WIDTH, DEPTH, SPECIES = whole(1, 4096), whole(1, 1000), whole(1, 100)
 # In Lennard-Jones units. The fastest vibrations have omega near 33: Verlet steps beyond 2 / omega explode.
 TIMESTEP = between(1e-8, 0.05)
 TEMPERATURE = positive_to(100)

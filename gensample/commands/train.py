@@ -8,9 +8,14 @@ that a checkpoint overrules are reported.
 
 import importlib
 import logging
+import os
 import re
+import shutil
 import signal
+import sys
+import traceback
 import warnings
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +25,19 @@ from jsonargparse import ArgumentError, Namespace, set_loader, set_parsing_setti
 from jsonargparse._optionals import get_omegaconf_loader
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 
 from gensample import registry
+from gensample.commands.run_folder import check_folder, run_folder
 from gensample.data.descriptors import check_levels
 from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
+from gensample.ranges import NOT_NEGATIVE, check_table, whole
+from gensample.tasks.checkpoints import WholeCheckpoints
 from gensample.weights import read_checkpoint
 
 # What holds for data and model alike is written once, under `data`; where the model's class has no such
@@ -60,20 +68,30 @@ def main(command: str, args: list[str]) -> LightningCLI:
     )
     set_loader(MODE, _load_yaml, (yaml.YAMLError,))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), ExitStack() as held:
             _quiet()
-            return GensampleCLI(command, args)
+            return GensampleCLI(command, args, held)
     except (ArgumentError, MisconfigurationException) as error:
         raise _cause(error) or ConfigError(_readable(str(error))) from error
-    except RuntimeError as error:
-        if not str(error).startswith("Error(s) in loading state_dict"):
+    except Exception as error:
+        if isinstance(error, GensampleError) or not _restores(error):
             raise
-        raise DataError(f"the checkpoint does not fit the model: {error}") from error
+        raise DataError(f"the checkpoint does not fit the model: {type(error).__name__}: {error}") from error
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise stop.__context__ from None
         raise
+
+
+def _restores(error: Exception) -> bool:
+    """Whether an error came while Lightning took apart a checkpoint, whose values it does not check."""
+    frames = (frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(
+        code.co_filename.endswith("checkpoint_connector.py")
+        and code.co_name.lstrip("_").startswith(("restore", "resume"))
+        for code in frames
+    )
 
 
 def _import_paths() -> list[str]:
@@ -98,8 +116,8 @@ def _load_yaml(text: str) -> Any:
 class GensampleCLI(LightningCLI):
     """LightningCLI for one command; building the parsers of the other three would only cost time."""
 
-    def __init__(self, command: str, args: list[str]) -> None:
-        self._command = command
+    def __init__(self, command: str, args: list[str], held: ExitStack) -> None:
+        self._command, self._held = command, held
         self._data: dict[str, Any] = {}  # data modules made while parsing, by their settings
         super().__init__(
             LightningModule,
@@ -154,6 +172,7 @@ class GensampleCLI(LightningCLI):
         assert isinstance(args, list)
         self.config = parser.parse_args(args)
         self._check_named()
+        self._check_settings()
 
     def _check_named(self) -> None:
         """The import policy of jsonargparse also allows what is below a class, such as its methods."""
@@ -191,6 +210,11 @@ class GensampleCLI(LightningCLI):
         settings: dict[str, Any] = read_checkpoint(path)["hyper_parameters"]
         return settings
 
+    def before_instantiate_classes(self) -> None:
+        """Refuse a training that could not begin."""
+        if self._command == "fit" and self._model_settings().get("compile"):
+            _check_compiler()
+
     def after_instantiate_classes(self) -> None:
         """Refuse data unlike those that the checkpoint was trained on: the links let the data win."""
         if self._trained_with:
@@ -211,19 +235,39 @@ class GensampleCLI(LightningCLI):
         check_domain(model, trained, data, served, force=self._get(self.config, "force"))
         check_lags(trained.get("lag_times"), served["lag_times"], model)
 
+    def _check_settings(self) -> None:
+        """Refuse what Lightning or torch would stumble over later."""
+        settings = self.config[self._command]
+        if settings.get("weights_only") is False:
+            raise ConfigError("weights_only: false would let a checkpoint run code; leave it out")
+        settings["weights_only"] = True
+        seed = settings.get("seed_everything")
+        if not isinstance(seed, bool) and seed is not None:
+            whole(0, 2**32 - 1).check("seed_everything", seed)
+        limits = {"gradient_clip_val": NOT_NEGATIVE, "max_epochs": whole(-1), "max_steps": whole(-1)}
+        check_table(settings["trainer"], limits, "trainer.")
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Trainer with the CSV log and the last checkpoint in the run's folder."""
-        settings = self._get(self.config_init, "trainer")
+        settings, training = self._get(self.config_init, "trainer"), self._command == "fit"
         callbacks = list(settings.get("callbacks") or [])
-        if settings.get("fast_dev_run"):  # a ModelCheckpoint would write into the working directory
-            callbacks = [callback for callback in callbacks if not isinstance(callback, ModelCheckpoint)]
-        elif not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
+        if not training:
+            callbacks = [each for each in callbacks if not isinstance(each, (Checkpoint, WeightAveraging))]
+            kwargs["enable_checkpointing"] = False
+        elif settings.get("fast_dev_run"):  # a ModelCheckpoint would write into the working directory
+            callbacks = [each for each in callbacks if not isinstance(each, ModelCheckpoint)]
+        elif not any(isinstance(each, ModelCheckpoint) for each in callbacks):
             callbacks += self._last_checkpoint(settings)
-        loggers = self._loggers(settings.get("logger"))
-        return super().instantiate_trainer(**{"logger": loggers, "callbacks": callbacks, **kwargs})
+        for callback in callbacks:
+            if isinstance(callback, ModelCheckpoint):
+                # One run writes here: what a killed one wrote after last.ckpt is written again.
+                callback._enable_version_counter = False
+        given = {"logger": self._loggers(settings.get("logger")), "callbacks": callbacks}
+        given["plugins"] = [*_as_list(settings.get("plugins")), WholeCheckpoints(training)]
+        return super().instantiate_trainer(**given, **kwargs)
 
     def _last_checkpoint(self, settings: Namespace) -> list[ModelCheckpoint]:
-        if self._command != "fit" or settings.get("enable_checkpointing") is False:
+        if settings.get("enable_checkpointing") is False:
             return []
         return [
             # After every epoch: left to itself it waits for a validation, which a dataset may not have.
@@ -238,19 +282,26 @@ class GensampleCLI(LightningCLI):
     def _loggers(self, asked: Logger | list[Logger] | bool | None) -> list[Logger] | bool:
         if asked is False:
             return False
-        given = [] if asked is None or asked is True else asked if isinstance(asked, list) else [asked]
         csv = self._csv_logger()
-        return [csv, *given, *self._wandb_logger(csv.log_dir)]
+        if self._command == "fit" and not self._get(self.config_init, "trainer").get("fast_dev_run"):
+            self._hold(Path(csv.log_dir))
+        return [csv, *(_as_list(asked) if asked is not True else []), *self._wandb_logger(csv.log_dir)]
+
+    @rank_zero_only
+    def _hold(self, folder: Path) -> None:
+        """The folder of the run is ours until the command ends."""
+        self._held.enter_context(run_folder(folder, self._get(self.config, "ckpt_path")))
+        _keep_previous_metrics(folder)
 
     def _csv_logger(self) -> CSVLogger:
         out = self._get(self.config, "out")
         if out is None:
             root = self._get(self.config_init, "trainer").get("default_root_dir") or "runs"
             return CSVLogger(root, name=self._run_name())
+        check_folder(Path(out))
         folder = Path(out) if self._command == "fit" else Path(out) / self._command
-        if self._command == "fit" and self._get(self.config, "ckpt_path") is None:
-            _refuse_earlier_run(folder)
-        _keep_previous_metrics(folder)
+        if self._command != "fit":
+            _keep_previous_metrics(folder)
         return CSVLogger(folder.parent, name=folder.name, version="")
 
     def _run_name(self) -> str:
@@ -287,14 +338,18 @@ def _no_advertising(record: logging.LogRecord) -> bool:
     return "litlogger" not in str(record.msg) and "litmodels" not in str(record.msg)
 
 
-@rank_zero_only
-def _refuse_earlier_run(folder: Path) -> None:
-    """Lightning would write last-v1.ckpt beside last.ckpt, and the next command take the old one."""
-    if (folder / "checkpoints" / "last.ckpt").exists():
-        raise ConfigError(
-            f"{folder} holds an earlier run: resume it with --ckpt_path last, remove it, "
-            "or choose another --out"
+def _check_compiler() -> None:
+    """Torch compiles for the CPU, and the kernels' launchers for other devices, with a C++ compiler."""
+    name = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(name.split()[0]) is None:
+        raise MissingDependencyError(
+            f"model.compile needs a C++ compiler and {name} is not on PATH: install it, "
+            "or set model.compile to false"
         )
+
+
+def _as_list(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, list) else [given]
 
 
 @rank_zero_only

@@ -21,6 +21,7 @@ def check_settings(data: KADataModule, store: Store) -> None:
         ConfigError: names the setting, and what the dataset has.
     """
     _check_input(data, store)
+    _check_cutoff(data, store)
     _check_target(data, store)
     _check_rows(data, store)
     _check_base(data, store)
@@ -50,6 +51,15 @@ def _check_input(data: KADataModule, store: Store) -> None:
         )
     if data.target == "configuration" and data.input != "thermal":
         raise ConfigError("configurations are generated as thermal ones: set data.input to thermal")
+
+
+def _check_cutoff(data: KADataModule, store: Store) -> None:
+    """Before any graph: the nearest image alone is seen."""
+    shortest = float(store.box.min())
+    if 2 * data.cutoff > shortest:
+        raise ConfigError(
+            f"data.cutoff {data.cutoff:g} needs boxes of twice that, the smallest is {shortest:g}"
+        )
 
 
 def _check_target(data: KADataModule, store: Store) -> None:

@@ -33,6 +33,7 @@ from gensample.data.scales import displacement_scales
 from gensample.data.shear import Quantity, open_dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, TEMPERATURE, check_table
 from gensample.seeding import torch_generator
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,12 @@ log = logging.getLogger(__name__)
 RESIDENT_SHARE = 0.5
 
 
+LIMITS = {
+    **dict.fromkeys(("batch_size", "fields", "passes", "train_limit"), COUNT),
+    **dict.fromkeys(("cutoff", "lags"), POSITIVE),
+    **dict.fromkeys(("temperatures", "base_temperature"), TEMPERATURE),
+    **{"heating": NUMBER, "validation": NUMBER, "seed": SEED},
+}
 SYMMETRIES = {"cubic": random_signed_permutation, "shear": random_shear_symmetry}
 
 
@@ -114,10 +121,7 @@ class KADataModule(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        counts = {"batch_size": batch_size, "fields": fields, "passes": passes, "train_limit": train_limit}
-        for name, value in counts.items():
-            if value is not None and value < 1:
-                raise ConfigError(f"data.{name} must be at least 1, got {value}")
+        check_table(self.hparams, LIMITS, "data.")
         self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
         self.temperatures, self.cage_vectors = temperatures, cage_vectors
         self.base = BaseEnsemble(base, base_temperature) if base is not None else None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gensample.errors import ConfigError
 from gensample.nn.blocks import MLP, sum_per_node
+from gensample.ranges import DEPTH, WIDTH, check_table, whole
 
 # Our module -> the name of the same layers in the published checkpoint ("/" as "|").
 PUBLISHED_NAMES = {
@@ -23,6 +24,8 @@ PUBLISHED_NAMES = {
 }
 # The checkpoint has a decoder for edges too, whose output nothing reads.
 UNUSED = "Graph|graph_independent_1|edge_model|mlp"
+
+LIMITS = {"dimension": whole(2, 3), "outputs": WIDTH, "width": WIDTH, "steps": DEPTH}
 
 
 class Bapst(nn.Module):
@@ -55,6 +58,7 @@ class Bapst(nn.Module):
         super().__init__()
         self.dimension, self.outputs, self.width = dimension, outputs, width
         self.steps, self.factorised = steps, factorised
+        check_table(self, LIMITS, "model.network.")
         self.node_encoder = MLP([1, width, width], activate_last=True)
         self.edge_encoder = MLP([dimension, width, width], activate_last=True)
         self.edge_mlp = MLP([6 * width, width, width], activate_last=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gensample.errors import ConfigError
 from gensample.nn.blocks import MLP, sum_per_node
+from gensample.ranges import DEPTH, WIDTH, check_table, whole
 
 # Our module -> the name of the same layer in the official .pth files.
 OFFICIAL_NAMES = {
@@ -26,6 +27,8 @@ OFFICIAL_NAMES = {
     "decoder.2": "decoder.fc2",
     "decoder.4": "decoder.fc3",
 }
+
+LIMITS = {"dimension": whole(2, 3), "outputs": WIDTH, "width": WIDTH, "steps": DEPTH}
 
 
 class Botan(nn.Module):
@@ -59,6 +62,7 @@ class Botan(nn.Module):
         super().__init__()
         self.dimension, self.outputs, self.width = dimension, outputs, width
         self.steps, self.factorised = steps, factorised
+        check_table(self, LIMITS, "model.network.")
         self.node_encoder = MLP([1, width, width], activate_last=True)
         self.edge_encoder = MLP([dimension, width, width], activate_last=True)
         self.edge_mlp = MLP([4 * width, width, width], activate_last=True)

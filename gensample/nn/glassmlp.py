@@ -11,6 +11,12 @@ from torch import Tensor, nn
 
 from gensample.errors import ConfigError
 from gensample.nn.blocks import sum_per_node
+from gensample.ranges import COUNT, SPECIES, WIDTH, check_table
+
+LIMITS = {
+    **dict.fromkeys(("outputs", "bottleneck", "width"), WIDTH),
+    **{"descriptors": COUNT, "num_species": SPECIES},
+}
 
 
 class GlassMLP(nn.Module):
@@ -31,6 +37,7 @@ class GlassMLP(nn.Module):
         super().__init__()
         self.outputs, self.descriptors, self.num_species = outputs, descriptors, num_species
         self.bottleneck, self.width = bottleneck, width
+        check_table(self, LIMITS, "model.network.")
         self.networks = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(descriptors, bottleneck),

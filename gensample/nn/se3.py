@@ -13,6 +13,13 @@ from torch import Tensor, nn
 from gensample.errors import ConfigError
 from gensample.nn.blocks import MLP
 from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+from gensample.ranges import DEPTH, NUMBER, POSITIVE, SPECIES, WIDTH, between, check_table
+
+LIMITS = {
+    **dict.fromkeys(("outputs", "width", "vectors", "radial"), WIDTH),
+    **{"num_species": SPECIES, "layers": DEPTH, "descriptors": NUMBER, "cutoff": POSITIVE},
+    "dropout": between(0, 1),
+}
 
 
 class EquivariantPredictor(nn.Module):
@@ -52,6 +59,7 @@ class EquivariantPredictor(nn.Module):
         self.outputs, self.num_species, self.width, self.vectors = outputs, num_species, width, vectors
         self.cutoff, self.radial, self.read_cage = cutoff, radial, read_cage
         self.layers, self.descriptors, self.dropout = layers, descriptors, dropout
+        check_table(self, LIMITS, "model.network.")
         self.species = nn.Embedding(num_species, width)
         self.cage = nn.Linear(1, width) if read_cage else None
         self.lift = nn.Linear(1, vectors, bias=False) if read_cage else None

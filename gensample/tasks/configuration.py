@@ -17,10 +17,28 @@ from gensample.nn.configuration import ConfigurationNetwork
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
+from gensample.ranges import (
+    COUNT,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    SEED,
+    SPECIES,
+    WIDTH,
+    check_table,
+    whole,
+)
 from gensample.sampling.transport import Transported, transport
 from gensample.seeding import torch_generator
 from gensample.tasks.schedule import warm_cosine
 
+LIMITS = {
+    **dict.fromkeys(("width", "vectors", "radial"), WIDTH),
+    **dict.fromkeys(("cutoff", "late", "lr"), POSITIVE),
+    **dict.fromkeys(("steps", "validation_every"), COUNT),
+    **{"num_species": SPECIES, "dimension": whole(2, 3), "seed": SEED},
+    **{"weight_decay": NOT_NEGATIVE, "validation_samples": NUMBER},
+}
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW = range(3)
 
@@ -99,6 +117,7 @@ class ConfigurationTask(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_table(self.hparams, LIMITS, "model.")
         known = ("mixture", "density", "temperatures")
         self.domain = read_domain({name: system[name] for name in known if name in system})
         self.network = ConfigurationNetwork(num_species, dimension, cutoff, graph, width, vectors, radial)

@@ -20,6 +20,20 @@ from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantCon
 from gensample.nn.mobility import MobilityNetwork
 from gensample.nn.velocity import Setting, VelocityNetwork
 from gensample.physics.mobility import REACH
+from gensample.ranges import (
+    COUNT,
+    DEPTH,
+    NOT_NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    SEED,
+    SPECIES,
+    WIDTH,
+    between,
+    check_choice,
+    check_table,
+    whole,
+)
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
 from gensample.seeding import derive_seed, torch_generator
@@ -29,6 +43,15 @@ from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior,
 from gensample.tasks.schedule import warm_cosine
 from gensample.tasks.validation import ensemble_scores, pearson
 
+LIMITS = {
+    **dict.fromkeys(("width", "vectors"), WIDTH),
+    **dict.fromkeys(("layers", "conditioner_layers"), DEPTH),
+    **dict.fromkeys(("lag_times", "cutoff", "lr", "regression_lr"), POSITIVE),
+    **dict.fromkeys(("weight_decay", "regression_weight", "mobility_blur"), NOT_NEGATIVE),
+    **dict.fromkeys(("descriptors", "regression_epochs", "validation_replicas"), NUMBER),
+    **dict.fromkeys(("steps", "validation_every"), COUNT),
+    **{"num_species": SPECIES, "dimension": whole(2, 3), "dropout": between(0, 1), "seed": SEED},
+}
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW, DROPOUT = range(4)
 
@@ -121,6 +144,8 @@ class DisplacementTask(lightning.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.domain = read_domain(domain)
+        check_table(self.hparams, LIMITS, "model.")
+        check_choice("model.conditioner", conditioner, ("none", "botan", "equivariant"))
         if prior.endswith("particle") and conditioner == "none":
             raise ConfigError(f"prior={prior} needs the scales a conditioner predicts; set conditioner")
         if prior == "elastic-mobility" and cutoff < REACH:

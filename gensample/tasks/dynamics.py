@@ -11,10 +11,16 @@ from gensample.data.domain import check_lags, read_domain
 from gensample.data.official import load_official
 from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
+from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SPECIES, between, check_table
 from gensample.tasks.hparams import as_module, save_plain_hyperparameters
 from gensample.tasks.regression import Score, bond_mask, summarise
 from gensample.tasks.schedule import warm_cosine
 from gensample.weights import check_fit
+
+LIMITS = {
+    **{"p": between(0, 1), "lr": POSITIVE, "edge_epochs": NUMBER, "heterogeneity": NOT_NEGATIVE},
+    **{"bond_cutoff": POSITIVE, "num_species": SPECIES, "descriptors": NUMBER, "loss_species": NUMBER},
+}
 
 
 class DynamicsTask(lightning.LightningModule):
@@ -73,8 +79,7 @@ class DynamicsTask(lightning.LightningModule):
     ) -> None:
         super().__init__()
         save_plain_hyperparameters(self)
-        if not 0 <= p <= 1:
-            raise ConfigError(f"model.p must lie in [0, 1], got {p}")
+        check_table(self.hparams, LIMITS, "model.")
         self.network = as_module(network)
         self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
         self.normalise, self.spread, self.init_from = normalise, spread, init_from

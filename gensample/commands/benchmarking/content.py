@@ -13,7 +13,7 @@ from gensample import zoo
 from gensample.commands.benchmarking.settings import RowSettings
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
 from gensample.plain import read_yaml
 
 Parts = frozenset[str]
@@ -25,14 +25,13 @@ def config_of(row: RowSettings) -> dict[str, Any]:
 
     Raises:
         ConfigError: it is none of `gensample fit`.
-        DataError: it cannot be read.
     """
     if row.fit is None:
         return {}
-    config = read_yaml(row.fit)
     try:
+        config = read_yaml(row.fit)
         config["model"]["init_args"]
-    except (KeyError, TypeError) as error:
+    except (DataError, KeyError, TypeError) as error:
         raise ConfigError(f"{row.fit} is no config of `gensample fit`: {error!r}") from None
     return config
 
