@@ -37,9 +37,8 @@ def workplace(tmp_path_factory):
         module = KADataModule(
             str(folder / "quenched.h5"), target="displacement", input=source, cutoff=1.6, fields=2
         )
-        task = DisplacementTask(
-            module.lag_times, 2, 2, 1.6, input=source, lr=1e-2, domain=module.domain, **TINY
-        )
+        known = {"input": source, "domain": module.domain}
+        task = DisplacementTask(module.lag_times, 2, 2, 1.6, lr=1e-2, **known, **TINY)
         task.hparams["_class_path"] = "gensample.tasks.displacement.DisplacementTask"
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet)
