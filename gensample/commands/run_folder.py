@@ -36,8 +36,8 @@ def run_folder(folder: Path, resumed: str | Path | None) -> Iterator[None]:
                     remove(folder)
                 raise
     finally:
-        with suppress(OSError):
-            for parent in absent:
+        for parent in absent:
+            with suppress(OSError):
                 parent.rmdir()
 
 

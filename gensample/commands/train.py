@@ -215,6 +215,13 @@ class GensampleCLI(LightningCLI):
         if self._command == "fit" and self._model_settings().get("compile"):
             _check_compiler()
 
+    def instantiate_classes(self) -> None:
+        """As LightningCLI, but what a constructor refuses is a mistake in the config."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError) as error:
+            raise _cause(error) or ConfigError(_readable(str(error))) from error
+
     def after_instantiate_classes(self) -> None:
         """Refuse data unlike those that the checkpoint was trained on: the links let the data win."""
         if self._trained_with:
