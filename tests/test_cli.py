@@ -240,7 +240,7 @@ def test_weights_that_do_not_fit_are_one_error(config, capsys):
     torch.save(checkpoint, "b.ckpt")
     capsys.readouterr()
     assert main(["test", "--config", "a/config.yaml", "--ckpt_path", "b.ckpt"]) == 2
-    assert "does not fit the model" in capsys.readouterr().err
+    assert "b.ckpt: the weights do not fit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--data.cutoff", "1.7"], ["--data.lag_times", "[1.0]"]])

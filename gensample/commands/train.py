@@ -29,6 +29,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAvera
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from torch import Tensor
 
 from gensample import registry
 from gensample.commands.run_folder import check_folder, run_folder
@@ -38,7 +39,7 @@ from gensample.errors import ConfigError, DataError, GensampleError, MissingDepe
 from gensample.plain import check_yaml
 from gensample.ranges import NOT_NEGATIVE, check_table, whole
 from gensample.tasks.checkpoints import WholeCheckpoints
-from gensample.weights import read_checkpoint
+from gensample.weights import check_fit, read_checkpoint
 
 # What holds for data and model alike is written once, under `data`; where the model's class has no such
 # argument, jsonargparse skips the link. The first are settings of the data, the second properties of
@@ -118,6 +119,7 @@ class GensampleCLI(LightningCLI):
 
     def __init__(self, command: str, args: list[str], held: ExitStack) -> None:
         self._command, self._held = command, held
+        self._weights: dict[str, Tensor] | None = None
         self._data: dict[str, Any] = {}  # data modules made while parsing, by their settings
         super().__init__(
             LightningModule,
@@ -207,8 +209,9 @@ class GensampleCLI(LightningCLI):
         keywords = ("best", "last", "hpc") if self._command == "fit" else ()
         if path is None or path in keywords:
             return {}
-        settings: dict[str, Any] = read_checkpoint(path)["hyper_parameters"]
-        return settings
+        checkpoint = read_checkpoint(path)
+        self._weights = checkpoint["state_dict"]
+        return dict(checkpoint["hyper_parameters"])
 
     def before_instantiate_classes(self) -> None:
         """Refuse a training that could not begin."""
@@ -232,6 +235,9 @@ class GensampleCLI(LightningCLI):
                 raise ConfigError(f"the checkpoint was trained with {name} {old}, these data have {new}")
         if self._trained_with and "probe_levels" not in self._trained_with:
             check_levels([], self.model.hparams.get("probe_levels") or [], "these data")
+        if self._weights is not None:
+            check_fit(self.model.state_dict(), self._weights, self._get(self.config, "ckpt_path"))
+            self._weights = None
 
     def _check_domain(self) -> None:
         served = self.model.hparams.get("domain")

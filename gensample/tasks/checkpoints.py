@@ -12,6 +12,12 @@ from gensample.errors import DataError
 from gensample.weights import check_tensors, read_checkpoint
 from gensample.work import atomic
 
+# Without them Lightning would begin anew, and not say so.
+STATE = {
+    **{"epoch": int, "global_step": int, "loops": dict, "callbacks": dict},
+    **{"optimizer_states": list, "lr_schedulers": list},
+}
+
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Lightning's own writes to TMPDIR and moves, which copies where that is another file system.
@@ -43,4 +49,6 @@ class WholeCheckpoints(TorchCheckpointIO):
         found = read_checkpoint(path)
         if not self.training:
             found.pop("callbacks", None)
+        elif wrong := [name for name, kind in STATE.items() if not isinstance(found.get(name), kind)]:
+            raise DataError(f"{path}: no training can go on from it: {', '.join(wrong)} absent or damaged")
         return found
