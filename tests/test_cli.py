@@ -212,7 +212,7 @@ def test_nothing_runs_on_random_weights(config, capsys, command):
     assert main([command, "--config", str(config)]) == 2
     assert "random weights" in one_line(capsys.readouterr())
     assert main([command, "--config", str(config), "--ckpt_path", "none.ckpt"]) == 2
-    assert "no checkpoint at none.ckpt" in one_line(capsys.readouterr())
+    assert "no weight file at none.ckpt" in one_line(capsys.readouterr())
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])

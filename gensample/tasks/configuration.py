@@ -34,10 +34,10 @@ from gensample.tasks.schedule import warm_cosine
 
 LIMITS = {
     **dict.fromkeys(("width", "vectors", "radial"), WIDTH),
-    **dict.fromkeys(("cutoff", "late", "lr"), POSITIVE),
+    **dict.fromkeys(("cutoff", "late"), POSITIVE),
     **dict.fromkeys(("steps", "validation_every"), COUNT),
     **{"num_species": SPECIES, "dimension": whole(2, 3), "seed": SEED},
-    **{"weight_decay": NOT_NEGATIVE, "validation_samples": NUMBER},
+    **{"lr": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE, "validation_samples": NUMBER},
 }
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW = range(3)

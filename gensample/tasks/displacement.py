@@ -46,8 +46,10 @@ from gensample.tasks.validation import ensemble_scores, pearson
 LIMITS = {
     **dict.fromkeys(("width", "vectors"), WIDTH),
     **dict.fromkeys(("layers", "conditioner_layers"), DEPTH),
-    **dict.fromkeys(("lag_times", "cutoff", "lr", "regression_lr"), POSITIVE),
-    **dict.fromkeys(("weight_decay", "regression_weight", "mobility_blur"), NOT_NEGATIVE),
+    **dict.fromkeys(("lag_times", "cutoff"), POSITIVE),
+    **dict.fromkeys(
+        ("lr", "regression_lr", "weight_decay", "regression_weight", "mobility_blur"), NOT_NEGATIVE
+    ),
     **dict.fromkeys(("descriptors", "regression_epochs", "validation_replicas"), NUMBER),
     **dict.fromkeys(("steps", "validation_every"), COUNT),
     **{"num_species": SPECIES, "dimension": whole(2, 3), "dropout": between(0, 1), "seed": SEED},

@@ -18,7 +18,7 @@ from gensample.tasks.schedule import warm_cosine
 from gensample.weights import check_fit
 
 LIMITS = {
-    **{"p": between(0, 1), "lr": POSITIVE, "edge_epochs": NUMBER, "heterogeneity": NOT_NEGATIVE},
+    **{"p": between(0, 1), "lr": NOT_NEGATIVE, "edge_epochs": NUMBER, "heterogeneity": NOT_NEGATIVE},
     **{"bond_cutoff": POSITIVE, "num_species": SPECIES, "descriptors": NUMBER, "loss_species": NUMBER},
 }
 

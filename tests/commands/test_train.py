@@ -71,8 +71,8 @@ def fit(*words):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--model.lr", ".nan"], "model.lr must be positive"),
-        (["--model.lr", "-1"], "model.lr must be positive"),
+        (["--model.lr", ".nan"], "model.lr must be finite"),
+        (["--model.lr", "-1"], "model.lr must be finite"),
         (["--model.p", ".nan"], "model.p"),
         (["--model.edge_epochs", "-1"], "model.edge_epochs"),
         (["--model.network.width", "0"], "model.network.width"),
