@@ -79,7 +79,7 @@ def fit(*words):
         (["--model.network.width", "10000000"], "model.network.width"),
         (["--model.network.outputs", "2"], "outputs to 3"),
         (["--data.cutoff", ".nan"], "data.cutoff must be positive"),
-        (["--data.cutoff", "4"], "data.cutoff 4 needs boxes of twice that, the smallest is 6"),
+        (["--data.cutoff", "4"], "data.cutoff 4 is more than half the shortest box edge, 3"),
         (["--data.batch_size", "0"], "data.batch_size"),
         (["--data.seed", "-1"], "data.seed"),
         (["--data.lags", "[3]"], "data.lags"),
