@@ -224,6 +224,8 @@ class GensampleCLI(LightningCLI):
             super().instantiate_classes()
         except (ValueError, TypeError) as error:
             raise _cause(error) or ConfigError(_readable(str(error))) from error
+        except ImportError as error:  # Lightning's own message names the package
+            raise MissingDependencyError(str(error)) from error
 
     def after_instantiate_classes(self) -> None:
         """Refuse data unlike those that the checkpoint was trained on: the links let the data win."""

@@ -197,6 +197,12 @@ def test_other_lag_times_are_refused(folder, capsys):
     assert "trained at lag times [1.0, 10.0]" in capsys.readouterr().err
 
 
+def test_an_accelerator_that_is_not_installed_is_one_line(folder, capsys):
+    words = ["--trainer.accelerator", "tpu", "--out", "x"]
+    assert main(["fit", "--config", "run/config.yaml", *words]) == 2
+    assert "torch_xla" in capsys.readouterr().err
+
+
 def edited(folder, change):
     checkpoint = torch.load(folder / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     change(checkpoint)

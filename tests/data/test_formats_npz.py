@@ -196,6 +196,20 @@ def test_damaged_botan_files_are_refused_with_one_line(tmp_path, capsys, out, da
     assert_refused(capsys, out, tmp_path / "T0.44", match=match)
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"initial_positions": np.zeros((216, 2))}, "expected shape (216, 3)"),
+        ({"types": np.zeros(216, [("x", "f8")])}, "whole numbers or names"),
+        ({"types": np.zeros(5, int)}, "expected 216 particle types"),
+    ],
+)
+def test_a_later_lag_is_checked_as_the_first(tmp_path, capsys, out, changes, match):
+    write_botan(tmp_path / "T0.44", make_liquid(lags=2), lags=("tc06", "tc07"))
+    rewrite(next((tmp_path / "T0.44").glob("*tc07.npz")), **changes)
+    assert_refused(capsys, out, tmp_path / "T0.44", match=match)
+
+
 def test_damage_in_the_last_of_several_files_leaves_nothing(tmp_path, capsys, out):
     for number in range(3):
         liquid = make_liquid(seed=0)

@@ -79,15 +79,16 @@ def load_displacements(lags: dict[str, Source], initial: np.ndarray, replicas: i
         DataError: the shapes differ, values are not finite, or the lags are of other structures.
     """
     fields = []
-    types = npz.require(next(iter(lags.values())).path, ("types",))["types"]
+    first = next(iter(lags.values()))
+    types = as_types(npz.require(first.path, ("types",))["types"], f"{first}: types", len(initial))
     for source in lags.values():
         arrays = npz.require(source.path, ("types", "initial_positions", "positions"))
-        start = as_positions(arrays["initial_positions"], f"{source}: initial_positions", len(initial))
+        start = as_floats(arrays["initial_positions"], f"{source}: initial_positions", initial.shape)
         if not np.allclose(start, initial, atol=1e-6):
             raise DataError(
                 f"{source}: initial_positions differ from those of the other lags of this structure"
             )
-        if not np.array_equal(arrays["types"], types):
+        if not np.array_equal(as_types(arrays["types"], f"{source}: types", len(initial)), types):
             raise DataError(f"{source}: types differ from those of the other lags of this structure")
         final = as_floats(arrays["positions"], f"{source}: positions", (replicas, *initial.shape))
         fields.append(final - initial)

@@ -15,9 +15,9 @@ from gensample.errors import DataError
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SUFFIXES = (".npz", ".pickle", ".pkl", ".dump", ".lammpstrj", ".data", ".lmp", ".xyz", ".extxyz", ".gsd")
 _GZIP = b"\x1f\x8b"
-# Numbers in text pack to a fifth, constant arrays to a thousandth: beyond both bounds it is a bomb.
+# Numbers in text pack to a fifth, small constant arrays to a thousandth: beyond both bounds it is a bomb.
 _SMALL = 64 * 2**20
-_EXPANSION = 64
+_EXPANSION = 16
 
 
 @dataclasses.dataclass(frozen=True)
