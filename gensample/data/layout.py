@@ -180,8 +180,8 @@ def _held(members: Members) -> Iterator[tuple[str, Array | None]]:
         if group not in there:
             continue
         inside = members.names(group)
-        if missing := [name for name in known if name not in inside]:
-            raise DataError(f"{members.path} lacks {', '.join(missing)} of {group}; make the file again")
+        if missing := [f"{group}/{name}" for name in known if name not in inside]:
+            raise DataError(f"{members.path} lacks {', '.join(missing)}; make the file again")
         for name in inside:
             yield f"{group}/{name}", PREDICTION if group == PREDICTIONS else known.get(name)
 

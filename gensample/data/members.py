@@ -150,14 +150,14 @@ class Members:
         return cast
 
     def _words(self, name: str) -> np.ndarray:
-        """Short words, (n,) of str, a few at a time: many may be one very long one, stored once."""
+        """Short words, (n,) of bytes, a few at a time: many may be one very long one, stored once."""
         dataset, words = self._arrays[name], []
         width = max(16, WORDS_AT_ONCE // max(1, self._file.id.get_filesize()))
         for first in range(0, len(dataset), width):
-            words += [_text(word) for word in dataset[first : first + width]]
+            words += [_text(word).encode() for word in dataset[first : first + width]]
             if max(map(len, words[first:])) > LONGEST_WORD:
                 raise DataError(f"{self.path}: {name} holds a word of more than {LONGEST_WORD} letters")
-        return np.array(words, dtype=str)
+        return np.array(words, dtype=bytes)
 
     def attribute_names(self, owner: str = "/") -> list[str]:
         """Names of all attributes of a member or of the file."""

@@ -64,7 +64,7 @@ class ShearView(Store):
         if not is_sheared(self):
             raise DataError(f"{self.path} is no dataset of `gensample shear`")
         self.quantity = quantity
-        names = self._array("shear/direction").tolist()
+        names = [name.decode() for name in self._array("shear/direction")]
         self.directions = names
         self.frames = [Frame.of(name, self.dimension) for name in names]
 

@@ -26,7 +26,7 @@ def summarise_shear(store: Store) -> dict[str, Any]:
     modulus = np.array([initial_modulus(strain, curve) for curve in curves])
     first = first_strains(arrays)
     return {
-        "directions": arrays["direction"].tolist(),
+        "directions": [name.decode() for name in arrays["direction"]],
         "strain_step": float(strain[1] - strain[0]),
         "max_strain": float(strain[-1]),
         "curves": len(curves),

@@ -23,7 +23,9 @@ def check_shear(members: Members) -> None:
     curves = [arrays[name] for name in ("stress", "energy", "residual")]
     problems = {
         "the minima that were sheared are missing": "inherent" not in members,
-        "directions must be known and distinct": not _known(members, arrays["direction"].tolist()),
+        "directions must be known and distinct": not _known(
+            members, [name.decode() for name in arrays["direction"]]
+        ),
         "strains must rise from 0": len(strain) < 2 or strain[0] != 0 or not (np.diff(strain) > 0).all(),
         "curves hold values that are not finite": not all(np.isfinite(curve).all() for curve in curves),
         "stored strains are none of the steps": not _among(members.read("times"), strain),

@@ -106,7 +106,7 @@ class Store:
     @property
     def split(self) -> np.ndarray:
         """Split of each configuration, (C,) of str."""
-        return self._array("split")
+        return np.array([name.decode() for name in self._array("split")], dtype=str)
 
     @property
     def times(self) -> np.ndarray:

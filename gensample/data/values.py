@@ -94,7 +94,7 @@ def _check_state(members: Members) -> None:
         np.allclose(found, density, rtol=DENSITY_TOLERANCE),
         f"boxes give density {found.min():.4g} to {found.max():.4g}, the attribute says {density:.4g}",
     )
-    strange = sorted(set(members.read("split").tolist()) - set(SPLITS))
+    strange = sorted({name.decode() for name in members.read("split")} - set(SPLITS))
     _require(members, not strange, f"split names {', '.join(strange)}, known are {', '.join(SPLITS)}")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from glasses import write_glasses
-from sheared import write_shear
+from sheared import STRAINS, write_shear
 from synthetic import LAGS, write_dataset
 
 from gensample.cli import main
@@ -59,7 +59,8 @@ def stand_ins(config, datasets):
     network = model.get("network", {}).get("init_args", {})
     outputs = network.get("outputs", len(LAGS)) // (2 if model.get("spread") else 1)
     count = len(data["lags"]) if data.get("lags") else outputs
-    options = ["--data.dataset", str(dataset), "--data.lags", str(list(LAGS[:count]))]
+    lags = STRAINS if dataset == datasets["shear"] else LAGS
+    options = ["--data.dataset", str(dataset), "--data.lags", str(list(lags[:count]))]
     if outputs > len(LAGS):
         options += ["--model.network.outputs", str(len(LAGS))]
     if "compile" in model:

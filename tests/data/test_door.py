@@ -446,7 +446,7 @@ def test_values_that_cannot_be_right_are_refused(whole, change, named):
         (_put("shear/first_event", (1, -1), 1.0), "first_event"),
         (_put("shear/first_event", (0, 0), -1.0), "before the shear"),
         (lambda file: file.__delitem__("inherent"), "minima"),
-        (lambda file: file.__delitem__("shear/stress"), "lacks stress of shear"),
+        (lambda file: file.__delitem__("shear/stress"), "lacks shear/stress"),
         (lambda file: file.attrs.__delitem__("kind"), "kind"),
     ],
 )

@@ -425,7 +425,7 @@ def spoil(name, value):
         (spoil("event_configuration", -1), "events name what is not there"),
         (spoil("event_participation", np.inf), "events hold values that are not finite"),
         (spoil("first_event", np.nan), "first_event is given where there is no event, or lacks"),
-        (lambda group: group.pop("energy"), "lacks energy of shear"),
+        (lambda group: group.pop("energy"), "lacks shear/energy"),
         (lambda group: group.pop("direction"), "lacks shear/direction"),
         (
             lambda group: (
