@@ -1,4 +1,4 @@
-"""The one reader of checkpoints and weights: tensors and plain values, never a pickle that runs."""
+"""Checkpoints and weights, read and written: tensors and plain values, never a pickle that runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from gensample import __version__
 from gensample.errors import DataError
 from gensample.plain import check_plain
+from gensample.work import atomic
 
 ZIP = b"PK\x03\x04"
 TYPES = {
@@ -51,6 +52,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     for name in ("hyper_parameters", "datamodule_hyper_parameters"):
         found[name] = _settings(found.get(name, {}), name, path)
     return found
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Write a checkpoint beside ``path`` and put it in its place whole."""
+    with atomic(path, replace=True) as temporary, temporary.open("wb") as file:
+        torch.save(checkpoint, file)
 
 
 def check_tensors(found: Any, source: str | Path) -> dict[str, Tensor]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from gensample.errors import DataError
-from gensample.weights import check_tensors, read_checkpoint
-from gensample.work import atomic
+from gensample.weights import check_tensors, read_checkpoint, write_checkpoint
 
 # Without them Lightning would begin anew, and not say so.
 STATE = {
@@ -39,8 +37,7 @@ class WholeCheckpoints(TorchCheckpointIO):
                 f"the training diverged by epoch {checkpoint['epoch']}: {error} with a lower model.lr or "
                 "trainer.gradient_clip_val; the last checkpoint is of before"
             ) from error
-        with atomic(path, replace=True) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+        write_checkpoint(checkpoint, path)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
