@@ -37,7 +37,7 @@ from gensample.data.descriptors import check_levels
 from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
-from gensample.ranges import NOT_NEGATIVE, check_table, whole
+from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, whole
 from gensample.tasks.checkpoints import WholeCheckpoints
 from gensample.weights import check_fit, read_checkpoint
 
@@ -55,6 +55,13 @@ SHARED_FACTS: dict[str, tuple[str, Any]] = {
     "system": ("system", {}),
     "domain": ("domain", None),
 }
+
+TRAINER_LIMITS = {
+    **{"gradient_clip_val": NOT_NEGATIVE, "max_epochs": whole(-1), "max_steps": whole(-1)},
+    **dict.fromkeys(("accumulate_grad_batches", "check_val_every_n_epoch"), COUNT),
+}
+# Data are served in single precision: networks of another one do not take them.
+PRECISIONS = ("32", "32-true", "16", "16-mixed", "bf16", "bf16-mixed")
 
 MODE = "omegaconf+"
 PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": MODE}
@@ -75,6 +82,8 @@ def main(command: str, args: list[str]) -> LightningCLI:
     except (ArgumentError, MisconfigurationException) as error:
         raise _cause(error) or ConfigError(_readable(str(error))) from error
     except Exception as error:
+        if isinstance(error, RuntimeError) and "early_stopping.py" in _files(error):
+            raise ConfigError(str(error)) from error
         if isinstance(error, GensampleError) or not _restores(error):
             raise
         raise DataError(f"the checkpoint does not fit the model: {type(error).__name__}: {error}") from error
@@ -83,6 +92,11 @@ def main(command: str, args: list[str]) -> LightningCLI:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise stop.__context__ from None
         raise
+
+
+def _files(error: Exception) -> set[str]:
+    """Names of the source files that an error came through."""
+    return {Path(frame.f_code.co_filename).name for frame, _ in traceback.walk_tb(error.__traceback__)}
 
 
 def _restores(error: Exception) -> bool:
@@ -206,8 +220,7 @@ class GensampleCLI(LightningCLI):
             raise ConfigError(
                 f"`gensample {self._command}` needs --ckpt_path FILE.ckpt: it never runs on random weights"
             )
-        keywords = ("best", "last", "hpc") if self._command == "fit" else ()
-        if path is None or path in keywords:
+        if path is None or (path == "last" and self._command == "fit"):
             return {}
         checkpoint = read_checkpoint(path)
         self._weights = checkpoint["state_dict"]
@@ -259,8 +272,10 @@ class GensampleCLI(LightningCLI):
         seed = settings.get("seed_everything")
         if not isinstance(seed, bool) and seed is not None:
             whole(0, 2**32 - 1).check("seed_everything", seed)
-        limits = {"gradient_clip_val": NOT_NEGATIVE, "max_epochs": whole(-1), "max_steps": whole(-1)}
-        check_table(settings["trainer"], limits, "trainer.")
+        check_table(settings["trainer"], TRAINER_LIMITS, "trainer.")
+        precision = settings["trainer"].get("precision")
+        if precision is not None:
+            check_choice("trainer.precision", str(precision), PRECISIONS)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Trainer with the CSV log and the last checkpoint in the run's folder."""
@@ -335,7 +350,17 @@ class GensampleCLI(LightningCLI):
             ) from error
 
     def after_fit(self) -> None:
-        """Say where the result is: the next command needs the path."""
+        """Say where the result is: the next command needs the path.
+
+        Raises:
+            ConfigError: nothing was trained.
+        """
+        if not self.trainer.global_step:
+            raise ConfigError(
+                "not one step was trained: no training configurations are left (data.validation, "
+                "data.train_limit), or the limits of trainer allow none (max_epochs, max_steps, max_time, "
+                "limit_train_batches)"
+            )
         checkpoint = self.trainer.checkpoint_callback
         path = getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", "")
         if self.trainer.is_global_zero and Path(path).is_file():

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gensample.data.layout import SPLITS
 from gensample.data.store import Store
 from gensample.errors import ConfigError
+from gensample.ranges import check_choice
 
 if TYPE_CHECKING:
     from gensample.data.datamodule import KADataModule
@@ -71,6 +73,9 @@ def _check_rows(data: KADataModule, store: Store) -> None:
     wrong = [c for c in data.validation or [] if not 0 <= c < store.num_configurations]
     if wrong:
         raise ConfigError(f"data.validation names rows {wrong} of {store.num_configurations} configurations")
+    if data.validation is not None and len(set(data.validation)) != max(1, len(data.validation)):
+        raise ConfigError(f"data.validation must name rows, each once, got {data.validation}")
+    check_choice("data.predict_split", data.predict_split, (*SPLITS, "all"))
     known = store.temperature
     absent = [t for t in data.temperatures or [] if not np.isclose(known, t, rtol=1e-6).any()]
     if absent:

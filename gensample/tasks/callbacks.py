@@ -7,6 +7,8 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from gensample.ranges import between
+
 
 class EMA(WeightAveraging):
     """Exponential moving average of the weights; validation and checkpoints use the average.
@@ -16,6 +18,7 @@ class EMA(WeightAveraging):
     """
 
     def __init__(self, decay: float = 0.999) -> None:
+        between(0, 1).check("decay", decay)
         super().__init__(use_buffers=False, multi_avg_fn=_warm_average(decay))
         self.decay = decay
 

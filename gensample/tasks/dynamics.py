@@ -86,6 +86,9 @@ class DynamicsTask(lightning.LightningModule):
         self.bond_cutoff, self.compiled = bond_cutoff, compile
         self.probe_levels = probe_levels or []
         self.domain = read_domain(domain)
+        if loss_species is not None and not set(loss_species) & set(range(num_species)):
+            known = ", ".join(map(str, range(num_species)))
+            raise ConfigError(f"model.loss_species must name some of {known}, got {loss_species}")
         self.loss_species, self.heterogeneity = loss_species, heterogeneity
         width = _outputs(self.network)
         lags = width // 2 if spread else width
