@@ -19,9 +19,10 @@ from gensample.errors import DataError
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 COMPRESSIONS = {h5z.FILTER_DEFLATE, h5z.FILTER_LZF}
 FILTERS = COMPRESSIONS | {h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
-# gzip shrinks by 1032 at most, and what is small may do no harm.
-COMPRESSION_RATIO = 1100
-HARMLESS = 2**20
+# gzip shrinks by 1032 at most, but by so much only what is all alike: flags, counts, boxes. Such arrays are
+# small, and what is small may do no harm.
+COMPRESSION_RATIO, DATA_RATIO = 1100, 64
+HARMLESS, SMALL = 2**20, 2**27
 # The longest word in an array of words, such as a split.
 LONGEST_WORD = 64
 WORDS_AT_ONCE = 64 * 2**20
@@ -113,10 +114,12 @@ class Members:
             dataset = self._arrays[name]
             size = dataset.dtype.itemsize
             needed = size * max(count, math.prod(dataset.chunks or (0,)))
-            ratio = COMPRESSION_RATIO if _filters(dataset) & COMPRESSIONS else 1
             stored = min(dataset.id.get_storage_size(), self._file.id.get_filesize())
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > HARMLESS + ratio * stored or needed > memory:
+            most = stored
+            if _filters(dataset) & COMPRESSIONS:
+                most = max(DATA_RATIO * stored, min(COMPRESSION_RATIO * stored, SMALL))
+        if needed > HARMLESS + most or needed > memory:
             raise DataError(
                 f"{self.path}: {name} claims {needed:.3g} bytes, of which {stored} are stored; "
                 "the file is damaged or made to fill the memory"

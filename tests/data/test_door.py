@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+import zlib
 
 import h5py
 import numpy as np
@@ -306,10 +307,25 @@ def _unwritten_replicas(file):
     file.create_dataset("displacements", shape, "f4", chunks=(1, 1, *shape[2:]), compression="gzip")
 
 
+def _zeros(file):
+    """150 MB of zeros in 150 kB, all of them stored."""
+    count = 150_000_000 // (4 * C * PARTICLES)
+    for name in ("times", "displacements", "propensity", "bond_breaking", "predictions"):
+        file.pop(name, None)
+    file["times"] = np.arange(1.0, count + 1)
+    file["done"][:] = False
+    chunk, shape = (1, count // 4, PARTICLES), (C, count, PARTICLES)
+    file.create_dataset("propensity", shape, "f4", chunks=chunk, compression="gzip")
+    packed = zlib.compress(bytes(4 * chunk[1] * PARTICLES), 9)
+    for where in np.ndindex(C, -(-count // chunk[1])):
+        file["propensity"].id.write_direct_chunk((where[0], where[1] * chunk[1], 0), packed)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
         (_bomb, "claims"),
+        (_zeros, "propensity claims"),
         (_wide_chunk, "times claims"),
         (_twice_compressed, "positions is compressed in an unknown way"),
         (_unknown_filter, "positions is compressed in an unknown way"),
