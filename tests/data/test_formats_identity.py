@@ -127,11 +127,19 @@ def test_replicas_in_two_splits_are_refused(tmp_path):
     assert structure.replicas == 2
 
 
-def test_one_configuration_in_two_splits_is_refused(tmp_path):
+@pytest.mark.parametrize("change", ["none", "rounded", "moved", "permuted"])
+def test_one_configuration_in_two_splits_is_refused(tmp_path, change):
     case = mini()
-    for split in ("train", "test"):
-        write_dump(tmp_path / split / "a.dump", case, case.frames()[:1])
+    write_dump(tmp_path / "train" / "a.dump", case, case.frames()[:1])
+    write_dump(tmp_path / "test" / "a.dump", case, case.frames()[:1])
     dataset, imported = assembled(tmp_path)
+    copy = dataset.positions[1]
+    if change == "rounded":
+        copy += 5e-5 * np.random.default_rng(0).uniform(-1, 1, copy.shape)
+    if change == "moved":
+        copy += 0.3 * dataset.box[1]
+    if change == "permuted":
+        copy[:] = np.random.default_rng(0).permutation(copy)
     with pytest.raises(DataError, match="are one configuration, in splits"):
         check_repeats(dataset, imported.structures, imported.notes)
 

@@ -197,7 +197,7 @@ def test_changing_box_is_refused(tmp_path, capsys, out):
         ((*STATE,), "--time"),
         ((*STATE, "--time", "3", "4"), "1 frames after the first, --time gives 2"),
         ((*STATE, "--time", "3", "--format", "extxyz"), "number of particles"),
-        ((*STATE, "--time", "-3"), "positive and increase"),
+        ((*STATE, "--time", "-3"), "positive and finite"),
     ],
 )
 def test_what_a_dump_does_not_say_is_asked_for(tmp_path, capsys, out, words, match):

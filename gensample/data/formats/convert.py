@@ -22,6 +22,9 @@ from gensample.seeding import numpy_generator
 from gensample.text import printable
 from gensample.work import atomic
 
+_HARMONICS = (1, 2, 3)
+_ROUNDED = 2e-4  # distance to which two copies of a configuration may be printed differently
+
 
 @dataclasses.dataclass
 class Dataset:
@@ -77,14 +80,12 @@ def assemble(imported: Imported, options: Options) -> Dataset:
 
 
 def check_repeats(dataset: Dataset, structures: list[Structure], notes: list[str]) -> None:
-    """A configuration that comes twice belongs to one split.
+    """A configuration that comes twice, also rounded, moved as a whole or in another order, is of one split.
 
     Raises:
-        DataError: it does not.
+        DataError: it is not.
     """
-    seen: dict[bytes, int] = {}
-    for i, x in enumerate(dataset.positions):
-        j = seen.setdefault(np.round(x, 4).tobytes(), i)
+    for i, j in enumerate(_first_alike(dataset.positions, dataset.box)):
         pair = f"{structures[i].name} and {structures[j].name}"
         if dataset.split[i] != dataset.split[j]:
             raise DataError(
@@ -93,6 +94,25 @@ def check_repeats(dataset: Dataset, structures: list[Structure], notes: list[str
             )
         if i != j and dataset.temperature[i] == dataset.temperature[j]:
             say(notes, f"{pair} are one configuration, stored twice")
+
+
+def _first_alike(positions: np.ndarray, box: np.ndarray) -> list[int]:
+    """The first configuration that each of (C, N, d) is a copy of, itself where there is none before it.
+
+    Amplitudes of density waves along the edges know neither the order of the particles nor their origin.
+    """
+    waves = np.stack([_amplitudes(x / edges) for x, edges in zip(positions, box, strict=True)])
+    # Of N phases that are rounded independently, three standard deviations and more.
+    noise = 2 * np.pi * max(_HARMONICS) * _ROUNDED / box.min() * 3 * np.sqrt(positions.shape[1])
+    return [
+        int(np.argmax((np.abs(waves[: i + 1] - waves[i]) < noise).all(axis=1))) for i in range(len(waves))
+    ]
+
+
+def _amplitudes(scaled: np.ndarray) -> np.ndarray:
+    waves = [np.exp(2j * np.pi * m * scaled).sum(axis=0) for m in _HARMONICS]
+    amplitudes: np.ndarray = np.abs(np.concatenate(waves))
+    return amplitudes
 
 
 def _check(dataset: Dataset, structures: list[Structure], options: Options) -> None:
