@@ -37,7 +37,7 @@ from gensample.data.descriptors import check_levels
 from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
-from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, whole
+from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, shown, whole
 from gensample.tasks.checkpoints import WholeCheckpoints
 from gensample.weights import check_fit, read_checkpoint
 
@@ -266,6 +266,8 @@ class GensampleCLI(LightningCLI):
     def _check_settings(self) -> None:
         """Refuse what Lightning or torch would stumble over later."""
         settings = self.config[self._command]
+        if not isinstance(settings["trainer"], Namespace):
+            raise ConfigError(f"trainer must hold settings as key: value, got {shown(settings['trainer'])}")
         if settings.get("weights_only") is False:
             raise ConfigError("weights_only: false would let a checkpoint run code; leave it out")
         settings["weights_only"] = True

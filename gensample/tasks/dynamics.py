@@ -111,8 +111,14 @@ class DynamicsTask(lightning.LightningModule):
         nodes, edges = self.network(batch)
         return nodes, edges[:, : len(self.edge_scale)]
 
-    def _check_lags(self, batch: Any) -> None:
-        """The columns of the outputs must be the lag times of the batch."""
+    def _check_batch(self, batch: Any) -> None:
+        """The network's dimension must be that of the batch, the columns of its outputs the lag times."""
+        served = batch.pos.shape[1]
+        if getattr(self.network, "dimension", served) != served:
+            raise ConfigError(
+                f"the data have {served} dimensions, the network {self.network.dimension}; "
+                f"set model.network.dimension to {served}"
+            )
         if len(self.edge_scale) != len(batch.lag_time):
             raise ConfigError(
                 f"the data serve {len(batch.lag_time)} lag times, the network has {self.node_mean.shape[1]} "
@@ -151,7 +157,7 @@ class DynamicsTask(lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of one batch; bonds alone during the first ``edge_epochs`` epochs."""
-        self._check_lags(batch)
+        self._check_batch(batch)
         node_loss, edge_loss = self._losses(batch, *self._outputs(batch))
         p = 0.0 if self.current_epoch < self.edge_epochs else self.p
         loss = p * node_loss + (1 - p) * edge_loss
@@ -196,7 +202,7 @@ class DynamicsTask(lightning.LightningModule):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: Any, stage: str) -> None:
-        self._check_lags(batch)
+        self._check_batch(batch)
         nodes, edges = self._outputs(batch)
         node_loss, edge_loss = self._losses(batch, nodes, edges)
         losses = {
@@ -227,7 +233,7 @@ class DynamicsTask(lightning.LightningModule):
 
         ``snapshot_id`` (B,), ``lag_time`` (K,), ``propensity`` (B, N, K), ``spread`` (B, N, K) if regressed.
         """
-        self._check_lags(batch)
+        self._check_batch(batch)
         nodes = self(batch)[0].unflatten(0, (batch.num_graphs, -1))
         lags = len(batch.lag_time)
         found = {

@@ -103,6 +103,8 @@ def fit(*words):
         (["--ckpt_path", "hpc"], "no weight file at hpc"),
         (["--ckpt_path", "best"], "no weight file at best"),
         (["--weights_only", "false"], "weights_only"),
+        (["--trainer", "[x]"], "trainer"),
+        (["--model.network.dimension", "3"], "the data have 2 dimensions, the network 3"),
         (["--ckpt_path", "config.yaml"], "config.yaml is not a checkpoint"),
         (["--ckpt_path", "http://localhost/x.ckpt"], "x.ckpt"),
     ],
