@@ -85,7 +85,7 @@ SETTINGS = {
     "trainer.callbacks": ["os.system", "evil.Evil", "gensample.simulate.engine.Engine", "x"],
     "trainer.logger": ["os.system", "x"],
     "trainer.strategy": ["x", "os.system"],
-    "model.lr": ["nan", "inf", "-1", "0", "x"],
+    "model.lr": ["nan", "inf", "-1", "x"],
     "model.p": ["nan", "-1", "2", "inf"],
     "model.network.width": ["0", "-1", "1.5", str(2**64), "x"],
     "model.network.steps": ["-1", "x", "1.5"],
@@ -219,7 +219,7 @@ def _due(command: str, option: str, value: str) -> str:
     fine = FINE.get(option, ())
     if fine is None or value in fine or (option == "--out" and value in NEW_FILE):
         return "any"
-    if option == "--out" and value == "" and command in ("benchmark", "compare"):
+    if option == "--out" and value in ("", ".") and command in ("benchmark", "compare"):
         return "any"  # the working directory
     positive = value == "1e-320" or (value == "1e308" and (command, option) in VAST)
     return "any" if positive else "refuse"
