@@ -32,7 +32,7 @@ from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from torch import Tensor
 
 from gensample import registry
-from gensample.commands.run_folder import check_folder, run_folder
+from gensample.commands.run_folder import CHECKPOINTS, check_folder, run_folder
 from gensample.data.descriptors import check_levels
 from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
@@ -220,7 +220,10 @@ class GensampleCLI(LightningCLI):
             raise ConfigError(
                 f"`gensample {self._command}` needs --ckpt_path FILE.ckpt: it never runs on random weights"
             )
-        if path is None or (path == "last" and self._command == "fit"):
+        if path == "last" and self._command == "fit":
+            last = Path(self.config[self._command].get("out") or "") / CHECKPOINTS / "last.ckpt"
+            path = last if last.is_file() else None
+        if path is None:
             return {}
         checkpoint = read_checkpoint(path)
         self._weights = checkpoint["state_dict"]

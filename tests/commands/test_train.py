@@ -206,6 +206,13 @@ def test_data_outside_the_domain_are_refused_unless_forced(folder, capsys, comma
     assert main([*words, "--data.dataset", "hot.h5", "--force", "true"]) == 0
 
 
+def test_a_run_goes_on_with_its_own_data_alone(folder, capsys):
+    words = ("--out", "run", "--ckpt_path", "last", "--trainer.max_epochs", "2")
+    assert fit(*words, "--data.dataset", "hot.h5") == 2
+    assert "outside the domain" in capsys.readouterr().err
+    assert fit(*words) == 0
+
+
 def test_other_lag_times_are_refused(folder, capsys):
     assert fit("--out", "two", "--data.lags", "[1, 10]", "--model.network.outputs", "2") == 0
     words = ["--config", "two/config.yaml", "--ckpt_path", "two/checkpoints/last.ckpt"]
