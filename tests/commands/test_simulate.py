@@ -71,7 +71,7 @@ def test_two_runs_of_one_dataset_do_not_meet(lammps, tmp_path, capsys, monkeypat
     out, seen = tmp_path / "tiny.h5", []
 
     def meanwhile(*args, **kwargs):
-        with pytest.raises(Exception, match="another gensample works in"):
+        with pytest.raises(Exception, match="another gensample works at"):
             simulate(load_config(TINY, QUICK), out)
         seen.append(True)
         raise KeyboardInterrupt

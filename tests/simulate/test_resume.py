@@ -126,7 +126,12 @@ def test_a_run_that_ended_before_its_parts_were_removed(engine, tiny_config, ref
 
 def test_a_broken_simulation_names_its_job(engine, tiny_config, tmp_path):
     config = tiny_config(
-        "timestep=0.1", "lags=[0.1]", "equilibration.time=8", "equilibration.segment=8", single=1
+        "timestep=0.05",
+        "melt.temperature=100",
+        "lags=[0.1]",
+        "equilibration.time=8",
+        "equilibration.segment=8",
+        single=1,
     )
     with pytest.raises(GensampleError, match=r"equilibration-00000-0000: LAMMPS failed in .*ERROR"):
         simulate(config, tmp_path / "data.h5")
