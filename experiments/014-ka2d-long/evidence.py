@@ -3,8 +3,9 @@
     gensample simulate configs/simulate/ka2d-long.yaml --out runs/ka2d-long.h5 --keep-parts
     python experiments/014-ka2d-long/evidence.py runs/ka2d-long.h5.parts
 
-Reads the snapshots of the equilibration runs (one every 100 tau, 96 runs of 6,000 tau, each from its own melt),
-quenches every fifth, and writes evidence.json: means over configurations with standard errors, in windows of 1,000 tau.
+Reads the snapshots of the equilibration runs (one every 100 tau, 96 runs of 6,000 tau, each from its own
+melt), quenches every fifth, and writes evidence.json: means over configurations with standard errors, in
+windows of 1,000 tau.
 """
 
 import json
