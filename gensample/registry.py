@@ -25,6 +25,11 @@ ESTIMATORS = {
     "gensample.estimators.ridge.Ridge",
     "gensample.estimators.softness.Softness",
 }
+# Without training and without weights.
+GENERATORS = {
+    "gensample.generators.harmonic.Harmonic",
+    "gensample.generators.heated.Heated",
+}
 DATA = {"gensample.data.datamodule.KADataModule"}
 # What a config of `gensample fit` may add to the trainer.
 TRAINER = {

@@ -1,0 +1,1 @@
+"""Generators of displacement fields without training: what physics gives."""
