@@ -22,9 +22,9 @@ from gensample.sampling.ensemble import FIELDS_PER_CALL
 class Start:
     """One configuration to draw fields from.
 
-    row: its number in its dataset, which keys the random numbers; positions: (N, d) float64, wrapped; species:
-    (N,); box: (d,); mixture: truncated as its dataset says; temperature; inherent: positions (N, d) of its
-    inherent structure, wrapped, or None where they were not asked for.
+    row: its number in its dataset, which keys the random numbers; positions: (N, d) float64, wrapped;
+    species: (N,); box: (d,); mixture: truncated as its dataset says; temperature; inherent: positions (N, d)
+    of its inherent structure, wrapped, or None where they were not asked for.
     """
 
     row: int
@@ -37,7 +37,7 @@ class Start:
 
 
 class Generator(ABC):
-    """Draws fields of displacement from p(u | x, t, T) of a known potential; kept as a folder without weights.
+    """Draws displacement fields from p(u | x, t, T) of a known potential; kept as a folder without weights.
 
     lag_time: ascending, those it draws at; domain: what its settings were found on, as `domain_of` gives it,
     empty where they are of no data. Settings of the constructor are plain values: they are kept as the
