@@ -172,7 +172,9 @@ def block(comparison: Comparison, weights: Floats | None) -> dict[str, Any]:
     for name in (name for name in values if name not in _PARTS):
         interval = None
         if bounds:
-            interval = [_interval(b) for b in bounds[name]] if name in PAIRED else _interval(bounds[name])
+            interval = (
+                [interval_entry(b) for b in bounds[name]] if name in PAIRED else interval_entry(bounds[name])
+            )
         result[name] = {"value": plain(values[name]), "interval": interval}
         together = _together(name, resampled) if resampled else None
         if together is not None:
@@ -220,10 +222,10 @@ def _together(name: str, resampled: dict[str, Floats]) -> Floats | None:
     return intervals.correlation(x, resampled[REFERENCES[name]]) if name in REFERENCES else None
 
 
-def _interval(bounds: Floats) -> Any:
-    """[low, high], a list of them for bins (bins, 2), and None for each that is undefined."""
+def interval_entry(bounds: Floats) -> Any:
+    """Bounds as JSON: [low, high], a list of them for bins (bins, 2), and None for each that is undefined."""
     if bounds.ndim == 2:
-        return [_interval(b) for b in bounds]
+        return [interval_entry(b) for b in bounds]
     return plain(bounds) if np.isfinite(bounds).all() else None
 
 

@@ -1,0 +1,62 @@
+"""Means of summaries over configurations, for equal weights or for every resample of a bootstrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gensample.stats import intervals
+from gensample.stats.ensemble import Floats
+from gensample.stats.metrics import mean
+from gensample.stats.summary import Summary
+
+Bounds = tuple[Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Summaries of C configurations under B sets of weights (B, C); ``averages[name]`` is a mean (B, ...).
+
+    ``stacked`` has a leading axis C; ``particles`` are those counted in a configuration, ``dimension`` is d.
+    """
+
+    stacked: Summary
+    weights: Floats
+    particles: int
+    dimension: int
+
+    def __getitem__(self, name: str) -> Floats:
+        return mean(self.stacked, name, self.weights)
+
+    @property
+    def configurations(self) -> int:
+        """C."""
+        return int(self.weights.shape[1])
+
+    def quantile(self, name: str, share: float) -> Floats:
+        """Quantile (B,) of the values (C, n) pooled over configurations, each value with its weight / n.
+
+        The least value at which the distribution function reaches ``share``.
+        """
+        values = self.stacked[name]
+        order = np.argsort(values, axis=None)
+        weight = np.repeat(self.weights / values.shape[1], values.shape[1], axis=1)[:, order]
+        at = (np.cumsum(weight, axis=1) < share - 1e-9).sum(axis=1)
+        return values.ravel()[order][np.minimum(at, values.size - 1)]
+
+
+LEVELS = 64
+"""Values that stand for the distribution of one number a field, whatever the number of fields."""
+
+
+def levels(values: Floats) -> Floats:
+    """The sorted values (R,) as LEVELS of them, repeated or left out evenly, so that summaries stack."""
+    ranks = ((np.arange(LEVELS) + 0.5) / LEVELS * len(values)).astype(np.int64)
+    return np.sort(values)[ranks]
+
+
+def student(value: Floats, resampled: Floats, configurations: int, positive: bool = False) -> Bounds:
+    """Student's interval of ``value`` from resamples (B, ...)."""
+    error = intervals.standard_error(resampled, configurations)
+    return intervals.student(value, error, configurations, positive)

@@ -1,0 +1,107 @@
+"""What a quantity reads: one configuration and, at one lag, the fields of one source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gensample.physics.mixtures import Mixture
+from gensample.stats import bonds, pairs
+from gensample.stats.ensemble import Floats, Integers
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One configuration, shared by all its lags and sources; what is found of it is kept.
+
+    ``positions`` (N, d), ``box`` (d,), ``species`` (N,), ``mixture`` with the truncation of the data,
+    ``temperature``; ``inherent`` (N, d) its inherent structure, None where unknown.
+    """
+
+    positions: Floats
+    box: Floats
+    species: Integers
+    mixture: Mixture
+    temperature: float
+    inherent: Floats | None = None
+
+    @property
+    def sigma(self) -> Floats:
+        """Pair diameters (S, S)."""
+        return np.asarray(self.mixture.sigma)
+
+    @cached_property
+    def neighbors(self) -> pairs.Neighbors:
+        """First neighbours of the configuration, of every species."""
+        return self._neighbors(self.positions)
+
+    @cached_property
+    def inherent_neighbors(self) -> pairs.Neighbors:
+        """First neighbours of its inherent structure, of the configuration itself where that is unknown."""
+        return self.neighbors if self.inherent is None else self._neighbors(self.inherent)
+
+    def _neighbors(self, positions: Floats) -> pairs.Neighbors:
+        return pairs.initial_neighbors(positions, self.box, self.species, self.sigma, bonds.BOND_FORMED)
+
+    def pairs_within(self, cutoff: float) -> pairs.Pairs:
+        """Unordered pairs of the configuration nearer than ``cutoff``."""
+        return pairs.close_pairs(self.positions, self.box, cutoff)
+
+    def members(self, species: int) -> Integers:
+        """Indices of the particles of one species, ascending."""
+        return np.flatnonzero(self.species == species)
+
+
+@dataclass(frozen=True)
+class View:
+    """Fields of one source at one lag ``time`` from one configuration.
+
+    ``u`` (R, N, d) displacements, unwrapped and free of drift; ``h`` (R', N, d) displacements between the
+    inherent structures of x and of x + u, of some of the fields, None where no quench was made;
+    ``inherent_energies`` (R',) energy per particle of the latter, None for controls, whose fields are no
+    futures of anything.
+    """
+
+    structure: Structure
+    time: float
+    u: Floats
+    h: Floats | None = None
+    inherent_energies: Floats | None = None
+
+    @property
+    def positions(self) -> Floats:
+        """Wrapped positions of the configuration, (N, d)."""
+        return self.structure.positions
+
+    @property
+    def box(self) -> Floats:
+        """Edge lengths, (d,)."""
+        return self.structure.box
+
+    @property
+    def species(self) -> Integers:
+        """Species of every particle, (N,)."""
+        return self.structure.species
+
+    @property
+    def mixture(self) -> Mixture:
+        """The mixture, with the truncation of the data."""
+        return self.structure.mixture
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the configuration."""
+        return self.structure.temperature
+
+    @property
+    def neighbors(self) -> pairs.Neighbors:
+        """First neighbours of the configuration, of every species: r_ij < 1.35 sigma_ab."""
+        return self.structure.neighbors
+
+    def inherent_fields(self) -> Floats:
+        """``h``, where it has to be there: quantities of source "inherent" are asked of such views alone."""
+        if self.h is None:
+            raise ValueError("a quantity of inherent displacements was asked of a view without them")
+        return self.h
