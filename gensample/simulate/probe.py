@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,19 @@ from typing import Any
 import numpy as np
 
 from gensample.data.digest import digest
-from gensample.data.energies import mixture_of
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
-from gensample.physics.mixtures import Mixture
 from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, check_choice, check_table, whole
-from gensample.seeding import derive_seed, numpy_generator
-from gensample.simulate import scripts
-from gensample.simulate.engine import Engine, find_engine
-from gensample.simulate.files import read_dump, write_data
-from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.engine import Engine
 from gensample.simulate.parts import Addition, Parts
-from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.settings import THERMOSTATS, Bath, check_steps
-from gensample.simulate.structure import keep, load, run_script
+from gensample.simulate.scheduler import Job
+from gensample.simulate.settings import THERMOSTATS, check_steps
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
+from gensample.simulate.structure import load
 from gensample.simulate.workshop import PROBE as STREAM
 from gensample.work import amended, parts_beside, remove
 
-DAMPING = 0.5
+MOVED = "moved.npz"
 RANGES = {
     "temperatures": TEMPERATURE,
     "times": POSITIVE,
@@ -79,21 +74,6 @@ class ProbeSettings:
         """Temperature of the velocities that runs at ``temperature`` begin with in a minimum."""
         return 2 * temperature if self.thermostat == "none" else temperature
 
-    @property
-    def bath(self) -> Bath:
-        """The thermostat."""
-        return Bath(self.thermostat, DAMPING)
-
-
-@dataclass(frozen=True)
-class ProbeTask:
-    """Inherent structures to start from: positions (C, N, d), species (N,), box (C, d)."""
-
-    mixture: Mixture
-    positions: np.ndarray
-    species: np.ndarray
-    box: np.ndarray
-
 
 def probe(
     source: Path,
@@ -121,17 +101,18 @@ def probe(
         GensampleError: LAMMPS failed.
     """
     settings.check()
-    task, present = _read(source)
-
-    def add(parts: Parts, target: Path) -> str:
-        engine = find_engine(lmp)
-        jobs = probe_jobs(task, settings, engine)
-        run_jobs(jobs, parts.run, parts.is_done, processes, engine.stop, "probed", "tau")
-        attrs = {"engine": f"LAMMPS {engine.version}", "command": command}
-        return _write(task, parts, settings, source, target, attrs)
-
-    fingerprint = _fingerprint(task, settings)
-    return Addition("probe runs", source, out, parts_folder, fingerprint, present).make(add, again)
+    starts, present = _read(source)
+    fingerprint = _fingerprint(starts, settings)
+    return add_runs(
+        Addition("probe runs", source, out, parts_folder, fingerprint, present),
+        partial(probe_jobs, starts, settings),
+        partial(_write, starts, settings, source),
+        done="probed",
+        processes=processes,
+        lmp=lmp,
+        again=again,
+        command=command,
+    )
 
 
 def parts_folder(target: Path) -> Path:
@@ -139,28 +120,35 @@ def parts_folder(target: Path) -> Path:
     return parts_beside(target, "probe")
 
 
-def _read(source: Path) -> tuple[ProbeTask, bool]:
+def _read(source: Path) -> tuple[Starts, bool]:
     with Store.open(source) as store:
         inherent = store.inherent
         if inherent is None:
             raise DataError(f"{source} has no inherent structures to start from: `gensample quench {source}`")
-        return ProbeTask(mixture_of(store), inherent, store.species, store.box), store.probe is not None
+        return Starts.of(store, inherent), store.probe is not None
 
 
-def _fingerprint(task: ProbeTask, settings: ProbeSettings) -> dict[str, str]:
-    """Tells whether unfinished work belongs to this task."""
+def _fingerprint(starts: Starts, settings: ProbeSettings) -> dict[str, str]:
+    """Tells whether unfinished work belongs to this starts."""
     drawn = [settings.drawn_at(temperature) for temperature in settings.temperatures]
     # Left out where it says nothing new: jobs of earlier versions with a thermostat are as good.
     extra = json.dumps(drawn) if drawn != list(settings.temperatures) else ""
-    decides = repr(task.mixture) + json.dumps(asdict(settings)) + extra
-    return {"probe": digest(decides, task.positions, task.species, task.box)}
+    decides = repr(starts.mixture) + json.dumps(asdict(settings)) + extra
+    return {"probe": digest(decides, starts.positions, starts.species, starts.box)}
 
 
-def probe_jobs(task: ProbeTask, settings: ProbeSettings, engine: Engine) -> list[Job]:
-    """The replicas of a configuration at a temperature, in order; each leaves ``moved.npz`` in its folder."""
+def probe_jobs(starts: Starts, settings: ProbeSettings, engine: Engine) -> list[Job]:
+    """The replicas of a configuration at a temperature, in order; each leaves `MOVED` in its folder."""
     return [
-        Job(_name(c, q), None, settings.replicas * settings.times[-1], _work(task, settings, engine, c, q))
-        for c in range(len(task.positions))
+        leg_job(
+            _name(c, q),
+            settings.replicas * settings.times[-1],
+            Lammps.of(starts, c, settings, engine),
+            partial(_legs, starts, settings, c, q),
+            starts.positions[c],
+            (MOVED, averages),
+        )
+        for c in range(len(starts.positions))
         for q in range(len(settings.temperatures))
     ]
 
@@ -169,45 +157,13 @@ def _name(c: int, q: int) -> str:
     return f"probe-{c:05d}-{q:02d}"
 
 
-def _work(task: ProbeTask, settings: ProbeSettings, engine: Engine, c: int, q: int) -> Callable[[Path], None]:
-    mixture, temperature = task.mixture, settings.temperatures[q]
+def _legs(starts: Starts, settings: ProbeSettings, c: int, q: int) -> list[Leg]:
+    temperature = settings.temperatures[q]
     # By its value, so that temperatures may be listed in any order.
     level = round(1e6 * temperature)
-
-    def work(folder: Path) -> None:
-        script = ""
-        for r in range(settings.replicas):
-            generator = numpy_generator(settings.seed, c, STREAM, level, r)
-            _write_start(folder / f"replica-{r}.data", task, c, settings.drawn_at(temperature), generator)
-            seed = derive_seed(settings.seed, c, STREAM, level, r) % 900_000_000 + 1
-            script += scripts.probe(
-                r, temperature, settings.bath, settings.timestep, settings.steps, mixture, seed
-            )
-        run_script(engine, mixture, script, folder)
-        moved = np.stack([_moved(folder, r, settings, task, c) for r in range(settings.replicas)])
-        found: dict[str, Any] = averages(moved)
-        np.savez(folder / "moved.npz", **found)
-        keep(folder, "moved.npz")
-
-    return work
-
-
-def _write_start(
-    path: Path, task: ProbeTask, c: int, temperature: float, generator: np.random.Generator
-) -> None:
-    """An inherent structure with Maxwell-Boltzmann velocities at a temperature."""
-    particles, dimension = task.positions[c].shape
-    velocities = maxwell_boltzmann(particles, dimension, temperature, generator)
-    write_data(path, task.positions[c], task.species, task.mixture.num_species, task.box[c], velocities)
-
-
-def _moved(folder: Path, r: int, settings: ProbeSettings, task: ProbeTask, c: int) -> np.ndarray:
-    """Displacements (W, N, d) of a replica at each time, drift removed."""
-    dimension = task.mixture.dimension
-    frames = [read_dump(folder / f"replica-{r}-{k}.dump", dimension)[0] for k in range(len(settings.times))]
-    moved: np.ndarray = np.stack(frames) - task.positions[c]
-    moved -= moved.mean(1, keepdims=True)
-    return moved
+    keys = [(settings.seed, c, STREAM, level, r) for r in range(settings.replicas)]
+    drawn_at = settings.drawn_at(temperature)
+    return [Leg(starts.positions[c], temperature, key, settings.steps, drawn_at) for key in keys]
 
 
 def averages(moved: np.ndarray) -> dict[str, np.ndarray]:
@@ -223,16 +179,16 @@ def averages(moved: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _write(
-    task: ProbeTask,
-    parts: Parts,
+    starts: Starts,
     settings: ProbeSettings,
     source: Path,
+    parts: Parts,
     target: Path,
     attrs: dict[str, Any],
 ) -> str:
     found = [
-        [load(parts.root / _name(c, q) / "moved.npz") for q in range(len(settings.temperatures))]
-        for c in range(len(task.positions))
+        [load(parts.root / _name(c, q) / MOVED) for q in range(len(settings.temperatures))]
+        for c in range(len(starts.positions))
     ]
     # (C, N, Q, W)
     arrays = {
@@ -241,7 +197,7 @@ def _write(
     made = {k: v for k, v in asdict(settings).items() if k not in ("temperatures", "times")}
     made["velocity_temperature"] = [settings.drawn_at(temperature) for temperature in settings.temperatures]
     with amended(source, target) as temporary:
-        if _fingerprint(_read(temporary)[0], settings) != _fingerprint(task, settings):
+        if _fingerprint(_read(temporary)[0], settings) != _fingerprint(starts, settings):
             remove(parts.root)
             raise DataError(f"{source} has got other inherent structures since these runs began; run again")
         with StoreWriter.resume(temporary) as writer:
@@ -250,6 +206,6 @@ def _write(
             )
     levels = ", ".join(f"{value:g}" for value in settings.temperatures)
     return (
-        f"probe runs from {len(task.positions)} inherent structures, {settings.replicas} at each "
+        f"probe runs from {len(starts.positions)} inherent structures, {settings.replicas} at each "
         f"of T = {levels}, up to t = {settings.times[-1]:g}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
 from gensample.simulate.config import SimulationConfig
@@ -208,62 +209,62 @@ def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) 
     axes = "xu yu zu"[: 3 * mixture.dimension - 1]
     dump = f"write_dump all custom replica-{number}-{{}}.dump id {axes} modify sort id format float %.12g\n"
     bath = Bath(config.thermostat.replicas, config.thermostat.damping)
-    text = _from_data(number, config.temperature, bath, config.timestep, mixture, seed)
+    text = _from_data(f"replica-{number}.data", config.temperature, bath, config.timestep, mixture, seed)
     steps = [0, *[config.steps(lag) for lag in config.lags]]
     for index in range(1, len(steps)):
         text += f"run {steps[index] - steps[index - 1]}\n" + dump.format(index)
     return text
 
 
-def cage(
-    number: int,
-    temperature: float,
-    bath: Bath,
-    timestep: float,
-    snapshots: tuple[int, int, int],
-    mixture: Mixture,
-    seed: int,
-) -> str:
-    """A short run from ``replica-number.data``; the mean unwrapped positions go to ``replica-number.dump``.
+class Snapshots(NamedTuple):
+    """Positions that are averaged over: steps between them, their number, and the step of the last."""
 
-    snapshots: steps between those averaged over, their number, and the step of the last.
-    """
-    every, count, last = snapshots
-    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
-    columns = " ".join(f"f_mean[{axis + 1}]" for axis in range(mixture.dimension))
-    return (
-        _from_data(number, temperature, bath, timestep, mixture, seed)
-        + f"compute unwrapped all property/atom {axes}\n"
-        + f"fix mean all ave/atom {every} {count} {last} c_unwrapped[*]\n"
-        + f"run {last}\n"
-        + f"write_dump all custom replica-{number}.dump id {columns} modify sort id format float %.17g\n"
-    )
+    every: int
+    number: int
+    last: int
 
 
-def probe(
-    number: int,
-    temperature: float,
-    bath: Bath,
-    timestep: float,
-    steps: Sequence[int],
-    mixture: Mixture,
-    seed: int,
-) -> str:
-    """A run from ``replica-number.data``; positions at each of ``steps`` go to ``replica-number-K.dump``."""
-    text = _from_data(number, temperature, bath, timestep, mixture, seed)
-    for index, (last, step) in enumerate(pairwise((0, *steps))):
-        text += f"run {step - last}\n" + _dump(f"replica-{number}-{index}.dump", mixture)
+class Kept(Protocol):
+    """Of a short run: its temperature, and the steps or the snapshots whose mean is kept."""
+
+    @property
+    def temperature(self) -> float:
+        """Of the thermostat."""
+
+    @property
+    def kept(self) -> Sequence[int] | Snapshots:
+        """Steps, ascending, or snapshots."""
+
+
+def short_run(number: int, run: Kept, bath: Bath, timestep: float, mixture: Mixture, seed: int) -> str:
+    """A run from ``leg-number.data``; the unwrapped positions kept go to ``leg-number-K.dump``, K from 0."""
+    text = _from_data(f"leg-{number}.data", run.temperature, bath, timestep, mixture, seed)
+    if isinstance(run.kept, Snapshots):
+        return text + _mean(f"leg-{number}-0.dump", run.kept, mixture)
+    for index, (last, step) in enumerate(pairwise((0, *run.kept))):
+        text += f"run {step - last}\n" + _dump(f"leg-{number}-{index}.dump", mixture)
     return text
 
 
+def _mean(name: str, snapshots: Snapshots, mixture: Mixture) -> str:
+    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
+    columns = " ".join(f"f_mean[{axis + 1}]" for axis in range(mixture.dimension))
+    return (
+        f"compute unwrapped all property/atom {axes}\n"
+        + f"fix mean all ave/atom {snapshots.every} {snapshots.number} {snapshots.last} c_unwrapped[*]\n"
+        + f"run {snapshots.last}\n"
+        + f"write_dump all custom {name} id {columns} modify sort id format float %.17g\n"
+    )
+
+
 def _from_data(
-    number: int, temperature: float, bath: Bath, timestep: float, mixture: Mixture, seed: int
+    file: str, temperature: float, bath: Bath, timestep: float, mixture: Mixture, seed: int
 ) -> str:
-    """Everything up to the run of a trajectory from ``replica-number.data``."""
+    """Everything up to the run of a trajectory from a data file."""
     return (
         "clear\n"
         + header(mixture.dimension)
-        + f"read_data replica-{number}.data\n"
+        + f"read_data {file}\n"
         + interactions(mixture)
         + f"timestep {timestep}\n"
         + dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)

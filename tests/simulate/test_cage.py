@@ -16,10 +16,11 @@ from gensample.errors import ConfigError, GensampleError
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
 from gensample.simulate import cage as module
-from gensample.simulate import scripts
+from gensample.simulate import short_runs
 from gensample.simulate.cage import CageSettings, cage, parts_folder
 from gensample.simulate.files import read_dump
 from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.short_runs import Lammps, Leg, Starts
 from gensample.simulate.workshop import REPLICA
 
 SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
@@ -111,19 +112,19 @@ def test_harmonic_vibrations_average_to_the_minimum(engine, tmp_path):
 def test_the_mean_of_the_snapshots_in_the_window(engine, tmp_path):
     """Against frames dumped at every snapshot of the same run, which starts at the edge of its box."""
     m, settings = get_mixture("ka2d"), replace(SHORT, snapshots=8)
-    every, count, last = settings.steps
-    assert (every, count, last) == (10, 8, 100)
+    assert settings.kept == (10, 8, 100)
     assert settings.window == pytest.approx((0.15, 0.5))
     with Store.open("ka2d-mini") as store:
-        task = module.CageTask(m, store.positions[:1], store.species, store.box[:1], store.temperature[:1])
-    module._write_start(tmp_path / "replica-0.data", task, 0, numpy_generator(1))
-    script = scripts.cage(0, 0.45, settings.bath, 0.005, settings.steps, m, 1)
+        starts = Starts(m, store.positions[:1], store.species, store.box[:1], store.temperature[:1])
+    leg = Leg(starts.positions[0], 0.45, (1,), settings.kept)
+    Lammps.of(starts, 0, settings, engine).run([leg], tmp_path)
+    script = (tmp_path / "in.lammps").read_text()
     dump = "dump d all custom 10 all.dump id xu yu\ndump_modify d sort id format float %.17g\nrun"
     engine.run(script.replace("run", dump), tmp_path)
     frames = read_dump(tmp_path / "all.dump", 2)
     assert len(frames) == 11
-    mean = read_dump(tmp_path / "replica-0.dump", 2)[0]
-    assert np.abs(frames[0] - task.positions[0]).max() < 1e-12
+    mean = read_dump(tmp_path / "leg-0-0.dump", 2)[0]
+    assert np.abs(frames[0] - starts.positions[0]).max() < 1e-12
     assert mean == pytest.approx(frames[-8:].mean(0), abs=1e-12)
     assert np.abs(frames - frames[0]).max() < 2
     assert frames.min() < 0
@@ -146,13 +147,13 @@ def test_a_configuration_does_not_depend_on_what_is_beside_it(engine, mini, tmp_
 
 
 def test_runs_are_not_those_of_a_simulation_of_the_same_seed(engine, mini, monkeypatch):
-    started, write_data = [], module.write_data
+    started, write_data = [], short_runs.write_data
 
     def record(path, positions, species, types, box, velocities):
         started.append(velocities)
         write_data(path, positions, species, types, box, velocities)
 
-    monkeypatch.setattr(module, "write_data", record)
+    monkeypatch.setattr(short_runs, "write_data", record)
     cage(mini, settings=SHORT, processes=1)
     assert len(started) == 6
     assert started[0].var() == pytest.approx(0.45, rel=0.1)
@@ -250,7 +251,7 @@ def test_spread_is_the_root_of_the_variance_between_runs(tmp_path):
     away = np.array([[3.0, 4.0], [0.0, 0.0]])
     np.savez(folder / "mean.npz", moved=np.stack([1.0 + away, 1.0 - away]))
     positions = np.zeros((1, 2, 2))
-    task = module.CageTask(get_mixture("ka2d"), positions, np.zeros(2), np.ones((1, 2)), np.ones(1))
-    centre, spread = module._average(task, SimpleNamespace(root=tmp_path), 0, 2)
+    starts = Starts(get_mixture("ka2d"), positions, np.zeros(2), np.ones((1, 2)), np.ones(1))
+    centre, spread = module._average(starts, SimpleNamespace(root=tmp_path), 0, 2)
     np.testing.assert_allclose(centre, 1.0)
     np.testing.assert_allclose(spread, [np.sqrt(50.0), 0.0])

@@ -17,11 +17,15 @@ from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.probe import probe_names
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import probe as module
-from gensample.simulate import scripts
-from gensample.simulate.files import read_dump
+from gensample.simulate import scripts, short_runs
+from gensample.simulate.files import read_dump, write_data
+from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.probe import ProbeSettings, averages, parts_folder, probe
 from gensample.simulate.quench import quench
+from gensample.simulate.settings import Bath
+from gensample.simulate.short_runs import Lammps, Leg
 
+BATH = Bath("nose-hoover", 0.5)
 SHORT = ProbeSettings(temperatures=(0.5, 1.0), times=(0.05, 0.2), replicas=2, seed=5)
 
 
@@ -70,16 +74,18 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
         assert store.probe_levels == [(0.5, 0.05), (0.5, 0.2), (1.0, 0.05), (1.0, 0.2)]
     assert found["length"].shape == (2, 500, 2, 2)
     assert (attrs["replicas"], attrs["seed"], attrs["thermostat"]) == (2, 5, "nose-hoover")
-    task, _ = module._read(mini)
+    starts, _ = module._read(mini)
     moved = []
     for r in range(2):
         folder = mini.parent / f"by-hand-{r}"
         folder.mkdir()
         key = (5, 1, module.STREAM, 1_000_000, r)
-        module._write_start(folder / "replica-0.data", task, 1, 1.0, numpy_generator(*key))
+        velocities = maxwell_boltzmann(500, 2, 1.0, numpy_generator(*key))
+        write_data(folder / "leg-0.data", minima[1], starts.species, 2, starts.box[1], velocities)
+        leg = Leg(minima[1], 1.0, key, [10, 40])
         seed = derive_seed(*key) % 900_000_000 + 1
-        engine.run(scripts.probe(0, 1.0, SHORT.bath, 0.005, [10, 40], task.mixture, seed), folder)
-        frames = np.stack([read_dump(folder / f"replica-0-{k}.dump", 2)[0] for k in range(2)])
+        engine.run(scripts.short_run(0, leg, BATH, 0.005, starts.mixture, seed), folder)
+        frames = np.stack([read_dump(folder / f"leg-0-{k}.dump", 2)[0] for k in range(2)])
         moved.append(frames - minima[1])
     expected = averages(np.stack(moved) - np.stack(moved).mean(2, keepdims=True))
     for name, array in expected.items():
@@ -100,12 +106,12 @@ def test_without_a_thermostat_velocities_are_those_of_twice_the_temperature(engi
 def test_so_that_half_of_it_is_the_temperature(engine, mini):
     """Kinetic temperature of a run, from the fifth to the tenth tau."""
     settings = ProbeSettings((0.3,), (1.0,), replicas=1, thermostat="none")
-    task, _ = module._read(mini)
+    starts, _ = module._read(mini)
     folder = mini.parent
-    module._write_start(folder / "replica-0.data", task, 0, settings.drawn_at(0.3), numpy_generator(1))
-    script = scripts.probe(0, 0.3, settings.bath, 0.005, [200], task.mixture, 1)
+    leg = Leg(starts.positions[0], 0.3, (1,), [200], settings.drawn_at(0.3))
+    Lammps.of(starts, 0, settings, engine).run([leg], folder)
     heat = "fix heat all ave/time 10 100 1000 c_thermo_temp file heat.txt\nrun 1800\n"
-    engine.run(script + heat, folder)
+    engine.run((folder / "in.lammps").read_text() + heat, folder)
     assert np.loadtxt(folder / "heat.txt")[-1] == pytest.approx(0.3, rel=0.08)
 
 
@@ -128,8 +134,8 @@ def test_probe_runs_go_with_the_minima_they_started_from(engine, mini, monkeypat
         with StoreWriter.resume(mini) as writer:
             writer.write_inherent(minima, {})
 
-    run_jobs = module.run_jobs
-    monkeypatch.setattr(module, "run_jobs", others_meanwhile)
+    run_jobs = short_runs.run_jobs
+    monkeypatch.setattr(short_runs, "run_jobs", others_meanwhile)
     with pytest.raises(DataError, match="other inherent structures since"):
         probe(mini, settings=SHORT)
     monkeypatch.undo()
@@ -138,12 +144,12 @@ def test_probe_runs_go_with_the_minima_they_started_from(engine, mini, monkeypat
 
 def test_unfinished_runs_at_other_velocities_do_not_count(mini):
     """Without a thermostat an earlier version drew them at half the temperature."""
-    task, _ = module._read(mini)
+    starts, _ = module._read(mini)
     free = replace(SHORT, thermostat="none")
     earlier = type("Earlier", (ProbeSettings,), {"drawn_at": lambda self, temperature: temperature})
     for settings, same in ((SHORT, True), (free, False)):
         other = earlier(**vars(settings))
-        assert (module._fingerprint(task, other) == module._fingerprint(task, settings)) is same
+        assert (module._fingerprint(starts, other) == module._fingerprint(starts, settings)) is same
 
 
 def test_the_order_of_temperatures_does_not_matter(engine, mini, tmp_path):

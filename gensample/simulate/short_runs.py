@@ -1,0 +1,183 @@
+"""Short runs: dynamics from given positions with fresh velocities; of cage positions, probe and heated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from gensample.data.energies import mixture_of
+from gensample.data.store import Store
+from gensample.physics.mixtures import Mixture
+from gensample.seeding import derive_seed, numpy_generator
+from gensample.simulate import scripts
+from gensample.simulate.engine import Engine, find_engine
+from gensample.simulate.files import read_dump, write_data
+from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.parts import Addition, Parts
+from gensample.simulate.scheduler import Job, run_jobs
+from gensample.simulate.scripts import Snapshots
+from gensample.simulate.settings import Bath
+from gensample.simulate.structure import keep, run_script
+
+# Of the thermostat, tau.
+DAMPING = 0.5
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A run at one temperature.
+
+    positions: (N, d) to start from, wrapped or not; key: (seed, ...) of its random numbers; kept: the steps,
+    ascending, whose positions count, or snapshots whose mean does; drawn_at: temperature of the velocities
+    that it begins with, where it is another.
+    """
+
+    positions: np.ndarray
+    temperature: float
+    key: tuple[int, ...]
+    kept: Sequence[int] | Snapshots
+    drawn_at: float | None = None
+
+    @property
+    def velocities(self) -> np.ndarray:
+        """Maxwell-Boltzmann velocities (N, d) to begin with, total momentum zero."""
+        temperature = self.temperature if self.drawn_at is None else self.drawn_at
+        particles, dimension = self.positions.shape
+        return maxwell_boltzmann(particles, dimension, temperature, numpy_generator(*self.key))
+
+
+class Runs(Protocol):
+    """The settings of short runs."""
+
+    @property
+    def thermostat(self) -> str:
+        """Name of the thermostat."""
+
+    @property
+    def timestep(self) -> float:
+        """Time step, tau."""
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where runs start: positions (C, N, d), species (N,), box (C, d), temperature (C,) of the dataset."""
+
+    mixture: Mixture
+    positions: np.ndarray
+    species: np.ndarray
+    box: np.ndarray
+    temperature: np.ndarray
+
+    @classmethod
+    def of(cls, store: Store, positions: np.ndarray) -> Starts:
+        """Positions that belong to the configurations of a dataset.
+
+        Raises:
+            DataError: it has no known potential.
+        """
+        return cls(mixture_of(store), positions, store.species, store.box, store.temperature)
+
+
+@dataclass(frozen=True)
+class Lammps:
+    """Runs legs of one system, species (N,) in a box (d,), one after the other in one process."""
+
+    engine: Engine
+    mixture: Mixture
+    species: np.ndarray
+    box: np.ndarray
+    bath: Bath
+    timestep: float
+
+    @classmethod
+    def of(cls, starts: Starts, c: int, settings: Runs, engine: Engine) -> Lammps:
+        """For configuration ``c``."""
+        bath = Bath(settings.thermostat, DAMPING)
+        return cls(engine, starts.mixture, starts.species, starts.box[c], bath, settings.timestep)
+
+    def run(self, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+        """Unwrapped positions (W, N, d) at what is kept of each leg; LAMMPS works in ``folder``.
+
+        Raises:
+            GensampleError: LAMMPS failed.
+        """
+        script = ""
+        for number, leg in enumerate(legs):
+            self._write_start(folder / f"leg-{number}.data", leg)
+            script += scripts.short_run(number, leg, self.bath, self.timestep, self.mixture, _seed(leg))
+        run_script(self.engine, self.mixture, script, folder)
+        return [self._read(folder, number, leg) for number, leg in enumerate(legs)]
+
+    def _write_start(self, path: Path, leg: Leg) -> None:
+        kinds = self.mixture.num_species
+        write_data(path, leg.positions, self.species, kinds, self.box, leg.velocities)
+
+    def _read(self, folder: Path, number: int, leg: Leg) -> np.ndarray:
+        count = 1 if isinstance(leg.kept, Snapshots) else len(leg.kept)
+        dumps = [folder / f"leg-{number}-{k}.dump" for k in range(count)]
+        return np.stack([read_dump(dump, self.mixture.dimension)[0] for dump in dumps])
+
+
+def _seed(leg: Leg) -> int:
+    """LAMMPS takes positive 32-bit seeds."""
+    return derive_seed(*leg.key) % 900_000_000 + 1
+
+
+def displacements(found: Sequence[np.ndarray], start: np.ndarray) -> np.ndarray:
+    """Displacements (R, W, N, d) of legs' positions (W, N, d) from ``start`` (N, d), drift removed."""
+    moved: np.ndarray = np.stack(found) - start
+    moved -= moved.mean(2, keepdims=True)
+    return moved
+
+
+def leg_job(
+    name: str,
+    cost: float,
+    runs: Lammps,
+    legs: Callable[[], Sequence[Leg]],
+    start: np.ndarray,
+    result: tuple[str, Callable[[np.ndarray], dict[str, np.ndarray]]],
+) -> Job:
+    """Runs legs from ``start`` and keeps what is made of their displacements (R, W, N, d).
+
+    result: name of the file of arrays, and the function that makes them.
+    """
+    file, summary = result
+
+    def work(folder: Path) -> None:
+        found: dict[str, Any] = summary(displacements(runs.run(legs(), folder), start))
+        np.savez(folder / file, **found)
+        keep(folder, file)
+
+    return Job(name, None, cost, work)
+
+
+def add_runs(
+    addition: Addition,
+    jobs: Callable[[Engine], list[Job]],
+    write: Callable[[Parts, Path, dict[str, Any]], str],
+    *,
+    done: str,
+    processes: int,
+    lmp: str | None,
+    again: bool,
+    command: str,
+) -> str:
+    """Do the jobs of an addition with LAMMPS and write what they found; resumes; returns a summary.
+
+    Raises:
+        ConfigError: as `Addition.make`.
+        MissingDependencyError: LAMMPS is not installed.
+        GensampleError: LAMMPS failed.
+    """
+
+    def add(parts: Parts, target: Path) -> str:
+        engine = find_engine(lmp)
+        run_jobs(jobs(engine), parts.run, parts.is_done, processes, engine.stop, done, "tau")
+        return write(parts, target, {"engine": f"LAMMPS {engine.version}", "command": command})
+
+    return addition.make(add, again)
