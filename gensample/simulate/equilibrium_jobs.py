@@ -12,12 +12,12 @@ import numpy as np
 from gensample.simulate import scripts
 from gensample.simulate.engine import Engine
 from gensample.simulate.equilibrium_config import EquilibriumConfig
-from gensample.simulate.evidence import OVERLAP_RADIUS
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.scheduler import Job
 from gensample.simulate.start import StartPoints
 from gensample.simulate.structure import keep, load, quench_in, run_script
 from gensample.simulate.workshop import BATH, Bench
+from gensample.stats.dynamics import OVERLAP_LENGTH
 
 SAMPLES = "samples.npz"
 
@@ -112,10 +112,10 @@ def by_species(frames: np.ndarray) -> np.ndarray:
 
 
 def moved(positions: np.ndarray) -> np.ndarray:
-    """Fraction of particles that moved by OVERLAP_RADIUS or more in each interval, (T - 1,).
+    """Fraction of particles that moved by OVERLAP_LENGTH or more in each interval, (T - 1,).
 
     Unwrapped positions (T, N, d) of the same particles, whatever their species.
     """
     steps = np.diff(positions, axis=0)
     steps = steps - steps.mean(1, keepdims=True)
-    return np.asarray((np.linalg.norm(steps, axis=-1) >= OVERLAP_RADIUS).mean(1))
+    return np.asarray((np.linalg.norm(steps, axis=-1) >= OVERLAP_LENGTH).mean(1))

@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 
-OVERLAP_RADIUS = 0.3
-# About the first peak of the structure factor of A, as in Kob and Andersen, Phys. Rev. E 52, 4134 (1995).
-WAVE_NUMBER = 7.25
+from gensample.stats.dynamics import OVERLAP_LENGTH, WAVE_NUMBER
 
 
 def overlap_decay(snapshots: np.ndarray, species: np.ndarray) -> np.ndarray:
     """Self overlap Q(Delta) of species A over all origins of the second half, (S // 4,).
 
-    Q(Delta) is the fraction of particles displaced by less than OVERLAP_RADIUS; snapshots (S, N, d) are
+    Q(Delta) is the fraction of particles displaced by less than OVERLAP_LENGTH; snapshots (S, N, d) are
     unwrapped and equally spaced; entry k belongs to a separation of k + 1 snapshots.
     """
     return np.array(
-        [(np.linalg.norm(u, axis=-1) < OVERLAP_RADIUS).mean() for u in _moves(snapshots, species)]
+        [(np.linalg.norm(u, axis=-1) < OVERLAP_LENGTH).mean() for u in _moves(snapshots, species)]
     )
 
 

@@ -15,6 +15,8 @@ from gensample.errors import ConfigError
 from gensample.stats.ensemble import Floats, as_array
 from gensample.stats.propensity import magnitudes, require_replicas
 
+WAVE_NUMBER = 7.25
+"""About the first peak of the structure factor of A: Kob and Andersen, Phys. Rev. E 52, 4134 (1995)."""
 OVERLAP_LENGTH = 0.3
 """Distance a of the overlap, about the size of the cage: Lacevic et al., J. Chem. Phys. 119, 7372 (2003)."""
 
@@ -67,15 +69,15 @@ def log_displacement(displacements: Any, edges: Any) -> Floats:
     return counts / (length.size * np.diff(as_array(edges)))
 
 
-def self_scattering(displacements: Any, wave_number: float) -> float:
-    """Self intermediate scattering function F_s(q), averaged over directions of q.
+def self_scattering(displacements: Any, wave_number: Any) -> Floats:
+    """Self intermediate scattering function F_s(q) of |q| (...), averaged over directions of q, shape (...).
 
     <sin(q u) / (q u)> in 3D and <J_0(q u)> in 2D; Hansen and McDonald, sec. 7.4.
     """
     u = as_array(displacements)
-    phase = wave_number * magnitudes(u)
+    phase = as_array(wave_number)[..., None] * magnitudes(u).ravel()
     kernel = np.sinc(phase / np.pi) if u.shape[-1] == 3 else j0(phase)
-    return float(kernel.mean())
+    return kernel.mean(axis=-1)
 
 
 def overlap(displacements: Any, length: float = OVERLAP_LENGTH) -> Floats:

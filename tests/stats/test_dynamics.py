@@ -52,7 +52,9 @@ def test_log_displacement_is_a_density_of_the_logarithm():
 def test_self_scattering_of_a_gaussian(dimension):
     """exp(-q^2 s^2 / 2), whatever the dimension."""
     u = gaussian(dimension)
-    assert dyn.self_scattering(u, 3.0) == pytest.approx(np.exp(-(3.0**2) * 0.16 / 2), abs=0.004)
+    q = np.array([3.0, 5.0])
+    np.testing.assert_allclose(dyn.self_scattering(u, q), np.exp(-(q**2) * 0.16 / 2), atol=0.004)
+    assert dyn.self_scattering(u, 3.0).shape == ()
 
 
 def test_overlap_counts_short_displacements():
