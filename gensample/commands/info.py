@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> None:
 def describe(summary: dict[str, Any]) -> list[str]:
     """Lines of the summary, as printed."""
     lines = [f"{summary['path']}", *_state(summary), *_energy(summary["energy"])]
-    lines += [*_cage(summary["cage"]), *_probe(summary["probe"]), ""]
+    lines += [*_cage(summary["cage"]), *_probe(summary["probe"])]
+    lines += [*_futures(summary["inherent_displacements"]), ""]
     lines += [*_splits(summary), ""]
     lines += [*_lags(summary), *_shear(summary), ""]
     lines += _provenance(summary)
@@ -84,6 +85,12 @@ def _probe(probe: dict[str, Any] | None) -> list[str]:
     return [_line("probe", text)]
 
 
+def _futures(made: dict[str, Any] | None) -> list[str]:
+    if made is None:
+        return []
+    return [_line("futures", f"quenched, minimiser {made['minimiser']}, tolerance {made['tolerance']}")]
+
+
 def _with_error(value: dict[str, float | None]) -> str:
     error = value["standard_error"]
     return f"{value['mean']:.4f}" + ("" if error is None else f" +- {error:.4f}")
@@ -102,7 +109,9 @@ def _lags(s: dict[str, Any]) -> list[str]:
     if not s["lags"]:
         return ["  no displacements and no averages: configurations only"]
     columns = ["msd", "overlap", "mean_displacement"] if s["has_displacements"] else ["mean_displacement"]
+    columns += ["hops"] if s["inherent_displacements"] else []
     titles = {"msd": "MSD", "overlap": f"overlap({s['overlap_length']:g})", "mean_displacement": "<|u|>"}
+    titles["hops"] = f"|h| > {s['hop_length']:g}"
     abscissa = "strain" if "shear" in s else "lag time"
     lines = [f"  {abscissa:<12}{'species':>8}" + "".join(f"{titles[c]:>14}" for c in columns)]
     for lag in s["lags"]:

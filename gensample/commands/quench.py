@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=RESIDUAL_FORCE,
         default=None,
-        help="torch alone: largest force on a particle at the end (1e-6)",
+        help="largest force at the end (1e-7 of LAMMPS, 1e-6 of torch)",
     )
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
     parser.add_argument("--processes", type=PROCESSES, default=2, help="LAMMPS processes side by side")

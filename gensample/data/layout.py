@@ -41,12 +41,16 @@ ARRAYS = {
     "cage": Array("CNd", "f8"),
     "cage_spread": Array("CN", "f8"),
     "displacements": Array("CRKNd", "f4"),
+    "inherent_displacements": Array("CRKNd", "f4"),
+    "inherent_energies": Array("CRK", "f8"),
     "propensity": Array("CKN", "f4"),
     "bond_breaking": Array("CKN", "f4"),
     "source_configuration": Array("C", "i8"),
     "log_density": Array("C", "f8"),
     "log_density_variance": Array("C", "f8"),
 }
+# Of which what belongs to replicas that are not complete need not be there.
+FIELDS = ("displacements", "inherent_displacements")
 REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
 # The group of `gensample shear`.
 SHEAR = {
@@ -112,6 +116,10 @@ ATTRIBUTES: dict[str, Kinds] = {
         "max_residual_force": ("number", ""),
         "tolerance": ("number", ""),
     },
+    "inherent_displacements": {
+        **{name: ("text", "") for name in ("minimiser", "engine")},
+        **{name: ("number", "") for name in ("tolerance", "max_residual_force", "precision")},
+    },
     "cage": {
         **{name: ("text", "") for name in ("thermostat", "engine", "command")},
         **{name: ("number", "") for name in ("start", "time", "damping", "timestep")},
@@ -142,10 +150,15 @@ def check_layout(members: Members) -> None:
     for letter, what in (("C", "configuration"), ("N", "particle")):
         if not sizes[letter]:
             raise DataError(f"{members.path} holds no {what}; make it again")
-    if "displacements" in members:
-        # Replicas that are not complete need not be there.
-        complete = int(members.read("done").sum())
-        members.check_size("displacements", complete * math.prod(members.shape("displacements")[2:]))
+    if ("inherent_displacements" in members) != ("inherent_energies" in members):
+        raise DataError(
+            f"{members.path} must hold both inherent_displacements and inherent_energies, or neither; "
+            "make them again with `gensample quench --futures --again`"
+        )
+    for name in FIELDS:
+        if name in members:
+            complete = int(members.read("done").sum())
+            members.check_size(name, complete * math.prod(members.shape(name)[2:]))
     for owner, kinds in ATTRIBUTES.items():
         if owner == "/" or owner in members:
             check_attributes(members, owner, kinds, sizes)
@@ -196,7 +209,7 @@ def check_array(members: Members, name: str, array: Array | None, sizes: dict[st
     if array is not None:
         _check_shape(members, name, array.letters, sizes)
     members.check_type(name)
-    if name != "displacements":
+    if name not in FIELDS:
         members.check_size(name, math.prod(members.shape(name)))
 
 

@@ -242,19 +242,58 @@ class Store:
         """
         if not self.has_displacements:
             raise DataError(f"{self.path} has averages only, no displacements")
+        return self._fields(configuration, self._complete(configuration))
+
+    def _complete(self, configuration: int) -> np.ndarray:
+        """Numbers of the complete replicas, ascending; DataError where there are none."""
         complete = np.flatnonzero(self._array("done", configuration))
         if complete.size == 0:
             raise DataError(f"{self.path}: configuration {configuration} has no complete replica")
-        return self._fields(configuration, complete)
+        return complete
 
-    def _fields(self, configuration: int, replicas: np.ndarray) -> np.ndarray:
+    def _fields(self, configuration: int, replicas: np.ndarray, name: str = "displacements") -> np.ndarray:
         """Chosen complete replicas, ascending, checked; nothing else is read."""
         first = int(replicas[0])
         together = int(replicas[-1]) - first == len(replicas) - 1
         key = slice(first, first + len(replicas)) if together else replicas
-        fields = self._array("displacements", (configuration, key))
-        check_fields(self.path, configuration, fields)
+        fields = self._array(name, (configuration, key))
+        check_fields(self.path, configuration, fields, inherent=name == "inherent_displacements")
         return fields
+
+    @property
+    def has_inherent_displacements(self) -> bool:
+        """Whether the displacements between the inherent structures of x and x + u are stored."""
+        return "inherent_displacements" in self._members
+
+    @property
+    def inherent_displacement_attrs(self) -> dict[str, Any]:
+        """How the inherent structures of the futures were found."""
+        return self._attributes("inherent_displacements")
+
+    def inherent_displacements(self, configuration: int) -> np.ndarray:
+        """h = IS(x + u) - IS(x) of the complete replicas, unwrapped, drift removed, (R, K, N, d) float32.
+
+        Raises:
+            DataError: the dataset has none, or no replica of this configuration is complete.
+        """
+        self._require_inherent_displacements()
+        return self._fields(configuration, self._complete(configuration), "inherent_displacements")
+
+    def inherent_energies(self, configuration: int) -> np.ndarray:
+        """Energy per particle of IS(x + u) of the complete replicas, (R, K).
+
+        Raises:
+            DataError: the dataset has none, or no replica of this configuration is complete.
+        """
+        self._require_inherent_displacements()
+        energies = self._array("inherent_energies", configuration)
+        return np.asarray(energies[self._complete(configuration)])
+
+    def _require_inherent_displacements(self) -> None:
+        if not self.has_inherent_displacements:
+            raise DataError(
+                f"{self.path} has no inherent displacements; add them with `gensample quench --futures`"
+            )
 
     # What `data.shear.ShearView` serves otherwise.
 

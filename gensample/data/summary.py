@@ -14,7 +14,7 @@ from gensample.data.shear_group import is_sheared, summarise_shear
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
-from gensample.stats.dynamics import OVERLAP_LENGTH, msd, overlap
+from gensample.stats.dynamics import HOP_LENGTH, OVERLAP_LENGTH, msd, overlap, share_of_hops
 from gensample.stats.propensity import magnitudes
 
 ENERGY_SAMPLE = 16
@@ -37,22 +37,21 @@ def inspect(path: str | Path) -> dict[str, Any]:
         }
 
 
-def _fields(store: Store) -> Iterator[np.ndarray]:
-    """Complete displacements (R, K, N, d) of each configuration that has any."""
-    done = store.done
-    for c in range(store.num_configurations):
-        if not (store.has_displacements and done[c].any()):
-            continue
-        yield store.displacements(c)
+def _fields(store: Store) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Complete displacements (R, K, N, d) of each configuration that has any, and the inherent ones."""
+    for c in np.flatnonzero(store.done.any(axis=1)).tolist() if store.has_displacements else ():
+        h = store.inherent_displacements(c) if store.has_inherent_displacements else None
+        yield store.displacements(c), h
 
 
 def _lags(store: Store) -> list[dict[str, Any]]:
-    """Per lag and species: MSD, overlap and mean displacement, averaged over configurations."""
+    """Per lag and species: MSD, overlap, mean displacement and share of hops, over configurations."""
     species, times = store.species, store.times
     kinds = np.unique(species)
     if store.has_displacements:
-        rows = np.array([_moments(u, species, kinds) for u in _fields(store)])
+        rows = np.array([_moments(u, h, species, kinds) for u, h in _fields(store)])
         names = ["msd", "overlap", "mean_displacement"]
+        names += ["hops"] if store.has_inherent_displacements else []
     elif store.propensity is not None:
         rows = np.array(
             [
@@ -78,17 +77,25 @@ def _lags(store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def _moments(u: np.ndarray, species: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """MSD, overlap and mean |u| of one configuration, (K, species, 3); u: (R, K, N, d)."""
+def _moments(u: np.ndarray, h: np.ndarray | None, species: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """MSD, overlap, mean |u| and, with h, share of hops of one configuration, (K, species, 3 or 4).
+
+    u, h: (R, K, N, d).
+    """
     return np.array(
         [
-            [
-                (msd(part), float(overlap(part).mean()), float(magnitudes(part).mean()))
-                for part in (u[:, k, species == a] for a in kinds)
-            ]
+            [_of_species(u[:, k, species == a]) + _hops(h, k, species == a) for a in kinds]
             for k in range(u.shape[1])
         ]
     )
+
+
+def _of_species(u: np.ndarray) -> list[float]:
+    return [msd(u), float(overlap(u).mean()), float(magnitudes(u).mean())]
+
+
+def _hops(h: np.ndarray | None, lag: int, chosen: np.ndarray) -> list[float]:
+    return [] if h is None else [share_of_hops(h[:, lag, chosen])]
 
 
 def _head(store: Store) -> dict[str, Any]:
@@ -114,13 +121,22 @@ def _head(store: Store) -> dict[str, Any]:
         "equilibration": _equilibration(attrs),
         "created": attrs.get("created", "not recorded"),
         "overlap_length": OVERLAP_LENGTH,
+        "hop_length": HOP_LENGTH,
         "has_displacements": store.has_displacements,
+        "inherent_displacements": _inherent_displacements(store),
         "has_inherent": store.inherent is not None,
         "cage": _cage(store),
         "probe": _probe(store),
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
         "predictions": sorted(store.predictions),
     }
+
+
+def _inherent_displacements(store: Store) -> dict[str, Any] | None:
+    """How the futures were quenched; None where they were not."""
+    attrs = store.inherent_displacement_attrs
+    names = ("minimiser", "tolerance", "max_residual_force")
+    return {name: attrs.get(name) for name in names} if store.has_inherent_displacements else None
 
 
 def _cage(store: Store) -> dict[str, float | None] | None:

@@ -46,8 +46,10 @@ def check_values(members: Members) -> None:
         check_shear(members)
 
 
-def check_fields(path: Path, configuration: int, fields: np.ndarray) -> None:
+def check_fields(path: Path, configuration: int, fields: np.ndarray, *, inherent: bool = False) -> None:
     """Displacements (R, K, N, d) of complete replicas are finite, not all zero, and do not drift.
+
+    ``inherent``: those between inherent structures, which may all be zero.
 
     Raises:
         DataError: the first of these that does not hold.
@@ -59,7 +61,7 @@ def check_fields(path: Path, configuration: int, fields: np.ndarray) -> None:
     drift = np.abs(fields.mean(axis=2, dtype=np.float64)).max()
     if not np.isfinite(drift):
         raise DataError(f"{path}: displacements of {where} are not finite; make the file again")
-    if not fields.any(axis=(1, 2, 3)).all():
+    if not (inherent or fields.any(axis=(1, 2, 3)).all()):
         raise DataError(f"{path}: {where} has replicas marked complete that hold only zeros")
     if drift >= DRIFT_TOLERANCE:
         raise DataError(f"{path}: {where} drifts by {drift:.2g}; expected drift removed")
@@ -225,6 +227,9 @@ def _check_done(members: Members) -> None:
     _require(members, not (done & beyond).any(), "replicas beyond the planned number are marked complete")
     stored = "displacements" in members
     _require(members, stored or not done.any(), "replicas are marked complete, none is stored")
+    if "inherent_energies" in members:
+        finite = np.isfinite(members.read("inherent_energies")).all(axis=2)
+        _require(members, finite[done].all(), "inherent_energies of complete replicas are not finite")
 
 
 def _check_drawn(members: Members) -> None:

@@ -24,6 +24,7 @@ from gensample.errors import DataError
 
 # Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
 LIBVER = ("v108", "v110")
+PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
 
 
 def software_versions() -> dict[str, str]:
@@ -142,7 +143,7 @@ class StoreWriter:
 
     def _put(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         _check(name, array, shape)
-        self._file.create_dataset(name, data=array, compression="gzip", compression_opts=9, shuffle=True)
+        self._file.create_dataset(name, data=array, **PACKED)
 
     def _put_split(self, split: Sequence[str], count: int) -> None:
         names = [str(name) for name in split]
@@ -158,13 +159,15 @@ class StoreWriter:
         self._put("times", times, times.shape)
 
     def _reserve(self, shape: tuple[int, ...], fields: bool) -> None:
-        """Room for displacements (C, R, K, N, d), one chunk for each replica, and what is complete."""
+        """Room for displacements (C, R, K, N, d), and what is complete."""
         self._file.create_dataset("done", data=np.zeros(shape[:2], bool))
-        if fields and 0 in shape:
-            self._file.create_dataset("displacements", shape=shape, dtype="f4")
-        elif fields:
-            layout = {"chunks": (1, 1, *shape[2:]), "compression": "gzip", "compression_opts": 9}
-            self._file.create_dataset("displacements", shape=shape, dtype="f4", shuffle=True, **layout)
+        if fields:
+            self._reserve_fields("displacements", shape)
+
+    def _reserve_fields(self, name: str, shape: tuple[int, ...]) -> None:
+        """Room for fields (C, R, K, N, d), one chunk for each replica."""
+        layout: dict[str, Any] = {} if 0 in shape else {"chunks": (1, 1, *shape[2:]), **PACKED}
+        self._file.create_dataset(name, shape=shape, dtype="f4", **layout)
 
     def write_replica(self, configuration: int, replica: int, displacement: np.ndarray) -> None:
         """Store one replica (K, N, d) and mark it complete."""
@@ -178,13 +181,41 @@ class StoreWriter:
         self._file["done"][configuration, replica] = True
         self._disk.check()
 
+    def reserve_inherent_displacements(self, attrs: Mapping[str, Any]) -> None:
+        """Room for the inherent displacements of replicas, made as ``attrs`` say; older ones go."""
+        self._remove("inherent_displacements", "inherent_energies")
+        shape = self._file["displacements"].shape
+        self._reserve_fields("inherent_displacements", shape)
+        self._file["inherent_displacements"].attrs.update(attrs)
+        options = PACKED if 0 not in shape[:3] else {}
+        self._file.create_dataset(
+            "inherent_energies", shape=shape[:3], dtype="f8", fillvalue=np.nan, **options
+        )
+
+    def write_inherent_displacements(
+        self, configuration: int, replica: int, h: np.ndarray, energies: np.ndarray
+    ) -> None:
+        """Store those (K, N, d) of one replica, and the energies per particle (K,) of its minima."""
+        target = self._file["inherent_displacements"]
+        _check("inherent_displacements", h, target.shape[2:])
+        _check("inherent_energies", energies, target.shape[2:3])
+        check_fields(self._path, configuration, h[None], inherent=True)
+        target[configuration, replica] = h
+        self._file["inherent_energies"][configuration, replica] = energies
+        self._disk.check()
+
+    def _remove(self, *names: str) -> None:
+        for name in names:
+            if name in self._file:
+                del self._file[name]
+
     def write_inherent(self, inherent: np.ndarray, attrs: Mapping[str, Any]) -> None:
         """Store inherent structures (C, N, d) and how they were made, replacing older ones.
 
-        Probe runs, which start from them, go with the older ones.
+        Probe runs and inherent displacements, which start from them, go with the older ones.
         """
-        if "inherent" in self._file and "probe" in self._file:
-            del self._file["probe"]
+        if "inherent" in self._file:
+            self._remove("probe", "inherent_displacements", "inherent_energies")
         self._put_structures("inherent", inherent, attrs)
 
     def write_cage(
@@ -195,8 +226,7 @@ class StoreWriter:
         ``spread`` (C, N) of the runs they are means of.
         """
         self._put_structures("cage", cage, attrs)
-        if "cage_spread" in self._file:
-            del self._file["cage_spread"]
+        self._remove("cage_spread")
         if spread is not None:
             shape = self._file["positions"].shape[:2]
             _check("cage_spread", spread, shape)
@@ -215,8 +245,7 @@ class StoreWriter:
         shape = (*self._file["positions"].shape[:2], len(temperatures), len(times))
         for name in PROBE:
             _check(f"probe/{name}", averages[name], shape)
-        if "probe" in self._file:
-            del self._file["probe"]
+        self._remove("probe")
         self._file.create_group("probe").attrs.update(attrs)
         self._put("probe/temperature", np.asarray(temperatures, np.float64), shape[2:3])
         self._put("probe/time", np.asarray(times, np.float64), shape[3:])
@@ -227,8 +256,7 @@ class StoreWriter:
         positions = np.asarray(positions, np.float64)
         shape = self._file["positions"].shape
         _check(name, positions, shape)
-        if name in self._file:
-            del self._file[name]
+        self._remove(name)
         self._put(name, positions, shape)
         self._file[name].attrs.update(attrs)
 
@@ -239,8 +267,7 @@ class StoreWriter:
     def write_group(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Store the arrays of a group; strings, and NaN for what there is not, may be among them."""
         for key, array in arrays.items():
-            options: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
-            self._file.create_dataset(f"{name}/{key}", data=array, **(options if array.size else {}))
+            self._file.create_dataset(f"{name}/{key}", data=array, **(PACKED if array.size else {}))
 
     @property
     def done(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -183,19 +183,41 @@ def quench(mixture: Mixture, tolerance: float, source: str) -> str:
 
     Conjugate gradients to a maximum force component, then the structure, energy and residual force.
     """
-    plane = "fix plane all enforce2d\n" if mixture.dimension == 2 else ""
     data = header(mixture.dimension) + "read_data start.data\n" + interactions(mixture)
     return (
         (restart(mixture, 0.005) if source == "restart" else data)
         + _dump("thermal.dump", mixture)
-        + "min_style cg\n"
+        + _minimise(mixture, tolerance, "inherent")
+    )
+
+
+def quenches(mixture: Mixture, tolerance: float, numbers: Iterable[int]) -> str:
+    """Inherent structures of configurations in ``start-number.data``, one after the other, as `quench`.
+
+    Each begins anew ("clear"), so that its bits do not depend on those before.
+    """
+    return "".join(
+        "clear\n"
+        + header(mixture.dimension)
+        + f"read_data start-{number}.data\n"
+        + interactions(mixture)
+        + _minimise(mixture, tolerance, f"inherent-{number}")
+        for number in numbers
+    )
+
+
+def _minimise(mixture: Mixture, tolerance: float, name: str) -> str:
+    """Descend; leaves ``name.dump``, and ``name.txt`` with the energy per particle and the residual force."""
+    plane = "fix plane all enforce2d\n" if mixture.dimension == 2 else ""
+    return (
+        "min_style cg\n"
         + "min_modify dmax 0.05 norm max\n"
         + plane
         + "thermo_style custom step pe fmax\nthermo_modify norm no\nthermo 1000\n"
         + f"minimize 0 {tolerance} 20000 200000\n"
-        + _dump("inherent.dump", mixture)
+        + _dump(f"{name}.dump", mixture)
         + "variable e equal pe/atoms\nvariable f equal fmax\n"
-        + 'print "$(v_e:%.15g) $(v_f:%.15g)" file inherent.txt\n'
+        + f'print "$(v_e:%.15g) $(v_f:%.15g)" file {name}.txt\n'
     )
 
 

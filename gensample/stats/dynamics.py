@@ -21,6 +21,15 @@ OVERLAP_LENGTH = 0.3
 """Distance a of the overlap, about the size of the cage: Lacevic et al., J. Chem. Phys. 119, 7372 (2003)."""
 
 
+HOP_LENGTH = 0.3
+"""A particle hops where its inherent displacement, from one inherent structure to another, is longer."""
+
+
+def share_of_hops(inherent_displacements: Any) -> float:
+    """Share of |h| > HOP_LENGTH among inherent displacements h (..., d)."""
+    return float((magnitudes(inherent_displacements) > HOP_LENGTH).mean())
+
+
 def msd(displacements: Any) -> float:
     """Mean squared displacement, averaged over replicas and particles, sigma_AA squared."""
     return float((as_array(displacements) ** 2).sum(axis=-1).mean())

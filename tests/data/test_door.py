@@ -31,6 +31,7 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import DataError
 
 C = 3
+OF_REPLICAS = ("displacements", "inherent_displacements", "inherent_energies")
 DRAWN = {
     "source_configuration": np.arange(C),
     "log_density": np.zeros(C),
@@ -54,6 +55,9 @@ def whole(tmp_path_factory):
         length = np.full((C, PARTICLES, 2, 1), 0.5)
         probe = {"length": length, "log_length": np.log(length) - 0.1, "mean_displacement": length / 2}
         writer.write_probe(probe, [0.5, 0.6], [1.0], {"replicas": 2})
+        writer.reserve_inherent_displacements({"minimiser": "m", "tolerance": 1e-4})
+        for c, r in np.argwhere(writer.done):
+            writer.write_inherent_displacements(c, r, np.zeros((2, PARTICLES, 2)), np.array([-3.0, -3.1]))
         for name, array in (DRAWN | {"equilibration/energy": np.zeros(4)}).items():
             writer.write_array(name, array)
     return path
@@ -300,7 +304,8 @@ def _unknown_filter(file):
 
 def _unwritten_replicas(file):
     """Marked complete, never written: more than what is stored would be read."""
-    del file["displacements"], file["done"], file["replicas"]
+    for name in (*OF_REPLICAS, "done", "replicas"):
+        del file[name]
     file["replicas"] = np.full(C, 100_000, np.int32)
     file["done"] = np.ones((C, 100_000), bool)
     shape = (C, 100_000, 2, PARTICLES, 2)
@@ -310,7 +315,7 @@ def _unwritten_replicas(file):
 def _zeros(file):
     """150 MB of zeros in 150 kB, all of them stored."""
     count = 150_000_000 // (4 * C * PARTICLES)
-    for name in ("times", "displacements", "propensity", "bond_breaking", "predictions"):
+    for name in (*OF_REPLICAS, "times", "propensity", "bond_breaking", "predictions"):
         file.pop(name, None)
     file["times"] = np.arange(1.0, count + 1)
     file["done"][:] = False
@@ -422,6 +427,9 @@ VALUES = [
     (_put("cage", (0, 0, 0), -1), "not wrapped"),
     (_put("cage_spread", (0, 0), -1), "cage_spread"),
     (_put("cage_spread", (0, 0), np.nan), "cage_spread"),
+    (_put("inherent_energies", (0, 1, 0), np.nan), "inherent_energies of complete replicas"),
+    (lambda file: file.__delitem__("inherent_energies"), "both inherent_displacements and inherent_energies"),
+    (lambda file: file.__delitem__("inherent_displacements"), "gensample quench --futures --again"),
     (_put("probe/length", (0, 0, 0, 0), np.nan), "probe/length"),
     (_put("probe/log_length", (0, 0, 0, 0), 3), "probe/log_length"),
     (_put("probe/mean_displacement", (0, 0, 0, 0), 2), "probe/mean_displacement"),
@@ -485,6 +493,17 @@ def test_displacements_are_checked_when_they_are_read(base, request, change, nam
     path = edited(request.getfixturevalue(base), change)
     with open_dataset(path) as store, pytest.raises(DataError, match=named):
         store.displacements(0 if base == "whole" else 1)
+
+
+@pytest.mark.parametrize(("value", "named"), [(np.nan, "not finite"), (50, "drifts")])
+def test_inherent_displacements_are_checked_when_they_are_read(whole, value, named):
+    """All zeros are good ones: nothing hopped."""
+    path = edited(whole, _put("inherent_displacements", (0, 1, 0, 5, 0), value))
+    with Store.open(path) as store:
+        assert not store.inherent_displacements(1).any()
+        assert store.inherent_energies(0).shape == (2, 2)
+        with pytest.raises(DataError, match=named):
+            store.inherent_displacements(0)
 
 
 def test_writers_are_checked_before_they_publish(tmp_path):

@@ -16,6 +16,7 @@ from gensample.simulate.initial import lattice_melt
 FOLDER = Path()  # set by whoever runs cases
 PACKED = {"compression": "gzip", "shuffle": True}
 TIMES, REPLICAS = (1.0, 10.0), 4
+BY_REPLICA = ("done", "displacements", "inherent_displacements", "inherent_energies")
 # A program that says it is LAMMPS and notes that it was asked to run something.
 LAMMPS = """#!/bin/sh
 [ "$1" = -h ] && echo "Large-scale Atomic/Molecular Massively Parallel Simulator - 1 Jan 2026" && exit 0
@@ -124,6 +125,11 @@ def _add_extras(path: Path) -> None:
         logarithm = np.log(length) - 0.1
         found = {"length": length, "log_length": logarithm, "mean_displacement": 0.5 * length}
         writer.write_probe(found, [0.45, 0.7], [1.0, 2.0], {"replicas": 4, "seed": 0})
+        writer.reserve_inherent_displacements({"minimiser": "a fuzzer's", "tolerance": 1e-4})
+        for c, r in np.argwhere(writer.done):
+            writer.write_inherent_displacements(
+                c, r, 0.5 * file["displacements"][c, r], np.array([-3.0, -3.1])
+            )
         published = 0.1 + rng.random((4, len(TIMES), shape[1]))
         writer.write_group("predictions", {"botan": published.astype(np.float32)})
         writer.write_array("equilibration/energy", rng.normal(size=(4, 8)))
@@ -179,7 +185,7 @@ def _rows(name: str, array: np.ndarray, rows: list[int], events: np.ndarray, cou
         return np.minimum(array[rows], REPLICAS)
     if array.shape[:1] != (count,):
         return array
-    return array[rows][:, :REPLICAS] if name in ("done", "displacements") else array[rows]
+    return array[rows][:, :REPLICAS] if name in BY_REPLICA else array[rows]
 
 
 def config(dataset: str, outputs: int, edges: bool = True) -> str:

@@ -31,7 +31,7 @@ class Command(NamedTuple):
     weight: float = 1
     out: str | None = None
     files: tuple[str, ...] = ()
-    fields: bool = False
+    fields: tuple[str, ...] = ()
 
 
 def _commands() -> dict[str, Command]:
@@ -42,9 +42,10 @@ def _commands() -> dict[str, Command]:
     heated = ["--temperatures", "0.6", "--times", "1", "--replicas", "1", "--again"]
     lammps = ["--lmp", "./lmp", "--out", "made.h5"]
     train = ["--config", "fit.yaml", "--trainer.fast_dev_run", "1"]
+    displacements = damages.HIDING[:1]
     return {
-        "info": Command(["info", DATA], weight=8, fields=True),
-        "info --json": Command(["info", DATA, "--json"], weight=2, fields=True),
+        "info": Command(["info", DATA], weight=8, fields=damages.HIDING),
+        "info --json": Command(["info", DATA, "--json"], weight=2, fields=damages.HIDING),
         "export": Command([*export, "extxyz"], weight=3, out="out.file"),
         "export data": Command([*export, "lammps-data", "--configuration", "0"], out="out.file"),
         "export gsd": Command([*export, "gsd"], out="out.file"),
@@ -53,11 +54,16 @@ def _commands() -> dict[str, Command]:
         ),
         "export replica": Command(replica, ("full", "generated", "mini"), out="out.file"),
         "compare data": Command(
-            ["compare", DATA, "generated.h5", *compare], ("full",), 3, "report", ("generated.h5",), True
+            ["compare", DATA, "generated.h5", *compare],
+            ("full",),
+            3,
+            "report",
+            ("generated.h5",),
+            displacements,
         ),
         "compare with": Command(
             *(["compare", "full.h5", DATA, *compare], ("generated", "configurations")),
-            *(8, "report", ("full.h5",), True),
+            *(8, "report", ("full.h5",), displacements),
         ),
         "quench": Command(
             ["quench", DATA, "--engine", "torch", "--again", "--out", "q.h5"], FIELDS, 1, "q.h5"
@@ -83,8 +89,8 @@ def make(number: int) -> Case:
     base = str(rng.choice(BASES))
     bases.copy(f"{base}.h5")
     Path(f"{base}.h5").rename(DATA)
-    name, expect, of_fields = damages.apply(DATA, rng)
-    served = [name for name, c in COMMANDS.items() if base in c.bases and (c.fields or not of_fields)]
+    name, expect, hides = damages.apply(DATA, rng)
+    served = [name for name, c in COMMANDS.items() if base in c.bases and (not hides or hides in c.fields)]
     weights = np.array([COMMANDS[name].weight for name in served], float)
     command = str(rng.choice(served, p=weights / weights.sum()))
     chosen = COMMANDS[command]

@@ -9,6 +9,7 @@ from harness import SECRET
 REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
 OPTIONAL = (
     *("inherent", "cage", "cage_spread", "displacements", "propensity", "bond_breaking"),
+    *("inherent_displacements", "inherent_energies"),
     *("source_configuration", "log_density", "log_density_variance"),
 )
 GROUPS = ("shear", "probe", "predictions")

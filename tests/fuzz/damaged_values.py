@@ -38,12 +38,12 @@ def attribute(name: str, value) -> Change:
     return change
 
 
-def _first_replica(value) -> Change:
+def _first_replica(value, name: str = "displacements") -> Change:
     """The first complete replica becomes ``value(fields)``."""
 
     def change(file: h5py.File, rng: np.random.Generator) -> None:
         c, r = np.argwhere(file["done"][...])[0]
-        file["displacements"][c, r] = value(file["displacements"][c, r])
+        file[name][c, r] = value(file[name][c, r])
 
     return change
 
@@ -128,6 +128,9 @@ _add("replicas", negative=put("replicas", -1), vast=put("replicas", 2**31 - 1), 
 _add("displacements", nan=_first_replica(_one(np.nan)), infinite=_first_replica(_one(np.inf)))
 _add("displacements", huge=_first_replica(_one(1e30)), drifting=_first_replica(_drift))
 _add("displacements", all_zero=_first_replica(np.zeros_like))
+_H = "inherent_displacements"
+_add(_H, nan=_first_replica(_one(np.nan), _H), drifting=_first_replica(_drift, _H))
+_add("inherent_energies", nan=_first_replica(lambda e: e * np.nan, "inherent_energies"))
 _add("propensity", nan=put("propensity", np.nan), negative=put("propensity", -0.5))
 _add("bond_breaking", nan=put("bond_breaking", np.nan), negative=put("bond_breaking", -0.5))
 _add("bond_breaking", above_one=put("bond_breaking", 1.5))

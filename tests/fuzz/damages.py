@@ -11,7 +11,8 @@ from damaged_values import VALUES
 
 REQUIRED_ATTRIBUTES = ("format", "version", "mixture", "temperature", "density", "truncation", "source")
 
-Damage = tuple[str, str, bool]  # its name, what must come of it, whether it hides in the displacements
+Damage = tuple[str, str, str]  # its name, what must come of it, the array that it hides in until that is read
+HIDING = ("displacements", "inherent_displacements")
 
 
 def apply(path: str, rng: np.random.Generator) -> Damage:
@@ -21,7 +22,7 @@ def apply(path: str, rng: np.random.Generator) -> Damage:
 
 
 def _nothing(path: str, rng: np.random.Generator) -> Damage:
-    return "nothing", "accept", False
+    return "nothing", "accept", ""
 
 
 def _member(path: str, rng: np.random.Generator) -> Damage:
@@ -32,7 +33,7 @@ def _member(path: str, rng: np.random.Generator) -> Damage:
         table = OF_GROUPS if isinstance(file[name], h5py.Group) else OF_ARRAYS
         how = str(rng.choice(list(table)))
         expect = table[how](file, name) or "any"
-    return f"{name} {how}", expect if known(name) else "any", False
+    return f"{name} {how}", expect if known(name) else "any", ""
 
 
 def _attribute(path: str, rng: np.random.Generator) -> Damage:
@@ -42,7 +43,7 @@ def _attribute(path: str, rng: np.random.Generator) -> Damage:
         name, how = str(rng.choice(sorted(holder.attrs))), str(rng.choice(list(OF_ATTRIBUTES)))
         OF_ATTRIBUTES[how](holder.attrs, name)
         where = "" if holder.name == "/" else holder.name
-    return f"attribute {where}@{name} {how}", "any" if where else _due(name, how), False
+    return f"attribute {where}@{name} {how}", "any" if where else _due(name, how), ""
 
 
 def _due(name: str, how: str) -> str:
@@ -110,7 +111,7 @@ def _value(path: str, rng: np.random.Generator) -> Damage:
         name = str(rng.choice(names))
         member, change = VALUES[name]
         change(file, rng)
-    return name, "refuse", member == "displacements"
+    return name, "refuse", member if member in HIDING else ""
 
 
 def _bytes(path: str, rng: np.random.Generator) -> Damage:
@@ -129,14 +130,14 @@ def _bytes(path: str, rng: np.random.Generator) -> Damage:
     elif how == "swapped":
         data = data[place:] + data[:place]
     file.write_bytes({"cut": data[:place], "longer": data + rng.bytes(999), "empty": b""}.get(how, data))
-    return f"bytes {how}", "refuse" if how in ("cut", "empty") else "any", False
+    return f"bytes {how}", "refuse" if how in ("cut", "empty") else "any", ""
 
 
 def _trick(path: str, rng: np.random.Generator) -> Damage:
     name = str(rng.choice(list(TRICKS)))
     with h5py.File(path, "r+") as file:
         expect = TRICKS[name](file)
-    return name, expect, False
+    return name, expect, ""
 
 
 def _place(path: str, rng: np.random.Generator) -> Damage:
@@ -152,4 +153,4 @@ def _place(path: str, rng: np.random.Generator) -> Damage:
         "a link to nowhere": lambda: file.symlink_to("nowhere"),
         "/dev/zero": lambda: file.symlink_to("/dev/zero"),
     }[how]()
-    return f"the file is {how}", "refuse", False
+    return f"the file is {how}", "refuse", ""

@@ -53,6 +53,11 @@ def _check_dynamics(file: h5py.File, fields: bool):
         for c, r in np.argwhere(done):
             u = file["displacements"][c, r]
             yield "displacements", np.isfinite(u).all() and u.any() and np.abs(u.mean(1)).max() < 2e-3
+    if fields and "inherent_displacements" in file:
+        for c, r in np.argwhere(done):
+            h, energies = file["inherent_displacements"][c, r], file["inherent_energies"][c, r]
+            yield "inherent displacements", np.isfinite(h).all() and np.abs(h.mean(1)).max() < 2e-3
+            yield "inherent energies", np.isfinite(energies).all()
 
 
 def _text(value) -> str:

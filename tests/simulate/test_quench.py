@@ -166,7 +166,7 @@ def test_without_lammps_torch_is_the_default(tmp_path, monkeypatch):
         ({"engine": "torch", "tolerance": 0.0}, "--tolerance must be positive"),
         ({"engine": "torch", "device": "abacus"}, "--device must be cpu.*got 'abacus'"),
         ({"engine": "torch", "lmp": "/usr/bin/lmp"}, "leave one of them out"),
-        ({"engine": "lammps", "tolerance": 1e-3}, "--engine torch"),
+        ({"engine": "lammps", "tolerance": 1.0}, "--tolerance must be positive and at most 0.1"),
         ({"device": "cuda"}, "--engine torch"),
     ],
 )
