@@ -9,6 +9,7 @@ import numpy as np
 
 from gensample.physics.mixtures import Mixture
 from gensample.stats import bonds, pairs
+from gensample.stats.cage_relative import cage_relative
 from gensample.stats.ensemble import Floats, Integers
 
 
@@ -99,6 +100,11 @@ class View:
     def neighbors(self) -> pairs.Neighbors:
         """First neighbours of the configuration, of every species: r_ij < 1.35 sigma_ab."""
         return self.structure.neighbors
+
+    @cached_property
+    def cage_relative(self) -> Floats:
+        """u_i minus the mean of its neighbours', (R, N, d)."""
+        return cage_relative(self.u, self.neighbors)
 
     def inherent_fields(self) -> Floats:
         """``h``, where it has to be there: quantities of source "inherent" are asked of such views alone."""

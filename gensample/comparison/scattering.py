@@ -1,0 +1,150 @@
+"""What scattering would see: F_s(q), and the four-point structure factor S4(q) with its length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gensample.comparison.averages import Averages
+from gensample.comparison.families import chi4_of
+from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.view import Structure, View
+from gensample.stats import dynamics, four_point
+from gensample.stats.ensemble import Floats, Integers
+from gensample.stats.structure import wave_vectors
+from gensample.stats.summary import Summary
+
+WAVE_NUMBERS: Floats = np.arange(1.0, 13.0)
+
+
+def _self_scattering(view: View, members: Integers) -> Summary:
+    values = dynamics.self_scattering(view.u[:, members], [dynamics.WAVE_NUMBER, *WAVE_NUMBERS])
+    return {"peak": values[0], "curve": values[1:]}
+
+
+def _overlap(view: View, members: Integers) -> Floats:
+    return dynamics.overlap(view.u[:, members])
+
+
+def _four_point(view: View, members: Integers) -> Summary:
+    u, edges = view.u[:, members], four_point.wave_edges(view.box)
+    sums = four_point.four_point_sums(u, view.positions[members], view.box, edges)
+    return {"overlap": dynamics.overlap(u).mean(), **sums._asdict()}
+
+
+def _sums(averages: Averages) -> four_point.FourPointSums:
+    return four_point.FourPointSums(*(averages[name] for name in four_point.FourPointSums._fields))
+
+
+def _total(averages: Averages) -> Floats:
+    return four_point.four_point(_sums(averages), averages["overlap"]).total
+
+
+def _within(averages: Averages) -> Floats:
+    return four_point.four_point(_sums(averages), averages["overlap"]).within
+
+
+def _length(averages: Averages, s4: Floats) -> Floats:
+    sums = _sums(averages)
+    vectors = np.where(sums.vectors > 0, sums.vectors, np.nan)
+    return four_point.ornstein_zernike(sums.square / vectors, s4, sums.vectors)
+
+
+def _moduli(structure: Structure) -> Floats:
+    """Root mean square |q| of the wave vectors in each bin."""
+    edges = four_point.wave_edges(structure.box)
+    square = (wave_vectors(structure.box, float(edges[-1])) ** 2).sum(axis=1)
+    count, _ = np.histogram(square, edges**2)
+    total, _ = np.histogram(square, edges**2, weights=square)
+    return np.sqrt(total / np.where(count > 0, count, np.nan))
+
+
+_Q = Axis("wave number q σ", _moduli)
+_S4 = (
+    "Structure factor of the field that is 1 where a particle has moved less than 0.3 σ and 0 elsewhere, "
+    "less its mean"
+)
+_XI = (
+    "Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined in "
+    "boxes below about 13 σ"
+)
+
+register(
+    Quantity(
+        name="scattering",
+        label="Self scattering at the first peak",
+        symbol="F_s(q = 7.25)",
+        kind="pair",
+        meaning="Mean of exp(i q·u) at the wave number of the first peak of the structure factor: what "
+        "neutrons see of the motion of single particles. It falls to 1/e in the relaxation time.",
+        source="displacements",
+        summarise=_self_scattering,
+        combine=mean_of("peak"),
+        limits=(-1.0, 1.0),
+        aim=0.05,
+        needs=0.02,
+    ),
+    Quantity(
+        name="scattering_curve",
+        label="Self scattering",
+        symbol="F_s(q)",
+        kind="pair",
+        meaning="Mean of exp(i q·u), averaged over the directions of q.",
+        source="displacements",
+        summarise=_self_scattering,
+        combine=mean_of("curve"),
+        limits=(-1.0, 1.0),
+        axis=Axis("wave number q σ", lambda structure: WAVE_NUMBERS),
+    ),
+    *chi4_of("chi4", "χ₄", "the overlap", "displacements", _overlap, parts=("total",)),
+    Quantity(
+        name="s4",
+        label="Four-point structure factor",
+        symbol="S₄(q)",
+        kind="pair",
+        meaning=f"{_S4}, over all fields. It rises at small q where slow particles sit together; at q = 0 it "
+        "is χ₄.",
+        source="displacements",
+        summarise=_four_point,
+        combine=_total,
+        axis=_Q,
+    ),
+    Quantity(
+        name="s4_within",
+        label="Four-point structure factor, within a configuration",
+        symbol="S₄(q)",
+        kind="pair",
+        meaning=f"{_S4} over the replicas of a configuration: what the velocities decide, not the structure.",
+        source="displacements",
+        summarise=_four_point,
+        combine=_within,
+        axis=_Q,
+    ),
+    Quantity(
+        name="s4_length",
+        label="Four-point length",
+        symbol="ξ₄ / σ",
+        kind="pair",
+        meaning=f"{_XI}.",
+        source="displacements",
+        summarise=_four_point,
+        combine=lambda averages: _length(averages, _total(averages)),
+        limits=(0.0, np.inf),
+        draws=4,
+        aim=0.25,
+        needs=0.5,
+    ),
+    Quantity(
+        name="s4_length_within",
+        label="Four-point length, within a configuration",
+        symbol="ξ₄ / σ",
+        kind="pair",
+        meaning=f"{_XI}; of the fluctuations between replicas of one configuration alone.",
+        source="displacements",
+        summarise=_four_point,
+        combine=lambda averages: _length(averages, _within(averages)),
+        limits=(0.0, np.inf),
+        draws=4,
+        aim=0.25,
+        needs=0.5,
+    ),
+)
