@@ -64,8 +64,8 @@ _S4 = (
     "less its mean"
 )
 _XI = (
-    "Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined in "
-    "boxes below about 13 σ"
+    "Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined "
+    "in boxes below about 13 σ"
 )
 
 register(

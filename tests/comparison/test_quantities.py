@@ -19,9 +19,9 @@ def sides(quantity, seed=0):
     tables = {"seen": [], "made": [], "paired": []}
     for c in range(CONFIGURATIONS):
         rng = np.random.default_rng((seed, c))
-        place = structure(rng)
+        place = structure(rng, size=16)  # large enough for the four-point length
         members = np.arange(len(place.species)) if quantity.whole else place.members(0)
-        seen, made = view(rng, place), view(rng, place, replicas=4)
+        seen, made = (view(rng, place, r, scale=0.12) for r in (6, 4))
         if quantity.kind == "pair":
             tables["seen"].append(quantity.summarise(seen, members))
             tables["made"].append(quantity.summarise(made, members))
