@@ -10,6 +10,7 @@ from gensample.ranges import POSITIVE, SEED, TEMPERATURE, whole
 
 if TYPE_CHECKING:
     from gensample.data.store import Store
+    from gensample.physics.mixtures import Mixture
     from gensample.report.content import Propensities
     from gensample.stats.ensemble import Ensemble
 
@@ -90,6 +91,7 @@ def _refuse_sheared(*stores: Store) -> None:
 def _run_ensembles(args: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from gensample.comparison.compare import compare
     from gensample.data.store import Store
     from gensample.report.content import Content
     from gensample.report.metrics import Metrics
@@ -97,7 +99,6 @@ def _run_ensembles(args: argparse.Namespace) -> None:
     from gensample.report.provenance import describe
     from gensample.report.tables import to_text, with_verdicts
     from gensample.report.write import plain, write_report
-    from gensample.stats.compare import compare
 
     if args.predictor is not None:
         raise ConfigError(f"{args.generated} holds displacements; --predictor is for configurations alone")
@@ -108,6 +109,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         simulated = [_ensemble(sim, i, [a for a, _ in lags]) for i, _ in pairs]
         generated = [_ensemble(gen, j, [b for _, b in lags]) for _, j in pairs]
         meta = describe(sim, gen, pairs)
+        mixture = _mixture(sim)
         temperature = float(sim.temperature[pairs[0][0]])
         times = sim.times[[a for a, _ in lags]]
     names = [i for i, _ in pairs]
@@ -116,6 +118,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
             simulated,
             generated,
             times,
+            mixture=mixture,
             temperature=temperature,
             seed=args.seed,
             bootstrap=args.bootstrap,
@@ -126,6 +129,15 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         page = write_report(args.out, Content(metrics, curves, _propensities(simulated, generated, names)))
     print(to_text(metrics))
     print(f"\nEverything else, species by species: {page}")
+
+
+def _mixture(store: Store) -> Mixture:
+    """The mixture of a dataset, truncated as the dataset says."""
+    from dataclasses import replace
+
+    from gensample.physics.mixtures import get_mixture
+
+    return replace(get_mixture(store.mixture), truncation=store.truncation)
 
 
 def _ensemble(store: Store, configuration: int, lags: list[int]) -> Ensemble:

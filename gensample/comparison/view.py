@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from gensample.physics.mixtures import Mixture
-from gensample.stats import bonds, pairs
+from gensample.stats import bonds, futures, pairs
 from gensample.stats.cage_relative import cage_relative
 from gensample.stats.ensemble import Floats, Integers
 
@@ -33,6 +33,11 @@ class Structure:
         """Pair diameters (S, S)."""
         return np.asarray(self.mixture.sigma)
 
+    @property
+    def has_energies(self) -> bool:
+        """Whether the box holds every interaction once, so that energies are defined."""
+        return self.mixture.cutoff <= self.box.min() / 2
+
     @cached_property
     def neighbors(self) -> pairs.Neighbors:
         """First neighbours of the configuration, of every species."""
@@ -46,9 +51,10 @@ class Structure:
     def _neighbors(self, positions: Floats) -> pairs.Neighbors:
         return pairs.initial_neighbors(positions, self.box, self.species, self.sigma, bonds.BOND_FORMED)
 
-    def pairs_within(self, cutoff: float) -> pairs.Pairs:
-        """Unordered pairs of the configuration nearer than ``cutoff``."""
-        return pairs.close_pairs(self.positions, self.box, cutoff)
+    def inherent_pairs(self, cutoff: float) -> pairs.Pairs:
+        """Unordered pairs nearer than ``cutoff`` in the inherent structure, as far as the box allows."""
+        x = self.positions if self.inherent is None else self.inherent
+        return pairs.close_pairs(x, self.box, pairs.largest_cutoff(self.box, cutoff))
 
     def members(self, species: int) -> Integers:
         """Indices of the particles of one species, ascending."""
@@ -105,6 +111,17 @@ class View:
     def cage_relative(self) -> Floats:
         """u_i minus the mean of its neighbours', (R, N, d)."""
         return cage_relative(self.u, self.neighbors)
+
+    @cached_property
+    def future(self) -> futures.Futures:
+        """The fields x + u as configurations."""
+        return futures.futures(self.positions + self.u, self.species, self.box, self.mixture)
+
+    def shows(self, source: str) -> bool:
+        """Whether the view holds what quantities of this source read."""
+        if source == "inherent":
+            return self.h is not None
+        return source == "displacements" or self.structure.has_energies
 
     def inherent_fields(self) -> Floats:
         """``h``, where it has to be there: quantities of source "inherent" are asked of such views alone."""

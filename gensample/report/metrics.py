@@ -68,6 +68,11 @@ class Metrics:
     @property
     def species(self) -> list[str]:
         """Names of the species, in order."""
+        return [name for name in self.groups if name != "all"]
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the species and, where there are quantities of all particles together, "all"."""
         return list(self.data["lags"][0]["species"]) if self.data["lags"] else []
 
     @property

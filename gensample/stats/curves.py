@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,36 +101,52 @@ def _bootstrapped(tables: Summary, name: str, weights: Floats | None, x: Floats)
 
 def metric_rows(metrics: dict[str, Any]) -> Rows:
     """Curves against lag time (x is the time) and against distance, read off the finished metrics."""
-    curves: Rows = {name: [] for name in (*OVER_TIME, *OVER_DISTANCE)}
     distance = metrics["meta"]["r"]
+    over_time = {n: rows_of(metrics, n, n in PAIRED, None, _REFERENCES.get(n, {})) for n in OVER_TIME}
+    return over_time | {name: rows_of(metrics, name, True, distance, {}) for name in OVER_DISTANCE}
+
+
+def rows_of(
+    metrics: Mapping[str, Any],
+    name: str,
+    paired: bool,
+    points: Sequence[float] | None,
+    references: Mapping[str, str],
+) -> list[CurveRow]:
+    """Rows of one metric: against lag time, or against ``points`` where its values are lists over them.
+
+    ``paired``: it has two values, of simulation and of another source. ``references``: metrics that it is
+    measured by, by the source that they are shown as.
+    """
+    rows = []
     for lag in metrics["lags"]:
         for species, blocks in lag["species"].items():
-            for name in OVER_TIME:
-                for source, value, interval in _entries(blocks, name):
-                    low, high = interval or (None, None)
-                    curves[name].append(CurveRow(lag["time"], species, source, lag["time"], value, low, high))
-            for name in OVER_DISTANCE:
-                for source, value, interval in _entries(blocks, name):
-                    bounds = interval or [None] * len(value)
-                    curves[name] += [
-                        CurveRow(lag["time"], species, source, r, v, *(b or (None, None)))
-                        for r, v, b in zip(distance, value, bounds, strict=True)
-                    ]
-    return curves
+            for source, value, interval in _entries(blocks, name, paired, references):
+                x = [lag["time"]] if points is None else points
+                values, bounds = ([value], [interval]) if points is None else (value, interval)
+                for at, v, b in zip(x, values, bounds or [None] * len(x), strict=True):
+                    rows.append(CurveRow(lag["time"], species, source, at, v, *(b or (None, None))))
+    return rows
 
 
-def _entries(blocks: dict[str, Any], name: str) -> list[tuple[str, Any, Any]]:
+def _entries(
+    blocks: Mapping[str, Any], name: str, paired: bool, references: Mapping[str, str]
+) -> list[tuple[str, Any, Any]]:
     """(source, value, interval) of one metric for every source, simulation and references included."""
     entries: list[tuple[str, Any, Any]] = []
     for source, metrics in blocks.items():
-        if name not in PAIRED:
-            entries.append((source, metrics[name]["value"], metrics[name]["interval"]))
+        if name not in metrics:
             continue
-        parts = metrics[name]["interval"] or (None, None)
+        value, interval = metrics[name]["value"], metrics[name]["interval"]
+        if not paired:
+            entries.append((source, value, interval))
+            continue
+        parts = interval or (None, None)
         if source == "generated":
-            entries.append(("simulated", metrics[name]["value"][0], parts[0]))
-        entries.append((source, metrics[name]["value"][1], parts[1]))
-    for source, reference in _REFERENCES.get(name, {}).items():
-        found = blocks["generated"][reference]
-        entries.append((source, found["value"], found["interval"]))
+            entries.append(("simulated", value[0], parts[0]))
+        entries.append((source, value[1], parts[1]))
+    for source, reference in references.items():
+        found = blocks.get("generated", {}).get(reference)
+        if found is not None:
+            entries.append((source, found["value"], found["interval"]))
     return entries

@@ -28,12 +28,26 @@ def _numpy(values: Any, dtype: Any) -> NDArray[Any]:
     return np.ascontiguousarray(values, dtype=dtype)
 
 
+_TYPES: dict[str, Any] = {
+    "positions": np.float64,
+    "box": np.float64,
+    "species": np.int64,
+    "displacements": np.float32,
+    "inherent": np.float64,
+    "inherent_displacements": np.float32,
+    "inherent_energies": np.float64,
+}
+
+
 @dataclass(frozen=True)
 class Ensemble:
     """Displacement fields of R replicas at K lags from one configuration of N particles in d dimensions.
 
     ``positions`` (N, d) and edge lengths ``box`` (d,) in sigma_AA, ``species`` (N,) integers from 0, and
     ``displacements`` (R, K, N, d), unwrapped and free of drift, kept in float32. Numpy arrays or tensors.
+    Where known: ``inherent`` (N, d), the inherent structure; ``inherent_displacements`` (R', K, N, d) from it
+    to those of the futures x + u, of some or all replicas; ``inherent_energies`` (R', K) of these, per
+    particle.
 
     Raises DataError where shapes disagree, values are not finite or no replica is left.
     """
@@ -42,16 +56,16 @@ class Ensemble:
     box: Floats
     species: Integers
     displacements: NDArray[np.float32]
+    inherent: Floats | None = None
+    inherent_displacements: NDArray[np.float32] | None = None
+    inherent_energies: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name, dtype in (
-            ("positions", np.float64),
-            ("box", np.float64),
-            ("species", np.int64),
-            ("displacements", np.float32),
-        ):
-            object.__setattr__(self, name, _numpy(getattr(self, name), dtype))
+        for name, dtype in _TYPES.items():
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else _numpy(value, dtype))
         self._check_shapes()
+        self._check_inherent()
         self._check_values()
 
     def _check_shapes(self) -> None:
@@ -78,6 +92,18 @@ class Ensemble:
                 "finish at least one replica and one lag before asking for statistics"
             )
 
+    def _check_inherent(self) -> None:
+        h, energies, shape = self.inherent_displacements, self.inherent_energies, self.displacements.shape
+        if h is None:
+            return
+        if h.shape[1:] != shape[1:] or not 1 <= len(h) <= len(self.displacements):
+            raise DataError(
+                f"inherent displacements must have shape (R', {', '.join(map(str, shape[1:]))}), R' at most "
+                f"{shape[0]}, as displacements have, got {h.shape}"
+            )
+        if energies is not None and energies.shape != h.shape[:2]:
+            raise DataError(f"inherent energies must have shape {h.shape[:2]}, got {energies.shape}")
+
     def _check_values(self) -> None:
         if not (self.box > 0).all():
             raise DataError(f"box edge lengths must be positive, got {self.box.tolist()}")
@@ -85,9 +111,9 @@ class Ensemble:
             raise DataError(
                 f"species are integers from 0 (A) upward, got {self.species.min()}; subtract the lowest"
             )
-        for name in ("positions", "displacements"):
+        for name in ("positions", "displacements", "inherent", "inherent_displacements"):
             values = getattr(self, name)
-            if not np.isfinite(values).all():
+            if values is not None and not np.isfinite(values).all():
                 bad = int(np.size(values) - np.isfinite(values).sum())
                 raise DataError(
                     f"{bad} of {values.size} values of {name} are not finite; remove those replicas"

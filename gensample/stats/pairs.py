@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import check_cutoff
-from gensample.physics.mixtures import get_mixture
 from gensample.physics.neighbors import batched_neighbor_list, neighbor_list
 from gensample.stats.ensemble import Floats, Integers, as_array
 
@@ -94,17 +93,6 @@ class Neighbors(NamedTuple):
     start: Integers
     vector: Floats
     diameter: Floats
-
-
-def kob_andersen_diameters(num_species: int) -> Floats:
-    """sigma_ab of the Kob-Andersen mixtures, which agree wherever they share species: (S, S)."""
-    table = as_array(get_mixture("ka2d-ternary").sigma)
-    if num_species > len(table):
-        raise ConfigError(
-            f"Kob-Andersen diameters are known for {len(table)} species, the data have {num_species}: "
-            "pass sigma=, the matrix of pair diameters"
-        )
-    return table[:num_species, :num_species]
 
 
 def initial_neighbors(positions: Any, box: Any, species: Any, sigma: Any, reach: float) -> Neighbors:

@@ -36,7 +36,7 @@ HEAVY = (
     *("commands.train", "commands.sample_ensemble", "commands.sample_configurations", "commands.import_"),
     *("commands.compare_configurations", "commands.benchmarking.run", "commands.benchmarking.evaluation"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.formats.convert"),
-    *("data.formats.export", "report.write", "stats.compare", "simulate.run", "simulate.quench"),
+    *("data.formats.export", "report.write", "comparison.compare", "simulate.run", "simulate.quench"),
     *("simulate.cage", "simulate.probe", "simulate.shear_run", "estimators.ridge"),
 )
 

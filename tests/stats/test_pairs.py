@@ -46,13 +46,6 @@ def test_sums_run_over_the_neighbours_of_each_particle():
     np.testing.assert_allclose(p.sum_by_center(values, found), expected, atol=1e-12)
 
 
-def test_kob_andersen_diameters():
-    np.testing.assert_allclose(p.kob_andersen_diameters(2), [[1.0, 0.8], [0.8, 0.88]])
-    assert p.kob_andersen_diameters(3).shape == (3, 3)
-    with pytest.raises(ConfigError, match="pass sigma="):
-        p.kob_andersen_diameters(4)
-
-
 def test_small_boxes_shorten_the_reach_and_points_that_coincide_are_refused():
     assert p.largest_cutoff([6.0, 9.0], 4.0) == 3.0
     assert p.largest_cutoff([9.0, 9.0], 4.0) == 4.0

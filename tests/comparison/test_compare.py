@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from gaussian_ensembles import ensemble, redraw
 
-from gensample.errors import DataError
+from gensample.comparison.compare import compare
+from gensample.comparison.quantities import all_quantities
+from gensample.comparison.sources import PAIRINGS
+from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import get_mixture
 from gensample.stats import dynamics, propensity
-from gensample.stats.compare import PAIRINGS, compare
 from gensample.stats.curves import CurveRow
 from gensample.stats.ensemble import Ensemble
 from gensample.stats.intervals import difference
@@ -22,7 +25,9 @@ LISTS = ("corr_longitudinal", "corr_transverse", "corr_mobility")
 
 
 def run(sim, gen, **kwargs):
-    return compare(sim, gen, TIMES, temperature=0.45, **{"seed": 1, "bootstrap": 20, **kwargs})
+    given = {"seed": 1, "bootstrap": 20, "temperature": 0.45, **kwargs}
+    mixture = get_mixture("ka2d" if sim[0].dimension == 2 else "ka3d-fs")
+    return compare(sim, gen, TIMES, mixture=mixture, **given)
 
 
 def simulated(count=3, **kwargs):
@@ -45,11 +50,11 @@ def test_every_metric_of_the_schema_is_there(small):
     json.dumps(metrics, allow_nan=False)
     assert [lag["time"] for lag in metrics["lags"]] == TIMES
     for lag in metrics["lags"]:
-        assert list(lag["species"]) == ["A", "B"]
-        for blocks in lag["species"].values():
+        assert list(lag["species"]) == ["A", "B", "all"]
+        for blocks in (lag["species"][name] for name in ("A", "B")):
             assert list(blocks) == list(PAIRINGS)
             for block in blocks.values():
-                assert set(block) == {*SCALARS, *PAIRED}
+                assert set(block) == {*SCALARS, *PAIRED, *registered(whole=False)}
                 for name in SCALARS:
                     assert block[name]["interval"] is None or len(block[name]["interval"]) == 2
                 for name in PAIRED:
@@ -57,6 +62,11 @@ def test_every_metric_of_the_schema_is_there(small):
                 for name in LISTS:
                     assert len(block[name]["value"][1]) == len(metrics["meta"]["r"])
                     assert len(block[name]["interval"][1]) == len(metrics["meta"]["r"])
+
+
+def registered(**wanted):
+    """Names of registered quantities of fields that nobody quenched."""
+    return {q.name for q in all_quantities(**wanted) if q.source != "inherent"}
 
 
 def block_of(result, lag=0, species="A", source="generated"):
@@ -123,7 +133,7 @@ def test_a_perfect_sampler_meets_the_floor_the_best_and_the_ceiling():
         parts = both.displacements[:16], both.displacements[16:]
         for side, u in zip((sim, gen), parts, strict=True):
             side.append(Ensemble(both.positions, both.box, both.species, u))
-    result = compare(sim, gen, [1.0], temperature=0.45, seed=0, bootstrap=20)
+    result = compare(sim, gen, [1.0], mixture=get_mixture("ka2d"), temperature=0.45, seed=0, bootstrap=20)
     block = block_of(result)
     assert block["W1"]["value"] < 2 * block["W1_floor"]["value"]
     assert block["pearson"]["value"] == pytest.approx(block["pearson_ceiling_sampler"]["value"], abs=0.03)
@@ -151,7 +161,7 @@ def test_every_value_lies_within_its_interval(small):
     """Of W1 too, whose percentile interval need not hold it: a resample adds to a distance."""
     _, _, result = small
     for lag in result.metrics["lags"]:
-        for blocks in lag["species"].values():
+        for blocks in (lag["species"][name] for name in ("A", "B")):
             for block in blocks.values():
                 found = [
                     pair for entry in block.values() for pair in known(entry["value"], entry["interval"])
@@ -263,7 +273,7 @@ def test_ensembles_are_read_one_at_a_time(small):
         def __getitem__(self, c):
             return self.items[c]
 
-    compare(Lazy(sim), Lazy(gen), TIMES, temperature=0.45, seed=1, bootstrap=0, progress=lines.append)
+    run(Lazy(sim), Lazy(gen), bootstrap=0, progress=lines.append)
     assert len(lines) == 3
     assert "3 of 3" in lines[-1]
 
@@ -293,7 +303,7 @@ def test_wrong_numbers_are_refused(small):
     with pytest.raises(DataError, match="3 simulated and 2 generated"):
         run(sim, gen[:2])
     with pytest.raises(DataError, match="2 lag times, got 3"):
-        compare(sim, gen, [1.0, 2.0, 3.0], temperature=0.45, seed=0)
+        compare(sim, gen, [1.0, 2.0, 3.0], mixture=get_mixture("ka2d"), temperature=0.45, seed=0)
 
 
 def test_positions_may_differ_by_lattice_vectors(small):
@@ -301,3 +311,78 @@ def test_positions_may_differ_by_lattice_vectors(small):
     moved = [broken(e, positions=e.positions + 2 * e.box) for e in gen]
     found = block_of(run(sim, moved, bootstrap=0))
     assert found["msd"]["value"] == block_of(result)["msd"]["value"]
+
+
+def quenched(e, rng, replicas=4):
+    """The ensemble with inherent displacements of some fields, half of the lengths of displacements."""
+    h = 0.5 * e.displacements[:replicas]
+    energies = -3.4 + 0.01 * rng.normal(size=h.shape[:2])
+    return broken(e, inherent=e.positions, inherent_displacements=h, inherent_energies=energies)
+
+
+def test_inherent_displacements_are_judged_where_both_have_them(small):
+    sim, gen, plain = small
+    rng = np.random.default_rng(5)
+    result = run([quenched(e, rng, 6) for e in sim], [quenched(e, rng) for e in gen])
+    assert result.metrics["meta"]["quenched"] == {"simulated": [6, 6, 6], "generated": [4, 4, 4]}
+    block = block_of(result)
+    far = [np.linalg.norm(e.displacements[:6, 0, ::2] / 2, axis=-1) > 0.3 for e in sim]
+    assert block["hops"]["value"][0] == pytest.approx(np.mean(far))
+    climatology = block_of(result, source="climatology")
+    assert climatology["hops"]["value"][1] == pytest.approx(climatology["hops"]["value"][0])
+    everyone = block_of(result, species="all")
+    assert everyone["inherent_energy"]["value"] == pytest.approx([-3.4, -3.4], abs=0.01)
+    assert block_of(result, species="all", source="climatology")["inherent_energy"]["value"][1] is None
+    assert "hop_pearson" in block_of(result, source="halves")
+    assert {r["source"] for r in result.curves["hops"]} == {*PAIRINGS, "simulated"}
+    assert "hops" not in block_of(plain)
+    alone = run([quenched(e, rng) for e in sim], gen)
+    assert "hops" not in block_of(alone)
+
+
+def test_what_was_there_before_does_not_depend_on_further_sources(small):
+    sim, gen, plain = small
+    other = generated(sim, factor=1.5, replicas=3)
+    result = run(sim, gen, beside={"wide": other})
+    assert result.metrics["meta"]["beside"] == ["wide"]
+    assert result.metrics["meta"]["replicas"]["wide"] == [3, 3, 3]
+    for name in PAIRINGS:
+        assert block_of(result, source=name) == block_of(plain, source=name)
+    alone = run(sim, other)
+    assert block_of(result, source="wide")["msd"] == block_of(alone)["msd"]
+    assert block_of(result, source="wide")["pearson"]["value"] == block_of(alone)["pearson"]["value"]
+    assert {r["source"] for r in result.curves["van_hove"]} >= {"wide", "generated"}
+
+
+def test_further_sources_are_checked_as_the_first(small):
+    sim, gen, _ = small
+    with pytest.raises(ConfigError, match="halves: the comparison has such a source itself"):
+        run(sim, gen, beside={"halves": gen})
+    with pytest.raises(DataError, match="3 simulated and 2 wide"):
+        run(sim, gen, beside={"wide": gen[:2]})
+    with pytest.raises(DataError, match="one field"):
+        run(sim, gen, beside={"wide": sim})
+
+
+def test_energies_of_futures_tell_shuffled_fields_apart(small):
+    _, _, result = small
+    block = block_of(result, lag=1, species="all", source="climatology")
+    assert block["future_energy"]["value"][1] > 2 * abs(block["future_energy"]["value"][0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inherent_displacements": np.zeros((4, 1, 36, 2))}, "inherent displacements must have shape"),
+        ({"inherent_displacements": np.zeros((9, 2, 36, 2))}, "R' at most 8"),
+        (
+            {"inherent_displacements": np.zeros((4, 2, 36, 2)), "inherent_energies": np.zeros(4)},
+            r"inherent energies must have shape \(4, 2\)",
+        ),
+        ({"inherent_displacements": np.full((4, 2, 36, 2), np.nan)}, "inherent_displacements are not finite"),
+    ],
+)
+def test_wrong_inherent_fields_are_refused(small, change, message):
+    sim, _, _ = small
+    with pytest.raises(DataError, match=message):
+        broken(sim[0], **change)
