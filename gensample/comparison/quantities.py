@@ -30,7 +30,9 @@ class Words:
     judged.
     Deviations from simulation are relative unless ``absolute``. ``needs`` is the simulated magnitude below
     which a relative deviation means nothing. ``at`` is where a function is read. ``draws`` is the number of
-    replicas below which the row is not judged, for either source.
+    replicas below which the row is not judged, for either source. ``reference``: what a ceiling or floor is,
+    the name of a quantity, or the number of a nominal one. ``source`` is what it reads: "displacements" u,
+    "future" positions x + u and their energies, "inherent" displacements h.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Words:
     at: float | None = None
     draws: int = 2
     absolute: bool = False
+    reference: str | float | None = None
+    source: Source = "displacements"
 
     @property
     def short(self) -> str:
@@ -62,25 +66,21 @@ class Axis:
 class Quantity(Words):
     """A row and how to find it.
 
-    ``source`` is what it reads: "displacements" u, "future" positions x + u and their energies, "inherent"
-    displacements h. ``summarise`` makes a summary, a dict of arrays, of one configuration at one lag:
+    ``summarise`` makes a summary, a dict of arrays, of one configuration at one lag:
     of a view and the particles counted, ``(view, members)``, where the kind is "pair"; else of both sources,
     ``(seen, made, members)``. Quantities that share the function share the work. ``combine`` turns
     `Averages`, means of the summaries over configurations under B sets of weights, into values (B,) or, with
     an ``axis``, (B, bins).
 
-    ``whole``: of all particles together, not species by species. ``reference``: what a ceiling or floor is,
-    the name of a quantity, or the number of a nominal one. ``positive`` values have intervals of their
+    ``whole``: of all particles together, not species by species. ``positive`` values have intervals of their
     logarithm, ``limits`` bound every interval, ``bounds`` makes others than Student's from the averages under
     equal weights and under the resamples. ``main`` rows are printed by ``gensample compare``.
     """
 
-    source: Source
     summarise: Callable[..., Summary]
     combine: Callable[[Averages], Floats]
     whole: bool = False
     axis: Axis | None = None
-    reference: str | float | None = None
     positive: bool = False
     limits: tuple[float, float] = (float("-inf"), float("inf"))
     bounds: Callable[[Averages, Averages], Bounds] | None = field(default=None, repr=False)

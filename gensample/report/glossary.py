@@ -1,51 +1,22 @@
-"""Every reported quantity once: its name, symbol, what it is compared with, and plain words.
+"""Every row of a report: its name, symbol, what it is compared with, and plain words.
 
 Formulas and sources are in docs/statistics.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from gensample.comparison.quantities import Words, all_quantities
 
-Kind = Literal["pair", "ceiling", "floor"]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One row of a table.
-
-    ``kind`` says how it is judged: "pair" against simulation, "ceiling" as a share of the best possible,
-    "floor" as a multiple of the least possible. ``aim`` is the largest relative deviation from simulation
-    (pair), the least share (ceiling) or the largest multiple (floor) called good; None is not judged.
-    ``needs`` is the simulated magnitude below which a relative deviation means nothing. ``at`` is the
-    distance at which a function of r is read. ``draws`` is the number of replicas below which the row is not
-    judged, for either source.
-    """
-
-    name: str
-    label: str
-    symbol: str
-    kind: Kind
-    meaning: str
-    aim: float | None = None
-    needs: float = 0.0
-    at: float | None = None
-    draws: int = 2
-
-    @property
-    def short(self) -> str:
-        """Name for a terminal."""
-        return self.label if self.at is None else f"{self.label}, r={self.at:g}"
+INDISTINGUISHABLE = 0.5
 
 
-def _correlation(name: str, label: str, letter: str, meaning: str, aim: float | None) -> tuple[Quantity, ...]:
+def _correlation(name: str, label: str, letter: str, meaning: str, aim: float | None) -> tuple[Words, ...]:
     return tuple(
-        Quantity(name, label, f"{letter}({at:g})", "pair", meaning, aim=aim, needs=0.02, at=at)
+        Words(name, label, f"{letter}({at:g})", "pair", meaning, aim=aim, needs=0.02, at=at)
         for at in (1.1, 2.1)
     )
 
 
-QUANTITIES: tuple[Quantity, ...] = (
-    Quantity(
+_OF_DISPLACEMENTS: tuple[Words, ...] = (
+    Words(
         "pearson",
         "Propensity, Pearson",
         "ρ",
@@ -55,7 +26,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "below 1: the best possible is what it would score with the same numbers of replicas.",
         aim=0.8,
     ),
-    Quantity(
+    Words(
         "pearson_pooled",
         "Propensity, Pearson (pooled)",
         "ρ_p",
@@ -63,7 +34,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "The same over the particles of all configurations together; it also credits telling fast "
         "configurations from slow ones.",
     ),
-    Quantity(
+    Words(
         "spearman",
         "Propensity, Spearman",
         "ρ_S",
@@ -71,7 +42,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Correlation of the ranks of the propensities; insensitive to a few very mobile particles. The "
         "ceiling quoted is that of the Pearson correlation.",
     ),
-    Quantity(
+    Words(
         "mean_propensity",
         "Mean propensity",
         "⟨μ⟩ / σ",
@@ -79,7 +50,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Mean distance |u| moved, over particles, replicas and configurations.",
         aim=0.03,
     ),
-    Quantity(
+    Words(
         "predictability",
         "Predictability",
         "R",
@@ -89,8 +60,8 @@ QUANTITIES: tuple[Quantity, ...] = (
         aim=0.25,
         needs=0.02,
     ),
-    Quantity("msd", "Mean squared displacement", "⟨u²⟩ / σ²", "pair", "Mean of |u|².", aim=0.06),
-    Quantity(
+    Words("msd", "Mean squared displacement", "⟨u²⟩ / σ²", "pair", "Mean of |u|².", aim=0.06),
+    Words(
         "alpha2",
         "Non-Gaussian parameter",
         "α₂",
@@ -100,7 +71,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         aim=0.20,
         needs=0.2,
     ),
-    Quantity(
+    Words(
         "W1",
         "Distance of |u| distributions",
         "W₁ / σ",
@@ -110,7 +81,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         draws=8,
         aim=2.5,
     ),
-    Quantity(
+    Words(
         "overlap",
         "Overlap",
         "Q",
@@ -119,7 +90,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         aim=0.05,
         needs=0.02,
     ),
-    Quantity(
+    Words(
         "chi4_iso",
         "χ₄ within a configuration",
         "",
@@ -131,7 +102,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         aim=0.30,
         needs=0.05,
     ),
-    Quantity(
+    Words(
         "chi4_between",
         "χ₄ between configurations",
         "",
@@ -143,7 +114,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         aim=0.30,
         needs=0.05,
     ),
-    Quantity(
+    Words(
         "bond_breaking",
         "Bond breaking",
         "C_B",
@@ -174,7 +145,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "Correlation at distance r of |u| minus its propensity: do neighbours move far in the same replica?",
         0.25,
     ),
-    Quantity(
+    Words(
         "crps_skill",
         "Skill, CRPS of |u|",
         "CRPSS",
@@ -183,7 +154,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "than the distribution common to its species: 0 no better, 1 certainty.",
         aim=0.8,
     ),
-    Quantity(
+    Words(
         "energy_score_skill",
         "Skill, energy score of u",
         "ESS",
@@ -191,7 +162,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "The same for the displacement vector, direction included.",
         aim=0.7,
     ),
-    Quantity(
+    Words(
         "c2st",
         "Classifier two-sample test",
         "C2ST",
@@ -200,8 +171,15 @@ QUANTITIES: tuple[Quantity, ...] = (
         "neighbours move, on configurations it was not trained on: 0.5 is indistinguishable, 1 is told apart "
         "every time.",
         aim=0.6,
+        reference=INDISTINGUISHABLE,
     ),
 )
+
+QUANTITIES: tuple[Words, ...] = (
+    *_OF_DISPLACEMENTS,
+    *(q for q in all_quantities(axis=None) if q.kind != "reference"),
+)
+"""Every row: those of `gensample.stats.metrics`, and what is registered in `gensample.comparison`."""
 
 # What fits a terminal and answers the first questions.
 MAIN = (
@@ -215,5 +193,5 @@ MAIN = (
     "corr_longitudinal",
     "crps_skill",
     "c2st",
+    *(q.name for q in all_quantities(main=True)),
 )
-INDISTINGUISHABLE = 0.5

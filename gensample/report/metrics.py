@@ -76,9 +76,18 @@ class Metrics:
         return list(self.data["lags"][0]["species"]) if self.data["lags"] else []
 
     @property
-    def draws(self) -> float:
-        """Least number of replicas of either source in any configuration, NaN where it is not told."""
-        return float(min((n for side in self.meta.get("replicas", {}).values() for n in side), default=NAN))
+    def beside(self) -> list[str]:
+        """Names of further sources, shown beside the generated one."""
+        return list(self.meta.get("beside", []))
+
+    def draws(self, source: str = "displacements") -> float:
+        """Least number of replicas of either source in any configuration, NaN where it is not told.
+
+        Of quantities of source "inherent": of those whose fields were quenched.
+        """
+        counts = self.meta.get("quenched" if source == "inherent" else "replicas", {})
+        sides = (counts.get(side, []) for side in ("simulated", "generated"))
+        return float(min((n for side in sides for n in side), default=NAN))
 
     def entry(self, k: int, species: str, source: str, name: str) -> dict[str, Any] | None:
         """The raw ``{"value", "interval"}`` of one metric, None where it was not computed."""

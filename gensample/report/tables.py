@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensample.report.glossary import INDISTINGUISHABLE, MAIN, QUANTITIES, Quantity
+from gensample.comparison.quantities import Words
+from gensample.report.glossary import MAIN, QUANTITIES
 from gensample.report.metrics import NAN, Metrics, Number
 from gensample.report.style import CONTROLS
 from gensample.report.verdicts import BEYOND, MARKS, SIGNS, Evidence, Mark, verdict
@@ -19,13 +20,13 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity at one lag and species: simulation, generated, best possible, verdict, controls.
+    """One quantity at one lag and species: simulation, generated, best possible, verdict, other sources.
 
-    ``correlation`` is that of the errors of generated and target, ``draws`` the least number of replicas of
-    either source.
+    ``controls`` are the controls and then what is shown beside, ``correlation`` is that of the errors of
+    generated and target, ``draws`` the least number of replicas of either source.
     """
 
-    quantity: Quantity
+    quantity: Words
     simulation: Number
     generated: Number
     best: Number
@@ -44,7 +45,7 @@ class Row:
         return verdict(self.quantity, Evidence(self.generated, self.target, self.correlation, self.draws))
 
 
-def _read(metrics: Metrics, k: int, species: str, source: str, quantity: Quantity) -> Number:
+def _read(metrics: Metrics, k: int, species: str, source: str, quantity: Words) -> Number:
     if quantity.at is None:
         return metrics.get(k, species, source, quantity.name)
     profile = metrics.profile(k, species, source, quantity.name)
@@ -55,31 +56,32 @@ def _nearest(metrics: Metrics, distance: float, bins: int) -> int:
     return int(np.abs(metrics.distances[:bins] - distance).argmin())
 
 
-def _correlation(metrics: Metrics, k: int, species: str, quantity: Quantity) -> float:
+def _correlation(metrics: Metrics, k: int, species: str, quantity: Words) -> float:
     found = (metrics.entry(k, species, "generated", quantity.name) or {}).get("correlation")
     if isinstance(found, list):
         found = found[_nearest(metrics, quantity.at or 0.0, len(found))]
     return 0.0 if found is None else float(found)
 
 
-def _best(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Number:
-    if quantity.name == "c2st":
-        return Number(INDISTINGUISHABLE)
-    if quantity.name not in REFERENCES:
+def _best(metrics: Metrics, k: int, species: str, quantity: Words) -> Number:
+    reference = quantity.reference or REFERENCES.get(quantity.name)
+    if reference is None:
         return Number(NAN)
-    return metrics.get(k, species, "generated", REFERENCES[quantity.name])
+    if isinstance(reference, float):
+        return Number(reference, reference, reference)
+    return metrics.get(k, species, "generated", reference)
 
 
-def row(metrics: Metrics, k: int, species: str, quantity: Quantity) -> Row:
+def row(metrics: Metrics, k: int, species: str, quantity: Words) -> Row:
     """One row of the table of lag index ``k`` and ``species``."""
     return Row(
         quantity,
         _read(metrics, k, species, "simulated", quantity),
         _read(metrics, k, species, "generated", quantity),
         _best(metrics, k, species, quantity),
-        tuple(_read(metrics, k, species, control, quantity) for control in CONTROLS),
+        tuple(_read(metrics, k, species, name, quantity) for name in (*CONTROLS, *metrics.beside)),
         _correlation(metrics, k, species, quantity),
-        metrics.draws,
+        metrics.draws(quantity.source),
     )
 
 
@@ -90,12 +92,16 @@ def rows(metrics: Metrics, k: int, species: str, names: Sequence[str] | None = N
     return [r for r in found if r.generated.defined]
 
 
-def aim_words(quantity: Quantity) -> str:
+def aim_words(quantity: Words) -> str:
     """The aim of a quantity, in words."""
     if quantity.aim is None:
         return ""
     if quantity.name == "c2st":
         return f"at most {quantity.aim:g}"
+    if quantity.kind == "nominal":
+        return f"{quantity.reference:g} ± {quantity.aim:g}"
+    if quantity.absolute:
+        return f"within {quantity.aim:g}"
     if quantity.kind == "floor":
         return f"at most {quantity.aim:g} × floor"
     if quantity.kind == "ceiling":
@@ -128,10 +134,15 @@ def number(x: Number, interval: bool = False) -> str:
 
 
 HEADER = ("quantity", "target", "generated [95 %]", "verdict", "", "halves", "indep.", "clim.")
+_LONGEST_NAME = 12
+
+
+def _header(metrics: Metrics) -> tuple[str, ...]:
+    return (*HEADER, *(name[:_LONGEST_NAME] for name in metrics.beside))
 
 
 def cells(r: Row) -> tuple[str, ...]:
-    """The cells of a row as text, in the order of ``HEADER``; the target is simulation, ceiling or floor."""
+    """The cells of a row as text, in the order of the header; the target is simulation, ceiling or floor."""
     words, mark = r.verdict
     return (
         r.quantity.short,
@@ -144,23 +155,31 @@ def cells(r: Row) -> tuple[str, ...]:
 
 
 def _heading(metrics: Metrics, k: int, species: str) -> str:
-    return f"t = {metrics.times[k]:g} τ, species {species}"
+    who = "all particles" if species == "all" else f"species {species}"
+    return f"t = {metrics.times[k]:g} τ, {who}"
+
+
+def _chosen(metrics: Metrics, groups: Sequence[str] | None) -> list[tuple[int, str]]:
+    """Lag and species of every block of a table: when none are given, the first and all together."""
+    first = [*metrics.species[:1], *(g for g in metrics.groups if g == "all")]
+    return [(k, s) for k in range(len(metrics.times)) for s in (first if groups is None else groups)]
 
 
 def to_text(
     metrics: Metrics, species: Sequence[str] | None = None, names: Sequence[str] | None = MAIN
 ) -> str:
-    """Plain-text table of the main quantities, a block for each lag and species (species 0 when not "
-    "given)."""
-    chosen = metrics.species[:1] if species is None else species
+    """Plain-text table of the main quantities, a block for each lag and species.
+
+    Of the first species and of all particles together when none is given.
+    """
     blocks = [
         (_heading(metrics, k, s), [cells(r) for r in rows(metrics, k, s, names)])
-        for s in chosen
-        for k in range(len(metrics.times))
+        for k, s in _chosen(metrics, species)
     ]
-    lines = [HEADER, *(line for _, block in blocks for line in block)]
-    widths = [max(len(line[c]) for line in lines) for c in range(len(HEADER))]
-    text = [aligned(HEADER, widths)]
+    header = _header(metrics)
+    lines = [header, *(line for _, block in blocks for line in block)]
+    widths = [max(len(line[c]) for line in lines) for c in range(len(header))]
+    text = [aligned(header, widths)]
     for heading, block in blocks:
         text += ["", heading, *(aligned(line, widths) for line in block)]
     found = finding(metrics)
@@ -170,7 +189,7 @@ def to_text(
 def judged_rows(metrics: Metrics) -> Iterator[tuple[float, str, Row]]:
     """(lag time, species, row) of every row that has an aim."""
     for k, time in enumerate(metrics.times):
-        for s in metrics.species:
+        for s in metrics.groups:
             yield from ((time, s, r) for r in rows(metrics, k, s) if r.quantity.aim is not None)
 
 
@@ -204,20 +223,19 @@ def to_markdown(
     metrics: Metrics, species: Sequence[str] | None = None, names: Sequence[str] | None = MAIN
 ) -> str:
     """One markdown table, with the lag and species in front of every row."""
-    chosen = metrics.species[:1] if species is None else species
-    header = ("t / τ", "species", *HEADER)
+    header = ("t / τ", "species", *_header(metrics))
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    for s in chosen:
-        for k, time in enumerate(metrics.times):
-            for r in rows(metrics, k, s, names):
-                line = (f"{time:g}", s, *(cell.replace("|", "\\|") for cell in cells(r)))
-                lines.append("| " + " | ".join(line) + " |")
+    for k, s in _chosen(metrics, species):
+        for r in rows(metrics, k, s, names):
+            line = (f"{metrics.times[k]:g}", s, *(cell.replace("|", "\\|") for cell in cells(r)))
+            lines.append("| " + " | ".join(line) + " |")
     return "\n".join(lines)
 
 
 def to_html(metrics: Metrics, k: int, species: str) -> str:
     """The full table of one lag and species; definitions show as tooltips."""
-    head = "".join(f'<th scope="col"{_th(i)}>{html.escape(h)}</th>' for i, h in enumerate(_HTML_HEADER))
+    header = (*_HTML_HEADER, *metrics.beside)
+    head = "".join(f'<th scope="col"{_th(i)}>{html.escape(h)}</th>' for i, h in enumerate(header))
     body = "\n".join(_html_row(r) for r in rows(metrics, k, species))
     caption = html.escape(_heading(metrics, k, species))
     return table_html(caption, head, body)
@@ -238,7 +256,7 @@ def _th(index: int) -> str:
     return ' class="control"' if index > 5 else ' class="words"' if index == 0 else ""
 
 
-def _label(quantity: Quantity) -> str:
+def _label(quantity: Words) -> str:
     """Row heading that shows its definition when hovered over."""
     meaning = html.escape(quantity.meaning, quote=True)
     symbol = f'<span class="symbol">{symbol_html(quantity.symbol)}</span>'

@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from gensample.report.glossary import INDISTINGUISHABLE, Quantity
+from gensample.comparison.quantities import Words
+from gensample.report.glossary import INDISTINGUISHABLE
 from gensample.report.metrics import NAN, Number
 from gensample.stats.intervals import difference
 
@@ -45,10 +46,12 @@ class Evidence:
         return float(low), float(high)
 
 
-def verdict(quantity: Quantity, evidence: Evidence) -> tuple[str, Mark]:
+def verdict(quantity: Words, evidence: Evidence) -> tuple[str, Mark]:
     """Words and mark that say how near generated is to what it should be."""
     if not evidence.generated.defined:
         return "", "none"
+    if quantity.absolute or quantity.kind == "nominal":
+        return _absolute(quantity, evidence)
     if quantity.kind == "pair":
         return _pair(quantity, evidence)
     if quantity.name == "c2st":
@@ -68,7 +71,7 @@ def verdict(quantity: Quantity, evidence: Evidence) -> tuple[str, Mark]:
     return _judged(quantity, evidence, words, mark)
 
 
-def _pair(quantity: Quantity, evidence: Evidence) -> tuple[str, Mark]:
+def _pair(quantity: Words, evidence: Evidence) -> tuple[str, Mark]:
     sim, gen = evidence.target, evidence.generated
     if not sim.defined or abs(sim.value) < max(quantity.needs, 1e-12):
         return "", "none"
@@ -79,11 +82,24 @@ def _pair(quantity: Quantity, evidence: Evidence) -> tuple[str, Mark]:
     return _judged(quantity, evidence, words.replace("-", "−"), within(evidence, quantity.aim or 0))
 
 
+def _absolute(quantity: Words, evidence: Evidence) -> tuple[str, Mark]:
+    """Generated minus target, judged against a deviation that is the same whatever the target."""
+    if not evidence.target.defined:
+        return "", "none"
+    change = evidence.generated.value - evidence.target.value
+    words = f"{change:+.3f}" if abs(change) < 100 else f"{change:+.0e}"
+    aim, (low, high) = quantity.aim or 0.0, evidence.excess(1.0)
+    inside = low >= -aim and high <= aim
+    outside = low > aim or high < -aim
+    mark: Mark = "good" if inside else "off" if outside else "near"
+    return _judged(quantity, evidence, words.replace("-", "−"), mark)
+
+
 def _negative(x: Number) -> Number:
     return Number(-x.value, -x.high, -x.low)
 
 
-def _judged(quantity: Quantity, evidence: Evidence, words: str, mark: Mark) -> tuple[str, Mark]:
+def _judged(quantity: Words, evidence: Evidence, words: str, mark: Mark) -> tuple[str, Mark]:
     """``mark``, unless nobody asks for one or it cannot be known."""
     if quantity.aim is None:
         return words, "none"

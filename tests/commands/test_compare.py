@@ -201,7 +201,7 @@ def test_verdicts_are_in_the_metrics(report):
     assert data["finding"] == ""
     assert {v["quantity"] for v in data["verdicts"]} >= {"pearson", "W1", "chi4_iso", "c2st"}
     few = {v["quantity"] for v in data["verdicts"] if v["verdict"] == "few"}
-    assert few == {"W1"}
+    assert few == {"W1", *(f"overlap_coverage_{level}" for level in (50, 80, 95))}
 
 
 def test_several_temperatures_must_be_told_apart(tmp_path):

@@ -59,6 +59,14 @@ def verdict(name, *, sim=None, gen=None, best=None, width=0.01, **known):
         ("c2st", {"gen": 0.55, "best": 0.5}, ("", "good")),
         ("c2st", {"gen": 0.595, "best": 0.5}, ("", "near")),
         ("c2st", {"gen": 0.70, "best": 0.5}, ("", "off")),
+        # deviations that are the same whatever the target
+        ("future_energy", {"sim": -2.97, "gen": -2.969, "width": 0.002}, ("+0.001", "good")),
+        ("future_energy", {"sim": -2.97, "gen": -2.96}, ("+0.010", "near")),
+        ("future_energy", {"sim": -2.97, "gen": 1.3e5}, ("+1e+05", "off")),
+        ("future_overlapping", {"sim": 0.0, "gen": 0.9}, ("+0.900", "off")),
+        ("future_overlapping", {"sim": 0.0, "gen": 0.0, "width": 0.0}, ("+0.000", "good")),
+        ("length_coverage_80", {"gen": 0.79, "best": 0.8}, ("−0.010", "good")),
+        ("length_coverage_80", {"gen": 0.5, "best": 0.8}, ("−0.300", "off")),
         # what cannot be known is not ticked
         ("chi4_iso", {"sim": 10.0, "gen": 10.0, "draws": 2}, ("too few draws", "few")),
         ("chi4_iso", {"sim": 10.0, "gen": 10.0, "draws": 4}, ("+0.0 %", "good")),
@@ -172,4 +180,7 @@ def test_the_correlation_of_the_errors_is_read(metrics):
 
 
 def test_draws_are_the_fewest_of_both_sides():
-    assert Metrics({"meta": {"replicas": {"simulated": [32, 8], "generated": [4, 6]}}, "lags": []}).draws == 4
+    counts = {"simulated": [32, 8], "generated": [4, 6], "harmonic": [2, 2]}
+    metrics = Metrics({"meta": {"replicas": counts, "quenched": {"generated": [3, 5]}}, "lags": []})
+    assert metrics.draws() == 4
+    assert metrics.draws("inherent") == 3
