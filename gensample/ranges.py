@@ -90,6 +90,8 @@ TEMPERATURE = positive_to(100)
 DENSITY = between(0.01, 10)
 # Thermal forces are of order 10 to 100: a larger residual force is no minimum.
 RESIDUAL_FORCE = positive_to(0.1)
+# To multiples of which displacements are rounded before they are stored; 0: they are not.
+ROUNDING = between(0, 0.1)
 
 
 def check_positive(name: str, value: Any) -> None:

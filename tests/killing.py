@@ -43,6 +43,7 @@ RUNS = {
     "equilibrium": [["simulate", "equilibrium.yaml", *OUT, *PAIR]],
     "quench": [["quench", "data.h5", "--engine", "lammps", "--again", *OUT, *PAIR]],
     "quench-torch": [["quench", "data.h5", "--engine", "torch", "--again"]],
+    "futures": [["quench", "data.h5", "--futures", "--again", *OUT, *PAIR]],
     "cage": [["cage", "data.h5", "--time", "2", "--replicas", "16", "--snapshots", "8", *PAIR]],
     "probe": [
         ["probe", "data.h5", *["--temperatures", "0.5", "1", "--times", "1", "--replicas", "8"], *OUT, *PAIR]
@@ -124,7 +125,7 @@ def bits(path):
         return {key: value for key, value in contents(path).items() if "seconds" not in key}
     if path.suffix == ".npz":
         with np.load(path) as file:
-            return {key: file[key].tobytes() for key in file.files if key != "seconds"}
+            return {key: file[key].tobytes() for key in file.files if "seconds" not in key}
     if path.name == "last.ckpt":
         state = torch.load(path, weights_only=True)["state_dict"]
         return {key: value.numpy().tobytes() for key, value in state.items()}

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 KILLS = {
     "simulate": 10,
     "equilibrium": 8,
-    "quench": 8,
-    "quench-torch": 8,
+    "quench": 6,
+    "quench-torch": 5,
+    "futures": 5,
     "cage": 8,
     "probe": 8,
     "shear": 8,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from gensample.ranges import PROCESSES, RESIDUAL_FORCE, TEMPERATURE
+from gensample.ranges import PROCESSES, RESIDUAL_FORCE, ROUNDING, TEMPERATURE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=RESIDUAL_FORCE,
         default=None,
-        help="largest force at the end (1e-7 of LAMMPS, 1e-6 of torch)",
+        help="largest force at the end (1e-7 of LAMMPS, 1e-6 of torch, 3e-4 of --futures)",
     )
     parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
     parser.add_argument("--processes", type=PROCESSES, default=2, help="LAMMPS processes side by side")
-    parser.add_argument("--again", action="store_true", help="replace inherent structures the dataset has")
+    parser.add_argument("--again", action="store_true", help="replace what the dataset has")
+    parser.add_argument(
+        "--futures",
+        action="store_true",
+        help="quench x + u for every displacement field u: inherent displacements, which show what hopped",
+    )
+    parser.add_argument(
+        "--precision", type=ROUNDING, default=None, help="of --futures: multiples they are rounded to (2^-13)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -35,18 +44,25 @@ def run(args: argparse.Namespace) -> None:
 
     from gensample.commands.simulate import resumable, source_of
     from gensample.errors import ConfigError
+    from gensample.simulate.future_jobs import quench_futures
     from gensample.simulate.minimisers import choose
     from gensample.simulate.quench import quench
 
     data, out = source_of(args), args.out
-    options = {key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp")}
+    options: dict[str, Any] = {
+        key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp")
+    }
     choose(**options)  # before anything is imported: options that do not go together leave nothing
-    if not h5py.is_hdf5(data) and data.suffix != ".h5":
+    if args.precision is not None and not args.futures:
+        raise ConfigError("--precision is of inherent displacements: give --futures, or leave it out")
+    if not (args.futures or h5py.is_hdf5(data) or data.suffix == ".h5"):
         data, out = _imported(args), None
     elif args.mixture is not None or args.temperature is not None:
         raise ConfigError("a dataset says its own mixture and temperature: drop --mixture and --temperature")
+    if args.precision is not None:
+        options["precision"] = args.precision
     with resumable():
-        print(quench(data, out, again=args.again, **options))
+        print((quench_futures if args.futures else quench)(data, out, again=args.again, **options))
 
 
 def _imported(args: argparse.Namespace) -> Path:

@@ -107,6 +107,7 @@ ATTRIBUTES: dict[str, Kinds] = {
         **{name: ("json", "") for name in ("software", "config", "request")},
         **{name: ("whole", "") for name in ("seed", "nfe")},
         "tau_alpha": ("number", ""),
+        "core_seconds_per_replica": ("number", ""),
     },
     "inherent": {
         "minimiser": ("text", ""),

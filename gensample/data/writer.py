@@ -264,6 +264,10 @@ class StoreWriter:
         """Store a further array, such as ``source_configuration`` or ``equilibration/energy``."""
         self._put(name, np.asarray(array), np.asarray(array).shape)
 
+    def write_attribute(self, name: str, value: float) -> None:
+        """Store a further number, or put another in its place."""
+        self._file.attrs[name] = value
+
     def write_group(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Store the arrays of a group; strings, and NaN for what there is not, may be among them."""
         for key, array in arrays.items():

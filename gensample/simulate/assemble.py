@@ -10,6 +10,7 @@ import numpy as np
 
 from gensample.data.store import StoreWriter
 from gensample.simulate.evidence import overlap_decay, scattering_decay, summarise
+from gensample.simulate.future_jobs import write_futures
 from gensample.simulate.jobs import Workshop
 from gensample.simulate.structure import load, quench_attrs, wrapped
 
@@ -42,14 +43,24 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
         for name, array in arrays.items():
             writer.write_array(name, array)
         _write_replicas(shop, writer)
+        blocks = [block for c in range(count) for block in shop.future_blocks(c)]
+        if blocks:
+            write_futures(writer, shop.root, blocks, shop.minimiser.attrs, shop.precision)
 
 
 def _write_replicas(shop: Workshop, writer: StoreWriter) -> None:
+    """Displacements, and the mean core-seconds of the replicas of which they are known."""
+    spent, known = 0.0, 0
     for c in range(len(shop.split)):
         for name, replicas in shop.block_names(c):
-            fields = load(shop.root / name / "displacements.npz")["displacements"]
-            for r, field in zip(replicas, fields, strict=True):
+            found = load(shop.root / name / "displacements.npz")
+            for r, field in zip(replicas, found["displacements"], strict=True):
                 writer.write_replica(c, r, field)
+            # Not there in what was finished before they were recorded.
+            if "core_seconds" in found:
+                spent, known = spent + float(found["core_seconds"]), known + len(replicas)
+    if known:
+        writer.write_attribute("core_seconds_per_replica", spent / known)
 
 
 def _evidence(shop: Workshop) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

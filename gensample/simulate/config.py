@@ -20,8 +20,8 @@ from gensample.ranges import (
     NOT_NEGATIVE,
     POSITIVE,
     PROCESSES,
+    ROUNDING,
     TEMPERATURE,
-    between,
     check_choice,
     check_table,
     shown,
@@ -42,7 +42,12 @@ MOST_JOBS = 1_000_000
 MOST_BYTES, MOST_VALUES = 1_000_000, 10_000
 # Settings that came later: left out of the record while they have these values, so that datasets and
 # unfinished simulations of before stay valid.
-LATER = {"mode": ISOCONFIGURATIONAL, "start": None, "relaxation": 0.0}
+LATER = {
+    "mode": ISOCONFIGURATIONAL,
+    "start": None,
+    "relaxation": 0.0,
+    "inherent_displacements": True,
+}
 
 
 @dataclass
@@ -76,6 +81,7 @@ class SimulationConfig(Liquid):
     """Everything that decides the bits of a dataset, and the number of parallel processes.
 
     With ``start``, configurations are not equilibrated: given ones are run for ``relaxation`` (tau).
+    ``inherent_displacements``: of replicas, where ``inherent`` structures are kept.
     """
 
     mode: str = ISOCONFIGURATIONAL
@@ -85,6 +91,7 @@ class SimulationConfig(Liquid):
     equilibration: Equilibration = field(default_factory=Equilibration)
     thermostat: Thermostat = field(default_factory=Thermostat)
     inherent: bool = True
+    inherent_displacements: bool = True
     relaxation: float = 0.0
     displacement_precision: float = 0.0
     replicas_per_job: int = 8
@@ -184,7 +191,7 @@ RANGES = {
     # Below this the overlap decay and the energy drift have no points to be judged by.
     "equilibration.snapshots": whole(8),
     "thermostat.damping": POSITIVE,
-    "displacement_precision": between(0, 0.1),
+    "displacement_precision": ROUNDING,
     "relaxation": NOT_NEGATIVE,
     "replicas_per_job": COUNT,
     "processes": PROCESSES,

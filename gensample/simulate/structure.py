@@ -24,11 +24,11 @@ FORCE_TOLERANCE = 1e-7
 Structure = Mapping[str, np.ndarray]
 
 
-def run_script(engine: Engine, mixture: Mixture, script: str, folder: Path) -> None:
-    """Run a script in ``folder``, beside the table of potentials if the mixture needs one."""
+def run_script(engine: Engine, mixture: Mixture, script: str, folder: Path) -> float:
+    """Run a script in ``folder``, beside the table of potentials if the mixture needs one; core-seconds."""
     if mixture.truncation == SMOOTH:
         write_pair_table(folder / scripts.TABLE, mixture)
-    engine.run(script, folder)
+    return engine.run(script, folder)
 
 
 def copy_thermal(folder: Path, engine: Engine, mixture: Mixture) -> None:

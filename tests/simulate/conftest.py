@@ -24,7 +24,7 @@ displacement_precision: 0.0009765625
 replicas_per_job: 2
 """
 # What may differ between two runs of the same simulation.
-CIRCUMSTANCES = ("created", "command", "software", "source")
+CIRCUMSTANCES = ("created", "command", "software", "source", "core_seconds_per_replica")
 
 
 @pytest.fixture(scope="session")

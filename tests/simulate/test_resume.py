@@ -36,7 +36,7 @@ def test_sigkill_at_every_stage(engine, tiny_yaml, reference, tmp_path, assert_s
     finished = [line[-1] for line in lines]
     assert finished == sorted(finished)
     assert finished[0] == 0
-    assert finished[-1] == 15
+    assert finished[-1] == 21
     assert_same(tmp_path / "killed.h5", reference)
     with Store.open(tmp_path / "killed.h5") as store:
         assert store.done.sum() == 10
