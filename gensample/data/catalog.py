@@ -1,21 +1,66 @@
 """Datasets addressed by name, and the resolution of a path or name to a file."""
 
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from gensample.errors import DataError
 
 _FOLDER = Path(__file__).parent / "embedded"
 EMBEDDED = {name: _FOLDER / f"{name}.h5" for name in ("ka2d-mini", "ka2d-liquid", "ka2d-shear-mini")}
+# Too large for the package: sha256 by name, of files in the folder `datasets` of the project's repository.
+KEPT: dict[str, str] = {}
+CHECKOUT = Path(__file__).parents[2]
 
 
 def resolve(path_or_name: str | Path) -> Path:
-    """File of a dataset given by path, or by the name of an embedded one.
+    """File of a dataset given by path, or by the name of one that the project comes with.
 
     Raises:
-        DataError: nothing is found.
+        DataError: nothing is found, or another file than the one of that name.
     """
-    embedded = EMBEDDED.get(str(path_or_name))
-    path = embedded if embedded is not None else Path(path_or_name)
+    name = str(path_or_name)
+    if name in KEPT:
+        return _kept(name)
+    path = EMBEDDED.get(name, Path(path_or_name))
     if not path.is_file():
-        raise DataError(f"no dataset at {path_or_name}; give a file, or one of the names {sorted(EMBEDDED)}")
+        known = sorted({*EMBEDDED, *KEPT})
+        raise DataError(f"no dataset at {path_or_name}; give a file, or one of the names {known}")
     return path
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is one of those that have a name, which nobody changes in place."""
+    files = [*EMBEDDED.values(), *(file for name in KEPT for file in _places(name))]
+    return any(file.is_file() and path.samefile(file) for file in files)
+
+
+def _kept(name: str) -> Path:
+    found = next((file for file in _places(name) if file.is_file()), None)
+    if found is None:
+        raise DataError(
+            f"{name} is too large for the installed package: get datasets/{name}.h5 from the repository of "
+            "gensample into a folder datasets where you work, or give the path of your copy"
+        )
+    state = found.stat()
+    sha256 = _sha256(found, state.st_size, state.st_mtime_ns)
+    if sha256 != KEPT[name]:
+        raise DataError(
+            f"{found} is not {name}: its sha256 is {sha256[:12]}..., expected {KEPT[name][:12]}...; get it "
+            f"again from the repository, or give ./{found.name} if another dataset is meant"
+        )
+    return found
+
+
+def _places(name: str) -> list[Path]:
+    """Where the file of a kept dataset may be: in a checkout, else where one works."""
+    return [folder / "datasets" / f"{name}.h5" for folder in (CHECKOUT, Path())]
+
+
+@lru_cache
+def _sha256(file: Path, size: int, modified: int) -> str:
+    """Digest of a file, taken once for each of its states."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

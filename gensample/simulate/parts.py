@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gensample.data.catalog import EMBEDDED
+from gensample.data.catalog import is_ours
 from gensample.errors import ConfigError
 from gensample.simulate.scheduler import Job
 from gensample.work import amended, check_output, claim, is_of, tidy
@@ -49,7 +49,7 @@ class Addition:
         """Let ``add`` do the jobs and amend the target, unless nothing is to be done; a summary.
 
         Raises:
-            ConfigError: ``out`` exists and is not of this work, the dataset belongs to the installed package,
+            ConfigError: ``out`` exists and is not of this work, the dataset belongs to gensample itself,
                 or the folder of finished jobs is another's.
         """
         if self._is_complete():
@@ -76,8 +76,8 @@ class Addition:
         if self.out is not None:
             return check_output(self.out, [self.source])
         target = check_output(self.source, replace=True)
-        if any(target.samefile(path) for path in EMBEDDED.values()):
-            raise ConfigError(f"{target} belongs to the installed package: give --out for a copy")
+        if is_ours(target):
+            raise ConfigError(f"{target} belongs to gensample itself: give --out for a copy")
         return target
 
     def _leave(self, target: Path) -> str:

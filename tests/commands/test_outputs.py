@@ -74,7 +74,7 @@ def test_embedded_datasets_are_never_amended(tmp_path, monkeypatch, capsys, name
     before = source.read_bytes()
     for data in ("ka2d-mini", str(other(source, tmp_path))):
         assert main([name, data, *COMMANDS[name]]) == 2
-        assert "belongs to the installed package" in capsys.readouterr().err
+        assert "belongs to gensample itself" in capsys.readouterr().err
     assert source.read_bytes() == before
 
 
