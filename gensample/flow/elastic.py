@@ -13,14 +13,9 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.flow.network import (
-    ElasticNetwork,
-    chebyshev_basis,
-    chebyshev_fit,
-    chebyshev_nodes,
-    elastic_network,
-)
+from gensample.flow.network import ElasticNetwork, elastic_network
 from gensample.flow.prior import FieldContext, Prior, mean_distance_factor, remove_drift
+from gensample.physics.chebyshev import chebyshev_basis, chebyshev_fit, chebyshev_nodes
 
 SCALES = ("species", "particle", "mobility")
 

@@ -7,12 +7,14 @@ are sums of Chebyshev polynomials, evaluated by their three-term recursion in sp
 nothing of size (N d)^2 is ever formed (Weisse et al., Rev. Mod. Phys. 78, 275 (2006)).
 """
 
-import math
-import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from gensample.physics.chebyshev import chebyshev_terms
+from gensample.physics.spectral import sparse_matrix
 
 
 @dataclass(frozen=True)
@@ -37,31 +39,27 @@ class ElasticNetwork:
 
     def polynomial(self, coefficients: Tensor, x: Tensor) -> Tensor:
         """sum_k c_k T_k(matrix) x for fields x (n, F, d); coefficients (degree + 1, B, F)."""
-        low, high = None, self.pack(x)
-        grouped = (self.num_graphs, -1, x.shape[1])
-        total = coefficients[0].unsqueeze(1) * high.reshape(grouped)
-        for k in range(1, coefficients.shape[0]):
-            low, high = high, self._next(low, high)
-            total.addcmul_(coefficients[k].unsqueeze(1), high.reshape(grouped))
-        return self.unpack(total.reshape(high.shape))
+        columns = self.pack(x)
+        total = columns.new_zeros(self.num_graphs, columns.shape[0] // self.num_graphs, x.shape[1])
+        terms = chebyshev_terms(self._product, columns, coefficients.shape[0] - 1)
+        for weight, term in zip(coefficients, terms, strict=True):
+            total.addcmul_(weight.unsqueeze(1), term.reshape(total.shape))
+        return self.unpack(total.reshape(columns.shape))
 
     def moments(self, x: Tensor, degree: int) -> Tensor:
         """x' T_k(matrix) x of every field for k = 0..degree (even), (degree + 1, B, F) float64.
 
         Half as many products as moments, by 2 T_j T_k = T_(j+k) + T_|j-k|.
         """
-        low, high = None, self.pack(x)
-        first = [self._dots(high, high)]
-        out = first.copy()
-        for k in range(1, degree // 2 + 1):
-            low, high = high, self._next(low, high)
+        out: list[Tensor] = []
+        for low, high in pairwise(chebyshev_terms(self._product, self.pack(x), degree // 2)):
+            first = out[0] if out else self._dots(low, low)
             cross, square = self._dots(low, high), self._dots(high, high)
-            out += [cross if k == 1 else 2 * cross - out[1], 2 * square - first[0]]
+            out += [2 * cross - out[1], 2 * square - first] if out else [first, cross, 2 * square - first]
         return torch.stack(out)
 
-    def _next(self, low: Tensor | None, high: Tensor) -> Tensor:
-        product = self.matrix @ high
-        return product if low is None else 2 * product - low
+    def _product(self, columns: Tensor) -> Tensor:
+        return self.matrix @ columns
 
     def _dots(self, a: Tensor, b: Tensor) -> Tensor:
         return (a * b).double().reshape(self.num_graphs, -1, a.shape[1]).sum(1)
@@ -139,27 +137,4 @@ def _block_csr(rows: Tensor, columns: Tensor, blocks: Tensor, n: int) -> Tensor:
     index, values = torch.empty_like(place).flatten(), torch.empty_like(blocks).flatten()
     index[place.flatten()], values[place.flatten()] = entry.flatten(), blocks.flatten()
     pointer = torch.cat([count.new_zeros(1), torch.cumsum((count * d).repeat_interleave(d), 0)])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # "CSR support is in beta"
-        return torch.sparse_csr_tensor(pointer, index, values, (n * d, n * d))
-
-
-def chebyshev_basis(x: Tensor, degree: int) -> Tensor:
-    """T_k(x) for k = 0..degree and x in [-1, 1], (degree + 1, *x.shape)."""
-    angle = torch.arccos(x.clamp(-1, 1))
-    k = torch.arange(degree + 1, dtype=x.dtype, device=x.device)
-    return torch.cos(k.reshape(-1, *[1] * x.ndim) * angle)
-
-
-def chebyshev_nodes(number: int) -> Tensor:
-    """The zeros of T_number, (number,) float64."""
-    return torch.cos(math.pi * (torch.arange(number, dtype=torch.float64) + 0.5) / number)
-
-
-def chebyshev_fit(values: Tensor, degree: int) -> Tensor:
-    """Chebyshev coefficients (degree + 1, ...) from values (M, ...) at chebyshev_nodes(M), M > degree."""
-    number = values.shape[0]
-    basis = chebyshev_basis(chebyshev_nodes(number).to(values), degree)
-    coefficients = 2 / number * torch.tensordot(basis, values, dims=1)
-    coefficients[0] /= 2
-    return coefficients
+    return sparse_matrix(pointer, index, values)

@@ -80,9 +80,9 @@ def modes(hessian: scipy.sparse.csr_array, dimension: int, number: int | None = 
     if number is not None:
         return _lowest(hessian, dimension, number)
     values, vectors = scipy.linalg.eigh(hessian.toarray(), overwrite_a=True)
-    tolerance = _tolerance(hessian)
+    tolerance = zero_tolerance(hessian)
     if values[0] < -tolerance:
-        raise _saddle(int((values < -tolerance).sum()), f"the lowest is {values[0]:.3g}")
+        raise saddle_error(int((values < -tolerance).sum()), f"the lowest is {values[0]:.3g}")
     return _with_frequencies(values, vectors, dimension, zero_modes(values, tolerance))
 
 
@@ -125,7 +125,7 @@ def vibrality_from_hessian(hessian: scipy.sparse.csr_array, dimension: int) -> A
     size = len(rows) // dimension
     factor = hessian[rows[dimension:]][:, rows[dimension:]].toarray(order="F")
     factor, failed = lapack.dpotrf(factor, lower=1, overwrite_a=1, clean=0)
-    if failed or (factor.diagonal() ** 2 <= _tolerance(hessian)).any():
+    if failed or (factor.diagonal() ** 2 <= zero_tolerance(hessian)).any():
         raise DataError(
             "the Hessian is not positive definite beside the translations, so this is no minimum or it has "
             "loose parts: minimise further, or let the normal modes tell which"
@@ -294,7 +294,7 @@ class _PseudoInverse:
     def __init__(self, hessian: scipy.sparse.csr_array, dimension: int) -> None:
         self.rows, self._dimension = _with_neighbors(hessian, dimension), dimension
         held = self.rows[dimension:]
-        self._factors = _factorise(hessian[held][:, held].tocsc(), _tolerance(hessian))
+        self._factors = _factorise(hessian[held][:, held].tocsc(), zero_tolerance(hessian))
 
     def __call__(self, forces: Array) -> Array:
         """Displacements (d N,) under forces (d N,), whose mean is ignored."""
@@ -355,7 +355,7 @@ def _with_neighbors(hessian: scipy.sparse.csr_array, dimension: int) -> npt.NDAr
     return np.flatnonzero((own != 0).any(1).repeat(dimension))
 
 
-def _tolerance(hessian: scipy.sparse.csr_array) -> float:
+def zero_tolerance(hessian: scipy.sparse.csr_array) -> float:
     """Below this an eigenvalue is zero, from the mean of all eigenvalues."""
     return ZERO * float(np.abs(hessian.diagonal()).mean())
 
@@ -371,7 +371,7 @@ def _factorise(matrix: scipy.sparse.csc_array, tolerance: float) -> SuperLU:
         raise _too_loose() from None
     pivots = factors.U.diagonal()
     if (pivots < -tolerance).any():
-        raise _saddle(int((pivots < -tolerance).sum()), "counted without computing them")
+        raise saddle_error(int((pivots < -tolerance).sum()), "counted without computing them")
     if (pivots <= tolerance).any():
         raise _too_loose()
     return factors
@@ -384,7 +384,8 @@ def _too_loose() -> DataError:
     )
 
 
-def _saddle(count: int, detail: str) -> DataError:
+def saddle_error(count: int, detail: str) -> DataError:
+    """What to say of a Hessian with negative eigenvalues."""
     return DataError(
         f"the Hessian has {count} negative eigenvalues ({detail}): a saddle, not a minimum. Minimise "
         "further, to a residual force of 1e-8 or less, with the same mixture and truncation"

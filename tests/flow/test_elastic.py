@@ -7,14 +7,9 @@ import torch
 import gensample.flow.spectrum as spectrum_module
 from gensample.errors import ConfigError
 from gensample.flow.elastic import ElasticPrior
-from gensample.flow.network import (
-    chebyshev_basis,
-    chebyshev_fit,
-    chebyshev_nodes,
-    elastic_network,
-    spectral_bound,
-)
+from gensample.flow.network import elastic_network, spectral_bound
 from gensample.flow.spectrum import estimate_spectrum, fit_elastic_prior
+from gensample.physics.chebyshev import chebyshev_basis, chebyshev_fit, chebyshev_nodes
 
 LAGS = 2
 

@@ -1,0 +1,106 @@
+"""Amplitude, damping and share at rest of the harmonic generator, found on the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from gensample.errors import DataError
+from gensample.generators.base import Start
+from gensample.generators.harmonic import AMPLITUDE, RANGES, combine, vibrations_of, white_noise
+from gensample.stats.scores import crps
+
+DAMPINGS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+DRAWS = 8
+"""Fields drawn of each configuration, the same random numbers for all candidates."""
+PARTICLES = 20_000
+"""Configurations are taken, evenly spaced, until they have so many particles: far more than the fit needs."""
+LIMITS = ((0.05, 20.0), (0.0, 0.95))
+"""Of amplitude and share at rest."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The best amplitude and share at rest for one damping at one lag, and their CRPS of |u|."""
+
+    lag_time: float
+    damping: float
+    amplitude: float
+    rest: float
+    crps: float
+
+
+class _Sample(NamedTuple):
+    """One configuration at one lag: what candidates are combined from, and what they must match."""
+
+    mean: Tensor  # (J, N, d) for J dampings
+    moving: Tensor  # (J, F, N, d)
+    offset: Tensor  # (J, F, N, d)
+    temperature: float
+    observed: np.ndarray  # (R, N) lengths
+
+
+def fit(
+    starts: Sequence[Start],
+    fields: Callable[[int], np.ndarray],
+    lag_time: Sequence[float],
+    seed: int = 0,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> tuple[dict[str, list[float]], list[Candidate]]:
+    """Settings of `Harmonic` for each lag, those of least CRPS of |u|; and the best of every damping.
+
+    starts: training configurations with their inherent structures; fields: of a row of the dataset, (R, K, N, d);
+    progress: wraps the loop over lags. The CRPS (`gensample.stats.scores.crps`) is the mean over particles and
+    configurations, for each damping lowest over amplitude and share at rest by the simplex of Nelder and Mead,
+    Comput. J. 7, 308 (1965).
+
+    Raises:
+        DataError: a configuration without inherent structure, or with a saddle for one.
+    """
+    if not starts:
+        raise DataError("there is no configuration to fit to: the dataset needs a training split")
+    stride = -(-len(starts) * len(starts[0].positions) // PARTICLES)
+    vibrations = [(start, vibrations_of(start)) for start in starts[::stride]]
+    damping = torch.tensor(DAMPINGS, dtype=torch.float64)
+    found: list[Candidate] = []
+    for lag in progress(range(len(lag_time))):
+        time, samples = lag_time[lag], []
+        for start, own in vibrations:
+            deviations = own.fluctuations(time, damping, white_noise(seed, start, range(DRAWS), lag))
+            observed = np.linalg.norm(fields(start.row)[:, lag], axis=-1)
+            samples.append(_Sample(own.relaxation(time, damping), *deviations, start.temperature, observed))
+        found += _candidates(samples, time)
+    best = [min((c for c in found if c.lag_time == t), key=lambda c: c.crps) for t in lag_time]
+    return {name: [asdict(c)[name] for c in best] for name in RANGES}, found
+
+
+def _candidates(samples: Sequence[_Sample], time: float) -> list[Candidate]:
+    """The best of each damping, each search from where the one before ended."""
+    found, simplex = [], np.array([[AMPLITUDE, 0.1], [1.5 * AMPLITUDE, 0.1], [AMPLITUDE, 0.2]])
+    for j, damping in enumerate(DAMPINGS):
+        result = minimize(
+            lambda x, j=j: _crps(samples, j, *x),
+            simplex[0],
+            method="Nelder-Mead",
+            bounds=LIMITS,
+            options={"xatol": 0.01, "fatol": 1e-6, "maxfev": 60, "initial_simplex": simplex},
+        )
+        simplex = np.clip(simplex - simplex[0] + result.x, *np.transpose(LIMITS))
+        found.append(Candidate(time, damping, *map(float, result.x), float(result.fun)))
+    return found
+
+
+def _crps(samples: Sequence[_Sample], j: int, amplitude: float, rest: float) -> float:
+    """Mean CRPS of |u| of one candidate."""
+    scores = []
+    for sample in samples:
+        parts = (part[j : j + 1] for part in (sample.mean, sample.moving, sample.offset))
+        drawn = combine(*parts, amplitude * sample.temperature, rest)[0]
+        scores.append(crps(sample.observed, drawn.norm(dim=-1).numpy()).mean())
+    return float(np.mean(scores))
