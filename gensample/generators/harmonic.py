@@ -1,7 +1,8 @@
-"""The harmonic generator: vibrations about the inherent structure, conditional on that of now; nothing hops."""
+"""The harmonic generator: vibrations about the inherent structure, given that of now; nothing hops."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,10 +30,11 @@ RANGES: dict[str, Range] = {
 class Harmonic(Generator):
     """u = v(t) - v(0), v the vibration about the inherent structure, Gaussian given v(0) = x - IS(x).
 
-    The mean of v(t) is c v(0), its covariance a T (1 - c^2) / H with the Hessian H and the memory c(H, t) of damped
-    oscillators (`gensample.physics.vibrations`). Settings for each lag: ``damping`` g; ``amplitude`` a, what the
-    mean square vibration is larger by than in the harmonic approximation; ``rest`` f, the share of that which
-    is at rest: thermal centres are not where the inherent structure has them. Left out, they are 2, 1 and 0.
+    The mean of v(t) is c v(0), its covariance a T (1 - c^2) / H with the Hessian H and the memory c(H, t) of
+    damped oscillators (`gensample.physics.vibrations`). Settings for each lag: ``damping`` g; ``amplitude``
+    a, what the mean square vibration is larger by than in the harmonic approximation; ``rest`` f, the share
+    of that which is at rest: thermal centres are not where the inherent structure has them. Left out, they
+    are 2, 1 and 0.
 
     Raises:
         ConfigError: settings out of range, or not one for each lag.
@@ -60,7 +62,7 @@ class Harmonic(Generator):
         vibrations, means = self._prepared(start)
         fields = np.empty((len(replicas), len(means), *start.positions.shape), np.float32)
         for place in sorted({replica // self.width for replica in replicas}):
-            # The arithmetic of a field is the same whichever others are asked for: all of its place are drawn.
+            # All of a place are drawn: the arithmetic of a field is the same whichever others are asked for.
             block = range(place * self.width, (place + 1) * self.width)
             chosen = [k for k, replica in enumerate(replicas) if replica in block]
             for lag, mean in enumerate(means):
@@ -86,7 +88,8 @@ class Harmonic(Generator):
         values = [default] * len(self.lag_time) if given is None else given
         if not isinstance(values, list | tuple) or len(values) != len(self.lag_time):
             raise ConfigError(
-                f"model.{name} must be one number for each of {len(self.lag_time)} lag times, got {given!r:.100}"
+                f"model.{name} must be one number for each of {len(self.lag_time)} lag times, "
+                f"got {given!r:.100}"
             )
         for k, value in enumerate(values):
             RANGES[name].check(f"model.{name}[{k}]", value)
@@ -95,7 +98,8 @@ class Harmonic(Generator):
 
 def combine(mean: Tensor, moving: Tensor, offset: Tensor, temperature: float, rest: float) -> Tensor:
     """Displacements (J, F, N, d) from a relaxation (J, N, d) and the two kinds of deviations (J, F, N, d)."""
-    return (1 - rest) * mean.unsqueeze(1) + ((1 - rest) * temperature) ** 0.5 * (moving + rest**0.5 * offset)
+    deviations = moving + math.sqrt(rest) * offset
+    return (1 - rest) * mean.unsqueeze(1) + math.sqrt((1 - rest) * temperature) * deviations
 
 
 def vibrations_of(start: Start, device: str = "cpu") -> Vibrations:
@@ -111,7 +115,10 @@ def vibrations_of(start: Start, device: str = "cpu") -> Vibrations:
     )
     species = torch.from_numpy(np.asarray(start.species, np.int64))
     displacement = minimum_image(positions - inherent, box)
-    return Vibrations(hessian(inherent, species, box, start.mixture), displacement.to(device))
+    try:
+        return Vibrations(hessian(inherent, species, box, start.mixture), displacement.to(device))
+    except DataError as error:
+        raise DataError(f"configuration {start.row}, its inherent structure: {error}") from error
 
 
 def white_noise(seed: int, start: Start, replicas: Sequence[int], lag: int) -> Tensor:
@@ -126,8 +133,8 @@ def white_noise(seed: int, start: Start, replicas: Sequence[int], lag: int) -> T
 
 def _same(a: Start, b: Start) -> bool:
     """Whether two starts are the same configuration."""
-    return a is b or (
-        (a.row, a.temperature, a.mixture) == (b.row, b.temperature, b.mixture)
-        and np.array_equal(a.positions, b.positions)
-        and (b.inherent is not None and np.array_equal(a.inherent, b.inherent))
-    )
+    if (a.row, a.temperature, a.mixture) != (b.row, b.temperature, b.mixture):
+        return False
+    if a.inherent is None or b.inherent is None:
+        return False
+    return np.array_equal(a.positions, b.positions) and np.array_equal(a.inherent, b.inherent)

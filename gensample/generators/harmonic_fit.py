@@ -42,7 +42,7 @@ class _Sample(NamedTuple):
     mean: Tensor  # (J, N, d) for J dampings
     moving: Tensor  # (J, F, N, d)
     offset: Tensor  # (J, F, N, d)
-    temperature: float
+    temperature: float  # of the configuration
     observed: np.ndarray  # (R, N) lengths
 
 
@@ -55,10 +55,10 @@ def fit(
 ) -> tuple[dict[str, list[float]], list[Candidate]]:
     """Settings of `Harmonic` for each lag, those of least CRPS of |u|; and the best of every damping.
 
-    starts: training configurations with their inherent structures; fields: of a row of the dataset, (R, K, N, d);
-    progress: wraps the loop over lags. The CRPS (`gensample.stats.scores.crps`) is the mean over particles and
-    configurations, for each damping lowest over amplitude and share at rest by the simplex of Nelder and Mead,
-    Comput. J. 7, 308 (1965).
+    starts: training configurations with their inherent structures; fields: those of a row of the dataset,
+    (R, K, N, d); progress: wraps the loop over lags. The CRPS (`gensample.stats.scores.crps`) is the mean
+    over particles and configurations, for each damping the lowest over amplitude and share at rest that the
+    simplex of Nelder and Mead, Comput. J. 7, 308 (1965), finds.
 
     Raises:
         DataError: a configuration without inherent structure, or with a saddle for one.
@@ -92,7 +92,8 @@ def _candidates(samples: Sequence[_Sample], time: float) -> list[Candidate]:
             options={"xatol": 0.01, "fatol": 1e-6, "maxfev": 60, "initial_simplex": simplex},
         )
         simplex = np.clip(simplex - simplex[0] + result.x, *np.transpose(LIMITS))
-        found.append(Candidate(time, damping, *map(float, result.x), float(result.fun)))
+        amplitude, rest = (float(x) for x in result.x)
+        found.append(Candidate(time, damping, amplitude, rest, float(result.fun)))
     return found
 
 
@@ -100,7 +101,7 @@ def _crps(samples: Sequence[_Sample], j: int, amplitude: float, rest: float) -> 
     """Mean CRPS of |u| of one candidate."""
     scores = []
     for sample in samples:
-        parts = (part[j : j + 1] for part in (sample.mean, sample.moving, sample.offset))
-        drawn = combine(*parts, amplitude * sample.temperature, rest)[0]
+        mean, moving, offset = (part[j : j + 1] for part in sample[:3])
+        drawn = combine(mean, moving, offset, amplitude * sample.temperature, rest)[0]
         scores.append(crps(sample.observed, drawn.norm(dim=-1).numpy()).mean())
     return float(np.mean(scores))

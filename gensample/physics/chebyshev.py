@@ -49,8 +49,8 @@ def chebyshev_series(
     """Coefficients (degree + 1, J) of J functions on [low, high], of the lowest degree that is good enough.
 
     function: (M,) float64 to (M, J). The sum of the magnitudes of what is cut off, a bound of the error
-    everywhere on the interval, is at most ``tolerance`` for each function. Raises ConfigError where that takes
-    a degree above MAX_DEGREE.
+    everywhere on the interval, is at most ``tolerance`` for each function. Raises ConfigError where that
+    takes a degree above MAX_DEGREE.
     """
     number = FIRST_NODES
     while number <= 2 * MAX_DEGREE:

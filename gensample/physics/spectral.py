@@ -1,6 +1,6 @@
 """Functions of a Hessian applied to displacement fields: from all its modes, or by polynomials of it.
 
-f(H) x = sum over modes of f(lambda) e (e . x), for fields x without drift: the translations are projected out.
+f(H) x = sum over modes of f(lambda) e (e . x), for fields x without drift: translations are projected out.
 """
 
 import warnings
@@ -13,6 +13,7 @@ import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
+from gensample.errors import DataError
 from gensample.physics.chebyshev import chebyshev_series, chebyshev_terms
 from gensample.physics.modes import modes, saddle_error, zero_tolerance
 from gensample.seeding import numpy_generator
@@ -21,7 +22,7 @@ Function = Callable[[Tensor], Tensor]
 """From eigenvalues (M,) to the values (M, J) of J functions of them, float64."""
 
 DENSE_LIMIT = 3000
-"""Degrees of freedom up to which all modes are found: 4 s and 0.4 GB there, growing as the cube and square."""
+"""Degrees of freedom up to which all modes are found, in a time that grows as their cube."""
 
 
 class MatrixFunctions(Protocol):
@@ -42,7 +43,7 @@ def matrix_functions(
     dense_limit: int = DENSE_LIMIT,
     device: torch.device | str = "cpu",
 ) -> MatrixFunctions:
-    """Exact functions up to ``dense_limit`` degrees of freedom, polynomials beyond; DataError for a saddle."""
+    """Exact up to ``dense_limit`` degrees of freedom, by polynomials beyond; DataError for a saddle."""
     small = hessian.shape[0] <= dense_limit
     return (Exact if small else Polynomial)(hessian, dimension, device)
 
@@ -100,7 +101,7 @@ def columns(fields: Tensor) -> Tensor:
 
 def fields_of(vectors: Tensor, like: Tensor) -> Tensor:
     """Columns (J, N d, F) as fields (J, F, N, d), less the drift that rounding left."""
-    fields = vectors.transpose(1, 2).unflatten(2, like.shape[1:])
+    fields = vectors.transpose(1, 2).reshape(-1, *like.shape)
     return fields - fields.mean(2, keepdim=True)
 
 
@@ -111,6 +112,8 @@ def spectral_range(hessian: scipy.sparse.csr_array, dimension: int) -> tuple[flo
     further zero modes. Raises DataError for a saddle.
     """
     size, tolerance = hessian.shape[0], zero_tolerance(hessian)
+    if not tolerance:
+        raise DataError("no two particles interact: the Hessian is zero")
     start = numpy_generator(0).standard_normal(size)
     high = 1.02 * float(eigsh(hessian, k=1, which="LA", tol=1e-2, v0=start, return_eigenvectors=False)[0])
 
@@ -122,7 +125,9 @@ def spectral_range(hessian: scipy.sparse.csr_array, dimension: int) -> tuple[flo
 
     operator = LinearOperator((size, size), matvec=lifted, dtype=np.float64)
     try:
-        lowest = float(eigsh(operator, k=1, which="SA", tol=1e-2, v0=start, ncv=40, return_eigenvectors=False)[0])
+        lowest = float(
+            eigsh(operator, k=1, which="SA", tol=1e-2, v0=start, ncv=40, return_eigenvectors=False)[0]
+        )
     except ArpackNoConvergence:  # further zero modes: relative to them nothing converges
         return 0.0, high
     if lowest < -tolerance:

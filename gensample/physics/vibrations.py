@@ -1,7 +1,7 @@
-r"""Vibrations about an inherent structure, given those of now: Langevin dynamics in the harmonic approximation.
+r"""Vibrations about an inherent structure, given those of now: damped dynamics in the harmonic approximation.
 
-Each mode, of eigenvalue lambda (masses are one), obeys v'' = -lambda v - g v' + sqrt(2 g T) xi. From v(0) = v0,
-with a velocity of the Maxwell-Boltzmann distribution, v(t) is Gaussian with mean c v0 and variance
+Each mode, of eigenvalue lambda (masses are one), obeys v'' = -lambda v - g v' + sqrt(2 g T) xi. From v(0) =
+v0, with a velocity of the Maxwell-Boltzmann distribution, v(t) is Gaussian with mean c v0 and variance
 T (1 - c^2) / lambda (Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930); Chandrasekhar, Rev. Mod. Phys. 15, 1
 (1943), chapter II.3). As functions of lambda, with w^2 = lambda - g^2 / 4:
 
@@ -10,8 +10,9 @@ T (1 - c^2) / lambda (Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930); Chandra
 * kicks r, r^2 = (1 - c^2) / lambda - s^2: what unit noise of the bath has become;
 * offset o = (1 - c) / sqrt(lambda), for a part of v0 that does not vibrate, see `Vibrations`.
 
-c and s are entire in lambda, so polynomials of the Hessian converge to them as soon as their degree exceeds half
-the number of radians of the fastest mode; r has no zeros to make its root sharp, as (1 - c^2) / lambda has.
+c and s are entire in lambda, so polynomials of the Hessian converge to them as soon as their degree exceeds
+half the number of radians of the fastest mode; r has no zeros that make its root sharp, as
+(1 - c^2) / lambda has.
 """
 
 from typing import NamedTuple
@@ -62,12 +63,14 @@ def _oscillation(value: Tensor, damping: Tensor, time: float) -> tuple[Tensor, T
 class Vibrations:
     """The vibration of one configuration about its inherent structure, and where it goes.
 
-    hessian: of the inherent structure, (d N, d N); displacement: v0, (N, d) from the inherent structure to the
-    configuration, whose drift is ignored. Particles rattle about centres that are not where the inherent
-    structure has them: v = y + w with y at rest and w vibrating, y of a share f of the covariance. Given v0, y
-    has mean f v0 and variance f (1 - f) T / lambda, hence v(t) - v0 has mean (1 - f) (c - 1) v0, and deviations
-    sqrt((1 - f) T) (s p + r z + sqrt(f) o y) with independent normal numbers p, z and y. Raises DataError for
-    a saddle.
+    hessian: of the inherent structure, (d N, d N); displacement: v0, (N, d) from the inherent structure to
+    the configuration, whose drift is ignored. Particles rattle about centres that are not where the inherent
+    structure has them: v = y + w with y at rest and w vibrating, y of a share f of the covariance. Given v0,
+    y has mean f v0 and variance f (1 - f) T / lambda. Hence v(t) - v0 has mean (1 - f) (c - 1) v0, and
+    deviations sqrt((1 - f) T) (s p + r z + sqrt(f) o y) with independent normal numbers p, z and y.
+
+    Raises:
+        DataError: the Hessian is that of a saddle.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Vibrations:
         )
         self.displacement = displacement.double() - displacement.double().mean(0)
         self._tolerance = tolerance
-        self._stiffest = float(hessian.diagonal().max()) ** -0.5
+        self._stiffest = max(float(hessian.diagonal().max()), 1.0) ** -0.5
 
     def relaxation(self, time: float, damping: Tensor) -> Tensor:
         """Mean displacement without part at rest, (J, N, d) for J dampings: (c - 1) v0."""
@@ -99,8 +102,13 @@ class Vibrations:
         white: (3, F, N, d) normal numbers p, z and y, of initial velocities, bath and part at rest.
         """
         tolerance = self._tolerance * self._stiffest
-        push, kicks, offset = (
-            self.functions.apply(lambda value, k=k: response(value, damping, time)[k], fields, tolerance)
-            for k, fields in enumerate(white, start=1)
-        )
-        return push + kicks, offset
+
+        def colour(name: str, fields: Tensor) -> Tensor:
+            def function(value: Tensor) -> Tensor:
+                found: Tensor = getattr(response(value, damping, time), name)
+                return found
+
+            return self.functions.apply(function, fields, tolerance)
+
+        moving = colour("push", white[0]) + colour("kicks", white[1])
+        return moving, colour("offset", white[2])
