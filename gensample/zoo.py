@@ -1,13 +1,15 @@
 """Released models: find them by name, load them, and make one from a checkpoint.
 
 A released model is a folder of four files: ``card.md``, ``config.yaml`` (whose ``model:`` block holds
-``class_path`` and ``init_args``), ``weights.safetensors`` and ``metrics.json``. Nothing in it can run
-code: the weights are plain tensors and the config can name classes of ``gensample.registry`` only.
+``class_path`` and ``init_args``), ``weights.safetensors`` and ``metrics.json``; generators that need no
+training (`registry.GENERATORS`) have no weights. Nothing in it can run code: the weights are plain tensors
+and the config can name classes of ``gensample.registry`` only.
 """
 
 import argparse
 import difflib
 import hashlib
+import json
 import re
 import shutil
 import sys
@@ -22,8 +24,10 @@ from torch import Tensor
 
 from gensample import __version__, registry
 from gensample.errors import ConfigError, DataError, GensampleError
+from gensample.generators.base import Generator
 from gensample.plain import read_json, read_yaml
 from gensample.weights import check_fit, read_checkpoint, read_tensors, save_tensors
+from gensample.work import atomic_folder, check_folder
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
@@ -39,8 +43,8 @@ ROOTS = (_PACKAGE / "_models", _PACKAGE.parent / "models")
 
 def names() -> list[str]:
     """Names of the released models at hand."""
-    found = {weights.parent.name for root in ROOTS for weights in root.glob(f"*/{WEIGHTS}")}
-    return sorted(found)
+    found = {config.parent for root in ROOTS for config in root.glob(f"*/{CONFIG}")}
+    return sorted(folder.name for folder in found if not _missing(folder))
 
 
 def resolve(name_or_path: str | Path) -> Path:
@@ -50,19 +54,47 @@ def resolve(name_or_path: str | Path) -> Path:
         ConfigError: nothing is found, or the folder is not a released model.
     """
     for root in ROOTS:
-        if (root / name_or_path / WEIGHTS).is_file():
+        if (root / name_or_path / CONFIG).is_file() and not _missing(root / name_or_path):
             return root / name_or_path
     path = Path(name_or_path)
     if path.is_file() and path.suffix == ".ckpt":
         return path
     if not path.is_dir():
         raise ConfigError(f"no model called {name_or_path}: {_cure(str(name_or_path))}")
-    missing = [file for file in (CONFIG, WEIGHTS) if not (path / file).is_file()]
+    missing = _missing(path)
     if missing:
         last = path / "checkpoints" / "last.ckpt"
         cure = f"its checkpoint is {last}" if last.is_file() else f"it lacks {' and '.join(missing)}"
         raise ConfigError(f"{path} is not the folder of a released model: {cure}")
     return path
+
+
+def _missing(folder: Path) -> list[str]:
+    """What the folder of a released model must hold and this one lacks."""
+    missing = [file for file in (CONFIG, WEIGHTS) if not (folder / file).is_file()]
+    return [] if missing == [WEIGHTS] and _class_in(folder) in registry.GENERATORS else missing
+
+
+def _class_in(folder: Path) -> Any:
+    """What the config of a folder names as the class of its model; None where it names none."""
+    block = read_yaml(folder / CONFIG).get("model")
+    name = block.get("class_path") if isinstance(block, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def is_generator(name_or_path: str | Path) -> bool:
+    """Whether a model is a generator without training.
+
+    Raises:
+        ConfigError: nothing is found.
+    """
+    path = resolve(name_or_path)
+    return path.is_dir() and _class_in(path) in registry.GENERATORS
+
+
+def generators(class_path: str) -> list[str]:
+    """Names of the released generators without training of one class."""
+    return [name for name in names() if _class_in(resolve(name)) == class_path]
 
 
 def _cure(name: str) -> str:
@@ -71,16 +103,38 @@ def _cure(name: str) -> str:
     return f"{known}; a folder of a released model or a .ckpt file will do as well"
 
 
-def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> LightningModule:
+def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> LightningModule | Generator:
     """Model in evaluation mode, from a name, a released folder or a checkpoint, on ``device``.
+
+    A generator without training where the config names one.
 
     Raises:
         ConfigError: nothing is found, or the config names a class that is not registered.
         DataError: the weights or the config are unreadable or do not fit each other.
     """
     path = resolve(name_or_path)
+    if is_generator(path):
+        return load_physics(path).to(device)
     model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
     return model.to(device).eval().requires_grad_(False)
+
+
+def load_physics(name_or_path: str | Path) -> Generator:
+    """A generator without training, from a name or its folder.
+
+    Raises:
+        ConfigError: nothing is found, or the config names another class.
+        DataError: the config is unreadable.
+    """
+    folder = resolve(name_or_path)
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a checkpoint, not the folder of a generator without training")
+    block = _model_block(folder / CONFIG, read_yaml(folder / CONFIG))
+    try:
+        found: Generator = registry.build(block, registry.GENERATORS)
+    except ConfigError as error:
+        raise ConfigError(f"{folder}: {error}") from error
+    return found
 
 
 def digest(name_or_path: str | Path) -> str:
@@ -92,7 +146,8 @@ def digest(name_or_path: str | Path) -> str:
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     config = DOMAIN.sub(b"", (path / CONFIG).read_bytes())
-    return hashlib.sha256(config + (path / WEIGHTS).read_bytes()).hexdigest()
+    weights = (path / WEIGHTS).read_bytes() if (path / WEIGHTS).is_file() else b""
+    return hashlib.sha256(config + weights).hexdigest()
 
 
 def load_metrics(name_or_path: str | Path) -> dict[str, Any]:
@@ -175,6 +230,23 @@ def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out
         for file in folder.iterdir():
             file.replace(out / file.name)
     return out
+
+
+def keep_generator(
+    out: Path, block: dict[str, Any], metrics: dict[str, Any], card: str, more: dict[str, Any] | None = None
+) -> None:
+    """Write the folder of a generator without training, whole or not at all.
+
+    block: ``class_path`` and ``init_args``; more: further blocks of the config, such as how it was found. The
+    generator is built once from the folder before that takes its place.
+    """
+    check_folder(out)
+    with atomic_folder(out) as folder:
+        text = yaml.safe_dump({"model": block, **(more or {})}, sort_keys=False)
+        (folder / CONFIG).write_text(text, encoding="utf-8")
+        (folder / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+        (folder / CARD).write_text(card, encoding="utf-8")
+        load_physics(folder)
 
 
 def _card(name: str, settings: dict[str, Any]) -> str:

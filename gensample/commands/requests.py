@@ -6,15 +6,67 @@ Model and data are named by their paths and known by digests of their content: w
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError
+from gensample.ranges import SEED, check_choice, check_table, positive_to, whole
+from gensample.sampling.ode import ADAPTIVE, FIXED
+from gensample.simulate.runners import ENGINES
 from gensample.work import parts_beside
 
+RANGES = {
+    "replicas": whole(1, 1_000_000),
+    "seed": SEED,
+    "steps": whole(1, 100_000),
+    "tolerance": positive_to(0.1),
+}
+SPLITS = ("train", "val", "test", "all")
 KNOWN_BY_CONTENT = {"weights": "other weights", "content": "other data"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides the bits of an ensemble of a trained model."""
+
+    model: str
+    data: str
+    split: str
+    replicas: int
+    seed: int
+    method: str
+    steps: int
+    tolerance: float
+    weights: str = ""
+    content: str = ""
+
+    def check(self) -> None:
+        """Refuse settings that cannot be, naming the option."""
+        check_table(self, RANGES, "--")
+        check_choice("--method", self.method, (*FIXED, *ADAPTIVE, "sde"))
+        check_choice("--split", self.split, SPLITS)
+
+
+@dataclass(frozen=True)
+class PhysicsRequest:
+    """The same of a generator without training; ``engine``: of its dynamics, "" where it runs none."""
+
+    model: str
+    data: str
+    split: str
+    replicas: int
+    seed: int
+    engine: str
+    weights: str = ""
+    content: str = ""
+
+    def check(self) -> None:
+        """Refuse settings that cannot be, naming the option."""
+        check_table(self, RANGES, "--")
+        check_choice("--engine", self.engine, (*ENGINES, ""))
+        check_choice("--split", self.split, SPLITS)
 
 
 def parts_folder(out: Path) -> Path:

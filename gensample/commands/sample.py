@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gensample.errors import ConfigError
+from gensample.ranges import PROCESSES
 
 DISPLACEMENT_STEPS, CONFIGURATION_STEPS = 4, 12
 # Defaults of the options that only one of the two kinds of sample has.
-OF_FIELDS = {"split": "test", "replicas": 32, "shard": "0/1"}
+OF_FIELDS = {
+    **{"split": "test", "replicas": 32, "shard": "0/1"},
+    **{"engine": None, "lmp": None, "processes": None},
+}
+# What solves the equation of a trained model; of displacement fields, see `sample_ensemble`.
+SOLVER = {"method": "midpoint", "steps": CONFIGURATION_STEPS, "tolerance": 1e-5}
 OF_CONFIGURATIONS = {
     "num": 1000,
     "particles": None,
@@ -27,10 +34,14 @@ OF_CONFIGURATIONS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.set_defaults(**OF_FIELDS, **OF_CONFIGURATIONS)
-    parser.add_argument("model", help="name of a released model, its folder, or a checkpoint")
+    parser.add_argument(
+        "model",
+        help="name of a released model, its folder, or a checkpoint; harmonic or heated: physics without "
+        "training, for the liquid of --data",
+    )
     parser.add_argument("--out", required=True, type=Path, help="dataset to write")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--method", default="midpoint", help="euler, midpoint, heun2, rk4, dopri5, or sde")
+    parser.add_argument("--method", help="euler, midpoint (default), heun2, rk4, dopri5, or sde")
     parser.add_argument(
         "--steps",
         type=int,
@@ -38,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"solver steps of fixed-step methods (default {DISPLACEMENT_STEPS} of each stage for "
         f"displacements, {CONFIGURATION_STEPS} for configurations)",
     )
-    parser.add_argument("--tolerance", type=float, default=1e-5, help="of adaptive methods")
+    parser.add_argument("--tolerance", type=float, help="of adaptive methods (1e-5)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument(
         "--force",
@@ -50,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fields.add_argument("--split", help="configurations to sample: train, val, test or all")
     fields.add_argument("--replicas", type=int, help="fields per configuration and lag")
     fields.add_argument("--shard", help="i/n: do share i of n; the last to finish writes --out")
+    fields.add_argument("--engine", help="of dynamics: lammps (default where installed) or torch")
+    fields.add_argument("--lmp", help="LAMMPS executable of your own")
+    fields.add_argument("--processes", type=PROCESSES, help="LAMMPS processes side by side (2)")
     structures = parser.add_argument_group("configurations")
     structures.add_argument("--temperature", type=float, help="temperature of the configurations")
     structures.add_argument("--num", type=int, help="number of configurations")
@@ -83,24 +97,16 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _fields(args: argparse.Namespace) -> str:
-    from gensample.commands.sample_ensemble import Request, sample_ensemble
-    from gensample.data.digest import digest_structures
-    from gensample.zoo import digest
+    from gensample.commands.sample_ensemble import draw_fields
 
-    request = Request(
-        model=args.model,
-        data=args.data,
-        split=args.split,
-        replicas=args.replicas,
-        seed=args.seed,
-        method=args.method,
-        steps=DISPLACEMENT_STEPS if args.steps is None else args.steps,
-        tolerance=args.tolerance,
-    )
-    request.check()
-    content = digest_structures(args.data, args.split)
-    request = replace(request, weights=digest(args.model), content=content)
-    return sample_ensemble(request, args.out, shard=args.shard, device=args.device, force=args.force)
+    options = ("split", "replicas", "seed", "shard", "device", "force", "engine", "lmp", "processes")
+    given = {name: getattr(args, name) for name in options}
+    return draw_fields(args.model, args.data, args.out, solver=_solver(args), **given)
+
+
+def _solver(args: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for of it."""
+    return {name: getattr(args, name) for name in SOLVER if getattr(args, name) is not None}
 
 
 def _configurations(args: argparse.Namespace) -> str:
@@ -114,10 +120,8 @@ def _configurations(args: argparse.Namespace) -> str:
         num=args.num,
         particles=args.particles,
         seed=args.seed,
-        method=args.method,
-        steps=CONFIGURATION_STEPS if args.steps is None else args.steps,
+        **{**SOLVER, **_solver(args)},
         grid=args.grid,
-        tolerance=args.tolerance,
         likelihood=args.likelihood,
         probes=args.probes,
         sweeps=args.sweeps,

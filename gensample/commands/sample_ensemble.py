@@ -2,90 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import resource
+import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from rich.console import Console
-from rich.progress import track
 
 from gensample import zoo
-from gensample.commands.requests import parts_folder, refuse_other
-from gensample.data.datamodule import KADataModule
+from gensample.commands.requests import PhysicsRequest, Request, parts_folder, refuse_other
+from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
+from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
-from gensample.ranges import SEED, check_choice, check_device, check_table, positive_to, shown, whole
-from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, plan_units, run_unit
-from gensample.sampling.ode import ADAPTIVE, FIXED
-from gensample.tasks.displacement import DisplacementTask
+from gensample.ranges import PROCESSES, check_device, shown
+from gensample.sampling.ensemble import Unit, plan_units
+from gensample.simulate.runners import Dynamics, choose_dynamics
 from gensample.work import Busy, Claim, alone, atomic, check_output, claim, tidy
 
-RANGES = {
-    "replicas": whole(1, 1_000_000),
-    "seed": SEED,
-    "steps": whole(1, 100_000),
-    "tolerance": positive_to(0.1),
-}
-SPLITS = ("train", "val", "test", "all")
+__all__ = ["Request", "draw_fields", "load_generator", "sample_ensemble"]
+
 SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
+# Of solving a trained model's equations, unless asked for.
+SOLVER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5}
 
 
-@dataclass(frozen=True)
-class Request:
-    """Everything that decides the bits of an ensemble."""
+class Meter:
+    """Core-seconds of this process and of those that it has waited for."""
 
-    model: str
-    data: str
-    split: str
-    replicas: int
-    seed: int
-    method: str
-    steps: int
-    tolerance: float
-    weights: str = ""
-    content: str = ""
+    def __init__(self) -> None:
+        self._lock, self._before = threading.Lock(), self._used()
 
-    def check(self) -> None:
-        """Refuse settings that cannot be, naming the option."""
-        check_table(self, RANGES, "--")
-        check_choice("--method", self.method, (*FIXED, *ADAPTIVE, "sde"))
-        check_choice("--split", self.split, SPLITS)
+    @staticmethod
+    def _used() -> float:
+        usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(each.ru_utime + each.ru_stime for each in usage)
+
+    def lap(self) -> float:
+        """What was used since the last call: laps add up to everything, whatever runs side by side."""
+        with self._lock:
+            before, self._before = self._before, self._used()
+            return self._before - before
 
 
 class Ensemble:
-    """One request with its model, data and folder of finished units."""
+    """One request with its source of fields and its folder of finished units."""
 
-    def __init__(self, request: Request, out: Path, device: str, force: bool) -> None:
-        self.request, self.out = request, out
+    def __init__(self, request: Request | PhysicsRequest, out: Path, source: Source, force: bool) -> None:
+        self.request, self.out, self.source = request, out, source
         self.parts = parts_folder(out)
-        self.model = load_generator(request.model, device)
-        settings = self.model.settings
-        self.module = KADataModule(
-            request.data,
-            target="structure",
-            input=settings.input,
-            cutoff=settings.cutoff,
-            descriptors=self.model.descriptors,
-        )
-        check_fits(self.model, self.module)
-        store = self.module.store
+        store = source.store
         self.configurations = [int(c) for c in store.indices(request.split)]
         served = domain_of(store, store.temperature[self.configurations])
-        self.outside = check_domain(request.model, self.model.domain, request.data, served, force=force)
-        self.module.device = torch.device(device)
-        self.module.setup()
-        if settings.descriptors:
-            mean, scale = self.model.descriptor_mean, self.model.descriptor_scale
-            self.module.use_descriptor_statistics(mean, scale, self.model.probe_levels)
-        self.nfe = 0
-        self._current: tuple[int, Any, Any] | None = None
+        self.outside = check_domain(request.model, source.domain, request.data, served, force=force)
+        self._meter = Meter()
 
     def path(self, unit: Unit) -> Path:
         """File of a finished unit."""
@@ -93,55 +71,23 @@ class Ensemble:
 
     def units(self, shard: tuple[int, int] = (0, 1)) -> list[Unit]:
         """Units of a shard."""
-        return plan_units(self.configurations, self.request.replicas, shard=shard)
+        return plan_units(self.configurations, self.request.replicas, shard=shard, width=self.source.width)
 
     def prepare(self, units: list[Unit]) -> None:
-        """Have the positions that the model reads at hand, those that are missing found in batches."""
-        self.module.inputs.prepare(sorted({unit.configuration for unit in units}))
+        """Have what the source reads at hand, what is missing of it found in batches."""
+        self.source.prepare(sorted({unit.configuration for unit in units}))
 
     def draw_unit(self, unit: Unit) -> None:
         """Draw the fields of a unit and keep them in its file."""
-        store = self.module.store
-        fields = run_unit(
-            unit,
-            self._draw,
-            seed=self.request.seed,
-            lags=range(len(self.model.lag_time)),
-            shape=(store.num_particles, store.dimension),
-            device=self.model.device,
-        )
+        found: dict[str, Any] = self.source.draw(unit)
         with atomic(self.path(unit)) as temporary:
-            np.savez(temporary, fields=fields.numpy(), nfe=self.nfe)
-
-    def _draw(self, call: Call, noise: NoiseStream) -> torch.Tensor:
-        data, condition = self._configuration(call.configuration)
-        lag = torch.full((1, len(call.replicas)), call.lag, device=self.model.device)
-        request = self.request
-        fields, self.nfe = self.model.draw(
-            data,
-            lag,
-            noise.next,
-            condition=condition,
-            method=request.method,
-            steps=request.steps,
-            tolerance=request.tolerance,
-        )
-        return fields
-
-    @torch.no_grad()
-    def _configuration(self, row: int) -> tuple[Any, Any]:
-        if self._current is None or self._current[0] != row:
-            data = self.module.batch([row])
-            self._current = (row, data, self.model.condition(data))
-        return self._current[1:]
+            np.savez(temporary, core_seconds=self._meter.lap(), **found)
 
     def write(self, seconds: float) -> None:
         """The dataset from the finished units."""
-        store, request, chosen = self.module.store, self.request, self.configurations
-        inherent = self.module.inputs.inherent(np.array(chosen))
-        cage = self.module.inputs.cage(np.array(chosen))
-        with np.load(self.path(self.units()[-1])) as last:
-            nfe = int(last["nfe"])
+        store, request, chosen = self.source.store, self.request, self.configurations
+        inherent = self.source.inherent(np.array(chosen))
+        cage = self.source.cage(np.array(chosen))
         with (
             atomic(self.out) as temporary,
             StoreWriter.create(
@@ -155,7 +101,7 @@ class Ensemble:
                 box=store.box[chosen],
                 split=list(store.split[chosen]),
                 positions=store.positions[chosen],
-                times=self.model.lag_time.double().cpu().numpy(),
+                times=self.source.lag_time,
                 replicas=np.full(len(chosen), request.replicas),
                 inherent=None if inherent is None else inherent[0],
                 inherent_attrs=None if inherent is None else inherent[1],
@@ -163,8 +109,8 @@ class Ensemble:
                 command="gensample sample",
                 extra_attrs={
                     "request": json.dumps(asdict(request)),
-                    "input": self.model.settings.input,
-                    "nfe": nfe,
+                    **self.source.attrs,
+                    **self._spent(),
                     "seconds": seconds,
                     **({"outside_domain": self.outside} if self.outside else {}),
                 },
@@ -178,13 +124,90 @@ class Ensemble:
                     for offset, field in enumerate(part["fields"]):
                         writer.write_replica(chosen.index(unit.configuration), unit.first + offset, field)
 
+    def _spent(self) -> dict[str, Any]:
+        """Core-seconds of all units, and function evaluations of a field; without what is not recorded."""
+        total, found = 0.0, dict[str, Any]()
+        for unit in self.units():
+            with np.load(self.path(unit)) as part:
+                total += float(part["core_seconds"]) if "core_seconds" in part else np.nan
+                found |= {"nfe": int(part["nfe"])} if "nfe" in part else {}
+        return found | ({"core_seconds": total} if np.isfinite(total) else {})
+
+
+def draw_fields(
+    model: str,
+    data: str,
+    out: Path,
+    *,
+    split: str = "test",
+    replicas: int = 32,
+    seed: int = 0,
+    shard: str = "0/1",
+    device: str = "cpu",
+    force: bool = False,
+    solver: dict[str, Any] | None = None,
+    engine: str | None = None,
+    lmp: str | None = None,
+    processes: int | None = None,
+) -> str:
+    """`gensample sample` for displacement fields, by the name of any model; returns a summary.
+
+    solver: method, steps and tolerance, of trained models; engine, lmp, processes (LAMMPS side by side, 2):
+    of generators that run dynamics.
+
+    Raises:
+        ConfigError: options that are not of this model, and as `sample_ensemble`.
+    """
+    given: dict[str, Any] = {"split": split, "replicas": replicas, "seed": seed}
+    dynamics = None
+    name = belonging(model, data)
+    if name != "harmonic" and not zoo.is_generator(name):
+        _refuse("of generators that run dynamics", engine=engine, lmp=lmp, processes=processes)
+        trained = Request(name, data, **given, **{**SOLVER, **(solver or {})})
+        trained.check()
+        request: Request | PhysicsRequest = replace(trained, weights=zoo.digest(name))
+    else:
+        _refuse("of trained models", **(solver or {}))
+        dynamics, weights = _physics(name, data, device, engine=engine, lmp=lmp, processes=processes)
+        request = PhysicsRequest(name, data, **given, engine=getattr(dynamics, "kind", ""), weights=weights)
+        request.check()
+    request = replace(request, content=digest_structures(data, split))
+    return sample_ensemble(request, out, shard, device, force, dynamics, processes or 2)
+
+
+def _physics(name: str, data: str, device: str, **options: Any) -> tuple[Dynamics | None, str]:
+    """The program for the dynamics of a generator without training, if it runs any, and its digest."""
+    with Store.open(data) as store:
+        generator = load_physics(name, store)
+        bare = hashlib.sha256(repr(generator.lag_time).encode()).hexdigest()
+    weights = bare if name == "harmonic" else zoo.digest(name)
+    if not generator.runs_dynamics:
+        _refuse("of generators that run dynamics", **options)
+        return None, weights
+    PROCESSES.check("--processes", 1 if options["processes"] is None else options["processes"])
+    return choose_dynamics(options["engine"], device=device, lmp=options["lmp"]), weights
+
+
+def _refuse(whose: str, **options: Any) -> None:
+    """ConfigError for an option that was given and is not of this kind of model."""
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name} is {whose} alone; drop it")
+
 
 def sample_ensemble(
-    request: Request, out: Path, shard: str = "0/1", device: str = "cpu", force: bool = False
+    request: Request | PhysicsRequest,
+    out: Path,
+    shard: str = "0/1",
+    device: str = "cpu",
+    force: bool = False,
+    dynamics: Dynamics | None = None,
+    processes: int = 1,
 ) -> str:
     """Draw the missing units of a shard; write the dataset when no unit of any shard is missing.
 
-    ``force``: of data outside the domain of the model too; the dataset says so.
+    ``force``: of data outside the domain of the model too; the dataset says so. ``dynamics``: of a generator
+    that runs some; ``processes``: LAMMPS side by side.
 
     Raises:
         ConfigError: model and data do not fit, the data lie outside its domain, or ``out`` or its folder
@@ -198,7 +221,12 @@ def sample_ensemble(
         tidy(out, parts_folder(out))
         return f"{out} is complete; nothing to do"
     check_output(out)
-    ensemble = Ensemble(request, out, device, force)
+    source: Source
+    if isinstance(request, Request):
+        source = Learned(request, device)
+    else:
+        source = Physics(request, device, dynamics, processes, parts_folder(out))
+    ensemble = Ensemble(request, out, source, force)
     with claim(ensemble.parts, asdict(request), shared=True) as claimed:
         started = time.monotonic()
         # Another process may have finished it while this one loaded the model.
@@ -207,23 +235,29 @@ def sample_ensemble(
         if missing and not out.exists():
             return f"shard {shard} done; {missing} units of others are missing, so {out} is not written yet"
         _publish(ensemble, claimed, time.monotonic() - started)
-    return _describe(out, drawn * FIELDS_PER_CALL * len(ensemble.model.lag_time), started)
+    return _describe(out, drawn * len(source.lag_time), started)
 
 
 def _draw_units(ensemble: Ensemble, units: list[Unit]) -> int:
-    """Draw what no other process draws; then wait for what others do, and draw what they have left."""
+    """Draw what no other process draws; then wait for what others do, and draw what they have left.
+
+    The number of replicas drawn.
+    """
     ensemble.prepare([unit for unit in units if not ensemble.path(unit).exists()])
-    request, drawn = ensemble.request, 0
+    request, drawn = ensemble.request, list[Unit]()
     told = f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"
+
+    def draw(unit: Unit, wait: bool) -> None:
+        path = ensemble.path(unit)
+        with suppress(Busy), alone(path.with_suffix(""), wait=wait):
+            if not path.exists():
+                ensemble.draw_unit(unit)
+                drawn.append(unit)
+
     for wait in (False, True):
         missing = [unit for unit in units if not ensemble.path(unit).exists()]
-        for unit in track(missing, told, console=Console(stderr=True), disable=not missing):
-            path = ensemble.path(unit)
-            with suppress(Busy), alone(path.with_suffix(""), wait=wait):
-                if not path.exists():
-                    ensemble.draw_unit(unit)
-                    drawn += 1
-    return drawn
+        ensemble.source.each(missing, partial(draw, wait=wait), told)
+    return sum(unit.stop - unit.first for unit in drawn)
 
 
 def _publish(ensemble: Ensemble, claimed: Claim, seconds: float) -> None:
@@ -232,25 +266,6 @@ def _publish(ensemble: Ensemble, claimed: Claim, seconds: float) -> None:
     if not ensemble.out.exists():
         ensemble.write(seconds)
     claimed.remove()
-
-
-def load_generator(name: str, device: str) -> DisplacementTask:
-    """A displacement generator by released name, folder or checkpoint, in evaluation mode."""
-    model = zoo.load_model(name, device)
-    if not isinstance(model, DisplacementTask):
-        raise ConfigError(f"{name} is a {type(model).__name__}, which draws no displacement fields")
-    return model
-
-
-def check_fits(model: DisplacementTask, module: KADataModule) -> None:
-    """Refuse data whose dimension, species or descriptors are not those the model was trained on."""
-    ours = (module.dimension, module.num_species, module.num_descriptors)
-    theirs = (model.settings.dimension, model.settings.num_species, model.settings.descriptors)
-    if ours != theirs:
-        raise ConfigError(
-            f"the model was trained on (dimension, species, descriptors) = {theirs}, the data have {ours}; "
-            "choose a model of this mixture"
-        )
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -264,8 +279,12 @@ def parse_shard(text: str) -> tuple[int, int]:
 def _describe(out: Path, drawn: int, started: float) -> str:
     seconds = time.monotonic() - started
     with Store.open(out) as store:
+        fields = int(store.done.sum()) * len(store.times)
+        work = f"{store.attrs['nfe']} function evaluations a field" if "nfe" in store.attrs else ""
+        core = store.attrs.get("core_seconds")
+        spent = f", {core / fields:.3f} core-seconds a field" if core is not None else ""
         return (
             f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas at "
-            f"{len(store.times)} lags, {store.attrs['nfe']} function evaluations a field\n"
-            f"{drawn} fields in {seconds:.0f} s, {seconds / max(drawn, 1):.3f} s a field"
+            f"{len(store.times)} lags, by {work or store.attrs['engine']}\n"
+            f"{drawn} fields in {seconds:.0f} s{spent}"
         )

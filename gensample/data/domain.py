@@ -47,7 +47,7 @@ def check_domain(
     if not domain:
         log.warning("%s does not record its domain: whether %s is within was not checked", model, data)
         return "unknown"
-    found = "; ".join(_differences(domain, served))
+    found = "; ".join(differences(domain, served))
     if found and not force:
         raise ConfigError(f"{data}: outside the domain of {model}: {found}; choose another model, or --force")
     if found:
@@ -55,7 +55,8 @@ def check_domain(
     return found
 
 
-def _differences(domain: Mapping[str, Any], served: Mapping[str, Any]) -> list[str]:
+def differences(domain: Mapping[str, Any], served: Mapping[str, Any]) -> list[str]:
+    """How data differ from a domain, in words; empty where they are within, or where it says nothing."""
     both = domain.keys() & served.keys()
     found = [
         f"{name} {served[name]}, trained on {domain[name]}"

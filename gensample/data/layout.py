@@ -94,7 +94,17 @@ REQUIRED_ATTRIBUTES: Kinds = {
     "truncation": ("text", ""),
     "source": ("text", ""),
 }
-_TEXTS = ("units", "command", "created", "kind", "start", "start_fingerprint", "import_notes", "input")
+_TEXTS = (
+    "units",
+    "command",
+    "created",
+    "kind",
+    "start",
+    "start_fingerprint",
+    "import_notes",
+    "input",
+    "engine",
+)
 _SAMPLING = (
     *("temperatures", "sampling_interval", "equilibration_time", "energy_spacing", "mean_energy"),
     *("mean_energy_error", "autocorrelation_time", "autocorrelation_time_error", "autocorrelation_window"),
@@ -106,8 +116,7 @@ ATTRIBUTES: dict[str, Kinds] = {
         **{name: ("text", "") for name in _TEXTS},
         **{name: ("json", "") for name in ("software", "config", "request")},
         **{name: ("whole", "") for name in ("seed", "nfe")},
-        "tau_alpha": ("number", ""),
-        "core_seconds_per_replica": ("number", ""),
+        **{name: ("number", "") for name in ("tau_alpha", "core_seconds", "core_seconds_per_replica")},
     },
     "inherent": {
         "minimiser": ("text", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture
 from gensample.ranges import POSITIVE, check_device
 from gensample.sampling.ensemble import FIELDS_PER_CALL
+from gensample.simulate.runners import Dynamics
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Generator(ABC):
 
     needs_inherent: ClassVar[bool] = False
     """Whether `draw` reads ``start.inherent``."""
+    runs_dynamics: ClassVar[bool] = False
+    """Whether `draw` runs molecular dynamics: by LAMMPS, or by torch on its device."""
     width: int = FIELDS_PER_CALL
     """Replicas that `sample` asks for at once."""
 
@@ -61,11 +65,18 @@ class Generator(ABC):
         self.lag_time = tuple(float(time) for time in times)
         self.domain = read_domain(domain)
         self.device = "cpu"
+        self.dynamics: Dynamics | None = None
+        self.scratch: Path | None = None
 
-    def to(self, device: str) -> Generator:
+    def to(self, device: Any) -> Generator:
         """The same, with its tensors on a device of torch."""
         check_device("--device", str(device))
         self.device = str(device)
+        return self
+
+    def use(self, dynamics: Dynamics | None = None, scratch: Path | None = None) -> Generator:
+        """The same, with a program for its dynamics and a folder for what that writes on the way."""
+        self.dynamics, self.scratch = dynamics, scratch
         return self
 
     @abstractmethod

@@ -15,12 +15,11 @@ from gensample.data.digest import digest
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.ranges import POSITIVE, SEED, TIMESTEP, check_choice, check_table, whole
-from gensample.simulate.engine import Engine
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job
 from gensample.simulate.scripts import Snapshots
 from gensample.simulate.settings import THERMOSTATS, check_steps
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, Starts, add_runs, leg_job
 from gensample.simulate.structure import load, wrapped
 from gensample.simulate.workshop import CAGE
 from gensample.work import amended, parts_beside
@@ -133,13 +132,14 @@ def _fingerprint(starts: Starts, settings: CageSettings) -> dict[str, str]:
     return {"cage": digest(decides, starts.positions, starts.species, starts.box, starts.temperature)}
 
 
-def cage_jobs(starts: Starts, settings: CageSettings, engine: Engine) -> list[Job]:
+def cage_jobs(starts: Starts, settings: CageSettings, lammps: Lammps) -> list[Job]:
     """Blocks of replicas, configurations in order; each leaves `MEAN` in its folder."""
+    runs = Runs(settings.timestep, settings.thermostat)
     return [
         leg_job(
             name,
             len(replicas) * settings.window[1],
-            Lammps.of(starts, c, settings, engine),
+            partial(lammps.run, starts.system(c), runs),
             partial(_legs, starts, settings, c, replicas),
             starts.positions[c],
             (MEAN, lambda moved: {"moved": moved[:, 0]}),

@@ -15,11 +15,10 @@ from gensample.data.digest import digest
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, check_choice, check_table, whole
-from gensample.simulate.engine import Engine
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import THERMOSTATS, check_steps
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, Starts, add_runs, leg_job
 from gensample.simulate.structure import load
 from gensample.simulate.workshop import PROBE as STREAM
 from gensample.work import amended, parts_beside, remove
@@ -129,7 +128,7 @@ def _read(source: Path) -> tuple[Starts, bool]:
 
 
 def _fingerprint(starts: Starts, settings: ProbeSettings) -> dict[str, str]:
-    """Tells whether unfinished work belongs to this starts."""
+    """Tells whether unfinished work belongs to this task."""
     drawn = [settings.drawn_at(temperature) for temperature in settings.temperatures]
     # Left out where it says nothing new: jobs of earlier versions with a thermostat are as good.
     extra = json.dumps(drawn) if drawn != list(settings.temperatures) else ""
@@ -137,13 +136,14 @@ def _fingerprint(starts: Starts, settings: ProbeSettings) -> dict[str, str]:
     return {"probe": digest(decides, starts.positions, starts.species, starts.box)}
 
 
-def probe_jobs(starts: Starts, settings: ProbeSettings, engine: Engine) -> list[Job]:
+def probe_jobs(starts: Starts, settings: ProbeSettings, lammps: Lammps) -> list[Job]:
     """The replicas of a configuration at a temperature, in order; each leaves `MOVED` in its folder."""
+    runs = Runs(settings.timestep, settings.thermostat)
     return [
         leg_job(
             _name(c, q),
             settings.replicas * settings.times[-1],
-            Lammps.of(starts, c, settings, engine),
+            partial(lammps.run, starts.system(c), runs),
             partial(_legs, starts, settings, c, q),
             starts.positions[c],
             (MOVED, averages),

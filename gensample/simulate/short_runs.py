@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,16 +50,19 @@ class Leg:
         return maxwell_boltzmann(particles, dimension, temperature, numpy_generator(*self.key))
 
 
-class Runs(Protocol):
-    """The settings of short runs."""
+class System(NamedTuple):
+    """Particles of which a leg gives the positions: species (N,), box (d,)."""
 
-    @property
-    def thermostat(self) -> str:
-        """Name of the thermostat."""
+    mixture: Mixture
+    species: np.ndarray
+    box: np.ndarray
 
-    @property
-    def timestep(self) -> float:
-        """Time step, tau."""
+
+class Runs(NamedTuple):
+    """How legs are run: the time step (tau) and the thermostat, whose relaxation time is `DAMPING`."""
+
+    timestep: float
+    thermostat: str = "nose-hoover"
 
 
 @dataclass(frozen=True)
@@ -81,45 +84,39 @@ class Starts:
         """
         return cls(mixture_of(store), positions, store.species, store.box, store.temperature)
 
+    def system(self, c: int) -> System:
+        """Of one configuration."""
+        return System(self.mixture, self.species, self.box[c])
 
-@dataclass(frozen=True)
+
 class Lammps:
-    """Runs legs of one system, species (N,) in a box (d,), one after the other in one process."""
+    """Runs legs one after the other in one process of LAMMPS."""
 
-    engine: Engine
-    mixture: Mixture
-    species: np.ndarray
-    box: np.ndarray
-    bath: Bath
-    timestep: float
+    kind, width = "lammps", 8
 
-    @classmethod
-    def of(cls, starts: Starts, c: int, settings: Runs, engine: Engine) -> Lammps:
-        """For configuration ``c``."""
-        bath = Bath(settings.thermostat, DAMPING)
-        return cls(engine, starts.mixture, starts.species, starts.box[c], bath, settings.timestep)
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.stop = engine, engine.stop
+        self.description = f"LAMMPS {engine.version}"
 
-    def run(self, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+    def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """Unwrapped positions (W, N, d) at what is kept of each leg; LAMMPS works in ``folder``.
 
         Raises:
             GensampleError: LAMMPS failed.
         """
-        script = ""
+        mixture, bath, script = system.mixture, Bath(runs.thermostat, DAMPING), ""
         for number, leg in enumerate(legs):
-            self._write_start(folder / f"leg-{number}.data", leg)
-            script += scripts.short_run(number, leg, self.bath, self.timestep, self.mixture, _seed(leg))
-        run_script(self.engine, self.mixture, script, folder)
-        return [self._read(folder, number, leg) for number, leg in enumerate(legs)]
+            path, kinds = folder / f"leg-{number}.data", mixture.num_species
+            write_data(path, leg.positions, system.species, kinds, system.box, leg.velocities)
+            script += scripts.short_run(number, leg, bath, runs.timestep, mixture, _seed(leg))
+        run_script(self.engine, mixture, script, folder)
+        return [_read(folder, number, leg, mixture.dimension) for number, leg in enumerate(legs)]
 
-    def _write_start(self, path: Path, leg: Leg) -> None:
-        kinds = self.mixture.num_species
-        write_data(path, leg.positions, self.species, kinds, self.box, leg.velocities)
 
-    def _read(self, folder: Path, number: int, leg: Leg) -> np.ndarray:
-        count = 1 if isinstance(leg.kept, Snapshots) else len(leg.kept)
-        dumps = [folder / f"leg-{number}-{k}.dump" for k in range(count)]
-        return np.stack([read_dump(dump, self.mixture.dimension)[0] for dump in dumps])
+def _read(folder: Path, number: int, leg: Leg, dimension: int) -> np.ndarray:
+    count = 1 if isinstance(leg.kept, Snapshots) else len(leg.kept)
+    dumps = [folder / f"leg-{number}-{k}.dump" for k in range(count)]
+    return np.stack([read_dump(dump, dimension)[0] for dump in dumps])
 
 
 def _seed(leg: Leg) -> int:
@@ -137,7 +134,7 @@ def displacements(found: Sequence[np.ndarray], start: np.ndarray) -> np.ndarray:
 def leg_job(
     name: str,
     cost: float,
-    runs: Lammps,
+    run: Callable[[Sequence[Leg], Path], list[np.ndarray]],
     legs: Callable[[], Sequence[Leg]],
     start: np.ndarray,
     result: tuple[str, Callable[[np.ndarray], dict[str, np.ndarray]]],
@@ -149,7 +146,7 @@ def leg_job(
     file, summary = result
 
     def work(folder: Path) -> None:
-        found: dict[str, Any] = summary(displacements(runs.run(legs(), folder), start))
+        found: dict[str, Any] = summary(displacements(run(legs(), folder), start))
         np.savez(folder / file, **found)
         keep(folder, file)
 
@@ -158,7 +155,7 @@ def leg_job(
 
 def add_runs(
     addition: Addition,
-    jobs: Callable[[Engine], list[Job]],
+    jobs: Callable[[Lammps], list[Job]],
     write: Callable[[Parts, Path, dict[str, Any]], str],
     *,
     done: str,
@@ -176,8 +173,8 @@ def add_runs(
     """
 
     def add(parts: Parts, target: Path) -> str:
-        engine = find_engine(lmp)
-        run_jobs(jobs(engine), parts.run, parts.is_done, processes, engine.stop, done, "tau")
-        return write(parts, target, {"engine": f"LAMMPS {engine.version}", "command": command})
+        lammps = Lammps(find_engine(lmp))
+        run_jobs(jobs(lammps), parts.run, parts.is_done, processes, lammps.stop, done, "tau")
+        return write(parts, target, {"engine": lammps.description, "command": command})
 
     return addition.make(add, again)

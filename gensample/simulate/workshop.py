@@ -15,7 +15,7 @@ from gensample.simulate.settings import Liquid
 from gensample.simulate.start import StartPoints
 
 # Keys of the random streams of one configuration or chain.
-MELT, VELOCITY, BATH, REPLICA, CAGE, PROBE = range(6)
+MELT, VELOCITY, BATH, REPLICA, CAGE, PROBE, HEATED, HEATED_FIT = range(8)
 
 
 class Bench:

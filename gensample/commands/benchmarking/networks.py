@@ -17,12 +17,12 @@ from gensample.commands.benchmarking.data import DataModules, judged_rows, lag_c
 from gensample.commands.benchmarking.settings import RowSettings, slug
 from gensample.commands.benchmarking.workspace import Workspace
 from gensample.commands.predict_propensity import reads, stated_lag_times
-from gensample.commands.sample_ensemble import Request, sample_ensemble
+from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule
-from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
+from gensample.generators.base import Generator
 from gensample.stats.propensity import magnitudes
 from gensample.tasks.displacement import DisplacementTask
 from gensample.tasks.dynamics import DynamicsTask
@@ -90,7 +90,8 @@ def _checkpoint(folder: Path, number: int) -> Path:
 
 def parameters(model: str | Path) -> int:
     """Number of trained parameters of a model."""
-    return sum(p.numel() for p in zoo.load_model(model).parameters())
+    found = zoo.load_model(model)
+    return 0 if isinstance(found, Generator) else sum(p.numel() for p in found.parameters())
 
 
 # Prediction
@@ -196,24 +197,14 @@ def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str
     path = work.folder / f"sample-{slug(test)}-{work.mark(test)[:12]}.h5"
     chosen = dataset.validation is not None and dataset.split in ("train", "val")
     split = "all" if chosen else dataset.split
-    request = Request(
-        model=row.generator,
-        weights=zoo.digest(row.generator),
-        data=dataset.dataset,
-        content=digest_structures(dataset.dataset, split),
-        split=split,
-        replicas=row.draws,
-        seed=SAMPLE_SEED,
-        method="midpoint",
-        steps=4,
-        tolerance=1e-5,
-    )
     # A benchmark may ask how a model does elsewhere: it says where that is, and goes on.
-    sample_ensemble(request, path, shard="0/1", device="cpu", force=True)
+    draw_fields(
+        row.generator, dataset.dataset, path, split=split, replicas=row.draws, seed=SAMPLE_SEED, force=True
+    )
     module = data.get(test, work.unit, target="structure")
     rows = judged_rows(dataset, module.store)
     with Store.open(path) as store:
         columns = lag_columns(store.times.tolist(), module.lag_times, elsewhere=False)
-        drawn = np.flatnonzero(np.isin(module.store.indices(request.split), rows))
+        drawn = np.flatnonzero(np.isin(module.store.indices(split), rows))
         means = [magnitudes(store.displacements(int(c))).mean(0)[columns] for c in drawn]
     return {"propensity": np.stack(means).transpose(0, 2, 1)}

@@ -1,0 +1,130 @@
+"""Heated runs: what a liquid does in a lag time, done sooner at a higher temperature."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gensample.errors import ConfigError
+from gensample.generators.base import Generator, Start, drift_free
+from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
+from gensample.simulate.runners import choose_dynamics
+from gensample.simulate.settings import check_steps
+from gensample.simulate.short_runs import Leg, Runs, System
+from gensample.simulate.workshop import HEATED
+
+
+class Phase(NamedTuple):
+    """Dynamics at one temperature, None for that of the data, for a time (tau)."""
+
+    temperature: float | None
+    time: float
+
+
+Recipe = tuple[Phase, ...]
+"""The phases of a field, in order."""
+
+
+class Heated(Generator):
+    """Molecular dynamics from x at a higher temperature for less than the lag, then at that of the data.
+
+    The isoconfigurational ensemble (A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93,
+    135701 (2004)) with heat in the place of time: at the start of each phase velocities are drawn afresh, and
+    the last, at the temperature of the data, ends in a configuration whose vibrations have that temperature.
+
+    stages: for each lag its phases, [temperature, time] with null for the temperature of the data; timestep:
+    tau.
+
+    Raises:
+        ConfigError: settings that cannot be.
+    """
+
+    runs_dynamics = True
+
+    def __init__(
+        self,
+        lag_time: Sequence[float],
+        stages: Sequence[Sequence[Sequence[float | None]]],
+        timestep: float = 0.005,
+        domain: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(lag_time, domain)
+        TIMESTEP.check("model.timestep", timestep)
+        self.timestep = timestep
+        self.recipes = read_recipes(stages, len(self.lag_time))
+        for recipe in self.recipes:
+            for phase in recipe:
+                check_steps("model.stages", phase.time, timestep)
+
+    def cost(self, lag: int) -> float:
+        """Time of dynamics behind a field at a lag (its index), tau."""
+        return sum(phase.time for phase in self.recipes[lag])
+
+    def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:
+        """See `Generator.draw`.
+
+        Raises:
+            DataError: a run exploded.
+            GensampleError: LAMMPS failed, or is not installed.
+        """
+        fields = [(r, k) for r in replicas for k in range(len(self.lag_time))]
+        with tempfile.TemporaryDirectory(prefix="scratch-", dir=self.scratch) as folder:
+            ends = self._ends(start, fields, seed, Path(folder))
+        moved = np.stack([ends[field] for field in fields]) - start.positions
+        return drift_free(moved.reshape(len(replicas), len(self.lag_time), *start.positions.shape))
+
+    def _ends(
+        self, start: Start, fields: Sequence[tuple[int, int]], seed: int, folder: Path
+    ) -> dict[tuple[int, int], np.ndarray]:
+        """Unwrapped positions (N, d) that each field (replica, lag) leads to, phase by phase."""
+        dynamics = self.dynamics or choose_dynamics(None, device=self.device)
+        system, runs = System(start.mixture, start.species, start.box), Runs(self.timestep)
+        ends = dict.fromkeys(fields, start.positions)
+        for number in range(max(map(len, self.recipes))):
+            going = [(r, k) for r, k in fields if number < len(self.recipes[k])]
+            keys = [(seed, start.row, HEATED, r, k, number) for r, k in going]
+            legs = [
+                leg_of(self.recipes[field[1]][number], ends[field], start.temperature, self.timestep, key)
+                for field, key in zip(going, keys, strict=True)
+            ]
+            found = dynamics.run(system, runs, legs, folder)
+            ends |= {field: kept[-1] for field, kept in zip(going, found, strict=True)}
+        return ends
+
+
+def leg_of(
+    phase: Phase, positions: np.ndarray, temperature: float, timestep: float, key: tuple[int, ...]
+) -> Leg:
+    """The run of a phase from positions (N, d); ``temperature``: of the data."""
+    hot = temperature if phase.temperature is None else phase.temperature
+    return Leg(positions, hot, key, (max(1, round(phase.time / timestep)),))
+
+
+def read_recipes(stages: Any, lags: int) -> tuple[Recipe, ...]:
+    """The recipes of ``lags`` lags from plain lists.
+
+    Raises:
+        ConfigError: they are no lists of [temperature or null, time], or not as many as there are lags.
+    """
+    if not isinstance(stages, list | tuple) or len(stages) != lags or not all(map(_is_recipe, stages)):
+        raise ConfigError(
+            f"model.stages must hold for each of {lags} lags a list of [temperature or null, time], "
+            f"got {stages!r:.200}"
+        )
+    recipes = tuple(tuple(Phase(*phase) for phase in recipe) for recipe in stages)
+    for phase in (phase for recipe in recipes for phase in recipe):
+        POSITIVE.check("model.stages: a time", phase.time)
+        if phase.temperature is not None:
+            TEMPERATURE.check("model.stages: a temperature", phase.temperature)
+    return recipes
+
+
+def _is_recipe(found: Any) -> bool:
+    """Whether it is a list of pairs, and not an endless one."""
+    if not isinstance(found, list | tuple) or not 1 <= len(found) <= 20:
+        return False
+    return all(isinstance(phase, list | tuple) and len(phase) == 2 for phase in found)

@@ -1,0 +1,92 @@
+"""Heated runs: the temperature of each phase, fresh velocities, keys of the random numbers, refusals."""
+
+import numpy as np
+import pytest
+
+from gensample.errors import ConfigError
+from gensample.generators.heated import Heated, Phase
+from gensample.physics.box import wrap
+
+STEP = 0.005
+
+
+@pytest.fixture(params=["lammps"])
+def dynamics(request):
+    return request.getfixturevalue(request.param)
+
+
+def variance(fields):
+    """Of a component, over particles and replicas, in units of a time step squared."""
+    return fields.astype(np.float64).var() / STEP**2
+
+
+def test_one_step_has_the_temperature_of_its_phase(dynamics, start):
+    """u = v dt for one step: 8 replicas of 500 particles fix the variance to 1.6 %; forces add 0.1 %."""
+    hot, own = [[0.9, STEP]], [[None, STEP]]
+    fields = Heated([1.0, 2.0], [hot, own]).use(dynamics).draw(start, range(8), 0)
+    assert fields.shape == (8, 2, 500, 2)
+    assert fields.dtype == np.float32
+    assert np.abs(fields.mean(2)).max() < 1e-6
+    assert variance(fields[:, 0]) == pytest.approx(0.9, rel=0.05)
+    assert variance(fields[:, 1]) == pytest.approx(start.temperature, rel=0.05)
+
+
+def test_every_phase_has_fresh_velocities(dynamics, start):
+    """Independent steps: variances add. Going on with the same ones would double the first's step."""
+    fields = Heated([1.0], [[[0.6, STEP], [0.9, STEP], [None, STEP]]]).use(dynamics).draw(start, range(8), 0)
+    assert variance(fields) == pytest.approx(0.6 + 0.9 + 0.45, rel=0.05)
+
+
+def test_displacements_go_on_through_the_box(dynamics, start):
+    """Of particles at the boundary, too, over two phases, as if the box lay elsewhere."""
+    stages = [[[0.9, 0.2], [None, 0.1]]]
+    fields = Heated([1.0], stages).use(dynamics).draw(start, range(2), 0)
+    torch = pytest.importorskip("torch")
+    box = torch.from_numpy(start.box)
+    moved = wrap(torch.from_numpy(start.positions + start.box / 2), box).numpy()
+    elsewhere = type(start)(**{**vars(start), "positions": moved})
+    again = Heated([1.0], stages).use(dynamics).draw(elsewhere, range(2), 0)
+    assert np.abs(again - fields).max() < 0.02
+    assert 0.05 < np.linalg.norm(fields, axis=-1).mean() < 0.5
+
+
+def test_a_field_is_keyed_by_seed_row_replica_and_lag_alone(dynamics, start):
+    heated = Heated([1.0, 10.0], [[[None, 0.01]], [[0.6, 0.02], [None, 0.01]]]).use(dynamics)
+    fields = heated.draw(start, range(4), 7)
+    assert np.allclose(heated.draw(start, [3, 1], 7), fields[[3, 1]], atol=1e-6)
+    first = Heated([1.0], [[[None, 0.01]]]).use(dynamics)
+    assert np.allclose(first.draw(start, [2], 7)[:, 0], fields[[2], 0], atol=1e-6)
+    other = type(start)(**{**vars(start), "row": 4})
+    flat = [f.reshape(-1) for f in (*fields[:, 0], *fields[:, 1])]
+    flat += [heated.draw(start, [0], 8)[0, 0].reshape(-1), heated.draw(other, [0], 7)[0, 0].reshape(-1)]
+    assert np.abs(np.corrcoef(flat) - np.eye(len(flat))).max() < 0.2
+
+
+def test_cost_is_the_time_of_its_phases():
+    heated = Heated([1.0, 10.0], [[[None, 1.0]], [[0.6, 5.0], [None, 3.0]]])
+    assert [heated.cost(k) for k in range(2)] == [1.0, 8.0]
+    assert heated.recipes[1] == (Phase(0.6, 5.0), Phase(None, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"lag_time": [2.0, 1.0]}, "ascending"),
+        ({"lag_time": "10"}, "ascending"),
+        ({"lag_time": [1.0, -3.0]}, r"lag_time\[1\] must be positive"),
+        ({"stages": [[[0.6, 1.0]]]}, "for each of 2 lags"),
+        ({"stages": [[[0.6]], [[0.6, 1.0]]]}, "for each of 2 lags"),
+        ({"stages": [[], [[0.6, 1.0]]]}, "for each of 2 lags"),
+        ({"stages": None}, "for each of 2 lags"),
+        ({"stages": [[[0.6, 0.0]], [[0.6, 1.0]]]}, "a time must be positive"),
+        ({"stages": [[[-1, 1.0]], [[0.6, 1.0]]]}, "a temperature must be positive"),
+        ({"stages": [[["hot", 1.0]], [[0.6, 1.0]]]}, "a temperature must be positive"),
+        ({"stages": [[[0.6, 1e9]], [[0.6, 1.0]]]}, "steps"),
+        ({"timestep": 1.0}, "timestep"),
+        ({"domain": {"mixture": 3}}, "domain"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, named):
+    given = {"lag_time": [1.0, 2.0], "stages": [[[None, 1.0]], [[0.6, 1.0]]], **settings}
+    with pytest.raises(ConfigError, match=named):
+        Heated(**given)
