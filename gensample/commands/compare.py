@@ -95,6 +95,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
     from gensample.data.store import Store
     from gensample.report.content import Content
     from gensample.report.metrics import Metrics
+    from gensample.report.moves import choose_moves
     from gensample.report.pairing import choose, common_lags
     from gensample.report.provenance import describe
     from gensample.report.tables import to_text, with_verdicts
@@ -126,7 +127,9 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         )
         metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **meta}})))
         status.update("figures and page")
-        page = write_report(args.out, Content(metrics, curves, _propensities(simulated, generated, names)))
+        propensities = _propensities(simulated, generated, names)
+        moves = choose_moves(simulated, generated, propensities)
+        page = write_report(args.out, Content(metrics, curves, propensities, moves))
     print(to_text(metrics))
     print(f"\nEverything else, species by species: {page}")
 

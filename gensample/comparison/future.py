@@ -65,7 +65,7 @@ register(
     ),
     Quantity(
         name="future_overlapping",
-        label="Futures with overlaps",
+        label="Share of futures with overlaps",
         symbol="",
         kind="pair",
         meaning="Share of the fields in which a pair is nearer than 0.85 σ_ab, where it costs 17 ε and more.",

@@ -26,12 +26,25 @@ class Propensities:
 
 
 @dataclass(frozen=True)
+class Moves:
+    """One field (N, d) of each source at the longest lag from row ``configuration`` of the propensities.
+
+    ``inherent``: displacements between inherent structures, h, else of the particles, u.
+    """
+
+    configuration: int
+    inherent: bool
+    fields: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything the figures and the page read; ``curves`` are those of `gensample.stats.compare`."""
 
     metrics: Metrics
     curves: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     propensities: Propensities | None = None
+    moves: Moves | None = None
 
     def curve(self, name: str, time: float, species: str, source: str) -> np.ndarray:
         """(points, 4) array of x, value, low, high of one curve, NaN where undefined."""

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from gensample.report.content import Content
 from gensample.report.metrics import Metrics
-from gensample.report.style import CEILING, CONTROLS, SOURCES
+from gensample.report.style import CEILING, CONTROLS, SOURCES, look_of
 
 WIDTH = 7.4  # inches: the text width of an A4 page
 MOST_LAGS = 4  # columns that remain readable
@@ -77,28 +77,29 @@ def _lag_axis(axes: Axes, times: Sequence[float]) -> None:
     axes.set_xlabel(r"lag time $t/\tau$")
 
 
-def draw_series(axes: Axes, times: Sequence[float], values: np.ndarray, source: str) -> None:
+def draw_series(axes: Axes, times: Sequence[float], values: np.ndarray, name: str) -> None:
     """One metric of one source against lag: (K, 3) value, low, high as markers, line and band."""
     if not np.isfinite(values[:, 0]).any():
         return
-    look = SOURCES[source]
-    judged = source in ("simulated", "generated")
-    times = _beside(times, source)
+    look = look_of(name)
+    judged = name in ("simulated", "generated")
+    times = _beside(times, name)
     size = 5.0 if judged else 3.5
     axes.plot(
         times, values[:, 0], look.line, color=look.colour, marker=look.marker, ms=size, label=look.label,
-        zorder=3 if judged else 2, mfc="white" if source == "simulated" else look.colour,
+        zorder=3 if judged else 2, mfc="white" if name == "simulated" else look.colour,
         lw=1.6 if judged else 1.1,
     )  # fmt: skip
     if judged:
         _band(axes, times, values, look.colour)
 
 
-def _beside(times: Sequence[float], source: str) -> Sequence[float]:
+def _beside(times: Sequence[float], name: str) -> Sequence[float]:
     """The lag times; a single one is moved a little for each source, so that markers do not hide others."""
     if len(times) > 1:
         return times
-    return [times[0] * (1 + 0.07 * (list(SOURCES).index(source) - 2))]
+    place = list(SOURCES).index(name) if name in SOURCES else len(SOURCES)
+    return [times[0] * (1 + 0.07 * (place - 2))]
 
 
 def plain_log(axis: Axis) -> None:
@@ -140,12 +141,12 @@ def propensity_against_lag(content: Content) -> Figure:
         for source in ("simulated", "generated", "halves", "climatology"):
             draw_series(right, m.times, m.series(s, source, "predictability"), source)
         right.set(ylabel=f"predictability $R$, {s}", ylim=(min(0, right.get_ylim()[0]), None))
-    _finish_lags(figure, axes, m)
+    finish_lags(figure, axes, m)
     return figure
 
 
-def _finish_lags(figure: Figure, axes: np.ndarray, m: Metrics) -> None:
-    """Lag axes below, and one legend of everything drawn anywhere."""
+def finish_lags(figure: Figure, axes: np.ndarray, m: Metrics) -> None:
+    """Lag axes below, and one legend above of everything drawn anywhere."""
     for a in axes.flat:
         _lag_axis(a, m.times)
     for a in axes[:-1].flat:
@@ -178,7 +179,7 @@ def moments_against_lag(content: Content) -> Figure:
             if logarithmic and len(m.times) > 1:
                 a.set_yscale("log")
                 plain_log(a.yaxis)
-    _finish_lags(figure, axes, m)
+    finish_lags(figure, axes, m)
     return figure
 
 
@@ -269,7 +270,7 @@ def distribution_distance(content: Content) -> Figure:
         _ceiling(a, m.times, floor, "floor (halves)", "--")
         a.set(ylabel=rf"$W_1(|u|)/\sigma$, {s}", yscale="log")
         plain_log(a.yaxis)
-    _finish_lags(figure, axes, m)
+    finish_lags(figure, axes, m)
     return figure
 
 
@@ -294,5 +295,5 @@ def skill_against_lag(content: Content) -> Figure:
             else:
                 a.axhline(0.5, color=CEILING, lw=1.3, ls=":", label="indistinguishable")
             a.set_title(f"{label}, {s}")
-    _finish_lags(figure, axes, m)
+    finish_lags(figure, axes, m)
     return figure

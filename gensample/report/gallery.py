@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from gensample.report import distributions, figures, maps
-from gensample.report.content import Content
+from gensample.report import distributions, figures, maps, moves, registered
+from gensample.report.content import Content, Moves, Propensities
+from gensample.report.glossary import in_sentence
+
+FIRST = "moves"
+"""Name of the picture that a report opens with."""
 
 
 class Plate(NamedTuple):
@@ -20,7 +24,9 @@ class Plate(NamedTuple):
 
 
 def plates(content: Content) -> Iterator[Plate]:
-    """Every figure that the content allows; what was not computed is left out."""
+    """Every figure that the content allows, the first picture first; what was not computed is left out."""
+    if content.moves is not None:
+        yield _moves(content, content.moves)
     yield Plate(
         "propensity_correlation",
         "Propensity correlation and predictability against lag time",
@@ -47,18 +53,60 @@ def plates(content: Content) -> Iterator[Plate]:
         "should stay at 0.5, where generated cannot be told from simulated.",
         lambda: figures.skill_against_lag(content),
     )
+    yield from _registered(content)
+
+
+def _registered(content: Content) -> Iterator[Plate]:
+    """Figures of whatever quantities are registered."""
+    for of, group, found in registered.numbers(content):
+        yield Plate(
+            f"{of}_{group}",
+            registered.title_of(of, group),
+            "Blue should lie on black, a correlation on the dashed line; bands are 95 % intervals.",
+            partial(registered.draw_numbers, content, group, found),
+        )
+    for number, (_, group, found) in enumerate(registered.functions(content)):
+        names = ", ".join(in_sentence(q.label) for q in found)
+        yield Plate(
+            f"functions_{number + 1}_{group}",
+            f"{names[0].upper()}{names[1:]}; {registered.group_words(group)}",
+            " ".join(dict.fromkeys(q.meaning for q in found)),
+            partial(registered.draw_functions, content, group, found),
+        )
+
+
+def _moves(content: Content, found: Moves) -> Plate:
+    p = content.propensities
+    assert p is not None
+    what = (
+        "hop, which is that their place in the inherent structure moved"
+        if found.inherent
+        else "moved (hops are not known here: no quench was made)"
+    )
+    return Plate(
+        FIRST,
+        f"What moves in one field, configuration {p.names[found.configuration]}{_where(p)}",
+        f"One replica of simulation and one draw: particles that {what} by more than {moves.MOVED:g} σ are "
+        "coloured by how far, with the displacement as an arrow; the others are grey. Replicas "
+        "differ, so the places need not agree one by one: their number, their clusters and the way "
+        "neighbours follow each other should. Of each source the field with the median number is shown.",
+        lambda: moves.moves_map(content),
+    )
+
+
+def _where(p: Propensities) -> str:
+    if p.positions.shape[-1] == 2:
+        return ""
+    return f", a slab {maps.SLAB:g} σ thick through the middle of the box"
 
 
 def _maps(content: Content) -> Plate:
     p = content.propensities
     assert p is not None
     c = maps.typical_configuration(p)
-    where = (
-        "" if p.positions.shape[-1] == 2 else f", a slab {maps.SLAB:g} σ thick through the middle of the box"
-    )
     return Plate(
         "propensity_maps",
-        f"Propensity maps, configuration {p.names[c]}{where}",
+        f"Propensity maps, configuration {p.names[c]}{_where(p)}",
         "The same particles in the same places, coloured on the same scale for each lag: fast and slow "
         "regions should coincide. The configuration shown is the median one by correlation at the longest "
         "lag, not the best.",

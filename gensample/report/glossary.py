@@ -195,3 +195,8 @@ MAIN = (
     "c2st",
     *(q.name for q in all_quantities(main=True)),
 )
+
+
+def in_sentence(label: str) -> str:
+    """A label in the middle of a sentence: "mean propensity", but "R" and "χ₄"."""
+    return label[0].lower() + label[1:] if label[1:2].islower() else label

@@ -6,8 +6,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from gensample.report.gallery import FIRST
 from gensample.report.glossary import QUANTITIES
 from gensample.report.metrics import Metrics
+from gensample.report.opening import cost_html, sentence
 from gensample.report.tables import aim_words, finding, glance_html, symbol_html, to_html
 from gensample.report.verdicts import MARKS, SIGNS
 
@@ -28,16 +30,25 @@ class Picture(NamedTuple):
 
 def render(metrics: Metrics, pictures: Sequence[Picture], curves: Iterable[str]) -> str:
     """The page; ``curves`` are the relative paths of the CSV files it links to."""
+    first = [p for p in pictures if p.name == FIRST]
     sections = (
-        ("compared", "What was compared", _facts(metrics)),
+        ("opening", "One configuration, and the cost", _opening(metrics, first)),
         ("glance", "At a glance", _glance(metrics)),
-        ("figures", "Figures", "\n".join(figure_html(p) for p in pictures)),
+        ("figures", "Figures", "\n".join(figure_html(p) for p in pictures if p not in first)),
         ("tables", "All numbers", _tables(metrics)),
         ("words", "What the rows mean", _definitions()),
         ("notes", TRUST, _notes(metrics)),
+        ("compared", "What was compared, and how", _facts(metrics)),
         ("files", "Files", file_links(curves)),
     )
-    return assemble(_title(metrics.meta), _lead(metrics.meta), sections, metrics.meta)
+    return assemble(_title(metrics.meta), sentence(metrics), sections, metrics.meta)
+
+
+def _opening(metrics: Metrics, first: Sequence[Picture]) -> str:
+    """What the page is about, the first picture and the cost."""
+    return "\n".join(
+        [f"<p>{escape(_about(metrics.meta))}</p>", *map(figure_html, first), cost_html(metrics.meta)]
+    )
 
 
 def assemble(title: str, lead: str, sections: Iterable[tuple[str, str, str]], meta: Mapping[str, Any]) -> str:
@@ -81,12 +92,13 @@ def _title(meta: Mapping[str, Any]) -> str:
     return f"{meta.get('generated', {}).get('name', 'generated')} against simulation"
 
 
-def _lead(meta: Mapping[str, Any]) -> str:
+def _about(meta: Mapping[str, Any]) -> str:
     sim, count = meta.get("simulated", {}), meta.get("configurations", "?")
     return (
         f"Isoconfigurational ensembles of displacements from {count} configurations of "
         f"{sim.get('name', 'the simulated data')}: does the generator move the particles as molecular "
-        f"dynamics does?"
+        "dynamics does? The sentence above sums up the verdicts below; what they rest on, and the settings, "
+        "are at the end."
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from gensample.report.content import Content, Propensities
@@ -48,11 +48,11 @@ def propensity_maps(content: Content, c: int | None = None) -> Figure:
     for line, k in zip(axes, lags, strict=True):
         scale = _scale(p.simulated[c, k, shown])
         for a, values, name in zip(line, (p.simulated, p.generated), ("simulated", "generated"), strict=True):
-            discs = _discs(a, p, c, shown, values[c, k], scale)
+            drawn = discs(a, p, c, shown, values[c, k], scale)
             a.set_title(
                 f"{SOURCES[name].label}, {lag_title(content.metrics.times, k)}", color=SOURCES[name].colour
             )
-        bar = figure.colorbar(discs, ax=list(line), shrink=0.85, pad=0.01, extend="both")
+        bar = figure.colorbar(drawn, ax=list(line), shrink=0.85, pad=0.01, extend="both")
         bar.set_label(r"propensity $\mu/\sigma$")
     for a in axes[-1]:
         a.set_xlabel(r"$x/\sigma$")
@@ -66,31 +66,40 @@ def _scale(values: np.ndarray) -> Normalize:
     return Normalize(low, max(high, low + 1e-9))
 
 
-def _discs(
-    axes: Axes, p: Propensities, c: int, shown: np.ndarray, values: np.ndarray, scale: Normalize
+def discs(
+    axes: Axes,
+    p: Propensities,
+    c: int,
+    shown: np.ndarray,
+    values: np.ndarray,
+    scale: Normalize,
+    colours: str | Colormap = COLOURS,
 ) -> EllipseCollection:
-    box = p.box[c]
-    at, which = _with_images(np.mod(p.positions[c, shown, :2], box[:2]), box[:2])
-    sizes = np.take(DIAMETERS, np.minimum(p.species[shown][which], len(DIAMETERS) - 1))
-    discs = EllipseCollection(
+    """Particles ``shown`` of configuration ``c`` as discs of their size, coloured by ``values`` (N,)."""
+    at, which = with_images(p, c, shown)
+    sizes = np.take(DIAMETERS, np.minimum(p.species[which], len(DIAMETERS) - 1))
+    drawn = EllipseCollection(
         sizes, sizes, np.zeros_like(sizes), units="xy", offsets=at, offset_transform=axes.transData,
-        cmap=COLOURS, norm=scale, edgecolors="none", rasterized=True,
+        cmap=colours, norm=scale, edgecolors="none", rasterized=True,
     )  # fmt: skip
-    discs.set_array(values[shown][which])
-    axes.add_collection(discs)
+    drawn.set_array(values[which])
+    axes.add_collection(drawn)
+    box = p.box[c]
     axes.set(xlim=(0, box[0]), ylim=(0, box[1]), aspect="equal")
     axes.grid(False)
     axes.spines[:].set_visible(True)
-    return discs
+    return drawn
 
 
-def _with_images(at: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions with the periodic images whose discs reach into the box, and the particle of each."""
+def with_images(p: Propensities, c: int, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the plane with the periodic images whose discs reach into the box, and whose they are."""
+    box, particles = p.box[c, :2], np.flatnonzero(shown)
+    at = np.mod(p.positions[c, particles, :2], box)
     shifts = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]) * box
     images = (at[None] + shifts[:, None]).reshape(-1, 2)
     reach = max(DIAMETERS) / 2
     inside = np.flatnonzero(((images > -reach) & (images < box + reach)).all(axis=1))
-    return images[inside], inside % len(at)
+    return images[inside], particles[inside % max(len(at), 1)]
 
 
 def propensity_scatter(content: Content) -> Figure:

@@ -21,7 +21,16 @@ def describe(sim: Store, gen: Store, pairs: list[tuple[int, int]]) -> dict[str, 
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
     meta = _both(sim, gen, ours, theirs)
     meta["simulated"]["temperature"] = float(sim.temperature[ours[0]])
-    return {"configurations": len(pairs), **meta}
+    costs = {"simulated": core_seconds(sim), "generated": core_seconds(gen)}
+    return {"configurations": len(pairs), "core_seconds": costs, **meta}
+
+
+def core_seconds(store: Store) -> float | None:
+    """Core-seconds of one replica or draw, all its lags together; None where the file does not say."""
+    each, everything = (store.attrs.get(name) for name in ("core_seconds_per_replica", "core_seconds"))
+    if each is None and everything is not None:
+        each = everything / max(int(store.done.sum()), 1)
+    return None if each is None else float(each)
 
 
 def describe_sets(sim: Store, gen: Store, ours: list[int], theirs: list[int]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import matplotlib
 
@@ -27,9 +28,20 @@ SOURCES: dict[str, Source] = {
     "independent": Source("independent", "#c77c2e", "^", "-."),
     "climatology": Source("climatology", "#a2799a", "v", ":"),
     "reweighted": Source("reweighted", "#d55e00", "v", "--"),
+    "harmonic": Source("harmonic", "#56b4e9", "P", "--"),
+    "heated": Source("heated", "#d55e00", "X", "-."),
 }
 CONTROLS = ("halves", "independent", "climatology")
 CEILING = "#808080"
+
+_FURTHER = ("#cc79a7", "#009e73", "#e69f00", "#7a5195", "#8c6d31", "#3f7f93")
+
+
+def look_of(name: str) -> Source:
+    """How the source ``name`` looks; a file beside the others has a colour by its name."""
+    number = crc32(name.encode())
+    return SOURCES.get(name) or Source(name, _FURTHER[number % len(_FURTHER)], "<>*"[number % 3], "--")
+
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

@@ -52,7 +52,11 @@ def test_the_report_is_complete(report):
         "correlations_B",
         "skill",
         "moments",
+        "moves",
+        "future_all",
+        "displacements_A",
     }
+    assert any(name.startswith("functions_") for name in drawn)
     header, *lines = (report / "curves" / "van_hove.csv").read_text().splitlines()
     assert header == "time,species,source,x,value,lo,hi"
     assert {line.split(",")[2] for line in lines} >= {"simulated", "generated"}

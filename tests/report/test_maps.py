@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gensample.report.content import Propensities
-from gensample.report.maps import SLAB, _with_images, typical_configuration, visible
+from gensample.report.maps import SLAB, typical_configuration, visible, with_images
 
 
 def propensities(simulated, generated, dimension=2):
@@ -32,7 +32,9 @@ def test_a_slab_of_the_middle_is_shown_in_three_dimensions():
 
 
 def test_discs_at_the_edge_have_images_on_the_other_side():
-    box = np.array([10.0, 8.0])
-    at, which = _with_images(np.array([[5.0, 4.0], [0.1, 4.0], [9.9, 7.9]]), box)
-    assert np.bincount(which).tolist() == [1, 2, 4]
-    assert sorted(map(tuple, at[which == 1].round(6))) == [(0.1, 4.0), (10.1, 4.0)]
+    x = np.array([[5.0, 4.0], [7.0, 7.0], [0.1, 4.0], [9.9, 7.9]])
+    mu = np.zeros((1, 1, 4))
+    p = Propensities(mu, mu, x[None], np.array([[10.0, 8.0]]), np.zeros(4, int), [0])
+    at, which = with_images(p, 0, np.array([True, False, True, True]))
+    assert np.bincount(which).tolist() == [1, 0, 2, 4]
+    assert sorted(map(tuple, at[which == 2].round(6))) == [(0.1, 4.0), (10.1, 4.0)]

@@ -1,0 +1,79 @@
+"""The first picture of a report: which particles of one configuration move, in one field of each source."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+
+from gensample.report.content import Content, Moves, Propensities
+from gensample.report.figures import WIDTH, canvas, lag_title
+from gensample.report.maps import discs, typical_configuration, visible, with_images
+from gensample.report.style import SOURCES
+from gensample.stats.ensemble import Ensemble
+
+MOVED = 0.3
+"""Lengths from here on are drawn as arrows: a hop, for inherent displacements."""
+FAR = 1.2
+"""The length at which the colours end."""
+_RESTING = ListedColormap(["#e2e2e2", "#cccccc", "#d7d7d7"])
+
+
+def choose_moves(
+    simulated: Sequence[Ensemble], generated: Sequence[Ensemble], propensities: Propensities
+) -> Moves:
+    """One field of both sources at the longest lag, from the configuration that the propensity maps show.
+
+    Of each source the replica in which as many particles move as in the median one. Inherent displacements
+    where both sources have them, else displacements.
+    """
+    c = typical_configuration(propensities)
+    pair = {"simulated": simulated[c], "generated": generated[c]}
+    inherent = all(e.inherent_displacements is not None for e in pair.values())
+    fields = {name: (e.inherent_displacements if inherent else e.displacements) for name, e in pair.items()}
+    return Moves(c, inherent, {name: _median(np.asarray(f)[:, -1]) for name, f in fields.items()})
+
+
+def _median(fields: np.ndarray) -> np.ndarray:
+    """The field (N, d) of (R, N, d) in which the median number of particles move."""
+    counts = (np.linalg.norm(fields, axis=-1) > MOVED).sum(axis=1)
+    return np.asarray(fields[np.argsort(counts, kind="stable")[(len(counts) - 1) // 2]], dtype=np.float64)
+
+
+def moves_map(content: Content) -> Figure:
+    """Particles that move as coloured discs with their displacement as an arrow, a panel for each source."""
+    moves, p = content.moves, content.propensities
+    assert moves is not None, "the map of moves needs one field of each source"
+    assert p is not None, "the map of moves needs the configurations"
+    verb = "hop" if moves.inherent else "moved"
+    figure, axes = canvas(1, len(moves.fields), 0.41 * WIDTH, sharex=True, sharey=True)
+    for a, (name, field) in zip(axes[0], moves.fields.items(), strict=True):
+        drawn = _panel(a, p, moves.configuration, field)
+        share = (np.linalg.norm(field, axis=-1) > MOVED).mean()
+        title = f"{SOURCES[name].label}, {lag_title(content.metrics.times, -1)}, {100 * share:.0f} % {verb}"
+        a.set_title(title, color=SOURCES[name].colour)
+        a.set_xlabel(r"$x/\sigma$")
+    axes[0, 0].set_ylabel(r"$y/\sigma$")
+    bar = figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8, pad=0.01, extend="max")
+    bar.set_label(r"$|h|/\sigma$" if moves.inherent else r"$|u|/\sigma$")
+    return figure
+
+
+def _panel(axes: Axes, p: Propensities, c: int, field: np.ndarray) -> EllipseCollection:
+    length = np.linalg.norm(field, axis=-1)
+    shown, moved = visible(p, c), length > MOVED
+    discs(axes, p, c, shown & ~moved, p.species, Normalize(0, 2), _RESTING)
+    _arrows(axes, p, c, shown & moved, field)
+    return discs(axes, p, c, shown & moved, length, Normalize(MOVED, FAR), "viridis_r")
+
+
+def _arrows(axes: Axes, p: Propensities, c: int, shown: np.ndarray, field: np.ndarray) -> None:
+    """Displacements in their true lengths, from where the particles are."""
+    at, which = with_images(p, c, shown)
+    if len(at):
+        axes.quiver(
+            at[:, 0], at[:, 1], field[which, 0], field[which, 1], angles="xy", scale_units="xy", scale=1,
+            width=0.004, headwidth=3.5, headlength=4, headaxislength=3.6, color="#101010", zorder=3,
+        )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Figures of the registered quantities, whatever they are: functions by their axis, numbers against lag."""
+
+from collections.abc import Iterator, Sequence
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from gensample.comparison.quantities import Quantity, all_quantities
+from gensample.report.content import Content
+from gensample.report.figures import canvas, chosen_lags, draw_series, finish_lags, lag_title, legend_above
+from gensample.report.metrics import Metrics
+from gensample.report.style import CEILING, look_of
+
+_WIDEST = 22  # characters of a title above a panel
+_TITLES = {
+    "displacements": "Further statistics of displacements",
+    "future": "Futures x + u",
+    "inherent": "Inherent structures of the futures",
+}
+
+
+def functions(content: Content) -> Iterator[tuple[str, str, list[Quantity]]]:
+    """(axis, group, quantities) of every figure of functions: those of one axis, of one species or of all."""
+    for group in content.metrics.groups:
+        by_axis: dict[str, list[Quantity]] = {}
+        for q in all_quantities():
+            if q.axis is not None and _there(content.metrics, group, q.name):
+                by_axis.setdefault(q.axis.label, []).append(q)
+        yield from ((axis, group, found) for axis, found in by_axis.items())
+
+
+def numbers(content: Content) -> Iterator[tuple[str, str, list[Quantity]]]:
+    """(source, group, quantities) of every figure of numbers against lag time."""
+    for of in _TITLES:
+        for group in content.metrics.groups:
+            found = [
+                q
+                for q in all_quantities(source=of, axis=None)
+                if q.kind not in ("reference", "nominal") and _there(content.metrics, group, q.name)
+            ]
+            if found:
+                yield of, group, found
+
+
+def title_of(of: str, group: str) -> str:
+    """Title of a figure of numbers."""
+    return f"{_TITLES[of]}, {group_words(group)}"
+
+
+def group_words(group: str) -> str:
+    """A species, or all particles together."""
+    return "all particles" if group == "all" else f"species {group}"
+
+
+def _there(m: Metrics, group: str, name: str) -> bool:
+    return any(m.entry(k, group, "generated", name) is not None for k in range(len(m.times)))
+
+
+def draw_functions(content: Content, group: str, quantities: Sequence[Quantity]) -> Figure:
+    """A row for each quantity, a column for each lag."""
+    m = content.metrics
+    lags = chosen_lags(m.times)
+    figure, axes = canvas(len(quantities), len(lags), 1.7, sharey="row")
+    for line, q in zip(axes, quantities, strict=True):
+        for a, k in zip(line, lags, strict=True):
+            _function(a, content, group, q, m.times[k])
+        line[0].set_ylabel(_wrapped(q), fontsize=8)
+    for a, k in zip(axes[0], lags, strict=True):
+        a.set_title(lag_title(m.times, k))
+    for a in axes[-1]:
+        a.set_xlabel(quantities[0].axis.label if quantities[0].axis else "")
+    legend_above(figure, axes[0, 0])
+    return figure
+
+
+def _function(axes: Axes, content: Content, group: str, q: Quantity, time: float) -> None:
+    if q.kind == "nominal":
+        axes.axhline(float(q.reference or 0), color=CEILING, lw=1.3, ls="--", label="calibrated")
+        shown = ["generated", *content.metrics.beside]
+    else:
+        shown = ["simulated", "generated", *content.metrics.beside]
+    for name in shown:
+        curve = content.curve(q.name, time, group, name)
+        look = look_of(name)
+        if len(curve):
+            x, value, low, high = curve[np.isfinite(curve[:, 0])].T
+            axes.plot(x, value, look.line, color=look.colour, label=look.label, lw=1.4)
+            if name in ("simulated", "generated"):
+                axes.fill_between(x, low, high, color=look.colour, alpha=0.18, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def draw_numbers(content: Content, group: str, quantities: Sequence[Quantity]) -> Figure:
+    """A panel for each quantity against lag time, beside what it is measured by."""
+    m, count = content.metrics, len(quantities)
+    columns = count if count < 5 else min((4, 3), key=lambda c: -count % c)
+    figure, axes = canvas(-(-count // columns), columns, 1.75)
+    for a, q in zip(axes.flat, quantities, strict=False):
+        for name in ("simulated", "generated", *m.beside):
+            draw_series(a, m.times, m.series(group, name, q.name), name)
+        if isinstance(q.reference, str):
+            best = m.series(group, "generated", q.reference)
+            a.plot(m.times, best[:, 0], "--", color=CEILING, lw=1.3, label="best, as many draws", zorder=1)
+        a.set_title(_wrapped(q), fontsize=8)
+        _limit(a, [m.series(group, name, q.name)[:, 0] for name in ("simulated", "generated")])
+    finish_lags(figure, axes, m)
+    for place in range(count, axes.size):
+        axes.flat[place].set_visible(False)
+        axes.flat[place - columns].set_xlabel(axes.flat[place].get_xlabel())
+    return figure
+
+
+def _wrapped(q: Quantity) -> str:
+    return fill(q.label, _WIDEST, break_on_hyphens=False)
+
+
+def _limit(axes: Axes, values: Sequence[np.ndarray]) -> None:
+    """Energies of overlapping particles on a logarithmic scale; intervals do not decide the range shown."""
+    sizes = [np.abs(v[np.isfinite(v)]).max(initial=0.0) for v in values]
+    if max(sizes) > 1e3 * max(sizes[0], 1.0):
+        linear = 10 * max(sizes[0], 1.0)
+        axes.set_yscale("symlog", linthresh=linear)
+        axes.set_ylim(-linear, 10 * max(sizes))
+        powers = np.unique(np.linspace(np.log10(linear) + 1, np.log10(max(sizes)), 4).round())
+        axes.set_yticks([0.0, *10.0**powers])
+        axes.yaxis.set_minor_locator(NullLocator())
+    elif min(v[np.isfinite(v)].min(initial=0.0) for v in values) >= 0:
+        axes.set_ylim(top=min(axes.get_ylim()[1], 2.5 * max(sizes) or 1.0))

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from gensample.report.content import Propensities
+from gensample.report.html import Picture, render
+from gensample.report.metrics import Metrics
+from gensample.report.moves import choose_moves
+from gensample.report.opening import cost_html, seconds, sentence, share
+from gensample.report.provenance import core_seconds
+from gensample.stats.ensemble import Ensemble
+
+
+def pair(generated, width=0.001):
+    bounds = [[0.999, 1.001], [generated - width, generated + width]]
+    return {"value": [1.0, generated], "interval": bounds, "correlation": 0.0}
+
+
+def metrics(*lags, **meta):
+    """One species; each lag a dict of the generated block."""
+    entries = [
+        {"time": 10.0**k, "species": {"A": {"generated": block}, "all": {"generated": whole}}}
+        for k, (block, whole) in enumerate(lags)
+    ]
+    told = {
+        "replicas": {"simulated": [8], "generated": [8]},
+        "quenched": {"simulated": [8], "generated": [8]},
+    }
+    return Metrics({"meta": {"configurations": 12, **told, **meta}, "lags": entries})
+
+
+def test_the_sentence_names_right_and_wrong_with_futures_first_and_counts_the_rest():
+    found = metrics(
+        ({"mean_propensity": pair(1.0), "overlap": pair(2.0), "hops": pair(1.0, 0.5)}, {}),
+        ({"mean_propensity": pair(1.0), "overlap": pair(1.0), "hops": pair(0.2)}, {}),
+    )
+    assert sentence(found) == (
+        "Right: mean propensity; wrong: share of hops (t = 10), overlap (t = 1) (species A)."
+    )
+    assert sentence(metrics(({"overlap": pair(1.0, 0.5)}, {}))) == (
+        "1 cannot be decided with these data (species A)."
+    )
+
+
+def test_labels_with_a_comma_go_into_brackets():
+    block = {
+        "pearson": {"value": 0.2, "interval": [0.19, 0.21]},
+        "pearson_ceiling_sampler": {"value": 0.8, "interval": [0.79, 0.81]},
+    }
+    assert sentence(metrics((block, {}), ({}, {}))) == "Wrong: propensity (Pearson; t = 1) (species A)."
+
+
+def test_nothing_judged_is_said():
+    assert "too few" in sentence(metrics(({}, {})))
+    assert "too few" in sentence(Metrics({"meta": {}, "lags": []}))
+
+
+def test_costs_beside_each_other():
+    table = cost_html({"core_seconds": {"simulated": 50.0, "generated": 5.0, "slow": 100.0, "file": None}})
+    cells = [line.split("</tr>")[0] for line in table.split("<tr>")[2:]]
+    assert ["<td>50</td><td></td>" in cells[0], "<td>5</td><td>10 %</td>" in cells[1]] == [True, True]
+    assert "<td>100</td><td>2 ×</td>" in cells[2]
+    assert "<td>not recorded</td><td></td>" in cells[3]
+    assert "<td>5</td><td></td>" in cost_html({"core_seconds": {"simulated": None, "generated": 5.0}})
+    assert (seconds(0.1234), seconds(12345.6), share(0.0123)) == ("0.123", "12346", "1.2 %")
+    assert cost_html({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"core_seconds_per_replica": 46.0, "core_seconds": 1e9}, 46.0),
+        ({"core_seconds": 12.0}, 3.0),
+        ({}, None),
+    ],
+)
+def test_the_cost_of_a_replica_is_read_or_divided(attributes, expected):
+    class Store:
+        attrs = attributes
+        done = np.array([[True, True], [True, True], [False, False]])
+
+    assert core_seconds(Store()) == expected
+
+
+def test_the_page_opens_with_sentence_picture_and_cost_and_ends_with_the_settings():
+    found = metrics(({"overlap": pair(2.0)}, {}), core_seconds={"simulated": 50.0, "generated": 5.0})
+    pictures = [Picture("other", "Other", "x.", b""), Picture("moves", "What moves", "y.", b"")]
+    page = render(found, pictures, [])
+    order = ["Wrong: overlap", 'id="moves"', 'class="cost"', 'id="glance"', 'id="other"', 'id="compared"']
+    places = [page.index(words) for words in order]
+    assert places == sorted(places)
+    assert page.count('id="moves"') == 1
+
+
+def ensemble(u, h=None):
+    x = np.random.default_rng(0).uniform(0, 5, u.shape[2:])
+    return Ensemble(x, np.full(2, 5.0), np.zeros(len(x), int), u, inherent_displacements=h)
+
+
+def test_the_picture_shows_hops_where_both_know_them_and_the_median_field():
+    u = np.zeros((3, 2, 10, 2))
+    for r, count in enumerate((7, 2, 4)):
+        u[r, 1, :count, 0] = 0.5
+    h, mu = u[:2] * 2, np.zeros((1, 2, 10))
+    p = Propensities(mu, mu, np.zeros((1, 10, 2)), np.ones((1, 2)), np.zeros(10, int), [0])
+    moves = choose_moves([ensemble(u)], [ensemble(u)], p)
+    assert not moves.inherent
+    np.testing.assert_allclose(moves.fields["simulated"], u[2, 1])
+    moves = choose_moves([ensemble(u, h)], [ensemble(u)], p)
+    assert not moves.inherent
+    moves = choose_moves([ensemble(u, h)], [ensemble(u, h)], p)
+    assert moves.inherent
+    np.testing.assert_allclose(moves.fields["generated"], h[1, 1])
