@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gensample.errors import ConfigError, DataError
-from gensample.ranges import POSITIVE, SEED, TEMPERATURE, whole
+from gensample.errors import ConfigError
+from gensample.ranges import NUMBER, POSITIVE, PROCESSES, SEED, TEMPERATURE, whole
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from gensample.commands.ensembles import Ensembles, Progress
     from gensample.data.store import Store
-    from gensample.physics.mixtures import Mixture
     from gensample.report.content import Propensities
-    from gensample.stats.ensemble import Ensemble
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="let the predictor read configurations outside its domain"
     )
     parser.add_argument(
+        "--beside",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="further sources, shown beside the generated one: files of fields, or models to draw as many "
+        "fields from, such as harmonic and heated; what is drawn is kept in the report",
+    )
+    parser.add_argument(
+        "--quench-replicas",
+        type=NUMBER,
+        default=8,
+        metavar="N",
+        help="fields of each configuration to quench, of files that do not hold inherent displacements "
+        "(default 8; 0: none; `gensample quench --futures` keeps them)",
+    )
+    parser.add_argument("--processes", type=PROCESSES, default=2, help="quenches side by side (default 2)")
+    parser.add_argument(
         "--bootstrap",
         type=whole(1, 100_000),
         default=1000,
@@ -65,13 +84,17 @@ def run(args: argparse.Namespace) -> None:
         ConfigError: the lags, the split or the output folder cannot be used.
     """
     from gensample.commands import compare_configurations
+    from gensample.commands.beside import check_words, is_file
     from gensample.data.store import Store
     from gensample.report.write import check_target
 
-    check_target(args.out, [args.simulated, args.generated])
+    files = [word for word in check_words(args.beside).values() if is_file(word)]
+    check_target(args.out, [args.simulated, args.generated, *files])
     with Store.open(args.generated) as gen:
         of_configurations = compare_configurations.holds_configurations(gen)
     if of_configurations:
+        if args.beside:
+            raise ConfigError(f"{args.generated} holds configurations; --beside is for displacements alone")
         compare_configurations.run(args)
     else:
         _run_ensembles(args)
@@ -91,68 +114,106 @@ def _refuse_sheared(*stores: Store) -> None:
 def _run_ensembles(args: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from gensample.commands.ensembles import mixture_of_data
     from gensample.comparison.compare import compare
-    from gensample.data.store import Store
     from gensample.report.content import Content
     from gensample.report.metrics import Metrics
     from gensample.report.moves import choose_moves
-    from gensample.report.pairing import choose, common_lags
-    from gensample.report.provenance import describe
     from gensample.report.tables import to_text, with_verdicts
     from gensample.report.write import plain, write_report
 
     if args.predictor is not None:
         raise ConfigError(f"{args.generated} holds displacements; --predictor is for configurations alone")
-    with Store.open(args.simulated) as sim, Store.open(args.generated) as gen:
-        _refuse_sheared(sim, gen)
-        pairs = choose(sim, gen, args.split, args.temperature)
-        lags = common_lags(sim, gen, args.lags)
-        simulated = [_ensemble(sim, i, [a for a, _ in lags]) for i, _ in pairs]
-        generated = [_ensemble(gen, j, [b for _, b in lags]) for _, j in pairs]
-        meta = describe(sim, gen, pairs)
-        mixture = _mixture(sim)
-        temperature = float(sim.temperature[pairs[0][0]])
-        times = sim.times[[a for a, _ in lags]]
-    names = [i for i, _ in pairs]
-    with Console(stderr=True).status("statistics") as status:
+    with ExitStack() as stack:
+        opened = _open(args, stack)
+        status = stack.enter_context(Console(stderr=True).status("statistics"))
+        simulated, generated, *others = _ensembles(args, opened, status.update)
         result, curves = compare(
             simulated,
             generated,
-            times,
-            mixture=mixture,
-            temperature=temperature,
+            opened.times,
+            mixture=mixture_of_data(opened.sim),
+            temperature=opened.temperature,
             seed=args.seed,
             bootstrap=args.bootstrap,
+            beside={one.name: one for one in others},
             progress=status.update,
         )
-        metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **meta}})))
+        metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **opened.meta()}})))
         status.update("figures and page")
-        propensities = _propensities(simulated, generated, names)
+        propensities = _propensities(simulated, generated)
         moves = choose_moves(simulated, generated, propensities)
         page = write_report(args.out, Content(metrics, curves, propensities, moves))
     print(to_text(metrics))
     print(f"\nEverything else, species by species: {page}")
 
 
-def _mixture(store: Store) -> Mixture:
-    """The mixture of a dataset, truncated as the dataset says."""
-    from dataclasses import replace
+class _Opened(NamedTuple):
+    """Every dataset of a comparison, with its rows and lag indices in the order of the first one's."""
 
-    from gensample.physics.mixtures import get_mixture
+    stores: dict[str, Store]
+    rows: list[list[int]]
+    lags: list[list[int]]
 
-    return replace(get_mixture(store.mixture), truncation=store.truncation)
+    @property
+    def sim(self) -> Store:
+        """The simulated dataset."""
+        return self.stores["simulated"]
+
+    @property
+    def times(self) -> np.ndarray:
+        """Lag times that are compared, (K,)."""
+        times: np.ndarray = self.sim.times[self.lags[0]]
+        return times
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of all configurations."""
+        return float(self.sim.temperature[self.rows[0][0]])
+
+    def meta(self) -> dict[str, Any]:
+        """Where the datasets come from and how they were made."""
+        from gensample.report.provenance import describe
+
+        pairs = list(zip(self.rows[0], self.rows[1], strict=True))
+        chosen = zip(self.stores.items(), self.rows, strict=True)
+        further = {name: (store, rows) for (name, store), rows in list(chosen)[2:]}
+        return describe(self.sim, self.stores["generated"], pairs, further)
 
 
-def _ensemble(store: Store, configuration: int, lags: list[int]) -> Ensemble:
-    from gensample.stats.ensemble import Ensemble
+def _open(args: argparse.Namespace, stack: ExitStack) -> _Opened:
+    """Open both datasets and those beside, which are drawn where they are models."""
+    from gensample.commands.beside import check_words, draw, is_file, lags_of_all, rows_beside
+    from gensample.comparison.sources import check_names
+    from gensample.data.store import Store
+    from gensample.report.pairing import choose
 
-    if not store.has_displacements:
-        raise DataError(f"{store.path} holds averages only; compare needs displacements of single replicas")
-    fields = store.displacements(configuration)[:, lags]
-    return Ensemble(store.positions[configuration], store.box[configuration], store.species, fields)
+    words = check_words(args.beside)
+    check_names(words)
+    sim, gen = (stack.enter_context(Store.open(path)) for path in (args.simulated, args.generated))
+    _refuse_sheared(sim, gen)
+    pairs = choose(sim, gen, args.split, args.temperature)
+    lags_of_all(sim, [gen], args.lags)
+    stores, rows = {"simulated": sim, "generated": gen}, [list(side) for side in zip(*pairs, strict=True)]
+    for name, word in words.items():
+        path = word if is_file(word) else draw(name, word, sim, gen, pairs, Path(args.out), args.seed)
+        stores[name] = stack.enter_context(Store.open(path))
+        _refuse_sheared(stores[name])
+        rows.append(rows_beside(sim, stores[name], pairs))
+    return _Opened(stores, rows, lags_of_all(sim, list(stores.values())[1:], args.lags))
 
 
-def _propensities(simulated: list[Ensemble], generated: list[Ensemble], names: list[int]) -> Propensities:
+def _ensembles(args: argparse.Namespace, opened: _Opened, progress: Progress) -> list[Ensembles]:
+    """The ensembles of every dataset, simulation first."""
+    from gensample.commands.ensembles import Ensembles, Quench, inherent_structures
+
+    quench = Quench(args.quench_replicas, args.processes, progress)
+    chosen = list(zip(opened.stores.items(), opened.rows, opened.lags, strict=True))
+    inherent = inherent_structures([(store, rows) for (_, store), rows, _ in chosen])
+    return [Ensembles(name, store, rows, lags, quench, inherent) for (name, store), rows, lags in chosen]
+
+
+def _propensities(simulated: Ensembles, generated: Ensembles) -> Propensities:
     import numpy as np
 
     from gensample.report.content import Propensities
@@ -164,5 +225,5 @@ def _propensities(simulated: list[Ensemble], generated: list[Ensemble], names: l
         positions=np.stack([e.positions for e in simulated]),
         box=np.stack([e.box for e in simulated]),
         species=simulated[0].species,
-        names=names,
+        names=simulated.rows,
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from gensample.comparison.estimate import Counted, Sides, Table, block
 from gensample.comparison.quantities import Quantity, all_quantities
+from gensample.comparison.sources import PAIRINGS
 from gensample.comparison.view import Structure, View
 from gensample.stats import curves, metrics
 from gensample.stats.ensemble import Floats, Integers
@@ -17,6 +18,8 @@ from gensample.stats.summary import Summary
 
 EVERYONE = -1
 """In place of a species: all particles together."""
+
+CONTROLS = tuple(name for name in PAIRINGS if name != "generated")
 
 Key = tuple[int, int]
 """(lag index, species or EVERYONE)"""
@@ -77,7 +80,10 @@ class Registered:
         places = [(key, sources[0]), (key, sources[1]), (key, f"{name} pair")]
         sides = Sides(*(self._complete(place) for place in places))
         counted = Counted(self._particles.get(key[1], 0), self.dimension)
-        return block(all_quantities(whole=key[1] == EVERYONE), sides, counted, weights)
+        wanted = all_quantities(whole=key[1] == EVERYONE)
+        if name in CONTROLS:
+            wanted = tuple(q for q in wanted if q.axis is None)  # half of the file, and no figure shows them
+        return block(wanted, sides, counted, weights)
 
     def _complete(self, place: tuple[Key, str]) -> Table:
         found = self._found.get(place, {})

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,21 @@ _TOLD = {"format", "version", "mixture", "temperature", "density", "units", "tru
 _LONGEST = 160  # characters of an attribute that still reads as a fact; `gensample info` shows the rest
 
 
-def describe(sim: Store, gen: Store, pairs: list[tuple[int, int]]) -> dict[str, Any]:
-    """Entries of ``meta`` about the paired configurations and both files."""
+def describe(
+    sim: Store,
+    gen: Store,
+    pairs: list[tuple[int, int]],
+    further: Mapping[str, tuple[Store, list[int]]] | None = None,
+) -> dict[str, Any]:
+    """Entries of ``meta`` about the paired configurations, both files, and ``further`` ones by name."""
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
     meta = _both(sim, gen, ours, theirs)
     meta["simulated"]["temperature"] = float(sim.temperature[ours[0]])
-    costs = {"simulated": core_seconds(sim), "generated": core_seconds(gen)}
-    return {"configurations": len(pairs), "core_seconds": costs, **meta}
+    others = further or {}
+    stores = {"simulated": sim, "generated": gen, **{name: store for name, (store, _) in others.items()}}
+    meta["core_seconds"] = {name: core_seconds(store) for name, store in stores.items()}
+    meta["further"] = {name: facts(store, rows) for name, (store, rows) in others.items()}
+    return {"configurations": len(pairs), **meta}
 
 
 def core_seconds(store: Store) -> float | None:

@@ -124,13 +124,19 @@ def number(x: Number, interval: bool = False) -> str:
     """Two or three significant digits, and the interval to the same decimals when asked."""
     if not x.defined:
         return MISSING
-    if abs(x.value) >= HUGE:
-        return f"{x.value:.2g}".replace("-", "−")
-    places = _decimals(x.value)
-    text = f"{x.value:.{places}f}" if places or abs(x.value) >= 1 else "0"
-    if interval and math.isfinite(x.low) and math.isfinite(x.high):
-        text += f" [{x.low:.{places}f}, {x.high:.{places}f}]"
+    text = _digits(x.value, x.value)
+    shown = interval and abs(x.value) < HUGE
+    if shown and math.isfinite(x.low) and math.isfinite(x.high):
+        text += f" [{_digits(x.low, x.value)}, {_digits(x.high, x.value)}]"
     return text.replace("-", "−")
+
+
+def _digits(number: float, value: float) -> str:
+    """A number to the decimals that ``value`` is shown with, huge ones with an exponent."""
+    if abs(number) >= HUGE:
+        return f"{number:.2g}"
+    places = 0 if abs(value) >= HUGE else _decimals(value)
+    return f"{number:.{places}f}" if places or abs(number) >= 1 else "0"
 
 
 HEADER = ("quantity", "target", "generated [95 %]", "verdict", "", "halves", "indep.", "clim.")
@@ -287,10 +293,7 @@ def interval_words(x: Number) -> str:
     """The bounds of an interval, to the digits of its value."""
     if not (x.defined and math.isfinite(x.low) and math.isfinite(x.high)):
         return MISSING
-    if abs(x.value) >= HUGE:
-        return f"{x.low:.2g} … {x.high:.2g}".replace("-", "−")
-    places = _decimals(x.value)
-    return f"{x.low:.{places}f} … {x.high:.{places}f}".replace("-", "−")
+    return f"{_digits(x.low, x.value)} … {_digits(x.high, x.value)}".replace("-", "−")
 
 
 def glance_html(metrics: Metrics, species: str) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,9 @@ from gensample.work import atomic_folder, check_folder
 
 Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
-OURS = {"metrics.json", "index.html", "curves", "figures", "table.md", "table.csv"}
+BESIDE = "beside"
+"""Folder of samples that were drawn for the report; it outlives a report that takes the place of another."""
+OURS = {"metrics.json", "index.html", "curves", "figures", "table.md", "table.csv", BESIDE}
 
 
 def write_report(folder: str | Path, content: Content) -> Path:
@@ -55,6 +58,8 @@ def write_folder(
         tables = _write_curves(temporary / "curves", curves)
         pictures = _write_figures(temporary / "figures", drawn)
         (temporary / "index.html").write_text(page(pictures, tables), encoding="utf-8")
+        if (folder / BESIDE).is_dir():
+            shutil.copytree(folder / BESIDE, temporary / BESIDE)
     return folder / "index.html"
 
 
@@ -65,7 +70,7 @@ def check_target(folder: str | Path, inputs: Iterable[str | Path] = ()) -> None:
     if not folder.exists():
         return
     found = {path.name for path in folder.iterdir()}
-    is_report = {"metrics.json", "index.html"} <= found and found <= OURS
+    is_report = found == {BESIDE} or ({"metrics.json", "index.html"} <= found and found <= OURS)
     if found and not is_report:
         raise ConfigError(f"{folder} exists and is not a report alone; choose another --out or empty it")
 

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,10 +10,14 @@ from tiny_ensembles import write
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import DataError
+from gensample.physics.mixtures import get_mixture
 from gensample.report.metrics import Metrics
 from gensample.report.pairing import choose, common_lags, pair_configurations
+from gensample.report.tables import to_text
+from gensample.report.write import BESIDE, check_target, write_folder
+from gensample.simulate.futures import quench_fields
 
-BOOTSTRAP = ["--bootstrap", "20"]
+BOOTSTRAP = ["--bootstrap", "20", "--quench-replicas", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,18 @@ def report(files, tmp_path_factory):
     words = ["--out", str(folder), "--lags", "10", *BOOTSTRAP]
     assert main(["compare", *map(str, files), *words]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def quenched(files, tmp_path_factory):
+    """Two of the fields of each configuration quenched, and another file beside, in another order."""
+    folder = tmp_path_factory.mktemp("quenched")
+    other = write(folder / "wide.h5", chosen=(1, 2), dynamics=3, replicas=3, scale=1.5)
+    words = ["--out", str(folder / "report"), "--lags", "10", "--bootstrap", "20", "--quench-replicas", "2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gensample.report.write.plates", lambda content: iter(()))
+        assert main(["compare", *map(str, files), *words, "--beside", str(other)]) == 0
+    return folder / "report"
 
 
 def test_the_report_is_complete(report):
@@ -117,7 +134,7 @@ def test_the_main_table_is_printed(files, tmp_path, capsys, monkeypatch):
     assert "t = 10 τ, species A" in text
     assert "Propensity, Pearson" in text
     assert str(out / "index.html") in text
-    table = [line for line in text.splitlines() if "index.html" not in line]
+    table = [line for line in text.splitlines() if "index.html" not in line and not line.startswith("!")]
     assert max(map(len, table)) < 125
 
 
@@ -228,3 +245,62 @@ def test_sheared_glasses_are_no_ensemble(tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "directions in place of replicas" in line
     assert not (tmp_path / "report").exists()
+
+
+def test_fields_that_nobody_quenched_are_quenched_in_part(quenched, files):
+    metrics = Metrics.load(quenched)
+    assert metrics.meta["quenched"] == {name: [2, 2] for name in ("simulated", "generated", "wide")}
+    assert metrics.draws("inherent") == 2
+    with Store.open(files[0]) as sim:
+        u = [sim.displacements(c)[:2, 1] for c in (1, 2)]
+        x, box, species, mixture = sim.positions, sim.box, sim.species, get_mixture(sim.mixture)
+        minima = [
+            quench_fields(x[c], x[c], species, box[c], mixture, f) for c, f in zip((1, 2), u, strict=True)
+        ]
+    expected = np.mean([energies for _, energies in minima])
+    assert metrics.get(0, "all", "simulated", "inherent_energy").value == pytest.approx(expected, abs=1e-6)
+    assert 0 < metrics.get(0, "A", "generated", "hops").value <= 1
+
+
+def test_another_file_is_shown_beside(quenched):
+    metrics = Metrics.load(quenched)
+    assert metrics.beside == ["wide"]
+    assert metrics.meta["further"]["wide"]["replicas"] == 3
+    sim, wide = (metrics.get(0, "A", source, "msd").value for source in ("simulated", "wide"))
+    assert wide > 1.5 * sim
+    assert "wide" in to_text(metrics).splitlines()[0]
+    assert metrics.get(0, "A", "wide", "hops").defined
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        (["{folder}/gen.h5", "{folder}/gen.h5"], "a name of its own for each source, got gen, gen"),
+        (["{folder}/halves.h5"], "halves: the comparison has such a source itself"),
+        (["{folder}/part.h5"], "has no fields of configuration 2"),
+        (["{folder}/short.h5"], "no lag time"),
+        (["{folder}/none.h5"], "none.h5"),
+    ],
+)
+def test_what_cannot_be_shown_beside_is_refused(files, tmp_path, capsys, beside, message):
+    write(tmp_path / "halves.h5", replicas=3, dynamics=3)
+    write(tmp_path / "part.h5", chosen=(1,), replicas=3, dynamics=3)
+    write(tmp_path / "short.h5", times=(3.0,), replicas=3, dynamics=3)
+    words = ["--out", str(tmp_path / "report"), "--beside", *(b.format(folder=tmp_path) for b in beside)]
+    assert main(["compare", *map(str, files), *words, *BOOTSTRAP]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search(message, line)
+    assert not (tmp_path / "report").exists()
+
+
+def test_what_was_drawn_for_a_report_outlives_it(report, tmp_path):
+    folder = tmp_path / "report"
+    shutil.copytree(report, folder)
+    (folder / BESIDE).mkdir()
+    (folder / BESIDE / "harmonic.h5").write_text("fields")
+    check_target(folder)
+    write_folder(folder, {}, {}, [], lambda pictures, curves: "page")
+    assert (folder / BESIDE / "harmonic.h5").read_text() == "fields"
+    shutil.rmtree(folder)
+    (folder / BESIDE).mkdir(parents=True)
+    check_target(folder)

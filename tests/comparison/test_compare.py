@@ -53,8 +53,9 @@ def test_every_metric_of_the_schema_is_there(small):
         assert list(lag["species"]) == ["A", "B", "all"]
         for blocks in (lag["species"][name] for name in ("A", "B")):
             assert list(blocks) == list(PAIRINGS)
-            for block in blocks.values():
-                assert set(block) == {*SCALARS, *PAIRED, *registered(whole=False)}
+            for name, block in blocks.items():
+                of_all = {} if name == "generated" else {"axis": None}
+                assert set(block) == {*SCALARS, *PAIRED, *registered(whole=False, **of_all)}
                 for name in SCALARS:
                     assert block[name]["interval"] is None or len(block[name]["interval"]) == 2
                 for name in PAIRED:
