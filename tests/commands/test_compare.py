@@ -304,3 +304,21 @@ def test_what_was_drawn_for_a_report_outlives_it(report, tmp_path):
     shutil.rmtree(folder)
     (folder / BESIDE).mkdir(parents=True)
     check_target(folder)
+
+
+def test_a_model_beside_is_drawn_once_and_kept(files, tmp_path, monkeypatch):
+    monkeypatch.setattr("gensample.report.write.plates", lambda content: iter(()))
+    folder = tmp_path / "report"
+    words = [*map(str, files), "--out", str(folder), "--lags", "10", "--beside", "harmonic", *BOOTSTRAP]
+    assert main(["compare", *words]) == 0
+    metrics = Metrics.load(folder)
+    drawn = folder / BESIDE / "harmonic.h5"
+    with Store.open(drawn) as store:
+        assert store.done.sum(axis=1).tolist() == [4, 4]
+        assert store.times.tolist() == [1.0, 10.0]
+    assert metrics.get(0, "A", "harmonic", "msd").defined
+    assert metrics.meta["core_seconds"]["harmonic"] > 0
+    made = drawn.stat().st_mtime_ns
+    assert main(["compare", *words]) == 0
+    assert drawn.stat().st_mtime_ns == made
+    assert Metrics.load(folder).data["lags"] == metrics.data["lags"]
