@@ -99,8 +99,8 @@ def ornstein_zernike(square: Any, s4: Any, vectors: Any) -> Floats:
 
     ``square`` (..., bins) mean |q|^2 and ``vectors`` (..., bins) number of wave vectors of the bins. Least
     squares of S4 (a + b q^2) - 1, each vector alike (the error of S4 is proportional to it), xi^2 = b / a; 0
-    where S4 does not fall with q, nan with fewer than three bins. Lacevic et al. (2003); the form: Hansen and
-    McDonald, Theory of Simple Liquids, sec. 5.7.
+    where S4 does not fall with q, nan with fewer than three bins. Lacevic et al., J. Chem. Phys. 119,
+    7372 (2003).
     """
     x, y = np.broadcast_arrays(as_array(square), as_array(s4))
     used = (x <= FIT_REACH**2) & np.isfinite(y) & (as_array(vectors) > 0)
