@@ -41,6 +41,7 @@ def _commands() -> dict[str, Command]:
     sample = ["sample", "ka2d-mini-flow", "--data", DATA, "--split", "test", "--replicas", "1"]
     heated = ["--temperatures", "0.6", "--times", "1", "--replicas", "1", "--again"]
     lammps = ["--lmp", "./lmp", "--out", "made.h5"]
+    quench = ["quench", DATA, "--engine", "torch", "--again", "--out", "q.h5"]
     train = ["--config", "fit.yaml", "--trainer.fast_dev_run", "1"]
     displacements = damages.HIDING[:1]
     return {
@@ -65,8 +66,9 @@ def _commands() -> dict[str, Command]:
             *(["compare", "full.h5", DATA, *compare], ("generated", "configurations")),
             *(8, "report", ("full.h5",), displacements),
         ),
-        "quench": Command(
-            ["quench", DATA, "--engine", "torch", "--again", "--out", "q.h5"], FIELDS, 1, "q.h5"
+        "quench": Command(quench, FIELDS, 1, "q.h5"),
+        "quench futures": Command(
+            [*quench, "--futures", "--tolerance", "0.1"], ("full",), 2, "q.h5", (), displacements
         ),
         "fit": Command(["fit", *train], tuple(OUTPUTS), 3),
         "test": Command(

@@ -163,10 +163,10 @@ def _contents(path):
 
 
 def test_resumes_and_refuses_other_settings(data, tmp_path, monkeypatch, assert_same):
-    whole = tmp_path / "whole.h5"
+    whole, quick = tmp_path / "whole.h5", {"tolerance": 0.05}
     monkeypatch.setattr(future_jobs, "REPLICAS_PER_JOB", 1)
     monkeypatch.setattr("gensample.simulate.minimisers.Batched.width", lambda self, particles: 1)
-    quench_futures(data, whole)
+    quench_futures(data, whole, **quick)
     write, left = np.savez, [3]
 
     def fails_at_last(*words, **arrays):
@@ -177,12 +177,12 @@ def test_resumes_and_refuses_other_settings(data, tmp_path, monkeypatch, assert_
 
     monkeypatch.setattr(future_jobs.np, "savez", fails_at_last)
     with pytest.raises(GensampleError, match="the disk is full; finished jobs are kept"):
-        quench_futures(data)
+        quench_futures(data, **quick)
     monkeypatch.setattr(future_jobs.np, "savez", write)
     assert len(list(parts_folder(data).glob("futures-*"))) == 3
     with pytest.raises(ConfigError, match="other settings"):
-        quench_futures(data, precision=0.0)
-    quench_futures(data)
+        quench_futures(data, precision=0.0, **quick)
+    quench_futures(data, **quick)
     assert not parts_folder(data).exists()
     assert_same(data, whole)
 
