@@ -33,6 +33,8 @@ class Command(NamedTuple):
     help: str
 
 
+PHYSICS = Command("fit_generator", "find the numbers of a generator without training: heated or harmonic")
+
 COMMANDS = {
     "simulate": Command("simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config"),
     "quench": Command("quench", "add inherent structures to a dataset"),
@@ -42,7 +44,7 @@ COMMANDS = {
     "import": Command("import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset"),
     "export": Command("export", "convert a dataset to extxyz or LAMMPS files"),
     "info": Command("info", "validate a dataset and print its physics"),
-    "fit": Command("train", "train a model from a config"),
+    "fit": Command("train", "train a model from a config, or find the numbers of heated or harmonic"),
     "validate": Command("train", "validation losses of a checkpoint"),
     "test": Command("train", "test metrics of a checkpoint"),
     "predict": Command("train", "predictions of a checkpoint"),
@@ -151,20 +153,26 @@ def _dispatch(words: list[str]) -> int:
         return 0
     name, rest = words[0], words[1:]
     check_choice("the command", name, COMMANDS)
-    command = COMMANDS[name]
+    command = command_of(words)
     module = importlib.import_module(f"gensample.commands.{command.module}")
     if command.module == "train":
         module.main(name, rest)
         return 0
-    parser = build_parser(name)
+    parser = build_parser(name, command)
     # Intermixed: `simulate CONFIG --out X key=value` has positional words on both sides of an option.
     module.run(parser.parse_intermixed_args(rest))
     return 0
 
 
-def build_parser(name: str) -> Parser:
+def command_of(words: list[str]) -> Command:
+    """The command of a command line; `fit` followed by a name finds the numbers of a generator."""
+    physics = words[0] == "fit" and len(words) > 1 and not words[1].startswith("-")
+    return PHYSICS if physics else COMMANDS[words[0]]
+
+
+def build_parser(name: str, command: Command | None = None) -> Parser:
     """The parser of any command outside the LightningCLI; tests parse the README's lines with it."""
-    command = COMMANDS[name]
+    command = command or COMMANDS[name]
     parser = Parser(prog=f"gensample {name}", description=command.help)
     importlib.import_module(f"gensample.commands.{command.module}").add_arguments(parser)
     return parser

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gensample import zoo
-from gensample.cli import COMMANDS, build_parser, main
+from gensample.cli import COMMANDS, build_parser, command_of, main
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,8 +34,8 @@ def test_every_command_is_shown_or_a_sibling_is():
 @pytest.mark.parametrize("words", GENSAMPLE, ids=" ".join)
 def test_command_lines_parse(words, monkeypatch):
     monkeypatch.chdir(ROOT)
-    if COMMANDS[words[0]].module != "train":
-        build_parser(words[0]).parse_intermixed_args(words[1:])
+    if (command := command_of(words)).module != "train":
+        build_parser(words[0], command).parse_intermixed_args(words[1:])
         return
     config = words[words.index("--config") + 1]
     if config.startswith("runs/"):  # written by the line above it

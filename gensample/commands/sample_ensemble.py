@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import resource
-import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gensample import zoo
+from gensample.commands.meter import Meter
 from gensample.commands.requests import PhysicsRequest, Request, parts_folder, refuse_other
 from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
 from gensample.data.digest import digest_structures
@@ -33,24 +32,6 @@ __all__ = ["Request", "draw_fields", "load_generator", "sample_ensemble"]
 SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 # Of solving a trained model's equations, unless asked for.
 SOLVER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5}
-
-
-class Meter:
-    """Core-seconds of this process and of those that it has waited for."""
-
-    def __init__(self) -> None:
-        self._lock, self._before = threading.Lock(), self._used()
-
-    @staticmethod
-    def _used() -> float:
-        usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        return sum(each.ru_utime + each.ru_stime for each in usage)
-
-    def lap(self) -> float:
-        """What was used since the last call: laps add up to everything, whatever runs side by side."""
-        with self._lock:
-            before, self._before = self._before, self._used()
-            return self._before - before
 
 
 class Ensemble:

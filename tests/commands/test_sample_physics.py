@@ -6,7 +6,7 @@ import yaml
 
 from gensample import zoo
 from gensample.cli import main
-from gensample.commands import sample_ensemble
+from gensample.commands import meter, sample_ensemble
 from gensample.commands.sources import belonging
 from gensample.data.domain import domain_of
 from gensample.data.store import Store, StoreWriter
@@ -97,7 +97,7 @@ def test_same_bits_however_the_work_is_cut(model, data, tmp_path):
 
 def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, monkeypatch):
     draw, count = sample_ensemble.Ensemble.draw_unit, []
-    monkeypatch.setattr(sample_ensemble.Meter, "lap", lambda self: 1.0)
+    monkeypatch.setattr(meter.Meter, "lap", lambda self: 1.0)
 
     def stop_at_third(self, unit):
         count.append(unit)
@@ -115,17 +115,17 @@ def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, 
 
 
 def test_parts_without_a_record_of_their_cost_leave_it_out(model, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample_ensemble.Meter, "lap", lambda self: np.nan)
+    monkeypatch.setattr(meter.Meter, "lap", lambda self: np.nan)
     sample(model, data, tmp_path / "gen.h5")
     with Store.open(tmp_path / "gen.h5") as store:
         assert "core_seconds" not in store.attrs
 
 
 def test_laps_of_the_meter_add_up_to_what_was_used():
-    meter = sample_ensemble.Meter()
-    began = meter._before
-    laps = [meter.lap() for _ in range(3) if sum(range(200_000))]
-    assert sum(laps) == pytest.approx(meter._before - began)
+    own = meter.Meter()
+    began = own._before
+    laps = [own.lap() for _ in range(3) if sum(range(200_000))]
+    assert sum(laps) == pytest.approx(own._before - began)
     assert sum(laps) > 0
 
 

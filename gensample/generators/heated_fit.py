@@ -1,0 +1,259 @@
+"""The temperatures and times of heated runs, found on training configurations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gensample.errors import ConfigError
+from gensample.generators.heated import Phase, Recipe, leg_of
+from gensample.ranges import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    TEMPERATURE,
+    TIMESTEP,
+    check_table,
+    positive_to,
+    whole,
+)
+from gensample.seeding import numpy_generator
+from gensample.simulate.short_runs import Leg
+from gensample.simulate.workshop import HEATED_FIT
+from gensample.stats.bootstrap import resample_weights
+from gensample.stats.dynamics import OVERLAP_LENGTH
+from gensample.stats.scores import best_score, climatology_score, crps
+
+FACTORS = (1.2, 1.33, 1.5, 1.7, 1.9)
+"""Hot temperatures where none are given, in units of the temperature of the data."""
+RATIO = 2**0.5
+"""Of successive times in the grid."""
+WINDOW = 24.0
+"""Times of a lag reach down from the longest that is allowed to this fraction of it."""
+SHORTEST = 1.0
+SAMPLES = 2000
+RANGES = {
+    "temperatures": TEMPERATURE,
+    "ramps": positive_to(0.99),
+    "ramp_time": POSITIVE,
+    "settle": POSITIVE,
+    "share": positive_to(1),
+    "least": NOT_NEGATIVE,
+    "tolerance": positive_to(1),
+    "replicas": whole(2, 10_000),
+    "timestep": TIMESTEP,
+    "seed": SEED,
+}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is tried, what it may cost, and how the choice is made; times in tau.
+
+    temperatures: of the hot phase; settle: time of the last phase, at the temperature of the data; ramps:
+    temperatures of a phase between, 0 that of the data and 1 the hot one, for ``ramp_time``; a field may cost
+    ``share`` of its lag, or ``least`` where that is more, but no more than the lag; tolerance: of the share
+    of mobile particles, relative to simulation's.
+    """
+
+    temperatures: tuple[float, ...]
+    settle: float = 3.0
+    ramps: tuple[float, ...] = ()
+    ramp_time: float = 3.0
+    share: float = 0.2
+    least: float = 8.0
+    tolerance: float = 0.1
+    replicas: int = 8
+    timestep: float = 0.005
+    seed: int = 0
+
+    def check(self, temperature: float) -> None:
+        """Refuse settings that cannot be; ``temperature``: of the data."""
+        check_table(self, RANGES, "--")
+        if not self.temperatures or min(self.temperatures) <= temperature:
+            raise ConfigError(
+                f"--temperatures must be above that of the data, {temperature:g}, "
+                f"got {list(self.temperatures)}"
+            )
+
+    def allowed(self, lag: float) -> float:
+        """What a field at a lag may cost, tau."""
+        return min(lag, max(self.share * lag, self.least))
+
+    def longest(self, lag: float) -> float:
+        """The longest hot phase of a lag."""
+        return round(self.allowed(lag) - self.settle, 2)
+
+    def holds(self, recipe: Recipe, lag: float) -> bool:
+        """Whether a recipe is a candidate for a lag."""
+        longest = self.longest(lag) * (1 + 1e-9)
+        return longest / WINDOW <= recipe[0].time <= longest and cost(recipe) <= self.allowed(lag) * (
+            1 + 1e-9
+        )
+
+    def is_plain(self, lag: float) -> bool:
+        """Whether a run at the temperature of the data is no dearer than the cheapest candidate."""
+        return self.longest(lag) < SHORTEST or lag <= SHORTEST + self.settle
+
+    def grid(self, lags: Sequence[float]) -> list[float]:
+        """Times of the hot phase that some lag asks for, ascending."""
+        heated = [lag for lag in lags if not self.is_plain(lag)]
+        longest = max(map(self.longest, heated), default=0.0)
+        count = 1 + int(math.log(max(longest, SHORTEST) / SHORTEST, RATIO) + 1e-9)
+        times = [longest, *(float(f"{longest / RATIO**k:.2g}") for k in range(1, count))]
+        recipes = [(Phase(None, time), Phase(None, self.settle)) for time in reversed(times)]
+        return [recipe[0].time for recipe in recipes if any(self.holds(recipe, lag) for lag in heated)]
+
+    def recipes(self, temperature: float, hot: float, times: Sequence[float]) -> list[Recipe]:
+        """All candidates of one hot temperature: for each time without a ramp, then with each.
+
+        ``temperature``: of the data.
+        """
+        levels = [temperature + ramp * (hot - temperature) for ramp in self.ramps]
+        between = [(), *((Phase(round(level, 4), self.ramp_time),) for level in levels)]
+        return [(Phase(hot, time), *ramp, Phase(None, self.settle)) for time in times for ramp in between]
+
+
+def cost(recipe: Recipe) -> float:
+    """Time of dynamics of a recipe, tau."""
+    return sum(phase.time for phase in recipe)
+
+
+class Branches:
+    """The runs behind all candidates of one hot temperature: one hot run serves all times.
+
+    It goes on through the times, and from where it is at each of them every candidate branches off, with
+    fresh velocities. Random numbers are keyed by (seed, row, temperature, replica, time, ramp, phase).
+    """
+
+    def __init__(
+        self, search: Search, row: int, temperature: float, hot: float, times: Sequence[float]
+    ) -> None:
+        self.search, self.temperature, self.hot, self.times = search, temperature, hot, list(times)
+        self.recipes = search.recipes(temperature, hot, times)
+        self._key = (search.seed, row, HEATED_FIT, round(1e6 * hot))
+
+    @property
+    def cost(self) -> float:
+        """Time of dynamics for one replica, tau."""
+        return self.times[-1] + sum(cost(recipe[1:]) for recipe in self.recipes)
+
+    def hot_legs(self, start: np.ndarray, replicas: Sequence[int]) -> list[Leg]:
+        """The hot runs from positions (N, d), seen at all times."""
+        steps = [max(1, round(time / self.search.timestep)) for time in self.times]
+        return [Leg(start, self.hot, (*self._key, r), steps) for r in replicas]
+
+    def legs(self, ends: np.ndarray, replicas: Sequence[int], phase: int) -> list[tuple[int, int, Leg]]:
+        """Runs of phase ``phase`` (from 1) of each candidate from its present ends (R, B, N, d).
+
+        With the place of the replica and of the candidate that each belongs to.
+        """
+        return [
+            (
+                k,
+                b,
+                leg_of(
+                    recipe[phase],
+                    ends[k, b],
+                    self.temperature,
+                    self.search.timestep,
+                    (*self._key, r, b, phase),
+                ),
+            )
+            for k, r in enumerate(replicas)
+            for b, recipe in enumerate(self.recipes)
+            if phase < len(recipe)
+        ]
+
+
+class Scores(NamedTuple):
+    """Of one configuration and lag, draws (R', N) of |u| against simulation (R, N).
+
+    crps, climatology (any displacement of the species), best (of a perfect sampler): summed over particles;
+    mobile: share of particles that moved by `OVERLAP_LENGTH`; mean: of |u|.
+    """
+
+    crps: float
+    climatology: float
+    best: float
+    mobile: float
+    mobile_simulated: float
+    mean: float
+    mean_simulated: float
+
+
+def score(observed: np.ndarray, drawn: np.ndarray, species: np.ndarray) -> Scores:
+    """Scores of lengths drawn (R', N) for those observed (R, N)."""
+    # Of lengths the score is exact: nothing is drawn.
+    generator = numpy_generator(0)
+    of_species = [observed[:, species == kind] for kind in np.unique(species)]
+    return Scores(
+        crps=float(crps(observed, drawn).sum()),
+        climatology=sum(climatology_score(part, generator) * part.shape[1] for part in of_species),
+        best=float(best_score(observed).sum()),
+        mobile=float((drawn >= OVERLAP_LENGTH).mean()),
+        mobile_simulated=float((observed >= OVERLAP_LENGTH).mean()),
+        mean=float(drawn.mean()),
+        mean_simulated=float(observed.mean()),
+    )
+
+
+class Choice(NamedTuple):
+    """The recipe of a lag, and the table of its candidates as plain values."""
+
+    recipe: Recipe
+    table: list[dict[str, Any]]
+
+
+def choose(
+    recipes: Sequence[Recipe], scores: Sequence[Sequence[Scores]], lag: float, search: Search
+) -> Choice:
+    """The cheapest of the good candidates; scores: of each in each configuration.
+
+    The share of mobile particles must be that of simulation within the tolerance (where none is, the nearest
+    counts). Of those, the best has the highest CRPS skill of |u| over climatology; good are those whose skill
+    is lower by at most a standard error of the difference, by a bootstrap over configurations (Efron, Ann.
+    Statist. 7, 1 (1979)).
+    """
+    values = np.array(scores)  # (B, C, len(Scores))
+    weights = resample_weights(values.shape[1], SAMPLES, numpy_generator(search.seed, HEATED_FIT))
+    mean = dict(zip(Scores._fields, values.mean(1).T, strict=True))
+    resampled = dict(zip(Scores._fields, np.einsum("sc,bcf->fsb", weights, values), strict=True))
+    skill, samples = (1 - found["crps"] / found["climatology"] for found in (mean, resampled))
+    off = np.abs(mean["mobile"] / mean["mobile_simulated"] - 1)
+    fits = off <= max(search.tolerance, off.min())
+    best = int(np.argmax(np.where(fits, skill, -np.inf)))
+    error = (samples[:, best, None] - samples).std(0)
+    good = fits & (skill[best] - skill <= error)
+    costs = np.array([cost(recipe) for recipe in recipes])
+    chosen = int(np.lexsort((-skill, costs, ~good))[0])
+    columns = {
+        "cost": costs,
+        "share_of_lag": costs / lag,
+        "skill": skill,
+        "skill_error": samples.std(0),
+        "below_best": skill[best] - skill,
+        "below_best_error": error,
+        "skill_of_a_perfect_sampler": 1 - mean["best"] / mean["climatology"],
+        **{name: mean[name] for name in Scores._fields[3:]},
+    }
+    table = [
+        {
+            "stages": plain(recipe),
+            **{name: float(f"{values[b]:.6g}") for name, values in columns.items()},
+            "within_tolerance": bool(off[b] <= search.tolerance),
+            "good": bool(good[b]),
+            "chosen": b == chosen,
+        }
+        for b, recipe in enumerate(recipes)
+    ]
+    return Choice(recipes[chosen], table)
+
+
+def plain(recipe: Recipe) -> list[list[float | None]]:
+    """A recipe as a setting of `Heated`."""
+    return [list(phase) for phase in recipe]
