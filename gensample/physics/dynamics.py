@@ -1,0 +1,270 @@
+"""Molecular dynamics of many configurations at once, in torch on any device."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import Mixture
+from gensample.physics.pairs import ListedForces, check_batch
+
+TIMESTEP = 0.005
+DAMPING = 0.5
+"""Relaxation time of the thermostat, tau."""
+CHAIN = 3
+"""Thermostats in a chain, as many as LAMMPS has."""
+SKIN = 0.4
+FARTHEST = 1.0
+"""A run whose steps are longer, on average, has exploded: no particle is so fast by heat (sigma)."""
+PARTICLES_AT_ONCE = 4000
+"""On a CPU more are run in pieces, whose pairs stay in the cache."""
+
+
+class Stage(NamedTuple):
+    """Dynamics at one temperature for a time (tau)."""
+
+    temperature: float
+    time: float
+
+
+DrawVelocities = Callable[[int, Stage], Tensor]
+"""Velocities (B, N, d) that a stage, given its number, begins with."""
+
+
+class Limits(NamedTuple):
+    """How a run is kept: ``temperature`` of its thermostat, one or (B,), None: energy is conserved;
+    ``damping`` the relaxation time of that; ``move`` the farthest that a particle goes in a step, None: as
+    far as it will."""
+
+    temperature: float | Tensor | None = None
+    damping: float = DAMPING
+    move: float | None = None
+
+
+class System(NamedTuple):
+    """Particles of which a batch gives the positions: species (N,), box (d,) or (B, d), mixture."""
+
+    species: Tensor
+    box: Tensor
+    mixture: Mixture
+
+
+def run_stages(
+    positions: Tensor,
+    species: Tensor,
+    box: Tensor,
+    mixture: Mixture,
+    stages: Sequence[Stage],
+    draw_velocities: DrawVelocities,
+    *,
+    timestep: float = TIMESTEP,
+    damping: float = DAMPING,
+) -> Tensor:
+    """Displacements (B, N, d), unwrapped, float64, of B runs through the stages one after the other.
+
+    positions: (B, N, d), wrapped or not; species: (N,); box: (d,) or (B, d); times in tau. Every stage begins
+    with the velocities that it is given, ``draw_velocities(number, stage)`` (B, N, d), and a thermostat at
+    rest. Raises and integrates as `run`.
+    """
+    system = System(species, box, mixture)
+    start = positions.to(torch.float64)
+    moved = torch.zeros_like(start)
+    for number, stage in enumerate(stages):
+        velocities = draw_velocities(number, stage)
+        kept = (steps_of(stage.time, timestep),)
+        limits = Limits(stage.temperature, damping)
+        moved = moved + run(start + moved, velocities, system, kept, limits, timestep=timestep)[0]
+    return moved
+
+
+def steps_of(time: float, timestep: float) -> int:
+    """The number of steps nearest to a time, at least one."""
+    return max(1, round(time / timestep))
+
+
+def run(
+    positions: Tensor,
+    velocities: Tensor,
+    system: System,
+    kept: Sequence[int],
+    limits: Limits,
+    *,
+    timestep: float = TIMESTEP,
+    skin: float = SKIN,
+) -> Tensor:
+    """Displacements (K, B, N, d), unwrapped, float64, of B runs after the steps ``kept``, ascending.
+
+    positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) of
+    unit masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al., J. Chem. Phys.
+    97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does. No run depends on the others of the batch, but
+    for rounding on other devices than CPUs.
+
+    Raises:
+        ConfigError: settings that cannot be, or a box shorter than twice the interaction range.
+        DataError: positions and velocities that do not fit, or a run that explodes.
+    """
+    _check(positions, velocities, kept, limits, timestep)
+    x, box = check_batch(positions, system.species, system.box, system.mixture)
+    system = system._replace(box=box, species=system.species.to(x.device))
+    at_once = max(1, PARTICLES_AT_ONCE // max(x.shape[1], 1)) if x.device.type == "cpu" else len(x)
+    pieces = [
+        _run(x[part], velocities[part], _part(system, part), kept, _limits_of(limits, part), timestep, skin)
+        for part in (slice(first, first + at_once) for first in range(0, len(x), at_once))
+    ]
+    return torch.cat(pieces, 1)
+
+
+def _check(
+    positions: Tensor, velocities: Tensor, kept: Sequence[int], limits: Limits, timestep: float
+) -> None:
+    ascending = all(a < b for a, b in pairwise((-1, *kept)))
+    if not (kept and ascending and timestep > 0 and limits.damping > 0):
+        raise ConfigError(
+            "dynamics need steps to keep in ascending order, a positive time step and a positive damping, "
+            f"got {list(kept)!r:.100}, {timestep}, {limits.damping}"
+        )
+    if velocities.shape != positions.shape or not bool(torch.isfinite(velocities).all()):
+        raise DataError(
+            f"velocities must be finite and of the shape of the positions, {tuple(positions.shape)}, "
+            f"got {tuple(velocities.shape)}"
+        )
+
+
+def _part(system: System, part: slice) -> System:
+    return system._replace(box=system.box[part])
+
+
+def _limits_of(limits: Limits, part: slice) -> Limits:
+    temperature = limits.temperature
+    if isinstance(temperature, Tensor) and temperature.ndim:
+        return limits._replace(temperature=temperature[part])
+    return limits
+
+
+def _run(
+    positions: Tensor,
+    velocities: Tensor,
+    system: System,
+    kept: Sequence[int],
+    limits: Limits,
+    timestep: float,
+    skin: float,
+) -> Tensor:
+    """`run` of one piece of a batch."""
+    start, v = (values.permute(2, 0, 1).to(positions).contiguous() for values in (positions, velocities))
+    forces = ListedForces(system.species, system.box, system.mixture, None, skin)
+    moving = _Moving(start.clone(), v.clone(), forces, limits, timestep)
+    found = []
+    for step in moving.pauses(kept):
+        moved = moving.x - start
+        if not bool(moved.abs().max() <= max(step, 1) * FARTHEST):
+            raise _exploded()
+        found.append(moved.permute(1, 2, 0))
+    return torch.stack(found)
+
+
+class _Moving:
+    """Configurations on their way: positions and velocities (d, B, N), unit masses."""
+
+    def __init__(self, x: Tensor, v: Tensor, forces: ListedForces, limits: Limits, timestep: float) -> None:
+        self.x, self.v, self.forces, self.dt = x, v, forces, timestep
+        self.fastest = None if limits.move is None else limits.move / timestep
+        self.chain = None
+        if limits.temperature is not None:
+            temperature = torch.as_tensor(limits.temperature).to(x).expand(x.shape[1])
+            freedom = len(x) * (x.shape[2] - 1)
+            self.chain = _Chain(temperature, freedom, limits.damping, timestep)
+        _, self.f = forces(x)
+
+    def pauses(self, steps: Sequence[int]) -> Iterator[int]:
+        """Go on to each of the steps in turn; DataError if a run explodes."""
+        for last, step in pairwise((0, *steps)):
+            try:
+                for _ in range(step - last):
+                    self.step()
+            except DataError as error:
+                raise _exploded() from error
+            yield step
+
+    def step(self) -> None:
+        """Half a step of the thermostat, velocity Verlet, half a step of the thermostat."""
+        self._thermostat()
+        self._kick()
+        self.x.add_(self.v, alpha=self.dt)
+        _, self.f = self.forces(self.x)
+        self._kick()
+        self._thermostat()
+
+    def _kick(self) -> None:
+        """Half a step of the velocities, which end within the limit (fix nve/limit of LAMMPS)."""
+        self.v.add_(self.f, alpha=0.5 * self.dt)
+        if self.fastest is not None:
+            self.v.mul_((self.fastest / self.v.norm(dim=0).clamp_(min=1e-300)).clamp_(max=1.0))
+
+    def _thermostat(self) -> None:
+        if self.chain is not None:
+            self.v.mul_(self.chain.half(twice_kinetic(self.v))[:, None])
+
+
+def _exploded() -> DataError:
+    return DataError(
+        "the molecular dynamics exploded: start from configurations without overlaps, or shorten the step"
+    )
+
+
+def twice_kinetic(v: Tensor) -> Tensor:
+    """Sum (B,) of v^2 of velocities (d, B, N).
+
+    In two steps: in one, the order of the additions, hence the last bits, would depend on B.
+    """
+    return v.square().sum(2).sum(0)
+
+
+class _Chain:
+    """Chains of Nose-Hoover thermostats of B configurations, at rest to begin with.
+
+    ``rate`` (CHAIN, B) are the velocities of the thermostats and ``push`` what accelerates them; masses
+    Q_1 = n T tau^2 for n degrees of freedom, Q_k = T tau^2.
+    """
+
+    def __init__(self, temperature: Tensor, freedom: int, damping: float, timestep: float) -> None:
+        self.temperature, self.freedom, self.dt = temperature, freedom, timestep
+        self.mass = [temperature * damping**2 * (freedom if k == 0 else 1) for k in range(CHAIN)]
+        self.rate = [torch.zeros_like(temperature) for _ in range(CHAIN)]
+        self.place = [torch.zeros_like(temperature) for _ in range(CHAIN)]
+        self.push = [-self.temperature / mass for mass in self.mass]
+
+    def half(self, twice_kinetic: Tensor) -> Tensor:
+        """Half a step; what the velocities are to be multiplied by (B,), given the sum of their squares (B,).
+
+        In the order of ``nhc_temp_integrate`` of LAMMPS.
+        """
+        aim, quarter = self.freedom * self.temperature, 0.25 * self.dt
+        self.push[0] = (twice_kinetic - aim) / self.mass[0]
+        for k in reversed(range(CHAIN)):
+            drag = self._drag(k)
+            self.rate[k] = (self.rate[k] * drag + quarter * self.push[k]) * drag
+        factor = torch.exp(-0.5 * self.dt * self.rate[0])
+        for place, rate in zip(self.place, self.rate, strict=True):
+            place.add_(rate, alpha=0.5 * self.dt)
+        self.push[0] = (twice_kinetic * factor.square() - aim) / self.mass[0]
+        for k in range(CHAIN):
+            drag = self._drag(k)
+            if k:
+                self.push[k] = (self.mass[k - 1] * self.rate[k - 1].square() - self.temperature) / self.mass[
+                    k
+                ]
+            self.rate[k] = (self.rate[k] * drag + quarter * self.push[k]) * drag
+        return factor
+
+    def _drag(self, k: int) -> Tensor | float:
+        """Factor of an eighth of a step by the thermostat above; none above the last."""
+        return torch.exp(-0.125 * self.dt * self.rate[k + 1]) if k + 1 < CHAIN else 1.0
+
+    def energy(self) -> Tensor:
+        """Of the chain (B,): with kinetic and potential energy it is conserved."""
+        kinetic = sum(0.5 * mass * rate.square() for mass, rate in zip(self.mass, self.rate, strict=True))
+        return kinetic + self.temperature * (self.freedom * self.place[0] + sum(self.place[1:]))

@@ -1,0 +1,164 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gensample.errors import ConfigError, DataError, MissingDependencyError
+from gensample.physics import dynamics
+from gensample.physics.dynamics import Limits, Stage, System, run, run_stages
+from gensample.physics.minimize import minimize
+from gensample.physics.mixtures import get_mixture
+from gensample.physics.potentials import energy_forces_virial
+
+KA2D = get_mixture("ka2d")
+T = 0.45
+
+
+def glass(mixture=KA2D, side=8, count=2, seed=0):
+    """Inherent structures (C, N, d) of jittered lattices, and their system."""
+    generator = torch.Generator().manual_seed(seed)
+    grid = torch.cartesian_prod(*[torch.arange(side, dtype=torch.float64)] * mixture.dimension)
+    box = torch.full((mixture.dimension,), mixture.edge_length(len(grid)), dtype=torch.float64)
+    noise = torch.randn(count, *grid.shape, generator=generator, dtype=torch.float64)
+    species = mixture.species(len(grid))[torch.randperm(len(grid), generator=generator)]
+    system = System(species, box, mixture)
+    return minimize(grid * box / side + 0.1 * noise, *system, tolerance=1e-2).positions, system
+
+
+def velocities(positions, temperature=T, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    v = torch.randn(positions.shape, generator=generator, dtype=torch.float64) * temperature**0.5
+    return v - v.mean(1, keepdim=True)
+
+
+def moving(x, v, system, limits, timestep=0.005):
+    columns = [values.permute(2, 0, 1).contiguous() for values in (x, v)]
+    boxes = system.box.expand(len(x), -1)
+    forces = dynamics.ListedForces(system.species, boxes, system.mixture, None, 0.4)
+    return dynamics._Moving(*columns, forces, limits, timestep)
+
+
+def energy(state, system):
+    """Kinetic, potential and the thermostats', (B,)."""
+    x = state.x.permute(1, 2, 0)
+    potential = energy_forces_virial(x, *system).energy.sum(1)
+    total = potential + 0.5 * dynamics.twice_kinetic(state.v)
+    return total if state.chain is None else total + state.chain.energy()
+
+
+@pytest.mark.parametrize("name", ["ka2d", "ka3d-fs"])
+@pytest.mark.parametrize("temperature", [None, 0.6])
+def test_energy_is_conserved_to_the_second_order_of_the_step(name, temperature):
+    """With the thermostat's where there is one; the errors at half a step are a quarter."""
+    mixture = get_mixture(name)
+    x, system = glass(mixture, {2: 8, 3: 6}[mixture.dimension], count=1)
+    errors = []
+    for timestep in (0.004, 0.002):
+        state = moving(x.clone(), velocities(x), system, Limits(temperature), timestep)
+        before, found = energy(state, system), []
+        for _ in state.pauses(range(10, round(0.4 / timestep), 10)):
+            found.append(energy(state, system) - before)
+        errors.append(float(torch.stack(found).square().mean().sqrt()))
+    assert errors[0] < 1e-3 * x.shape[1]
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.2)
+
+
+def test_temperatures_and_their_fluctuations_are_canonical():
+    """Of each run its own, of the variance 2 n T^2 of twice the kinetic energy (n degrees of freedom)."""
+    x, system = glass(side=6, count=16)
+    aims = torch.tensor([1.0, 3.0]).double().repeat(8)
+    state = moving(x, velocities(x, 2.0), system, Limits(aims))
+    found = torch.stack([dynamics.twice_kinetic(state.v) for _ in state.pauses(range(500, 2501, 20))])
+    freedom = 2 * (x.shape[1] - 1)
+    ratio = found / (freedom * aims)
+    for temperature in (1.0, 3.0):
+        assert ratio[:, aims == temperature].mean().item() == pytest.approx(1.0, abs=0.03)
+        spread = ratio[:, aims == temperature].var().item()
+        assert spread == pytest.approx(2 / freedom, rel=0.25)
+
+
+def test_a_run_does_not_depend_on_the_others(monkeypatch):
+    x, system = glass(count=5)
+    v, aims = velocities(x), torch.tensor([0.4, 0.5, 0.6, 0.7, 0.8]).double()
+    together = run(x, v, system, (10, 60), Limits(aims))
+    alone = torch.cat(
+        [run(x[k : k + 1], v[k : k + 1], system, (10, 60), Limits(aims[k])) for k in range(5)], 1
+    )
+    assert torch.equal(together, alone)
+    monkeypatch.setattr(dynamics, "PARTICLES_AT_ONCE", 150)
+    assert torch.equal(run(x, v, system, (10, 60), Limits(aims)), together)
+    assert torch.equal(run(x, v, system, (60,), Limits(aims))[0], together[1])
+
+
+def test_displacements_are_unwrapped_whatever_image_they_start_from():
+    """A liquid that flies through the box as a whole, five edges far: the same but for its flight."""
+    x, system = glass()
+    v = velocities(x)
+    still = run(x, v, system, (50,), Limits())[0]
+    images = torch.randint(-2, 3, x.shape, generator=torch.Generator().manual_seed(1))
+    flying = run(x + images * system.box, v + 5 * system.box / 0.25, system, (50,), Limits())[0]
+    torch.testing.assert_close(flying - 5 * system.box, still, rtol=0, atol=1e-7)
+    assert flying.dtype == torch.float64
+
+
+def test_stages_begin_with_the_velocities_they_are_given():
+    x, system = glass()
+    stages = [Stage(0.8, 0.1), Stage(T, 0.05)]
+    asked = []
+
+    def draw(number, stage):
+        asked.append((number, stage))
+        return velocities(x, stage.temperature, number)
+
+    moved = run_stages(x, *system, stages, draw)
+    assert asked == list(enumerate(stages))
+    first = run(x, velocities(x, 0.8, 0), system, (20,), Limits(0.8))[0]
+    second = run(x + first, velocities(x, T, 1), system, (10,), Limits(T))[0]
+    torch.testing.assert_close(moved, first + second, rtol=0, atol=1e-9)
+
+
+def test_overlaps_explode_unless_moves_are_limited():
+    x, system = glass()
+    x[1, 0] = x[1, 1] + 0.02
+    with pytest.raises(DataError, match="exploded"):
+        run(x, velocities(x), system, (1, 200), Limits(T))
+    state = moving(x, velocities(x), system, Limits(T, move=0.05))
+    last = state.x.clone()
+    for _ in state.pauses(range(1, 60)):
+        assert (state.x - last).norm(dim=0).max() <= 0.05 * (1 + 1e-9)
+        last = state.x.clone()
+    assert (energy_forces_virial(last.permute(1, 2, 0), *system).energy.mean(1) < 0).all()
+
+
+def test_what_does_not_fit_is_refused():
+    x, system = glass()
+    v = velocities(x)
+    with pytest.raises(ConfigError, match="ascending"):
+        run(x, v, system, (10, 10), Limits())
+    with pytest.raises(ConfigError, match="time step"):
+        run(x, v, system, (1,), Limits(), timestep=0.0)
+    with pytest.raises(DataError, match="velocities"):
+        run(x, v[:1], system, (1,), Limits())
+    with pytest.raises(DataError, match="positions"):
+        run(x[0], v[0], system, (1,), Limits())
+
+
+@pytest.mark.parametrize("thermostat", ["none", "nose-hoover"])
+def test_follows_lammps_step_by_step(thermostat, tmp_path):
+    from gensample.simulate import short_runs
+    from gensample.simulate.engine import find_engine
+
+    try:
+        lammps = short_runs.Lammps(find_engine(None))
+    except MissingDependencyError:
+        pytest.skip("needs LAMMPS")
+    x, system = glass()
+    kept = (1, 20, 200)
+    legs = [short_runs.Leg(positions.numpy(), T, (1, k), kept) for k, positions in enumerate(x)]
+    particles = short_runs.System(KA2D, system.species.numpy(), system.box.numpy())
+    theirs = np.stack(lammps.run(particles, short_runs.Runs(0.005, thermostat), legs, Path(tmp_path)), 1)
+    v = torch.from_numpy(np.stack([leg.velocities for leg in legs]))
+    ours = run(x, v, system, kept, Limits(None if thermostat == "none" else T))
+    np.testing.assert_allclose(ours[:2], theirs[:2] - x.numpy(), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ours[2], theirs[2] - x.numpy(), rtol=0, atol=1e-5)
