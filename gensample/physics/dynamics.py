@@ -98,9 +98,9 @@ def run(
     """Displacements (K, B, N, d), unwrapped, float64, of B runs after the steps ``kept``, ascending.
 
     positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) of
-    unit masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al., J. Chem. Phys.
-    97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does. No run depends on the others of the batch, but
-    for rounding on other devices than CPUs.
+    unit masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al., J. Chem.
+    Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does. No run depends on the others of the batch,
+    but for rounding on other devices than CPUs.
 
     Raises:
         ConfigError: settings that cannot be, or a box shorter than twice the interaction range.
