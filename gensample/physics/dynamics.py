@@ -99,8 +99,8 @@ def run(
 
     positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) of
     unit masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al., J. Chem.
-    Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does. No run depends on the others of the batch,
-    but for rounding on other devices than CPUs.
+    Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does. No run depends on the others in the batch
+    but for rounding, and on a CPU not even by that.
 
     Raises:
         ConfigError: settings that cannot be, or a box shorter than twice the interaction range.
