@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensample.stats import intervals
+from gensample.stats import bootstrap, intervals
 from gensample.stats.ensemble import Floats
 from gensample.stats.metrics import mean
 from gensample.stats.summary import Summary
@@ -60,3 +60,12 @@ def student(value: Floats, resampled: Floats, configurations: int, positive: boo
     """Student's interval of ``value`` from resamples (B, ...)."""
     error = intervals.standard_error(resampled, configurations)
     return intervals.student(value, error, configurations, positive)
+
+
+def percentile(value: Floats, resampled: Floats) -> Bounds:
+    """Percentile interval from resamples (B, ...), widened to hold the value.
+
+    For energies of overlapping cores, spread over many decades: a standard error says nothing of them.
+    """
+    low, high = bootstrap.percentile_interval(resampled)
+    return np.fmin(low, value), np.fmax(high, value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gensample.comparison.averages import Averages, levels
+from collections.abc import Callable
+
+from gensample.comparison.averages import Averages, Bounds, levels, percentile
 from gensample.comparison.quantities import Axis, Quantity, mean_of, register
 from gensample.comparison.view import Structure, View
 from gensample.stats.curves import centers
@@ -31,6 +33,10 @@ def _median(averages: Averages) -> Floats:
     return averages.quantile("levels", 0.5)
 
 
+def _percentile(combine: Callable[[Averages], Floats]) -> Callable[[Averages, Averages], Bounds]:
+    return lambda value, resampled: percentile(combine(value)[0], combine(resampled))
+
+
 def _distances(structure: Structure) -> Floats:
     return centers(edges(structure.mixture))
 
@@ -45,6 +51,7 @@ register(
         source="future",
         summarise=_whole,
         combine=_median,
+        bounds=_percentile(_median),
         whole=True,
         absolute=True,
         aim=0.01,
@@ -59,6 +66,7 @@ register(
         source="future",
         summarise=_whole,
         combine=mean_of("energy"),
+        bounds=_percentile(mean_of("energy")),
         whole=True,
         absolute=True,
         aim=0.01,

@@ -86,3 +86,16 @@ def test_levels_keep_the_distribution():
     values = np.array([3.0, 1.0, 2.0, 4.0])
     np.testing.assert_array_equal(np.unique(levels(values), return_counts=True)[1], [LEVELS // 4] * 4)
     assert np.isin(levels(np.arange(100.0)), np.arange(100.0)).all()
+
+
+def test_intervals_of_wild_energies_are_those_of_their_resamples():
+    """Fields of ten configurations between -1.7 and 1e13: the median is far from -2.97, for sure."""
+    rng = np.random.default_rng(0)
+    energies = -1.7 + 10 ** rng.uniform(-3, 13, size=(10, 64))
+    (quantity,) = (q for q in QUANTITIES if q.name == "future_energy_median")
+    weights = resample_weights(10, 200, rng)
+    table = {quantity.summarise: {"levels": energies}}
+    low, high = block([quantity], Sides(table, table, {}), Counted(1, 2), weights)[quantity.name]["interval"][
+        1
+    ]
+    assert -1.7 < low < np.median(energies) < high < 1e8
