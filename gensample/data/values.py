@@ -56,15 +56,15 @@ def check_fields(path: Path, configuration: int, fields: np.ndarray, *, inherent
     """
     if not fields.size:
         return
-    where = f"configuration {configuration}"
+    where, what = f"configuration {configuration}", "inherent displacements" if inherent else "displacements"
     # Not finite where one of the particles is not.
     drift = np.abs(fields.mean(axis=2, dtype=np.float64)).max()
     if not np.isfinite(drift):
-        raise DataError(f"{path}: displacements of {where} are not finite; make the file again")
+        raise DataError(f"{path}: {what} of {where} are not finite; make the file again")
     if not (inherent or fields.any(axis=(1, 2, 3)).all()):
         raise DataError(f"{path}: {where} has replicas marked complete that hold only zeros")
     if drift >= DRIFT_TOLERANCE:
-        raise DataError(f"{path}: {where} drifts by {drift:.2g}; expected drift removed")
+        raise DataError(f"{path}: {where} drifts by {drift:.2g} in its {what}; expected drift removed")
 
 
 def _require(members: Members, condition: object, problem: str) -> None:

@@ -43,7 +43,6 @@ def _commands() -> dict[str, Command]:
     lammps = ["--lmp", "./lmp", "--out", "made.h5"]
     quench = ["quench", DATA, "--engine", "torch", "--again", "--out", "q.h5"]
     train = ["--config", "fit.yaml", "--trainer.fast_dev_run", "1"]
-    displacements = damages.HIDING[:1]
     return {
         "info": Command(["info", DATA], weight=8, fields=damages.HIDING),
         "info --json": Command(["info", DATA, "--json"], weight=2, fields=damages.HIDING),
@@ -60,15 +59,15 @@ def _commands() -> dict[str, Command]:
             3,
             "report",
             ("generated.h5",),
-            displacements,
+            damages.HIDING,
         ),
         "compare with": Command(
             *(["compare", "full.h5", DATA, *compare], ("generated", "configurations")),
-            *(8, "report", ("full.h5",), displacements),
+            *(8, "report", ("full.h5",), damages.HIDING),
         ),
         "quench": Command(quench, FIELDS, 1, "q.h5"),
         "quench futures": Command(
-            [*quench, "--futures", "--tolerance", "0.1"], ("full",), 2, "q.h5", (), displacements
+            [*quench, "--futures", "--tolerance", "0.1"], ("full",), 2, "q.h5", (), damages.HIDING[:1]
         ),
         "fit": Command(["fit", *train], tuple(OUTPUTS), 3),
         "test": Command(
