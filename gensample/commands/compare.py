@@ -143,7 +143,8 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **opened.meta()}})))
         status.update("figures and page")
         propensities = _propensities(simulated, generated)
-        moves = choose_moves(simulated, generated, propensities)
+        sources = {one.name: one for one in (simulated, generated, *others)}
+        moves = choose_moves(sources, propensities)
         page = write_report(args.out, Content(metrics, curves, propensities, moves))
     print(to_text(metrics))
     print(f"\nEverything else, species by species: {page}")

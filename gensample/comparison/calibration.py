@@ -70,8 +70,8 @@ def _quantities(
         label=f"Rank histogram, {label}",
         symbol="PIT",
         kind="nominal",
-        meaning=f"Where {what} lie among the draws, from the lowest to the highest: flat where calibrated, a "
-        "bowl where the draws are too narrow, a hill where too wide, a slope where they are off.",
+        meaning="Where simulated values lie among the draws, from the lowest to the highest: flat where "
+        "calibrated, a bowl where the draws are too narrow, a hill where too wide, a slope where off.",
         source="displacements",
         summarise=summarise,
         combine=_histogram,

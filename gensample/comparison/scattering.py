@@ -59,10 +59,6 @@ def _moduli(structure: Structure) -> Floats:
 
 
 _Q = Axis("wave number q σ", _moduli)
-_S4 = (
-    "Structure factor of the field that is 1 where a particle has moved less than 0.3 σ and 0 elsewhere, "
-    "less its mean"
-)
 _XI = (
     "Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined "
     "in boxes below about 13 σ"
@@ -101,8 +97,9 @@ register(
         label="Four-point structure factor",
         symbol="S₄(q)",
         kind="pair",
-        meaning=f"{_S4}, over all fields. It rises at small q where slow particles sit together; at q = 0 it "
-        "is χ₄.",
+        meaning="Structure factor of the field that is 1 where a particle has moved less than 0.3 σ and 0 "
+        "elsewhere, less its mean over all fields. It rises at small q where slow particles sit together; at "
+        "q = 0 it is χ₄.",
         source="displacements",
         summarise=_four_point,
         combine=_total,
@@ -113,7 +110,7 @@ register(
         label="Four-point structure factor, within a configuration",
         symbol="S₄(q)",
         kind="pair",
-        meaning=f"{_S4} over the replicas of a configuration: what the velocities decide, not the structure.",
+        meaning="The same less the mean over the replicas of a configuration: what the velocities decide.",
         source="displacements",
         summarise=_four_point,
         combine=_within,

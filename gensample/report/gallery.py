@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from gensample.report import distributions, figures, maps, moves, registered
 from gensample.report.content import Content, Moves, Propensities
-from gensample.report.glossary import in_sentence
+from gensample.report.glossary import group_words, in_sentence
 
 FIRST = "moves"
 """Name of the picture that a report opens with."""
@@ -27,6 +27,7 @@ def plates(content: Content) -> Iterator[Plate]:
     """Every figure that the content allows, the first picture first; what was not computed is left out."""
     if content.moves is not None:
         yield _moves(content, content.moves)
+    yield from _numbers(content, ("future", "inherent"))
     yield Plate(
         "propensity_correlation",
         "Propensity correlation and predictability against lag time",
@@ -53,23 +54,28 @@ def plates(content: Content) -> Iterator[Plate]:
         "should stay at 0.5, where generated cannot be told from simulated.",
         lambda: figures.skill_against_lag(content),
     )
-    yield from _registered(content)
+    yield from _numbers(content, ("displacements",))
+    yield from _functions(content)
 
 
-def _registered(content: Content) -> Iterator[Plate]:
-    """Figures of whatever quantities are registered."""
-    for of, group, found in registered.numbers(content):
+def _numbers(content: Content, sources: tuple[str, ...]) -> Iterator[Plate]:
+    """Registered numbers against lag time."""
+    for of, group, found in registered.numbers(content, sources):
         yield Plate(
             f"{of}_{group}",
             registered.title_of(of, group),
             "Blue should lie on black, a correlation on the dashed line; bands are 95 % intervals.",
             partial(registered.draw_numbers, content, group, found),
         )
-    for number, (_, group, found) in enumerate(registered.functions(content)):
-        names = ", ".join(in_sentence(q.label) for q in found)
+
+
+def _functions(content: Content) -> Iterator[Plate]:
+    """Registered functions, those of one axis in one figure."""
+    for number, (group, found) in enumerate(registered.functions(content)):
+        names = [found[0].label, *(in_sentence(q.label) for q in found[1:])]
         yield Plate(
             f"functions_{number + 1}_{group}",
-            f"{names[0].upper()}{names[1:]}; {registered.group_words(group)}",
+            f"{'; '.join(names)} ({group_words(group)})",
             " ".join(dict.fromkeys(q.meaning for q in found)),
             partial(registered.draw_functions, content, group, found),
         )
@@ -89,7 +95,8 @@ def _moves(content: Content, found: Moves) -> Plate:
         f"One replica of simulation and one draw: particles that {what} by more than {moves.MOVED:g} σ are "
         "coloured by how far, with the displacement as an arrow; the others are grey. Replicas "
         "differ, so the places need not agree one by one: their number, their clusters and the way "
-        "neighbours follow each other should. Of each source the field with the median number is shown.",
+        "neighbours follow each other should. Shown is the median configuration by simulated mean "
+        "propensity, and of each source the field with the median number.",
         lambda: moves.moves_map(content),
     )
 

@@ -197,6 +197,11 @@ MAIN = (
 )
 
 
+def group_words(group: str) -> str:
+    """What a block of rows is of: a species, or all particles together."""
+    return "all particles" if group == "all" else f"species {group}"
+
+
 def in_sentence(label: str) -> str:
     """A label in the middle of a sentence: "mean propensity", but "R" and "χ₄"."""
     return label[0].lower() + label[1:] if label[1:2].islower() else label

@@ -1,7 +1,7 @@
 """The report as one self-contained page: no script, no font, no picture from anywhere else."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -123,6 +123,7 @@ def _facts(metrics: Metrics) -> str:
         fact_list("Both ensembles", common)
         + fact_list("Simulation", {k: v for k, v in sim.items() if k not in _SHOWN_ABOVE})
         + fact_list("Generated", {k: v for k, v in gen.items() if k not in _SHOWN_ABOVE})
+        + "".join(fact_list(escape(name), facts) for name, facts in meta.get("further", {}).items())
     )
 
 
@@ -162,7 +163,7 @@ def _glance(metrics: Metrics) -> str:
     marks = "".join(f'<span class="{m}">{SIGNS[m]} {escape(MARKS[m])}</span> ' for m in MARKS if SIGNS[m])
     found = finding(metrics)
     banner = f'<p class="finding">{escape(found)}</p>\n' if found else ""
-    tables = (f'<div class="scroll">{glance_html(metrics, s)}</div>' for s in metrics.species)
+    tables = (f'<div class="scroll">{glance_html(metrics, g)}</div>' for g in _groups(metrics))
     return banner + _GLANCE.format(marks) + "\n".join(tables)
 
 
@@ -177,21 +178,27 @@ def figure_html(picture: Picture) -> str:
 
 
 _TABLES = """<p>Intervals are 95 % bootstrap intervals over configurations; hover over a simulated value for
-its own. The last three columns are controls made from the simulated data itself, scored as if they had been
-generated: <b>halves</b>, replicas against replicas, is a perfect sampler; <b>independent</b> shuffles the
-replicas of each particle, so that every particle is right and nothing moves together; <b>climatology</b>
-shuffles the particles of a species within each field, so that structure no longer matters and neighbours move
-unrelated, while the van Hove function, the overlap and its χ₄ stay right.</p>
+its own. The three columns after the verdict are controls made from the simulated data itself, scored as if
+they had been generated: <b>halves</b>, replicas against replicas, is a perfect sampler; <b>independent</b>
+shuffles the replicas of each particle, so that every particle is right and nothing moves together;
+<b>climatology</b> shuffles the particles of a species within each field, so that structure no longer matters
+and neighbours move unrelated, while the van Hove function, the overlap and its χ₄ stay right.</p>
 """
 
 
 def _tables(metrics: Metrics) -> str:
     blocks = [
-        f'<div class="scroll">{to_html(metrics, k, s)}</div>'
-        for s in metrics.species
+        f'<div class="scroll">{to_html(metrics, k, g)}</div>'
+        for g in _groups(metrics)
         for k in range(len(metrics.times))
     ]
-    return _TABLES + "\n".join(blocks)
+    beside = f"<p>Then, beside them: {escape(', '.join(metrics.beside))}.</p>\n" if metrics.beside else ""
+    return _TABLES + beside + "\n".join(blocks)
+
+
+def _groups(metrics: Metrics) -> list[str]:
+    """All particles together first: whether futures are configurations is asked before how far they moved."""
+    return sorted(metrics.groups, key=lambda group: group != "all")
 
 
 def _definitions() -> str:
@@ -218,6 +225,7 @@ def _notes(metrics: Metrics) -> str:
     notes = (
         _note_on_configurations(meta),
         _NOTE_ON_REPLICAS.format(*replicas),
+        *_note_on_quenches(meta),
         _NOTE_ON_CONTROLS,
         _NOTE_ON_HALVES,
         _NOTE_ON_AIMS,
@@ -261,6 +269,16 @@ def _note_on_configurations(meta: Mapping[str, Any]) -> str:
     text = _NOTE_ON_INTERVALS.format(meta.get("bootstrap", "?"), count)
     few = f" With only {count} of them they are indicative; Student's t makes them as wide as that asks for."
     return text + few if count < FEW else text
+
+
+def _note_on_quenches(meta: Mapping[str, Any]) -> Iterator[str]:
+    """How many fields of each configuration the inherent structures are known of."""
+    counts = {name: words(sorted(set(n))) for name, n in meta.get("quenched", {}).items()}
+    if counts:
+        yield (
+            "Hops, inherent energies and what is made of them rest on the futures that were quenched, "
+            f"of each configuration: {', '.join(f'{name} {count}' for name, count in counts.items())}."
+        )
 
 
 def file_links(curves: Iterable[str]) -> str:

@@ -25,8 +25,12 @@ def typical_configuration(p: Propensities) -> int:
     scores = [
         np.corrcoef(s[k, first], g[k, first])[0, 1] for s, g in zip(p.simulated, p.generated, strict=True)
     ]
-    scores = np.nan_to_num(scores)
-    return int(np.argsort(scores)[(len(scores) - 1) // 2])
+    return median(np.nan_to_num(scores))
+
+
+def median(values: np.ndarray | list[float]) -> int:
+    """Place of the median value (the lower one of two)."""
+    return int(np.argsort(values, kind="stable")[(len(values) - 1) // 2])
 
 
 def visible(p: Propensities, c: int) -> np.ndarray:

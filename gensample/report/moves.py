@@ -1,6 +1,6 @@
 """The first picture of a report: which particles of one configuration move, in one field of each source."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,36 +10,36 @@ from matplotlib.figure import Figure
 
 from gensample.report.content import Content, Moves, Propensities
 from gensample.report.figures import WIDTH, canvas, lag_title
-from gensample.report.maps import discs, typical_configuration, visible, with_images
-from gensample.report.style import SOURCES
+from gensample.report.maps import discs, median, visible, with_images
+from gensample.report.style import look_of
 from gensample.stats.ensemble import Ensemble
 
 MOVED = 0.3
 """Lengths from here on are drawn as arrows: a hop, for inherent displacements."""
+MOST = 4
+"""Sources that are shown."""
 FAR = 1.2
 """The length at which the colours end."""
 _RESTING = ListedColormap(["#e2e2e2", "#cccccc", "#d7d7d7"])
 
 
-def choose_moves(
-    simulated: Sequence[Ensemble], generated: Sequence[Ensemble], propensities: Propensities
-) -> Moves:
-    """One field of both sources at the longest lag, from the configuration that the propensity maps show.
+def choose_moves(sources: Mapping[str, Sequence[Ensemble]], propensities: Propensities) -> Moves:
+    """One field of each source at the longest lag, from the median configuration by simulated propensity.
 
     Of each source the replica in which as many particles move as in the median one. Inherent displacements
-    where both sources have them, else displacements.
+    where all sources have them, else displacements.
     """
-    c = typical_configuration(propensities)
-    pair = {"simulated": simulated[c], "generated": generated[c]}
-    inherent = all(e.inherent_displacements is not None for e in pair.values())
-    fields = {name: (e.inherent_displacements if inherent else e.displacements) for name, e in pair.items()}
+    c = median(propensities.simulated[:, -1].mean(axis=1))
+    found = {name: source[c] for name, source in list(sources.items())[:MOST]}
+    inherent = all(e.inherent_displacements is not None for e in found.values())
+    fields = {name: (e.inherent_displacements if inherent else e.displacements) for name, e in found.items()}
     return Moves(c, inherent, {name: _median(np.asarray(f)[:, -1]) for name, f in fields.items()})
 
 
 def _median(fields: np.ndarray) -> np.ndarray:
     """The field (N, d) of (R, N, d) in which the median number of particles move."""
     counts = (np.linalg.norm(fields, axis=-1) > MOVED).sum(axis=1)
-    return np.asarray(fields[np.argsort(counts, kind="stable")[(len(counts) - 1) // 2]], dtype=np.float64)
+    return np.asarray(fields[median(counts)], dtype=np.float64)
 
 
 def moves_map(content: Content) -> Figure:
@@ -48,15 +48,20 @@ def moves_map(content: Content) -> Figure:
     assert moves is not None, "the map of moves needs one field of each source"
     assert p is not None, "the map of moves needs the configurations"
     verb = "hop" if moves.inherent else "moved"
-    figure, axes = canvas(1, len(moves.fields), 0.41 * WIDTH, sharex=True, sharey=True)
-    for a, (name, field) in zip(axes[0], moves.fields.items(), strict=True):
+    count = len(moves.fields)
+    columns = 3 if count == 3 else 2
+    height = (1.25 if columns == 3 else 0.82) * WIDTH / columns
+    figure, axes = canvas(-(-count // columns), columns, height, sharex=True, sharey=True)
+    for a, (name, field) in zip(axes.flat, moves.fields.items(), strict=True):
         drawn = _panel(a, p, moves.configuration, field)
         share = (np.linalg.norm(field, axis=-1) > MOVED).mean()
-        title = f"{SOURCES[name].label}, {lag_title(content.metrics.times, -1)}, {100 * share:.0f} % {verb}"
-        a.set_title(title, color=SOURCES[name].colour)
+        lag = lag_title(content.metrics.times, -1)
+        a.set_title(f"{look_of(name).label}, {lag}, {100 * share:.0f} % {verb}", color=look_of(name).colour)
+    for a in axes[-1]:
         a.set_xlabel(r"$x/\sigma$")
-    axes[0, 0].set_ylabel(r"$y/\sigma$")
-    bar = figure.colorbar(drawn, ax=list(axes[0]), shrink=0.8, pad=0.01, extend="max")
+    for a in axes[:, 0]:
+        a.set_ylabel(r"$y/\sigma$")
+    bar = figure.colorbar(drawn, ax=list(axes.flat), shrink=0.8, pad=0.01, extend="max")
     bar.set_label(r"$|h|/\sigma$" if moves.inherent else r"$|u|/\sigma$")
     return figure
 

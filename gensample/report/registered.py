@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from gensample.comparison.quantities import Quantity, all_quantities
 from gensample.report.content import Content
 from gensample.report.figures import canvas, chosen_lags, draw_series, finish_lags, lag_title, legend_above
+from gensample.report.glossary import group_words
 from gensample.report.metrics import Metrics
 from gensample.report.style import CEILING, look_of
 
@@ -22,19 +23,19 @@ _TITLES = {
 }
 
 
-def functions(content: Content) -> Iterator[tuple[str, str, list[Quantity]]]:
-    """(axis, group, quantities) of every figure of functions: those of one axis, of one species or of all."""
+def functions(content: Content) -> Iterator[tuple[str, list[Quantity]]]:
+    """(group, quantities) of every figure of functions: those of one axis, of one species or of all."""
     for group in content.metrics.groups:
         by_axis: dict[str, list[Quantity]] = {}
         for q in all_quantities():
             if q.axis is not None and _there(content.metrics, group, q.name):
                 by_axis.setdefault(q.axis.label, []).append(q)
-        yield from ((axis, group, found) for axis, found in by_axis.items())
+        yield from ((group, found) for found in by_axis.values())
 
 
-def numbers(content: Content) -> Iterator[tuple[str, str, list[Quantity]]]:
+def numbers(content: Content, sources: Sequence[str]) -> Iterator[tuple[str, str, list[Quantity]]]:
     """(source, group, quantities) of every figure of numbers against lag time."""
-    for of in _TITLES:
+    for of in sources:
         for group in content.metrics.groups:
             found = [
                 q
@@ -48,11 +49,6 @@ def numbers(content: Content) -> Iterator[tuple[str, str, list[Quantity]]]:
 def title_of(of: str, group: str) -> str:
     """Title of a figure of numbers."""
     return f"{_TITLES[of]}, {group_words(group)}"
-
-
-def group_words(group: str) -> str:
-    """A species, or all particles together."""
-    return "all particles" if group == "all" else f"species {group}"
 
 
 def _there(m: Metrics, group: str, name: str) -> bool:

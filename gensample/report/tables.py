@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gensample.comparison.quantities import Words
-from gensample.report.glossary import MAIN, QUANTITIES
+from gensample.report.glossary import MAIN, QUANTITIES, group_words
 from gensample.report.metrics import NAN, Metrics, Number
 from gensample.report.style import CONTROLS
 from gensample.report.verdicts import BEYOND, MARKS, SIGNS, Evidence, Mark, verdict
@@ -161,8 +161,7 @@ def cells(r: Row) -> tuple[str, ...]:
 
 
 def _heading(metrics: Metrics, k: int, species: str) -> str:
-    who = "all particles" if species == "all" else f"species {species}"
-    return f"t = {metrics.times[k]:g} τ, {who}"
+    return f"t = {metrics.times[k]:g} τ, {group_words(species)}"
 
 
 def _chosen(metrics: Metrics, groups: Sequence[str] | None) -> list[tuple[int, str]]:
@@ -270,8 +269,8 @@ def _label(quantity: Words) -> str:
 
 
 def symbol_html(symbol: str) -> str:
-    """A symbol whose ``_x`` is a subscript."""
-    return re.sub(r"_(\w)", r"<sub>\1</sub>", html.escape(symbol))
+    """A symbol whose ``_x`` is a subscript, all letters of it."""
+    return re.sub(r"_([A-Za-zμ]+)", r"<sub>\1</sub>", html.escape(symbol))
 
 
 def _html_row(r: Row) -> str:
@@ -307,7 +306,8 @@ def glance_html(metrics: Metrics, species: str) -> str:
             aim = f'<td class="aim">{html.escape(aim_words(quantity))}</td>'
             body.append(f"<tr>{_label(quantity)}{aim}{values}</tr>")
     columns = '<th scope="col" class="words">quantity</th><th scope="col">aim</th>'
-    return table_html(f"Species {html.escape(species)}", columns + head, "\n".join(body))
+    caption = group_words(species)
+    return table_html(html.escape(caption[0].upper() + caption[1:]), columns + head, "\n".join(body))
 
 
 def _glance_cell(r: Row) -> str:
