@@ -67,7 +67,8 @@ class Harmonic(Generator):
             chosen = [k for k, replica in enumerate(replicas) if replica in block]
             for lag, mean in enumerate(means):
                 white = white_noise(seed, start, block, lag).to(self.device)
-                moving, offset = vibrations.fluctuations(self.lag_time[lag], self._damping(lag), white)
+                kept = white if self.rest[lag] else white[:2]
+                moving, offset = vibrations.fluctuations(self.lag_time[lag], self._damping(lag), kept)
                 u = combine(mean, moving, offset, self.amplitude[lag] * start.temperature, self.rest[lag])
                 drawn = drift_free(u[0].cpu().numpy())
                 fields[chosen, lag] = drawn[[replicas[k] - block.start for k in chosen]]
@@ -96,9 +97,9 @@ class Harmonic(Generator):
         return tuple(float(value) for value in values)
 
 
-def combine(mean: Tensor, moving: Tensor, offset: Tensor, temperature: float, rest: float) -> Tensor:
+def combine(mean: Tensor, moving: Tensor, offset: Tensor | None, temperature: float, rest: float) -> Tensor:
     """Displacements (J, F, N, d) from a relaxation (J, N, d) and the two kinds of deviations (J, F, N, d)."""
-    deviations = moving + math.sqrt(rest) * offset
+    deviations = moving if offset is None else moving + math.sqrt(rest) * offset
     return (1 - rest) * mean.unsqueeze(1) + math.sqrt((1 - rest) * temperature) * deviations
 
 

@@ -72,9 +72,12 @@ def fit(
     for lag in progress(range(len(lag_time))):
         time, samples = lag_time[lag], []
         for start, own in vibrations:
-            deviations = own.fluctuations(time, damping, white_noise(seed, start, range(DRAWS), lag))
+            white = white_noise(seed, start, range(DRAWS), lag)
+            moving, offset = own.fluctuations(time, damping, white)
+            assert offset is not None
             observed = np.linalg.norm(fields(start.row)[:, lag], axis=-1)
-            samples.append(_Sample(own.relaxation(time, damping), *deviations, start.temperature, observed))
+            mean = own.relaxation(time, damping)
+            samples.append(_Sample(mean, moving, offset, start.temperature, observed))
         found += _candidates(samples, time)
     best = [min((c for c in found if c.lag_time == t), key=lambda c: c.crps) for t in lag_time]
     return {name: [asdict(c)[name] for c in best] for name in RANGES}, found
@@ -101,7 +104,7 @@ def _crps(samples: Sequence[_Sample], j: int, amplitude: float, rest: float) -> 
     """Mean CRPS of |u| of one candidate."""
     scores = []
     for sample in samples:
-        mean, moving, offset = (part[j : j + 1] for part in sample[:3])
+        mean, moving, offset = (part[j : j + 1] for part in (sample.mean, sample.moving, sample.offset))
         drawn = combine(mean, moving, offset, amplitude * sample.temperature, rest)[0]
         scores.append(crps(sample.observed, drawn.norm(dim=-1).numpy()).mean())
     return float(np.mean(scores))

@@ -96,10 +96,11 @@ class Vibrations:
 
         return self.functions.apply(function, self.displacement[None], self._tolerance)[:, 0]
 
-    def fluctuations(self, time: float, damping: Tensor, white: Tensor) -> tuple[Tensor, Tensor]:
+    def fluctuations(self, time: float, damping: Tensor, white: Tensor) -> tuple[Tensor, Tensor | None]:
         """Deviations s p + r z and o y for J dampings, (J, F, N, d) each.
 
-        white: (3, F, N, d) normal numbers p, z and y, of initial velocities, bath and part at rest.
+        white: (3, F, N, d) normal numbers p, z and y, of initial velocities, bath and part at rest; of
+        (2, F, N, d) the latter is None, for f = 0.
         """
         tolerance = self._tolerance * self._stiffest
 
@@ -111,4 +112,4 @@ class Vibrations:
             return self.functions.apply(function, fields, tolerance)
 
         moving = colour("push", white[0]) + colour("kicks", white[1])
-        return moving, colour("offset", white[2])
+        return moving, colour("offset", white[2]) if len(white) > 2 else None
