@@ -37,7 +37,9 @@ PHYSICS = Command("fit_generator", "find the numbers of a generator without trai
 
 COMMANDS = {
     "simulate": Command("simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config"),
-    "quench": Command("quench", "add inherent structures to a dataset"),
+    "quench": Command(
+        "quench", "add inherent structures, or inherent displacements of futures, to a dataset"
+    ),
     "cage": Command("cage", "add cage positions, averages over short runs, to a dataset"),
     "probe": Command("probe", "add short, heated runs from the inherent structures to a dataset"),
     "shear": Command("shear", "shear inherent structures quasistatically with LAMMPS from a yaml config"),

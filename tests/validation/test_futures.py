@@ -16,6 +16,7 @@ from gensample.errors import MissingDependencyError
 from gensample.physics.minimize import minimize
 from gensample.simulate.engine import find_engine
 from gensample.simulate.futures import choose_for_futures, quench_fields
+from gensample.stats.dynamics import HOP_LENGTH
 
 SCRIPT = """
 units lj
@@ -107,3 +108,21 @@ def test_minima_of_futures(futures):
     assert torch_energies[near] == pytest.approx(energies[near], abs=1e-4)
     hops = [(np.linalg.norm(each, axis=-1) > 0.3).mean() for each in (h, torch_h)]
     assert hops[1] == pytest.approx(hops[0], abs=0.02)
+
+
+@pytest.mark.slow
+def test_hops_of_ka2d_mini(futures):
+    """Species A of the test split, 16 replicas: as measured outside the project (DESIGN section 10)."""
+    shares = []
+    minimiser = choose_for_futures("lammps", processes=2)
+    with Store.open("ka2d-mini") as store:
+        mixture, kind = mixture_of(store), store.species == 0
+        for c in store.indices("test"):
+            origin = (store.positions[c], store.inherent[c], store.species, store.box[c], mixture)
+            u = store.displacements(c)[:16, 1:]
+            h, _ = quench_fields(*origin, u.reshape(-1, *u.shape[2:]), minimiser)
+            hops = np.linalg.norm(h[:, kind], axis=-1) > HOP_LENGTH
+            shares.append(hops.mean(1).reshape(16, 2))
+    found = np.array(shares)
+    assert found.mean((0, 1)) == pytest.approx([0.031, 0.167], rel=0.03)
+    assert kind.sum() * found.var(1, ddof=1).mean(0) == pytest.approx([0.35, 4.0], rel=0.1)
