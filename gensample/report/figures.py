@@ -118,7 +118,8 @@ def _band(axes: Axes, x: Sequence[float] | np.ndarray, values: np.ndarray, colou
         axes.vlines(x, values[:, 1], values[:, 2], color=colour, alpha=0.5, lw=4)
 
 
-def _ceiling(axes: Axes, times: Sequence[float], values: np.ndarray, label: str, line: str) -> None:
+def draw_ceiling(axes: Axes, times: Sequence[float], values: np.ndarray, label: str, line: str) -> None:
+    """What bounds a metric, against lag: (K, 3) value, low, high as a grey line."""
     if len(times) == 1:
         axes.axhline(values[0, 0], ls=line, color=CEILING, lw=1.3, label=label, zorder=1)
         return
@@ -134,9 +135,9 @@ def propensity_against_lag(content: Content) -> Figure:
         for source in ("generated", "halves", "climatology"):
             draw_series(left, m.times, m.series(s, source, "pearson"), source)
         ceiling = m.series(s, "generated", "pearson_ceiling_sampler")
-        _ceiling(left, m.times, ceiling, "best, as many draws", "--")
+        draw_ceiling(left, m.times, ceiling, "best, as many draws", "--")
         exact = m.series(s, "generated", "pearson_ceiling_exact")
-        _ceiling(left, m.times, exact, "best, exact propensity", ":")
+        draw_ceiling(left, m.times, exact, "best, exact propensity", ":")
         left.set(ylabel=f"Pearson correlation, {s}", ylim=(min(-0.05, left.get_ylim()[0]), 1.02))
         for source in ("simulated", "generated", "halves", "climatology"):
             draw_series(right, m.times, m.series(s, source, "predictability"), source)
@@ -267,7 +268,7 @@ def distribution_distance(content: Content) -> Figure:
         draw_series(a, m.times, m.series(s, "generated", "W1"), "generated")
         draw_series(a, m.times, m.series(s, "halves", "W1"), "halves")
         floor = m.series(s, "generated", "W1_floor")
-        _ceiling(a, m.times, floor, "floor (halves)", "--")
+        draw_ceiling(a, m.times, floor, "floor (halves)", "--")
         a.set(ylabel=rf"$W_1(|u|)/\sigma$, {s}", yscale="log")
         plain_log(a.yaxis)
     finish_lags(figure, axes, m)
@@ -290,7 +291,7 @@ def skill_against_lag(content: Content) -> Figure:
             for source in ("generated", *CONTROLS):
                 draw_series(a, m.times, m.series(s, source, name), source)
             if best:
-                _ceiling(a, m.times, m.series(s, "generated", best), "best possible", "--")
+                draw_ceiling(a, m.times, m.series(s, "generated", best), "best possible", "--")
                 a.axhline(0, color="black", lw=0.6)
             else:
                 a.axhline(0.5, color=CEILING, lw=1.3, ls=":", label="indistinguishable")

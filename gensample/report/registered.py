@@ -10,7 +10,15 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from gensample.comparison.quantities import Quantity, all_quantities
 from gensample.report.content import Content
-from gensample.report.figures import canvas, chosen_lags, draw_series, finish_lags, lag_title, legend_above
+from gensample.report.figures import (
+    canvas,
+    chosen_lags,
+    draw_ceiling,
+    draw_series,
+    finish_lags,
+    lag_title,
+    legend_above,
+)
 from gensample.report.glossary import group_words
 from gensample.report.metrics import Metrics
 from gensample.report.style import CEILING, look_of
@@ -52,7 +60,9 @@ def title_of(of: str, group: str) -> str:
 
 
 def _there(m: Metrics, group: str, name: str) -> bool:
-    return any(m.entry(k, group, "generated", name) is not None for k in range(len(m.times)))
+    """Whether the quantity has a value at any lag."""
+    entries = (m.entry(k, group, "generated", name) for k in range(len(m.times)))
+    return any(np.isfinite(np.array(e["value"], dtype=float)).any() for e in entries if e is not None)
 
 
 def draw_functions(content: Content, group: str, quantities: Sequence[Quantity]) -> Figure:
@@ -99,9 +109,9 @@ def draw_numbers(content: Content, group: str, quantities: Sequence[Quantity]) -
             draw_series(a, m.times, m.series(group, name, q.name), name)
         if isinstance(q.reference, str):
             best = m.series(group, "generated", q.reference)
-            a.plot(m.times, best[:, 0], "--", color=CEILING, lw=1.3, label="best, as many draws", zorder=1)
+            draw_ceiling(a, m.times, best, "best, as many draws", "--")
         a.set_title(_wrapped(q), fontsize=8)
-        _limit(a, [m.series(group, name, q.name)[:, 0] for name in ("simulated", "generated")])
+        _limit(a, [m.series(group, name, q.name) for name in ("simulated", "generated")])
     finish_lags(figure, axes, m)
     for place in range(count, axes.size):
         axes.flat[place].set_visible(False)
@@ -113,15 +123,25 @@ def _wrapped(q: Quantity) -> str:
     return fill(q.label, _WIDEST, break_on_hyphens=False)
 
 
-def _limit(axes: Axes, values: Sequence[np.ndarray]) -> None:
-    """Energies of overlapping particles on a logarithmic scale; intervals do not decide the range shown."""
-    sizes = [np.abs(v[np.isfinite(v)]).max(initial=0.0) for v in values]
-    if max(sizes) > 1e3 * max(sizes[0], 1.0):
-        linear = 10 * max(sizes[0], 1.0)
-        axes.set_yscale("symlog", linthresh=linear)
-        axes.set_ylim(-linear, 10 * max(sizes))
-        powers = np.unique(np.linspace(np.log10(linear) + 1, np.log10(max(sizes)), 4).round())
-        axes.set_yticks([0.0, *10.0**powers])
-        axes.yaxis.set_minor_locator(NullLocator())
-    elif min(v[np.isfinite(v)].min(initial=0.0) for v in values) >= 0:
-        axes.set_ylim(top=min(axes.get_ylim()[1], 2.5 * max(sizes) or 1.0))
+def _limit(axes: Axes, series: Sequence[np.ndarray]) -> None:
+    """Energies of overlapping particles on a logarithmic scale; no interval reaches far beyond the values."""
+    value, low, high = np.concatenate(series).T
+    usual, largest = np.nanmax(np.abs(series[0][:, 0]), initial=1.0), np.nanmax(np.abs(value), initial=1e-12)
+    if largest > 1e3 * usual:
+        _logarithmic(axes, 10 * usual, largest)
+        return
+    bottom, top = np.nanmin(value), np.nanmax(value)
+    reach = 1.5 * max(largest, top - bottom)
+    bottom = np.nanmin(np.append(value, low.clip(min=bottom - reach)))
+    top = np.nanmax(np.append(value, high.clip(max=top + reach)))
+    pad = 0.06 * (top - bottom) or 0.05 * largest
+    axes.set_ylim(bottom - pad, top + pad)
+
+
+def _logarithmic(axes: Axes, linear: float, largest: float) -> None:
+    """Linear up to ``linear``, logarithmic beyond, with a few ticks."""
+    axes.set_yscale("symlog", linthresh=linear)
+    axes.set_ylim(-linear, 10 * largest)
+    powers = np.unique(np.linspace(np.log10(linear) + 1, np.log10(largest), 4).round())
+    axes.set_yticks([0.0, *10.0**powers])
+    axes.yaxis.set_minor_locator(NullLocator())
