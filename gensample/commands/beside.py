@@ -40,12 +40,10 @@ def draw(
     """
     from gensample.commands.sample_ensemble import draw_fields
 
-    folder = report / BESIDE
-    folder.mkdir(parents=True, exist_ok=True)
     splits = {str(sim.split[i]) for i, _ in pairs}
     split = splits.pop() if len(splits) == 1 else "all"
     replicas = int(gen.done[[j for _, j in pairs]].sum(axis=1).min())
-    out = folder / f"{name}.h5"
+    out = report / BESIDE / f"{name}.h5"
     draw_fields(model, str(sim.path), out, split=split, replicas=replicas, seed=seed)
     return out
 

@@ -70,6 +70,7 @@ COMMANDS = {
 FINE: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("--seed", "--configuration", "--replica", "--lag", "--val-count", "--sweeps"), ("0",)),
     "--processes": (str(2**63), str(2**64), str(10**30)),
+    "--quench-replicas": ("0",),
     "--probes": None,  # of another kind of likelihood: not read
     "--rows": None,
 }
