@@ -41,7 +41,7 @@ class Fields(NamedTuple):
 
 def check_names(names: Mapping[str, object]) -> None:
     """ConfigError where a further source has the name of one that is always there."""
-    taken = {*PAIRINGS, *SHOWN, "all"} & set(names)
+    taken = {*PAIRINGS, *SHOWN, *PAIRINGS["halves"], "all"} & set(names)
     if taken:
         raise ConfigError(
             f"{', '.join(sorted(taken))}: the comparison has such a source itself; rename yours"

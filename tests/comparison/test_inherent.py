@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from comparison.views import structure, view
@@ -61,7 +63,9 @@ def test_chi4_of_hops_is_that_of_any_share(place):
 
 
 def test_broken_bonds_are_those_of_the_inherent_structure(place):
-    """One particle far away has lost all its neighbours, and each of them one."""
+    """One particle far away has lost all its neighbours, and each of them one; thermal ones do not count."""
+    gas = np.random.default_rng(1).uniform(0, place.box, place.positions.shape)
+    place = replace(place, positions=gas)
     seen = planted(place, [(27,), ()])
     seen.h[0, 27, 0] = 4.0
     neighbors = place.inherent_neighbors
