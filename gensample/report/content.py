@@ -39,7 +39,7 @@ class Moves:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything the figures and the page read; ``curves`` are those of `gensample.stats.compare`."""
+    """Everything the figures and the page read; ``curves`` are those of `gensample.comparison.compare`."""
 
     metrics: Metrics
     curves: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)

@@ -132,14 +132,14 @@ def propensity_against_lag(content: Content) -> Figure:
     figure, axes = canvas(len(m.species), 2, 2.3, sharex=True)
     for (left, right), s in zip(axes, m.species, strict=True):
         # The independent control has the propensities of simulation itself: 1 by construction.
-        for source in ("generated", "halves", "climatology"):
+        for source in ("generated", "halves", "climatology", *m.beside):
             draw_series(left, m.times, m.series(s, source, "pearson"), source)
         ceiling = m.series(s, "generated", "pearson_ceiling_sampler")
         draw_ceiling(left, m.times, ceiling, "best, as many draws", "--")
         exact = m.series(s, "generated", "pearson_ceiling_exact")
         draw_ceiling(left, m.times, exact, "best, exact propensity", ":")
         left.set(ylabel=f"Pearson correlation, {s}", ylim=(min(-0.05, left.get_ylim()[0]), 1.02))
-        for source in ("simulated", "generated", "halves", "climatology"):
+        for source in ("simulated", "generated", "halves", "climatology", *m.beside):
             draw_series(right, m.times, m.series(s, source, "predictability"), source)
         right.set(ylabel=f"predictability $R$, {s}", ylim=(min(0, right.get_ylim()[0]), None))
     finish_lags(figure, axes, m)
@@ -174,7 +174,7 @@ def moments_against_lag(content: Content) -> Figure:
     figure, axes = canvas(len(m.species), len(_MOMENTS), 1.9, sharex=True)
     for line, s in zip(axes, m.species, strict=True):
         for a, (name, label, logarithmic) in zip(line, _MOMENTS, strict=True):
-            for source in ("simulated", "generated"):
+            for source in ("simulated", "generated", *m.beside):
                 draw_series(a, m.times, m.series(s, source, name), source)
             a.set_title(f"{label}, {s}")
             if logarithmic and len(m.times) > 1:
@@ -201,10 +201,11 @@ def chi4_split(content: Content) -> Figure:
 
 
 def _bars(axes: Axes, m: Metrics, species: str, name: str) -> None:
-    width = 0.8 / len(EVERYONE)
-    for i, source in enumerate(EVERYONE):
-        values, look = m.series(species, source, name), SOURCES[source]
-        x = np.arange(len(m.times)) + (i - (len(EVERYONE) - 1) / 2) * width
+    sources = (*EVERYONE, *m.beside)
+    width = 0.8 / len(sources)
+    for i, source in enumerate(sources):
+        values, look = m.series(species, source, name), look_of(source)
+        x = np.arange(len(m.times)) + (i - (len(sources) - 1) / 2) * width
         axes.bar(x, values[:, 0], width * 0.92, color=look.colour, label=look.label)
         error = np.abs(values[:, 1:] - values[:, :1]).T
         axes.errorbar(x, values[:, 0], yerr=error, fmt="none", ecolor="#606060", elinewidth=0.9, capsize=1.5)
@@ -265,8 +266,8 @@ def distribution_distance(content: Content) -> Figure:
     m = content.metrics
     figure, axes = canvas(1, len(m.species), 2.3)
     for a, s in zip(axes[0], m.species, strict=True):
-        draw_series(a, m.times, m.series(s, "generated", "W1"), "generated")
-        draw_series(a, m.times, m.series(s, "halves", "W1"), "halves")
+        for source in ("generated", "halves", *m.beside):
+            draw_series(a, m.times, m.series(s, source, "W1"), source)
         floor = m.series(s, "generated", "W1_floor")
         draw_ceiling(a, m.times, floor, "floor (halves)", "--")
         a.set(ylabel=rf"$W_1(|u|)/\sigma$, {s}", yscale="log")
@@ -288,7 +289,7 @@ def skill_against_lag(content: Content) -> Figure:
     figure, axes = canvas(len(m.species), len(_SKILLS), 2.1, sharex=True)
     for line, s in zip(axes, m.species, strict=True):
         for a, (name, best, label) in zip(line, _SKILLS, strict=True):
-            for source in ("generated", *CONTROLS):
+            for source in ("generated", *CONTROLS, *m.beside):
                 draw_series(a, m.times, m.series(s, source, name), source)
             if best:
                 draw_ceiling(a, m.times, m.series(s, "generated", best), "best possible", "--")

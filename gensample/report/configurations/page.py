@@ -31,12 +31,12 @@ def write_report(folder: str | Path, content: Content) -> Path:
 def render(content: Content, pictures: Sequence[Picture], curves: Sequence[str]) -> str:
     """The page; ``curves`` are the relative paths of the CSV files it links to."""
     sections = (
-        ("compared", "What was compared", _facts(content)),
         ("glance", "At a glance", _glance(content)),
         ("figures", "Figures", "\n".join(figure_html(p) for p in pictures)),
         ("tables", "All numbers", _tables(content)),
         ("words", "What the rows mean", _definitions()),
         ("notes", TRUST, _notes(content)),
+        ("compared", "What was compared, and how", _facts(content)),
         ("files", "Files", file_links(curves)),
     )
     meta = content.meta
