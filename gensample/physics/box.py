@@ -60,6 +60,20 @@ def minimum_image_(components: Sequence[Tensor], box: Sequence[Tensor] | Tensor)
         components[k].sub_(images.mul_(box[k]))
 
 
+def lattice_vectors_(components: Sequence[Tensor], box: Sequence[Tensor] | Tensor) -> list[Tensor]:
+    """Components of the lattice vectors that `minimum_image_` takes off; the separations are overwritten."""
+    dimension = len(components)
+    found = [torch.zeros_like(component) for component in components]
+    for k in reversed(range(dimension)):
+        images = torch.div(components[k], box[k]).round_()
+        for axis in range(k if len(box) > dimension else 0):
+            tilted = images * box[tilt_index(dimension, k, axis)]
+            components[axis].sub_(tilted)
+            found[axis].add_(tilted)
+        found[k].add_(images.mul_(box[k]))
+    return found
+
+
 def is_tilted(box: Tensor, dimension: int) -> bool:
     """Whether the box carries tilt factors, be they zero."""
     return dimension > 1 and box.ndim > 0 and box.shape[-1] == dimension * (dimension + 1) // 2

@@ -16,7 +16,7 @@ DAMPING = 0.5
 """Relaxation time of the thermostat, tau."""
 CHAIN = 3
 """Thermostats in a chain, as many as LAMMPS has."""
-SKIN = 0.4
+SKIN, RESERVE = 0.4, 1.0
 FARTHEST = 1.0
 """A run whose steps are longer, on average, has exploded: no particle is so fast by heat (sigma)."""
 PARTICLES_AT_ONCE = 4000
@@ -155,7 +155,7 @@ def _run(
 ) -> Tensor:
     """`run` of one piece of a batch."""
     start, v = (values.permute(2, 0, 1).to(positions).contiguous() for values in (positions, velocities))
-    forces = ListedForces(system.species, system.box, system.mixture, None, skin)
+    forces = ListedForces(system.species, system.box, system.mixture, None, skin, RESERVE)
     moving = _Moving(start.clone(), v.clone(), forces, limits, timestep)
     found = []
     for step in moving.pauses(kept):
@@ -177,7 +177,7 @@ class _Moving:
             temperature = torch.as_tensor(limits.temperature).to(x).expand(x.shape[1])
             freedom = len(x) * (x.shape[2] - 1)
             self.chain = _Chain(temperature, freedom, limits.damping, timestep)
-        _, self.f = forces(x)
+        self.f = forces.forces(x)
 
     def pauses(self, steps: Sequence[int]) -> Iterator[int]:
         """Go on to each of the steps in turn; DataError if a run explodes."""
@@ -194,7 +194,7 @@ class _Moving:
         self._thermostat()
         self._kick()
         self.x.add_(self.v, alpha=self.dt)
-        _, self.f = self.forces(self.x)
+        self.f = self.forces.forces(self.x)
         self._kick()
         self._thermostat()
 

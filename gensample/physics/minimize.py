@@ -17,6 +17,8 @@ PATIENCE, GROWTH, CUT = 20, 1.1, 0.5
 MIXING, MIXING_DECAY = 0.25, 0.99
 LONGEST_MOVE = 0.1
 """Farthest that a particle goes in one step, in sigma_AA: overlaps push apart, they do not explode."""
+RESERVE = 0.6
+"""Of the pair list, sigma_AA: descents are short."""
 COMPACT_BELOW = 0.8
 """Converged configurations are dropped from the arithmetic when fewer than this fraction are left."""
 
@@ -56,7 +58,7 @@ def minimize(
     positions, box = check_batch(positions, species, box, mixture)
     # A copy whatever the strides: the descent moves it in place.
     x = positions.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
-    forces = ListedForces(species.to(x.device), box, mixture, truncation, skin)
+    forces = ListedForces(species.to(x.device), box, mixture, truncation, skin, RESERVE)
     _refuse_coincident(x, forces)
     result = _descend(x, forces, tolerance, max_steps)
     return result._replace(positions=wrap(result.positions, box[:, None]))
@@ -152,13 +154,13 @@ def _descend(x: Tensor, forces: ListedForces, tolerance: float, max_steps: int) 
     """The loop of `minimize`, positions not wrapped."""
     fire, results = _Fire(x), _Results(x)
     for step in range(max_steps + 1):
-        energy, force = forces(fire.x)
+        force = forces.forces(fire.x)
         residual = force.square().sum(0).amax(1).sqrt_()
         below = residual <= tolerance
         done = results.waiting & (below if step < max_steps else torch.ones_like(below))
         if bool(done.any()):
             results.minimum.converged[results.left[done]] = below[done]
-            results.record(done, fire.x, energy, residual, step)
+            results.record(done, fire.x, forces(fire.x)[0], residual, step)
             left = int(results.waiting.sum())
             if left == 0:
                 break

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
-from gensample.physics.box import boxes_of, check_cutoff, edges, minimum_image_
+from gensample.physics.box import boxes_of, check_cutoff, edges, lattice_vectors_, minimum_image_
 from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
 from gensample.physics.neighbors import batched_half_list
 from gensample.physics.potentials import smooth_coefficients
@@ -44,18 +44,39 @@ class ReducedPotential(NamedTuple):
         Energies continue constantly below CLOSEST, where the slope keeps its value.
         """
         outside = q2 >= self.cutoff**2
-        inverse2 = self.clamp_(q2).reciprocal()
-        inverse6 = inverse2 * inverse2 * inverse2
-        slope = (inverse6 * -48.0).add_(24.0).mul_(inverse6).mul_(inverse2)
-        energy = inverse6.sub(1.0).mul_(inverse6).mul_(4.0).add_(self.constant)
-        if self.linear:
-            inverse = inverse2.sqrt_()
-            slope.add_(inverse, alpha=self.linear)
-            energy.addcmul_(q2, inverse, value=self.linear)
+        powers = self._powers(q2)
+        slope = self._slope(q2, powers)
+        energy = powers.sixth.sub(1.0).mul_(powers.sixth).mul_(4.0).add_(self.constant)
+        if powers.first is not None:
+            energy.addcmul_(q2, powers.first, value=self.linear)
         if self.quadratic or self.quartic:
-            slope.add_(q2, alpha=4.0 * self.quartic).add_(2.0 * self.quadratic)
             energy.add_(q2, alpha=self.quadratic).addcmul_(q2, q2, value=self.quartic)
         return energy.masked_fill_(outside, 0.0), slope.masked_fill_(outside, 0.0)
+
+    def slope(self, q2: Tensor) -> Tensor:
+        """The second of `energy_and_slope`, to the last bit."""
+        outside = q2 >= self.cutoff**2
+        return self._slope(q2, self._powers(q2)).masked_fill_(outside, 0.0)
+
+    def _powers(self, q2: Tensor) -> "_Powers":
+        second = self.clamp_(q2).reciprocal()
+        return _Powers(second.sqrt() if self.linear else None, second, second * second * second)
+
+    def _slope(self, q2: Tensor, powers: "_Powers") -> Tensor:
+        slope = (powers.sixth * -48.0).add_(24.0).mul_(powers.sixth).mul_(powers.second)
+        if powers.first is not None:
+            slope.add_(powers.first, alpha=self.linear)
+        if self.quadratic or self.quartic:
+            slope.add_(q2, alpha=4.0 * self.quartic).add_(2.0 * self.quadratic)
+        return slope
+
+
+class _Powers(NamedTuple):
+    """q^-1, where the potential has a linear term, q^-2 and q^-6."""
+
+    first: Tensor | None
+    second: Tensor
+    sixth: Tensor
 
 
 def reduced_potential(mixture: Mixture, truncation: str | None = None) -> ReducedPotential:
@@ -103,106 +124,167 @@ class ListedForces:
     """Energies and forces of C configurations, from a pair list that is made again when particles moved.
 
     The list holds pairs closer than their cut-off plus ``skin`` and serves until a particle of any
-    configuration has moved half the skin (Verlet, Phys. Rev. 159, 98 (1967)). Forces on CPUs
-    do not depend, to the last bit, on when the list was made.
+    configuration has moved half the skin (Verlet, Phys. Rev. 159, 98 (1967)). With a ``reserve`` it is chosen
+    from a longer one, which reaches farther by that and serves until a particle has moved half of it: choosing
+    costs as much as an evaluation, making a list twenty times as much. Positions that are wrapped on the way
+    need lists without: with a reserve a lattice vector is a move like others, and images are kept. Forces on
+    CPUs do not depend, to the last bit, on when the lists were made.
     """
 
     def __init__(
-        self, species: Tensor, box: Tensor, mixture: Mixture, truncation: str | None, skin: float
+        self,
+        species: Tensor,
+        box: Tensor,
+        mixture: Mixture,
+        truncation: str | None,
+        skin: float,
+        reserve: float | None = None,
     ) -> None:
         self.potential = reduced_potential(mixture, truncation)
         self.builds = 0
         self._species, self._box, self._mixture, self._skin = species.long(), box, mixture, skin
-        self._made_at: Tensor | None = None
-        self._allowed2 = 0.0
+        self._reserve = reserve
+        self._longer: _Pairs | None = None
+        self._list: _Pairs | None = None
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Energies per configuration (C,) and forces (d, C, N) at positions x (d, C, N)."""
-        self._renew(x)
-        columns = x.reshape(len(x), -1)
-        vectors = self._vectors(x)
-        q2 = self._squared(vectors).mul_(self._inverse_sigma2)
-        energy, slope = self.potential.energy_and_slope(q2)
-        slope.mul_(self._epsilon).mul_(self._inverse_sigma2)
-        forces = torch.zeros_like(columns)
-        for force, vector in zip(forces, vectors, strict=True):
-            pull = vector.mul_(slope)
-            force.scatter_add_(0, self._i, pull).scatter_add_(0, self._j, pull.neg_())
-        half = energy.mul_(self._epsilon)
-        total = torch.zeros_like(columns[0]).scatter_add_(0, self._i, half)
-        return total.reshape(x.shape[1:]).sum(1), forces.reshape(x.shape)
+        pairs = self._renewed(x)
+        vectors = pairs.vectors(x)
+        energy, slope = self.potential.energy_and_slope(_squared(vectors).mul_(pairs.inverse_sigma2))
+        half = energy.mul_(pairs.epsilon)
+        total = x.new_zeros(x.shape[1:].numel()).scatter_add_(0, pairs.i, half)
+        return total.reshape(x.shape[1:]).sum(1), pairs.forces(vectors, slope).reshape(x.shape)
+
+    def forces(self, x: Tensor) -> Tensor:
+        """The forces alone, the same bits for less."""
+        pairs = self._renewed(x)
+        vectors = pairs.vectors(x)
+        slope = self.potential.slope(_squared(vectors).mul_(pairs.inverse_sigma2))
+        return pairs.forces(vectors, slope).reshape(x.shape)
 
     def take(self, chosen: Tensor) -> None:
         """Go on with the chosen configurations (indices or mask over C) alone."""
-        self._box, self._made_at = self._box[chosen], None
+        self._box, self._longer, self._list = self._box[chosen], None, None
 
     def coincident(self, x: Tensor) -> tuple[int, int, int] | None:
         """A configuration and two of its particles that are at the same place, if there are any."""
-        self._renew(x)
-        same = (self._squared(self._vectors(x)) == 0).nonzero()
+        pairs = self._renewed(x)
+        same = (_squared(pairs.vectors(x)) == 0).nonzero()
         if not len(same):
             return None
-        i, j = int(self._i[same[0]]), int(self._j[same[0]])
+        i, j = int(pairs.i[same[0]]), int(pairs.j[same[0]])
         return i // x.shape[2], i % x.shape[2], j % x.shape[2]
 
-    def _vectors(self, x: Tensor) -> list[Tensor]:
+    def _renewed(self, x: Tensor) -> "_Pairs":
+        """The list, made again unless no particle has moved far enough for a pair to be missing."""
+        if self._list is not None and self._list.serves(x):
+            return self._list
+        if self._longer is None or not self._longer.serves(x):
+            self.builds += 1
+            self._longer = self._make(x)
+        self._list = self._choose(x, self._longer)
+        return self._list
+
+    def _make(self, x: Tensor) -> "_Pairs":
+        """All pairs that the list will be chosen from as long as no particle has moved half the reserve."""
+        reach, widest = self._mixture.cutoff + self._skin, 0.5 * float(edges(self._box, len(x)).min())
+        if reach > widest:
+            # Most pairs of so small a box are close: take them all, a list that is never out of date.
+            return self._pairs(x, *_all_pairs(x), None)
+        reserve = min(self._reserve or 0.0, widest - reach)
+        return self._pairs(x, *batched_half_list(x.permute(1, 2, 0), self._box, reach + reserve), reserve)
+
+    def _choose(self, x: Tensor, longer: "_Pairs") -> "_Pairs":
+        """Those within the skin around their own cut-off; all of a list that is never out of date."""
+        if longer.margin is None:
+            return longer
+        own = longer.inverse_sigma2.rsqrt().mul_(self.potential.cutoff).add_(self._skin)
+        near = (_squared(longer.vectors(x)) < own.square_()).nonzero().squeeze(-1)
+        return longer.take(near, x, self._skin)
+
+    def _pairs(self, x: Tensor, i: Tensor, j: Tensor, margin: float | None) -> "_Pairs":
+        """Pairs with what every evaluation needs of them."""
+        kinds = self._species.repeat(len(self._box))
+        kind = kinds[i].mul_(self._mixture.num_species).add_(kinds[j])
+        sigma, epsilon = (
+            self._box.new_tensor(table).reshape(-1) for table in (self._mixture.sigma, self._mixture.epsilon)
+        )
+        same = bool((self._box == self._box[0]).all())
+        boxes = self._box[0] if same else self._box.T[:, torch.div(i, x.shape[2], rounding_mode="floor")]
+        found = _Pairs(i, j, sigma.pow(-2)[kind], epsilon[kind], boxes, None, self._box, x.clone(), margin)
+        return found if margin is None or self._reserve is None else found.with_images(x)
+
+
+class _Pairs(NamedTuple):
+    """Pairs i < j of flattened particles, sorted; they serve until one has moved half the ``margin``, or ever.
+
+    boxes: of all pairs, or one for each; images: the lattice vectors between the particles, by component;
+    None: nearest images have to be found at every evaluation. box: of the configurations (C, ...), made_at:
+    their positions (d, C, N).
+    """
+
+    i: Tensor
+    j: Tensor
+    inverse_sigma2: Tensor
+    epsilon: Tensor
+    boxes: Tensor
+    images: list[Tensor] | None
+    box: Tensor
+    made_at: Tensor
+    margin: float | None
+
+    def serves(self, x: Tensor) -> bool:
+        """Whether no particle has moved too far."""
+        if self.margin is None:
+            return True
+        moved = x - self.made_at
+        if self.images is None:
+            minimum_image_(moved.unbind(), self.box.T.unsqueeze(-1))
+        return float(moved.square_().sum(0).max()) <= (0.5 * self.margin) ** 2
+
+    def vectors(self, x: Tensor) -> list[Tensor]:
         """Components of the vectors from i to j, nearest images."""
-        vectors = [
-            column.index_select(0, self._j).sub_(column.index_select(0, self._i))
-            for column in x.reshape(len(x), -1)
-        ]
-        minimum_image_(vectors, self._pair_boxes)
+        vectors = self._apart(x)
+        if self.images is None:
+            minimum_image_(vectors, self.boxes)
+        else:
+            for vector, image in zip(vectors, self.images, strict=True):
+                vector.sub_(image)
         return vectors
 
-    @staticmethod
-    def _squared(vectors: list[Tensor]) -> Tensor:
-        """Squared lengths."""
-        total = vectors[0].square()
-        for component in vectors[1:]:
-            total.addcmul_(component, component)
-        return total
+    def _apart(self, x: Tensor) -> list[Tensor]:
+        columns = x.reshape(len(x), -1)
+        return [column.index_select(0, self.j).sub_(column.index_select(0, self.i)) for column in columns]
 
-    def _renew(self, x: Tensor) -> None:
-        """Make the list again unless no particle has moved far enough for a pair to be missing."""
-        if self._made_at is not None:
-            moved = x - self._made_at
-            minimum_image_(moved.unbind(), self._box.T.unsqueeze(-1))
-            moved2 = moved.square_().sum(0).max()
-            if float(moved2) <= self._allowed2:
-                return
-        self._made_at = x.clone()
-        self.builds += 1
-        reach = self._mixture.cutoff + self._skin
-        if reach > 0.5 * float(edges(self._box, len(x)).min()):
-            # Most pairs of so small a box are close: take them all, a list that is never out of date.
-            i, j = _all_pairs(x)
-            self._allowed2 = float("inf")
-        else:
-            i, j = self._near_pairs(x, reach)
-            self._allowed2 = (0.5 * self._skin) ** 2
-        self._keep(i, j)
+    def with_images(self, x: Tensor) -> "_Pairs":
+        """The same with the lattice vectors of positions x kept."""
+        return self._replace(images=lattice_vectors_(self._apart(x), self.boxes))
 
-    def _near_pairs(self, x: Tensor, reach: float) -> tuple[Tensor, Tensor]:
-        """Pairs i < j of flattened particles within the skin around their own cut-off."""
-        self._keep(*batched_half_list(x.permute(1, 2, 0), self._box, reach))
-        own = self._inverse_sigma2.rsqrt().mul_(self.potential.cutoff).add_(self._skin)
-        near = self._squared(self._vectors(x)) < own.square_()
-        return self._i[near], self._j[near]
+    def take(self, chosen: Tensor, x: Tensor, margin: float) -> "_Pairs":
+        """Some of them, at positions x."""
+        own = (self.i, self.j, self.inverse_sigma2, self.epsilon)
+        i, j, inverse_sigma2, epsilon = (values.index_select(0, chosen) for values in own)
+        boxes = self.boxes if self.boxes.ndim == 1 else self.boxes[:, chosen]
+        images = None if self.images is None else [image.index_select(0, chosen) for image in self.images]
+        return _Pairs(i, j, inverse_sigma2, epsilon, boxes, images, self.box, x.clone(), margin)
 
-    def _keep(self, i: Tensor, j: Tensor) -> None:
-        """Store a list with what every evaluation needs of its pairs."""
-        self._i, self._j = i, j
-        self._inverse_sigma2 = self._table(self._mixture.sigma, i, j).pow_(-2)
-        self._epsilon = self._table(self._mixture.epsilon, i, j)
-        same = bool((self._box == self._box[0]).all())
-        owner = torch.div(i, len(self._species), rounding_mode="floor")
-        self._pair_boxes = self._box[0] if same else self._box.T[:, owner]
+    def forces(self, vectors: list[Tensor], slope: Tensor) -> Tensor:
+        """Forces (d, C * N) of pairs with v'(q) / q, overwritten; so are the vectors."""
+        slope.mul_(self.epsilon).mul_(self.inverse_sigma2)
+        forces = self.made_at.new_zeros(len(vectors), self.made_at[0].numel())
+        for force, vector in zip(forces, vectors, strict=True):
+            pull = vector.mul_(slope)
+            force.scatter_add_(0, self.i, pull).scatter_add_(0, self.j, pull.neg_())
+        return forces
 
-    def _table(self, table: tuple[tuple[float, ...], ...], i: Tensor, j: Tensor) -> Tensor:
-        """Parameters of pairs, from a table by species."""
-        kinds = self._species.repeat(len(self._box))
-        values = self._box.new_tensor(table).reshape(-1)
-        return values[kinds[i] * self._mixture.num_species + kinds[j]]
+
+def _squared(vectors: list[Tensor]) -> Tensor:
+    """Squared lengths."""
+    total = vectors[0].square()
+    for component in vectors[1:]:
+        total.addcmul_(component, component)
+    return total
 
 
 def _all_pairs(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,6 +57,24 @@ def test_the_list_is_made_again_when_needed_and_not_before(skin):
     assert forces.builds == (2 if skin == 0.4 else 1)
 
 
+def test_a_reserve_is_drawn_on_until_a_particle_has_moved_half_of_it():
+    """The same forces, to the last bit, as from lists made at every step."""
+    mixture = get_mixture("ka2d")
+    positions, species, boxes = batch(mixture, 9)
+    forces = ListedForces(species, boxes, mixture, None, 0.1, reserve=0.6)
+    generator = torch.Generator().manual_seed(1)
+    moved = positions.clone()
+    for step in range(7):
+        fresh = ListedForces(species, boxes, mixture, None, 0.4)(columns(moved))
+        assert all(map(torch.equal, forces(columns(moved)), fresh))
+        assert torch.equal(forces.forces(columns(moved)), fresh[1])
+        assert forces.builds == (1 if step < 4 else 2), step
+        moved += 0.05 * (1 + 0.4 * torch.rand(moved.shape, generator=generator))
+    moved[0, 2] -= boxes[0]
+    assert_right(forces, moved, species, boxes, mixture, None)
+    assert forces.builds == 3
+
+
 def test_going_on_with_some_configurations():
     mixture = get_mixture("ka2d")
     positions, species, boxes = batch(mixture, 8)
