@@ -125,9 +125,9 @@ class ListedForces:
 
     The list holds pairs closer than their cut-off plus ``skin`` and serves until a particle of any
     configuration has moved half the skin (Verlet, Phys. Rev. 159, 98 (1967)). With a ``reserve`` it is chosen
-    from a longer one, which reaches farther by that and serves until a particle has moved half of it: choosing
-    costs as much as an evaluation, making a list twenty times as much. Positions that are wrapped on the way
-    need lists without: with a reserve a lattice vector is a move like others, and images are kept. Forces on
+    from a longer one, which reaches farther by that and serves until a particle has moved half of it: to
+    choose costs as much as an evaluation, to make a list twenty times as much. The reserve is for positions
+    that are not wrapped on the way: images are kept, and a lattice vector is a move like others. Forces on
     CPUs do not depend, to the last bit, on when the lists were made.
     """
 
@@ -217,7 +217,7 @@ class ListedForces:
 
 
 class _Pairs(NamedTuple):
-    """Pairs i < j of flattened particles, sorted; they serve until one has moved half the ``margin``, or ever.
+    """Pairs i < j of flattened particles, sorted; they serve until one has moved half the margin; None: ever.
 
     boxes: of all pairs, or one for each; images: the lattice vectors between the particles, by component;
     None: nearest images have to be found at every evaluation. box: of the configurations (C, ...), made_at:
