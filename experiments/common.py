@@ -30,11 +30,11 @@ def _older(one: Path, other: Path) -> bool:
     return one.stat().st_mtime < other.stat().st_mtime
 
 
-def blocks(metrics: dict, columns: Sequence[str], species: str = "A") -> dict:
-    """{lag: {column: entry}} of the generated ensemble, without the curves."""
+def blocks(metrics: dict, columns: Sequence[str], species: str = "A", source: str = "generated") -> dict:
+    """{lag: {column: entry}} of the generated ensemble, or of another source, without the curves."""
     found = {}
     for lag in metrics["lags"]:
-        block = lag["species"][species]["generated"]
+        block = lag["species"][species][source]
         found[f"{lag['time']:g}"] = {name: block[name] for name in columns if name in block}
     return found
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
-from gensample.errors import ConfigError
-from gensample.ranges import check_choice
+from gensample.errors import ConfigError, MissingDependencyError
+from gensample.physics import dynamics
+from gensample.ranges import check_choice, check_device
 from gensample.simulate.engine import find_engine
-from gensample.simulate.short_runs import Lammps, Leg, Runs, System
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, Snapshots, System
 
-ENGINES = ("lammps",)
+ENGINES = ("lammps", "torch")
 
 
 class Dynamics(Protocol):
@@ -33,8 +35,66 @@ class Dynamics(Protocol):
         """End what runs."""
 
 
+class Torch:
+    """Runs the legs that are alike, but for where they start, as one batch on a device of torch."""
+
+    kind, width = "torch", 64
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self.description = f"torch {torch.__version__} on {device}"
+
+    def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+        """See `Dynamics`.
+
+        Raises:
+            ConfigError: snapshots or a thermostat that this program does not have.
+            DataError: a run exploded.
+        """
+        alike: dict[tuple[float, tuple[int, ...]], list[int]] = {}
+        for number, leg in enumerate(legs):
+            if isinstance(leg.kept, Snapshots) or runs.thermostat not in ("nose-hoover", "none"):
+                raise ConfigError("dynamics in torch keep single steps and know nose-hoover or none; use LAMMPS")
+            alike.setdefault((leg.temperature, tuple(leg.kept)), []).append(number)
+        found: dict[int, np.ndarray] = {}
+        for (temperature, kept), numbers in alike.items():
+            batch = [legs[number] for number in numbers]
+            limit = None if runs.thermostat == "none" else temperature
+            found |= zip(numbers, self._run(system, runs, batch, kept, limit), strict=True)
+        return [found[number] for number in range(len(legs))]
+
+    def _run(
+        self,
+        system: System,
+        runs: Runs,
+        legs: Sequence[Leg],
+        kept: tuple[int, ...],
+        temperature: float | None,
+    ) -> list[np.ndarray]:
+        start = np.stack([leg.positions for leg in legs])
+        moved = dynamics.run(
+            self._tensor(start),
+            self._tensor(np.stack([leg.velocities for leg in legs])),
+            dynamics.System(
+                torch.from_numpy(system.species.astype(np.int64)).to(self.device),
+                self._tensor(system.box),
+                system.mixture,
+            ),
+            kept,
+            dynamics.Limits(temperature, DAMPING),
+            timestep=runs.timestep,
+        )
+        return list(start[:, None] + moved.transpose(0, 1).cpu().numpy())
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, np.float64)).to(self.device)
+
+    def stop(self) -> None:
+        """Nothing but this process runs."""
+
+
 def choose_dynamics(engine: str | None, *, device: str = "cpu", lmp: str | None = None) -> Dynamics:
-    """The program of that name; None: LAMMPS.
+    """The program of that name; None: torch on another device than the CPU, else LAMMPS if it is installed.
 
     ``lmp``: the executable of LAMMPS.
 
@@ -44,6 +104,16 @@ def choose_dynamics(engine: str | None, *, device: str = "cpu", lmp: str | None 
     """
     if engine is not None:
         check_choice("--engine", engine, ENGINES)
-    if device != "cpu":
+    check_device("--device", device)
+    if lmp is not None and (engine == "torch" or device != "cpu"):
+        raise ConfigError("--lmp is an executable of LAMMPS, which runs on the CPU: leave it out")
+    if engine == "lammps" and device != "cpu":
         raise ConfigError(f"--engine lammps runs on the CPU, got --device {device}: leave one of them out")
-    return Lammps(find_engine(lmp))
+    if engine == "torch" or device != "cpu":
+        return Torch(device)
+    try:
+        return Lammps(find_engine(lmp))
+    except MissingDependencyError:
+        if engine is None and lmp is None:
+            return Torch(device)
+        raise
