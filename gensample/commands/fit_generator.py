@@ -72,8 +72,8 @@ def _heated(args: argparse.Namespace) -> str:
 
     task = _task(args)
     search = _search(args, task.temperature)
-    dynamics = choose_dynamics(args.engine, device=args.device, lmp=args.lmp)
-    return fit_heated(task, search, args.out, dynamics, args.processes or 2)
+    dynamics = choose_dynamics(args.engine, device=args.device, lmp=args.lmp, processes=args.processes)
+    return fit_heated(task, search, args.out, dynamics)
 
 
 def _search(args: argparse.Namespace, temperature: float) -> Search:

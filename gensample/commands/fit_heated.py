@@ -37,7 +37,7 @@ from gensample.work import claim, parts_beside
 LENGTHS = "lengths.npz"
 
 
-def fit_heated(task: Task, search: Search, out: Path, dynamics: Dynamics, processes: int) -> str:
+def fit_heated(task: Task, search: Search, out: Path, dynamics: Dynamics) -> str:
     """The recipe of each lag, written as the folder of a model; resumes; returns a summary.
 
     Raises:
@@ -50,7 +50,7 @@ def fit_heated(task: Task, search: Search, out: Path, dynamics: Dynamics, proces
     with claim(parts_beside(out, "fit"), fit.fingerprint) as claimed:
         parts = Parts(claimed.root)
         jobs = fit.jobs()
-        run_jobs(jobs, parts.run, parts.is_done, processes, dynamics.stop, "fitted", "tau")
+        run_jobs(jobs, parts.run, parts.is_done, dynamics.processes, dynamics.stop, "fitted", "tau")
         choices = [fit.choice(parts, lag) for lag in range(len(task.lag_time))]
         fit.write(out, choices, fit.core_seconds(parts))
         claimed.remove()

@@ -22,7 +22,7 @@ from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
-from gensample.ranges import PROCESSES, check_device, shown
+from gensample.ranges import check_device, shown
 from gensample.sampling.ensemble import Unit, plan_units
 from gensample.simulate.runners import Dynamics, choose_dynamics
 from gensample.work import Busy, Claim, alone, atomic, check_output, claim, tidy
@@ -153,7 +153,7 @@ def draw_fields(
         request = PhysicsRequest(name, data, **given, engine=getattr(dynamics, "kind", ""), weights=weights)
         request.check()
     request = replace(request, content=digest_structures(data, split))
-    return sample_ensemble(request, out, shard, device, force, dynamics, processes or 2)
+    return sample_ensemble(request, out, shard, device, force, dynamics)
 
 
 def _physics(name: str, data: str, device: str, **options: Any) -> tuple[Dynamics | None, str]:
@@ -165,8 +165,7 @@ def _physics(name: str, data: str, device: str, **options: Any) -> tuple[Dynamic
     if not generator.runs_dynamics:
         _refuse("of generators that run dynamics", **options)
         return None, weights
-    PROCESSES.check("--processes", 1 if options["processes"] is None else options["processes"])
-    return choose_dynamics(options["engine"], device=device, lmp=options["lmp"]), weights
+    return choose_dynamics(device=device, **options), weights
 
 
 def _refuse(whose: str, **options: Any) -> None:
@@ -183,12 +182,11 @@ def sample_ensemble(
     device: str = "cpu",
     force: bool = False,
     dynamics: Dynamics | None = None,
-    processes: int = 1,
 ) -> str:
     """Draw the missing units of a shard; write the dataset when no unit of any shard is missing.
 
     ``force``: of data outside the domain of the model too; the dataset says so. ``dynamics``: of a generator
-    that runs some; ``processes``: LAMMPS side by side.
+    that runs some.
 
     Raises:
         ConfigError: model and data do not fit, the data lie outside its domain, or ``out`` or its folder
@@ -206,7 +204,7 @@ def sample_ensemble(
     if isinstance(request, Request):
         source = Learned(request, device)
     else:
-        source = Physics(request, device, dynamics, processes, parts_folder(out))
+        source = Physics(request, device, dynamics, parts_folder(out))
     ensemble = Ensemble(request, out, source, force)
     with claim(ensemble.parts, asdict(request), shared=True) as claimed:
         started = time.monotonic()

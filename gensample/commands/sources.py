@@ -149,7 +149,7 @@ class Physics:
     """
 
     def __init__(
-        self, request: PhysicsRequest, device: str, dynamics: Dynamics | None, processes: int, scratch: Path
+        self, request: PhysicsRequest, device: str, dynamics: Dynamics | None, scratch: Path
     ) -> None:
         self.request, self.store = request, Store.open(request.data)
         self.generator = load_physics(request.model, self.store)
@@ -163,7 +163,7 @@ class Physics:
         self._inputs = Inputs(
             self.store, "inherent" if self.generator.needs_inherent else "thermal", torch.device(device)
         )
-        self._dynamics, self._processes = dynamics, processes
+        self._dynamics = dynamics
         self._starts: dict[int, Start] = {}
 
     def prepare(self, rows: Sequence[int]) -> None:
@@ -180,7 +180,7 @@ class Physics:
 
     def each(self, units: Sequence[Unit], draw: Callable[[Unit], None], told: str) -> None:
         """See `Source`; several LAMMPS side by side."""
-        if self._processes == 1 or self._dynamics is None or not units:
+        if self._dynamics is None or self._dynamics.processes == 1 or not units:
             one_by_one(units, draw, told)
             return
         work = {f"{unit.configuration}-{unit.first}": unit for unit in units}
@@ -189,7 +189,7 @@ class Physics:
             jobs,
             lambda job: draw(work[job.name]),
             lambda job: False,
-            self._processes,
+            self._dynamics.processes,
             self._dynamics.stop,
             "drawn",
             "replicas",

@@ -11,9 +11,10 @@ import torch
 
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.physics import dynamics
-from gensample.ranges import check_choice, check_device
+from gensample.ranges import PROCESSES, check_choice, check_device
 from gensample.simulate.engine import find_engine
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, Snapshots, System
+from gensample.simulate.scripts import Snapshots
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, System
 
 ENGINES = ("lammps", "torch")
 
@@ -21,12 +22,14 @@ ENGINES = ("lammps", "torch")
 class Dynamics(Protocol):
     """Runs legs of one system.
 
-    kind: the name of the program; description: with its version; width: replicas worth running at once.
+    kind: the name of the program; description: with its version; width: replicas worth running at once;
+    processes: of it, side by side.
     """
 
     kind: str
     description: str
     width: int
+    processes: int
 
     def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """Unwrapped positions (W, N, d) at what is kept of each leg; ``folder`` is for files on the way."""
@@ -38,7 +41,7 @@ class Dynamics(Protocol):
 class Torch:
     """Runs the legs that are alike, but for where they start, as one batch on a device of torch."""
 
-    kind, width = "torch", 64
+    kind, width, processes = "torch", 64, 1
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
@@ -54,7 +57,9 @@ class Torch:
         alike: dict[tuple[float, tuple[int, ...]], list[int]] = {}
         for number, leg in enumerate(legs):
             if isinstance(leg.kept, Snapshots) or runs.thermostat not in ("nose-hoover", "none"):
-                raise ConfigError("dynamics in torch keep single steps and know nose-hoover or none; use LAMMPS")
+                raise ConfigError(
+                    "dynamics in torch keep single steps and know nose-hoover or none; use LAMMPS"
+                )
             alike.setdefault((leg.temperature, tuple(leg.kept)), []).append(number)
         found: dict[int, np.ndarray] = {}
         for (temperature, kept), numbers in alike.items():
@@ -93,10 +98,12 @@ class Torch:
         """Nothing but this process runs."""
 
 
-def choose_dynamics(engine: str | None, *, device: str = "cpu", lmp: str | None = None) -> Dynamics:
+def choose_dynamics(
+    engine: str | None, *, device: str = "cpu", lmp: str | None = None, processes: int | None = None
+) -> Dynamics:
     """The program of that name; None: torch on another device than the CPU, else LAMMPS if it is installed.
 
-    ``lmp``: the executable of LAMMPS.
+    ``lmp``: the executable of LAMMPS, ``processes``: of it side by side (2).
 
     Raises:
         ConfigError: what does not go together.
@@ -105,14 +112,19 @@ def choose_dynamics(engine: str | None, *, device: str = "cpu", lmp: str | None 
     if engine is not None:
         check_choice("--engine", engine, ENGINES)
     check_device("--device", device)
-    if lmp is not None and (engine == "torch" or device != "cpu"):
-        raise ConfigError("--lmp is an executable of LAMMPS, which runs on the CPU: leave it out")
+    if processes is not None:
+        PROCESSES.check("--processes", processes)
+    for name, given in {"--lmp": lmp, "--processes": processes}.items():
+        if given is not None and (engine == "torch" or device != "cpu"):
+            raise ConfigError(
+                f"{name} is of LAMMPS, which runs on the CPU: drop it, or --engine and --device"
+            )
     if engine == "lammps" and device != "cpu":
         raise ConfigError(f"--engine lammps runs on the CPU, got --device {device}: leave one of them out")
     if engine == "torch" or device != "cpu":
         return Torch(device)
     try:
-        return Lammps(find_engine(lmp))
+        return Lammps(find_engine(lmp), processes or 2)
     except MissingDependencyError:
         if engine is None and lmp is None:
             return Torch(device)

@@ -90,12 +90,12 @@ class Starts:
 
 
 class Lammps:
-    """Runs legs one after the other in one process of LAMMPS."""
+    """Runs legs one after the other in one process of LAMMPS; ``processes`` may do so side by side."""
 
     kind, width = "lammps", 8
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine, self.stop = engine, engine.stop
+    def __init__(self, engine: Engine, processes: int = 1) -> None:
+        self.engine, self.processes, self.stop = engine, processes, engine.stop
         self.description = f"LAMMPS {engine.version}"
 
     def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
@@ -173,8 +173,8 @@ def add_runs(
     """
 
     def add(parts: Parts, target: Path) -> str:
-        lammps = Lammps(find_engine(lmp))
-        run_jobs(jobs(lammps), parts.run, parts.is_done, processes, lammps.stop, done, "tau")
+        lammps = Lammps(find_engine(lmp), processes)
+        run_jobs(jobs(lammps), parts.run, parts.is_done, lammps.processes, lammps.stop, done, "tau")
         return write(parts, target, {"engine": lammps.description, "command": command})
 
     return addition.make(add, again)

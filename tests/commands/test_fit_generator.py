@@ -29,7 +29,7 @@ def amplitude(temperature, time):
 class Diffusion:
     """Free diffusion in place of molecular dynamics; at the temperature of the data nothing moves."""
 
-    kind, description, width = "lammps", "a stand-in", 8
+    kind, description, width, processes = "lammps", "a stand-in", 8, 1
 
     def __init__(self):
         self.legs = []

@@ -129,6 +129,19 @@ def test_laps_of_the_meter_add_up_to_what_was_used():
     assert sum(laps) > 0
 
 
+def test_torch_in_place_of_lammps_is_another_sample(model, data, tmp_path, capsys):
+    sample(model, data, tmp_path / "gen.h5", "--engine", "torch")
+    with Store.open(tmp_path / "gen.h5") as store:
+        assert "torch" in store.attrs["engine"]
+        assert store.done.all()
+    sample(model, data, tmp_path / "gen.h5", "--engine", "torch")
+    sample(model, data, tmp_path / "gen.h5", code=2)
+    assert "another sample" in capsys.readouterr().err
+    sample(model, data, tmp_path / "lammps.h5")
+    # The same velocities: after so few steps the same fields.
+    assert np.allclose(fields(tmp_path / "gen.h5"), fields(tmp_path / "lammps.h5"), atol=1e-6)
+
+
 def test_heated_stands_for_the_released_one_of_the_liquid(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(zoo, "ROOTS", (tmp_path / "models",))
     with pytest.raises(ConfigError, match="gensample fit heated"):

@@ -6,6 +6,7 @@ from gensample.data.store import Store
 from gensample.errors import MissingDependencyError
 from gensample.generators.base import starts
 from gensample.simulate.engine import find_engine
+from gensample.simulate.runners import Torch
 from gensample.simulate.short_runs import Lammps
 
 
@@ -15,6 +16,11 @@ def lammps():
         return Lammps(find_engine())
     except MissingDependencyError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def batches():
+    return Torch("cpu")
 
 
 @pytest.fixture(scope="session")

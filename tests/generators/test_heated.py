@@ -10,7 +10,7 @@ from gensample.physics.box import wrap
 STEP = 0.005
 
 
-@pytest.fixture(params=["lammps"])
+@pytest.fixture(params=["lammps", "batches"])
 def dynamics(request):
     return request.getfixturevalue(request.param)
 
