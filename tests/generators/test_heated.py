@@ -1,7 +1,11 @@
 """Heated runs: the temperature of each phase, fresh velocities, keys of the random numbers, refusals."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gensample.errors import ConfigError
 from gensample.generators.heated import Heated, Phase
@@ -69,7 +73,7 @@ def test_cost_is_the_time_of_its_phases():
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("wrong", "named"),
     [
         ({"lag_time": [2.0, 1.0]}, "ascending"),
         ({"lag_time": "10"}, "ascending"),
@@ -86,7 +90,20 @@ def test_cost_is_the_time_of_its_phases():
         ({"domain": {"mixture": 3}}, "domain"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings, named):
-    given = {"lag_time": [1.0, 2.0], "stages": [[[None, 1.0]], [[0.6, 1.0]]], **settings}
+def test_settings_that_cannot_be_are_refused(wrong, named):
     with pytest.raises(ConfigError, match=named):
-        Heated(**given)
+        Heated(**{"lag_time": [1.0, 2.0], "stages": [[[None, 1.0]], [[0.6, 1.0]]], **wrong})
+
+
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3))
+TREES = st.recursive(
+    LEAVES, lambda x: st.one_of(st.lists(x, max_size=3), st.dictionaries(st.text(max_size=2), x))
+)
+
+
+@settings(max_examples=40)
+@given(lag_time=TREES, stages=TREES, timestep=LEAVES, domain=TREES)
+def test_whatever_a_config_says_is_made_or_refused(lag_time, stages, timestep, domain):
+    for odd in ({"lag_time": lag_time}, {"stages": stages}, {"timestep": timestep}, {"domain": domain}):
+        with suppress(ConfigError):
+            Heated(**{"lag_time": [1.0, 2.0], "stages": [[[None, 1.0]], [[0.6, 1.0]]], **odd})
