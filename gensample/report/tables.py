@@ -39,6 +39,17 @@ class Row:
         """What the generated value is judged by."""
         return self.simulation if self.quantity.kind == "pair" else self.best
 
+    def shown(self, x: Number, interval: bool = False) -> str:
+        """A value of the row, with the decimals that its aim asks for."""
+        return number(x, interval, self.decimals)
+
+    @property
+    def decimals(self) -> int:
+        """Decimals that show a deviation as small as an aim that is not relative; 0 for all others."""
+        q = self.quantity
+        exact = q.aim is not None and (q.absolute or q.kind == "nominal")
+        return 1 + math.floor(-math.log10(q.aim)) if exact and q.aim else 0
+
     @property
     def verdict(self) -> tuple[str, Mark]:
         """Words and mark that say how near generated is to what it should be."""
@@ -120,22 +131,24 @@ def _decimals(value: float) -> int:
     return max(0, min(5, (2 if size >= 0.1 else 1) - math.floor(math.log10(size))))
 
 
-def number(x: Number, interval: bool = False) -> str:
-    """Two or three significant digits, and the interval to the same decimals when asked."""
+def number(x: Number, interval: bool = False, least: int = 0) -> str:
+    """Two or three significant digits, ``least`` decimals, and the interval to the same ones when asked."""
     if not x.defined:
         return MISSING
-    text = _digits(x.value, x.value)
+    text = _digits(x.value, x.value, least)
     shown = interval and abs(x.value) < HUGE
     if shown and math.isfinite(x.low) and math.isfinite(x.high):
-        text += f" [{_digits(x.low, x.value)}, {_digits(x.high, x.value)}]"
+        text += f" [{_digits(x.low, x.value, least)}, {_digits(x.high, x.value, least)}]"
     return text.replace("-", "−")
 
 
-def _digits(number: float, value: float) -> str:
+def _digits(number: float, value: float, least: int = 0) -> str:
     """A number to the decimals that ``value`` is shown with, huge ones with an exponent."""
     if abs(number) >= HUGE:
         return f"{number:.2g}"
     places = 0 if abs(value) >= HUGE else _decimals(value)
+    if 0 < abs(value) < 1000:
+        places = max(places, least)
     return f"{number:.{places}f}" if places or abs(number) >= 1 else "0"
 
 
@@ -152,11 +165,11 @@ def cells(r: Row) -> tuple[str, ...]:
     words, mark = r.verdict
     return (
         r.quantity.short,
-        number(r.target),
-        number(r.generated, interval=True),
+        r.shown(r.target),
+        r.shown(r.generated, interval=True),
         words,
         SIGNS[mark],
-        *(number(c) for c in r.controls),
+        *(r.shown(c) for c in r.controls),
     )
 
 
@@ -275,24 +288,25 @@ def symbol_html(symbol: str) -> str:
 
 def _html_row(r: Row) -> str:
     words, mark = r.verdict
-    best = MISSING if r.quantity.kind == "pair" else number(r.best)
+    best = MISSING if r.quantity.kind == "pair" else r.shown(r.best)
     return (
         f"<tr>{_label(r.quantity)}"
-        f'<td title="{interval_words(r.simulation)}">{number(r.simulation)}</td>'
-        f'<td class="generated">{number(r.generated)}</td>'
-        f'<td class="interval">{interval_words(r.generated)}</td>'
+        f'<td title="{interval_words(r.simulation, r.decimals)}">{r.shown(r.simulation)}</td>'
+        f'<td class="generated">{r.shown(r.generated)}</td>'
+        f'<td class="interval">{interval_words(r.generated, r.decimals)}</td>'
         f"<td>{best}</td>"
         f'<td class="verdict {mark}" title="{MARKS[mark]}">{html.escape(words)} {SIGNS[mark]}</td>'
-        + "".join(f'<td class="control">{number(c)}</td>' for c in r.controls)
+        + "".join(f'<td class="control">{r.shown(c)}</td>' for c in r.controls)
         + "</tr>"
     )
 
 
-def interval_words(x: Number) -> str:
+def interval_words(x: Number, least: int = 0) -> str:
     """The bounds of an interval, to the digits of its value."""
     if not (x.defined and math.isfinite(x.low) and math.isfinite(x.high)):
         return MISSING
-    return f"{_digits(x.low, x.value)} … {_digits(x.high, x.value)}".replace("-", "−")
+    low, high = (_digits(bound, x.value, least) for bound in (x.low, x.high))
+    return f"{low} … {high}".replace("-", "−")
 
 
 def glance_html(metrics: Metrics, species: str) -> str:
@@ -314,8 +328,8 @@ def _glance_cell(r: Row) -> str:
     if not r.generated.defined:
         return f"<td>{MISSING}</td>"
     words, mark = r.verdict
-    note = f" / {number(r.target)}" if r.target.defined else ""
+    note = f" / {r.shown(r.target)}" if r.target.defined else ""
     return (
-        f'<td class="verdict {mark}" title="{html.escape(words)}; {MARKS[mark]}"><b>{number(r.generated)}</b>'
-        f'<span class="against">{note}</span> {SIGNS[mark]}</td>'
+        f'<td class="verdict {mark}" title="{html.escape(words)}; {MARKS[mark]}">'
+        f'<b>{r.shown(r.generated)}</b><span class="against">{note}</span> {SIGNS[mark]}</td>'
     )

@@ -2,9 +2,10 @@ import pytest
 
 from gensample.report.glossary import QUANTITIES
 from gensample.report.html import render
-from gensample.report.metrics import Metrics, Number
+from gensample.report.metrics import NAN, Metrics, Number
 from gensample.report.tables import (
     Row,
+    cells,
     finding,
     number,
     row,
@@ -184,3 +185,11 @@ def test_draws_are_the_fewest_of_both_sides():
     metrics = Metrics({"meta": {"replicas": counts, "quenched": {"generated": [3, 5]}}, "lags": []})
     assert metrics.draws() == 4
     assert metrics.draws("inherent") == 3
+
+
+def test_energies_have_the_decimals_of_their_aim():
+    """Inherent energies are judged to 0.005: two decimals would hide it."""
+    energy = Row(QUANTITY["inherent_energy"], Number(-3.4045), Number(-3.4, -3.41, -3.39), Number(NAN), ())
+    assert cells(energy)[1:3] == ("−3.405", "−3.400 [−3.410, −3.390]")
+    wild = Row(QUANTITY["future_energy"], Number(-2.97), Number(121594.3, 13640, 590462), Number(NAN), ())
+    assert cells(wild)[2] == "121594 [13640, 590462]"
