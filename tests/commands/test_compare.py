@@ -262,6 +262,25 @@ def test_fields_that_nobody_quenched_are_quenched_in_part(quenched, files):
     assert 0 < metrics.get(0, "A", "generated", "hops").value <= 1
 
 
+def test_inherent_displacements_of_a_file_are_used_as_they_are(files, quenched, tmp_path, monkeypatch):
+    """All of them, whatever `--quench-replicas` says, and nothing else where that is 0."""
+    monkeypatch.setattr("gensample.report.write.plates", lambda content: iter(()))
+    sim = tmp_path / "sim.h5"
+    assert main(["quench", str(files[0]), "--out", str(sim)]) == 0
+    assert main(["quench", str(sim), "--futures"]) == 0
+    words = ["--out", str(tmp_path / "report"), "--lags", "10", *BOOTSTRAP]
+    assert main(["compare", str(sim), str(files[1]), *words]) == 0
+    metrics = Metrics.load(tmp_path / "report")
+    assert metrics.meta["quenched"] == {"simulated": [6, 6]}
+    assert metrics.entry(0, "A", "generated", "hops") is None
+    assert metrics.get(0, "A", "halves", "hops").defined
+    assert main(["compare", str(sim), str(files[1]), *words, "--quench-replicas", "2"]) == 0
+    metrics, other = Metrics.load(tmp_path / "report"), Metrics.load(quenched)
+    assert metrics.meta["quenched"] == {"simulated": [6, 6], "generated": [2, 2]}
+    ours, theirs = (m.get(0, "A", "generated", "hops").value for m in (metrics, other))
+    assert ours == pytest.approx(theirs, abs=0.02)  # another structure may have been found for x itself
+
+
 def test_another_file_is_shown_beside(quenched):
     metrics = Metrics.load(quenched)
     assert metrics.beside == ["wide"]
