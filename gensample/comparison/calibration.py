@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from zlib import crc32
 
 import numpy as np
 
@@ -23,8 +24,9 @@ def _length(seen: View, made: View, members: Integers) -> Summary:
 
 def _propensity(seen: View, made: View, members: Integers) -> Summary:
     ours, theirs = (magnitudes(view.u[:, members]) for view in (seen, made))
-    # The splits are no draw of anything that is judged: the same for all configurations, lags and species.
-    return {"cdf": calibration.mean_pit(ours, theirs, numpy_generator(0, len(ours), len(theirs)))}
+    # A key of the configuration: splits common to all of them would leave an error that no interval shows.
+    generator = numpy_generator(crc32(seen.positions.tobytes()), len(ours), len(theirs))
+    return {"cdf": calibration.mean_pit(ours, theirs, generator)}
 
 
 def _overlap(seen: View, made: View, members: Integers) -> Summary:

@@ -50,13 +50,14 @@ def moves_map(content: Content) -> Figure:
     verb = "hop" if moves.inherent else "moved"
     count = len(moves.fields)
     columns = 3 if count == 3 else 2
-    height = (1.25 if columns == 3 else 0.82) * WIDTH / columns
+    height = (0.9 if columns == 3 else 0.82) * WIDTH / columns
     figure, axes = canvas(-(-count // columns), columns, height, sharex=True, sharey=True)
     for a, (name, field) in zip(axes.flat, moves.fields.items(), strict=True):
         drawn = _panel(a, p, moves.configuration, field)
         share = (np.linalg.norm(field, axis=-1) > MOVED).mean()
         lag = lag_title(content.metrics.times, -1)
-        a.set_title(f"{look_of(name).label}, {lag}, {100 * share:.0f} % {verb}", color=look_of(name).colour)
+        title = f"{look_of(name).label}, {lag}, {100 * share:.0f} % {verb}"
+        a.set_title(title, color=look_of(name).colour, fontsize=8.5)
     for a in axes[-1]:
         a.set_xlabel(r"$x/\sigma$")
     for a in axes[:, 0]:

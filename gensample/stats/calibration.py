@@ -21,7 +21,7 @@ from gensample.stats.propensity import require_replicas
 LEVELS = (0.5, 0.8, 0.95)
 """Shares of the probability that the central intervals hold."""
 BINS = 20
-SPLITS = 399
+SPLITS = 999
 """Random splits of simulated and generated replicas to which the propensity is compared."""
 
 POINTS: Floats = np.unique(
