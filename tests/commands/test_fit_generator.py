@@ -12,6 +12,7 @@ from gensample.cli import main
 from gensample.commands import fit_heated as module
 from gensample.commands.fit_generator import SETTINGS
 from gensample.data.store import Store, StoreWriter
+from gensample.generators import harmonic_fit
 from gensample.generators.harmonic import Harmonic
 from gensample.generators.heated import Heated
 from gensample.simulate import runners
@@ -116,7 +117,7 @@ def test_the_test_split_is_not_looked_at(data, diffusion, tmp_path):
 
 
 def test_goes_on_where_it_stopped_and_chooses_the_same(data, diffusion, tmp_path, monkeypatch):
-    words = ["--temperatures", "0.6", "0.75", "--replicas", "4", "--ramps", "0.5", "--processes", "1"]
+    words = ["--temperatures", "0.6", "0.75", "--replicas", "2", "--ramps", "0.5", "--configurations", "2"]
     fit("heated", data, tmp_path / "whole", *words)
     once, run = len(diffusion.legs), Diffusion.run
 
@@ -155,7 +156,8 @@ def test_lags_that_are_all_short_need_no_runs(data, diffusion, tmp_path):
     assert zoo.load_model(tmp_path / "hot").cost(1) == 100.0
 
 
-def test_harmonic_is_kept_with_its_candidates(data, tmp_path, capsys):
+def test_harmonic_is_kept_with_its_candidates(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(harmonic_fit, "DAMPINGS", (2.0,))
     fit("harmonic", data, tmp_path / "vibrations", "--configurations", "1")
     assert "t = 1: amplitude" in capsys.readouterr().out
     assert isinstance(zoo.load_model(tmp_path / "vibrations"), Harmonic)
