@@ -105,13 +105,14 @@ def draw_numbers(content: Content, group: str, quantities: Sequence[Quantity]) -
     columns = count if count < 5 else min((4, 3), key=lambda c: -count % c)
     figure, axes = canvas(-(-count // columns), columns, 1.75)
     for a, q in zip(axes.flat, quantities, strict=False):
-        for name in ("simulated", "generated", *m.beside):
-            draw_series(a, m.times, m.series(group, name, q.name), name)
+        shown = {name: m.series(group, name, q.name) for name in ("simulated", "generated", *m.beside)}
+        for name, series in shown.items():
+            draw_series(a, m.times, series, name)
         if isinstance(q.reference, str):
-            best = m.series(group, "generated", q.reference)
-            draw_ceiling(a, m.times, best, "best, as many draws", "--")
+            shown["best"] = m.series(group, "generated", q.reference)
+            draw_ceiling(a, m.times, shown["best"], "best, as many draws", "--")
         a.set_title(_wrapped(q), fontsize=8)
-        _limit(a, [m.series(group, name, q.name) for name in ("simulated", "generated")])
+        _limit(a, list(shown.values()))
     finish_lags(figure, axes, m)
     for place in range(count, axes.size):
         axes.flat[place].set_visible(False)
