@@ -229,9 +229,13 @@ def interval_entry(bounds: Floats) -> Any:
     return plain(bounds) if np.isfinite(bounds).all() else None
 
 
+DIGITS = 8
+"""Significant digits of numbers in metrics.json: more than any of them is known to, half the file."""
+
+
 def plain(value: Any) -> Any:
     """Numbers and nested lists of them, None for what is not finite: JSON has no nan."""
     array = np.asarray(value, dtype=np.float64)
     if array.ndim:
         return [plain(v) for v in array]
-    return float(array) if np.isfinite(array) else None
+    return float(f"{array:.{DIGITS}g}") if np.isfinite(array) else None
