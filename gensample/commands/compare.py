@@ -120,6 +120,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
     from gensample.report.content import Content
     from gensample.report.metrics import Metrics
     from gensample.report.moves import choose_moves
+    from gensample.report.opening import in_text
     from gensample.report.tables import to_text, with_verdicts
     from gensample.report.write import plain, write_report
 
@@ -146,7 +147,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         sources = {one.name: one for one in (simulated, generated, *others)}
         moves = choose_moves(sources, propensities)
         page = write_report(args.out, Content(metrics, curves, propensities, moves))
-    print(to_text(metrics))
+    print(f"{to_text(metrics)}\n\n{in_text(metrics)}")
     print(f"\nEverything else, species by species: {page}")
 
 

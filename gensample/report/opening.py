@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from html import escape
+from textwrap import fill
 from typing import Any
 
 from gensample.report.glossary import MAIN, in_sentence
@@ -30,7 +31,10 @@ def sentence(metrics: Metrics) -> str:
 
 
 def _worst(metrics: Metrics) -> dict[Mark, list[str]]:
-    """Main quantities by the worst of their marks, each with the lags where it is so, unless all."""
+    """Main quantities by the worst of their marks, each with the lags where it is so, unless all.
+
+    A function that is read at several distances counts once.
+    """
     marks: dict[str, dict[float, Mark]] = {}
     found_rows = [
         (time, r)
@@ -41,7 +45,8 @@ def _worst(metrics: Metrics) -> dict[Mark, list[str]]:
     # Whether futures are configurations comes before how far particles moved.
     for time, r in sorted(found_rows, key=lambda entry: _FIRST.index(entry[1].quantity.source)):
         if r.verdict[1] in _WORST:
-            marks.setdefault(r.quantity.short, {})[time] = r.verdict[1]
+            by_time = marks.setdefault(r.quantity.label, {})
+            by_time[time] = min(r.verdict[1], by_time.get(time, "good"), key=_WORST.index)
     found: dict[Mark, list[str]] = {}
     for label, by_time in marks.items():
         mark = next(m for m in _WORST if m in by_time.values())
@@ -60,6 +65,14 @@ def _name(label: str, times: list[float]) -> str:
 def _listed(names: list[str]) -> str:
     more = f", {len(names) - MOST} more" if len(names) > MOST else ""
     return ", ".join(names[:MOST]) + more
+
+
+def in_text(metrics: Metrics) -> str:
+    """The sentence and the cost, for a terminal."""
+    costs: Mapping[str, float | None] = metrics.meta.get("core_seconds", {})
+    told = (f"{name} {'not recorded' if c is None else seconds(c)}" for name, c in costs.items())
+    cost = f"Core-seconds of a replica, to its longest lag: {', '.join(told)}."
+    return "\n".join(fill(line, 110) for line in (sentence(metrics), *([cost] if costs else [])))
 
 
 def cost_html(meta: Mapping[str, Any]) -> str:

@@ -133,6 +133,8 @@ def test_the_main_table_is_printed(files, tmp_path, capsys, monkeypatch):
     assert "t = 1 τ, species A" in text
     assert "t = 10 τ, species A" in text
     assert "Propensity, Pearson" in text
+    assert "(species A)." in text
+    assert "simulated not recorded, generated not recorded" in " ".join(text.split())
     assert str(out / "index.html") in text
     table = [line for line in text.splitlines() if "index.html" not in line and not line.startswith("!")]
     assert max(map(len, table)) < 125
@@ -215,6 +217,12 @@ def test_a_sample_of_simulated_fields_is_refused(files, tmp_path, capsys, replic
     (line,) = capsys.readouterr().err.splitlines()
     assert "simulated replica 0 and generated replica 0 of configuration 0 are one field" in line
     assert not (tmp_path / "report").exists()
+
+
+def test_chi4_in_all_is_the_sum_of_its_parts(report):
+    block = Metrics.load(report).data["lags"][0]["species"]["A"]["generated"]
+    parts = np.add(block["chi4_iso"]["value"], block["chi4_between"]["value"])
+    np.testing.assert_allclose(block["chi4_total"]["value"], parts)
 
 
 def test_verdicts_are_in_the_metrics(report):

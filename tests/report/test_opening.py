@@ -5,7 +5,7 @@ from gensample.report.content import Propensities
 from gensample.report.html import Picture, render
 from gensample.report.metrics import Metrics
 from gensample.report.moves import choose_moves
-from gensample.report.opening import cost_html, seconds, sentence, share
+from gensample.report.opening import cost_html, in_text, seconds, sentence, share
 from gensample.report.provenance import core_seconds
 from gensample.stats.ensemble import Ensemble
 
@@ -39,6 +39,15 @@ def test_the_sentence_names_right_and_wrong_with_futures_first_and_counts_the_re
     assert sentence(metrics(({"overlap": pair(1.0, 0.5)}, {}))) == (
         "1 cannot be decided with these data (species A)."
     )
+
+
+def test_a_terminal_has_the_sentence_and_the_cost():
+    costs = {"simulated": 50.0, "generated": None}
+    text = in_text(metrics(({"overlap": pair(2.0)}, {}), core_seconds=costs))
+    assert text.splitlines() == [
+        "Wrong: overlap (species A).",
+        "Core-seconds of a replica, to its longest lag: simulated 50, generated not recorded.",
+    ]
 
 
 def test_labels_with_a_comma_go_into_brackets():
