@@ -12,7 +12,7 @@ import gensample
 PACKAGE = Path(gensample.__file__).parent
 ROOT = PACKAGE.parent
 OPENERS = {"cli", "commands", "data", "simulate", "report", "zoo", "work", "plain", "weights", "streams"}
-PURE = ("physics", "flow", "nn", "stats", "sampling")
+PURE = ("physics", "flow", "nn", "stats", "sampling", "comparison")
 
 
 def test_import_linter_contracts_hold():
