@@ -92,14 +92,14 @@ class _Part(NamedTuple):
         sigma, epsilon = (x.new_tensor(t).reshape(-1)[kind] for t in (mixture.sigma, mixture.epsilon))
         q2 = r2 / sigma.square()
         closest = x.new_full((count,), torch.inf).scatter_reduce_(0, owner, q2, "amin").sqrt_()
-        overlaps = torch.bincount(owner[q2 < OVERLAPPING**2], minlength=count) / n
+        overlaps = torch.bincount(owner[q2 < OVERLAPPING**2], minlength=count).double() / n
         energy, _ = reduced_potential(mixture).energy_and_slope(q2)
         total = x.new_zeros(count).scatter_add_(0, owner, energy.mul_(epsilon)) / n
         bins = len(edges(mixture)) - 1
         cell = kind * bins + (r2.sqrt_() / BIN).long().clamp_(max=bins - 1)
         counts = torch.bincount(cell, minlength=mixture.num_species**2 * bins)
         table = counts.reshape(mixture.num_species, mixture.num_species, bins).double()
-        return cls(total.numpy(), closest.numpy(), overlaps.double().numpy(), table.numpy())
+        return cls(total.numpy(), closest.numpy(), overlaps.numpy(), table.numpy())
 
 
 def _distribution(counts: Floats, species: Integers, box: Floats, mixture: Mixture) -> tuple[Floats, Floats]:

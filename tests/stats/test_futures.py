@@ -37,7 +37,7 @@ def test_pairs_agree_with_brute_force(system):
     ratio = np.sqrt(((gap - box * np.round(gap / box)) ** 2).sum(-1)) / sigma
     ratio[:, *np.diag_indices(len(species))] = np.inf
     np.testing.assert_allclose(found.closest, ratio.min((1, 2)))
-    np.testing.assert_allclose(found.overlaps, (ratio < OVERLAPPING).sum((1, 2)) / 2 / len(species))
+    np.testing.assert_allclose(found.overlaps, (ratio < OVERLAPPING).sum((1, 2)) / 2 / len(species), 1e-12)
     assert (found.overlaps > 0)[1]
 
 
