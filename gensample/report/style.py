@@ -39,8 +39,8 @@ _FURTHER = ("#cc79a7", "#009e73", "#e69f00", "#7a5195", "#8c6d31", "#3f7f93")
 
 def look_of(name: str) -> Source:
     """How the source ``name`` looks; a file beside the others has a colour by its name."""
-    number = crc32(name.encode())
-    return SOURCES.get(name) or Source(name, _FURTHER[number % len(_FURTHER)], "<>*"[number % 3], "--")
+    number, label = crc32(name.encode()), name.replace("$", r"\$")
+    return SOURCES.get(name) or Source(label, _FURTHER[number % len(_FURTHER)], "<>*"[number % 3], "--")
 
 
 _RC: dict[Any, Any] = {

@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 from gensample.report.content import Content
 from gensample.report.metrics import Metrics
 from gensample.report.registered import _limit, draw_functions, draw_numbers, functions, numbers
+from gensample.report.style import look_of
 
 
 def pair(value, spread=0.1):
@@ -47,6 +48,14 @@ def test_whatever_has_a_value_is_drawn_with_all_sources():
     ranks, s4 = (draw_functions(found, *by_axis[names]) for names in (("length_ranks",), ("s4",)))
     assert [line.get_label() for line in ranks.axes[0].lines] == ["calibrated", "generated", "mine"]
     assert len(s4.axes) == 2
+
+
+def test_the_name_of_a_file_is_no_formula():
+    axes = Figure().subplots()
+    axes.plot([0, 1], label=look_of(r"a$\no$b").label)
+    axes.legend()
+    axes.figure.draw_without_rendering()
+    assert look_of("one") == look_of("one") != look_of("two")
 
 
 def limits(*series):
