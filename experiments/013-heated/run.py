@@ -28,16 +28,18 @@ from gensample.data.store import Store
 
 COLUMNS = {
     "pearson": "Pearson",
+    "pearson_share": "Pearson, of best",
     "crps_skill": "CRPS skill",
+    "crps_skill_share": "skill, of best",
     "c2st": "classifier",
     "mean_propensity": "mean abs(u)",
     "alpha2": "alpha2",
     "predictability": "R",
     "chi4_iso": "chi4 within",
-    "future_energy_median": "energy",
+    "future_energy_median": "energy - sim",
     "future_overlapping": "overlapping",
     "hops": "hops",
-    "inherent_energy": "inherent energy",
+    "inherent_energy": "inherent energy - sim",
     "hop_pearson": "Pearson of h",
     "hop_chi4_within": "chi4 of hops",
 }
@@ -46,9 +48,28 @@ FACTORS, TIMES = (1.2, 1.35, 1.5, 1.7), (0.01, 0.02, 0.05, 0.1, 0.2)
 SETTLE = 3.0
 
 
+BEST = {"pearson": "pearson_ceiling_sampler", "crps_skill": "crps_skill_best"}
+
+
 def of_source(folder: Path, source: str = "generated") -> dict:
-    """{lag: {name: entry}} of species A of a report."""
-    return blocks(json.loads((folder / "metrics.json").read_text()), list(COLUMNS), source=source)
+    """{lag: {name: entry}} of species A of a report, of all particles for what is of none alone.
+
+    With shares of what a perfect sampler reaches, and differences in place of pairs of energies.
+    """
+    metrics, names = json.loads((folder / "metrics.json").read_text()), [*COLUMNS, *BEST.values()]
+    own, shared = (blocks(metrics, names, species, source) for species in ("A", "all"))
+    found = {lag: shared[lag] | own[lag] for lag in own}
+    for block in found.values():
+        for name, best in BEST.items():
+            block[f"{name}_share"] = {"value": block[name]["value"] / block.pop(best)["value"]}
+        for name in ("future_energy_median", "inherent_energy"):
+            if name in block:
+                simulated, generated = block[name]["value"]
+                block[name] = {"value": generated - simulated}
+        pair = block.get("future_overlapping", {}).get("value")
+        if isinstance(pair, list):
+            block["future_overlapping"] = {"value": pair[1]}
+    return found
 
 
 def fit(data: str, folder: Path, words: list[str]) -> dict:
