@@ -1,5 +1,8 @@
 """`gensample sample` with generators without training: units, cost, names, refusals."""
 
+import shutil
+
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -38,6 +41,7 @@ def data(tmp_path_factory):
             box=store.box[:2],
             split=["test"] * 2,
             positions=store.positions[:2],
+            inherent=store.inherent[:2],
             times=np.array([1.0, 10.0]),
             replicas=np.zeros(2),
         ):
@@ -157,6 +161,22 @@ def test_heated_stands_for_the_released_one_of_the_liquid(data, tmp_path, monkey
         assert store.source == "gensample sample own"
     sample("hot", data, tmp_path / "far.h5", code=2)
     assert "temperature 0.45, trained on 1" in capsys.readouterr().err
+
+
+def test_harmonic_needs_no_fit_and_serves_the_lags_of_the_data(data, tmp_path, capsys):
+    sample("harmonic", data, tmp_path / "gen.h5", "--replicas", "2")
+    with Store.open(tmp_path / "gen.h5") as store:
+        assert store.source == "gensample sample harmonic"
+        assert store.times.tolist() == [1.0, 10.0]
+        assert store.done.all()
+        assert store.attrs["core_seconds"] > 0
+    assert 0.05 < np.linalg.norm(fields(tmp_path / "gen.h5"), axis=-1).mean() < 0.3
+    other = shutil.copy(data, tmp_path / "other.h5")
+    with h5py.File(other, "r+") as file:
+        file["times"][1] = 20.0
+    sample("harmonic", other, tmp_path / "gen.h5", "--replicas", "2", code=2)
+    sample("harmonic", data, tmp_path / "no.h5", "--engine", "torch", code=2)
+    assert "--engine is of generators that run dynamics" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
