@@ -185,7 +185,7 @@ class Fit:
             return f"t = {time:g}: {phases}: plain molecular dynamics, nothing is cheaper"
         short = "" if row["within_tolerance"] else ", outside the tolerance as every candidate is"
         return (
-            f"t = {time:g}: {phases}; {row['share_of_lag']:.2f} of the lag; skill {row['skill']:.3f} "
+            f"t = {time:g}: {phases}; {row['share_of_lag']:.2g} of the lag; skill {row['skill']:.3f} "
             f"({row['skill_of_a_perfect_sampler']:.3f} a perfect sampler's), mobile {row['mobile']:.3f} "
             f"({row['mobile_simulated']:.3f} simulated{short}), mean |u| {row['mean']:.4f} "
             f"({row['mean_simulated']:.4f}); {len(choice.table)} candidates"
