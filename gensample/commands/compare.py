@@ -64,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fields of each configuration to quench, of files that do not hold inherent displacements "
         "(default 8; 0: none; `gensample quench --futures` keeps them)",
     )
+    parser.add_argument(
+        "--follow",
+        type=NUMBER,
+        default=1,
+        metavar="N",
+        help="futures of each configuration, lag and source to start 5 tau of molecular dynamics from "
+        "(default 1, about half a second each at 500 particles; 0: none)",
+    )
     parser.add_argument("--processes", type=PROCESSES, default=2, help="quenches side by side (default 2)")
     parser.add_argument(
         "--bootstrap",
@@ -139,6 +147,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
             seed=args.seed,
             bootstrap=args.bootstrap,
             beside={one.name: one for one in others},
+            follow=args.follow,
             progress=status.update,
         )
         metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **opened.meta()}})))

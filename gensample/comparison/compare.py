@@ -10,7 +10,7 @@ import numpy as np
 
 from gensample.comparison.registered import EVERYONE, Registered, species_name
 from gensample.comparison.sources import SHOWN, Fields, check_names, pairings, sources_of
-from gensample.comparison.view import Structure, View
+from gensample.comparison.view import Sequel, Structure, View
 from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
@@ -41,6 +41,7 @@ def compare(
     seed: int,
     bootstrap: int = 1000,
     beside: Mapping[str, Sequence[Ensemble]] | None = None,
+    follow: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Result:
     """All metrics of docs/statistics.md for each lag and species, with controls and 95 % intervals.
@@ -49,7 +50,9 @@ def compare(
     differ) and are read one item at a time, as are further sources ``beside``, by name; ``times`` (K,) lag
     times; ``mixture``, truncated as the data are, for diameters and energies; ``temperature`` one number or
     (C,); ``seed`` decides controls, half samples, classifier samples and resamples; ``bootstrap`` is the
-    number of resamples of configurations; ``progress`` is called with a line after each configuration.
+    number of resamples of configurations; molecular dynamics starts from the first ``follow`` futures of
+    every configuration, lag and source that is no control; ``progress`` is called with a line after each
+    configuration.
 
     Raises DataError where the sources are not ensembles of the same configurations, or hold a field
     twice, ConfigError where a further source has a name that is taken.
@@ -59,7 +62,7 @@ def compare(
     check_names(others)
     _check(simulated, {"generated": generated, **others}, lags)
     temperatures = np.broadcast_to(as_array(temperature), len(simulated))
-    plan = _Plan.of(simulated[0], len(simulated), mixture, seed, tuple(others))
+    plan = _Plan.of(simulated[0], len(simulated), mixture, seed, tuple(others))._replace(follow=follow)
     gathered = _Gathered(plan, lags, temperatures)
     for c in range(plan.configurations):
         gathered.add(c, simulated[c], generated[c], {name: source[c] for name, source in others.items()})
@@ -112,6 +115,7 @@ class _Plan(NamedTuple):
     seed: int
     pairings: dict[str, tuple[str, str]]
     shown: tuple[str, ...]
+    follow: int = 0
 
     @classmethod
     def of(
@@ -120,6 +124,17 @@ class _Plan(NamedTuple):
         edges, blocks = summary.correlation_edges(first.box), pairings(dict.fromkeys(beside))
         shown = (*SHOWN, *beside)
         return cls(first, configurations, first.num_species, mixture, edges, seed, blocks, shown)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Sources that are no controls."""
+        return ("simulated", "generated", *self.shown[len(SHOWN) :])
+
+    def sequel(self, c: int, lag: int, name: str, replicas: int) -> Sequel | None:
+        """What is to be followed of a source, with the same random numbers for all of them."""
+        if not self.follow or name not in self.told:
+            return None
+        return Sequel(min(self.follow, replicas), (self.seed, 5, c, lag))
 
     def among(self, available: Any) -> list[tuple[str, tuple[str, str]]]:
         """Blocks whose two sources are available."""
@@ -149,7 +164,7 @@ class _Gathered:
         found = sources_of(c, simulated, generated, beside, self.plan.seed)
         self._count(found)
         for lag in range(len(self.times)):
-            views = self._views(structure, found, lag)
+            views = self._views(c, structure, found, lag)
             broken = {name: bonds.bond_breaking(v.u, space.neighbors) for name, v in views.items()}
             fields = {name: view.u for name, view in views.items()}
             for species in range(self.plan.species):
@@ -169,7 +184,7 @@ class _Gathered:
             if fields.h is not None:
                 self.quenched[name].append(len(fields.h))
 
-    def _views(self, structure: Structure, found: Mapping[str, Fields], lag: int) -> dict[str, View]:
+    def _views(self, c: int, structure: Structure, found: Mapping[str, Fields], lag: int) -> dict[str, View]:
         time = float(self.times[lag])
         return {
             name: View(
@@ -178,6 +193,7 @@ class _Gathered:
                 fields.u[:, lag].astype(np.float64),
                 None if fields.h is None else fields.h[:, lag].astype(np.float64),
                 None if fields.energies is None else fields.energies[:, lag],
+                self.plan.sequel(c, lag, name, len(fields.u)),
             )
             for name, fields in found.items()
         }
@@ -249,13 +265,14 @@ class _Gathered:
         return blocks
 
     def _meta(self, temperature: Any, samples: int) -> dict[str, Any]:
-        told = ("simulated", "generated", *self.plan.shown[len(SHOWN) :])
+        told, follow = self.plan.told, self.plan.follow
         return {
             "configurations": self.plan.configurations,
             "particles": self.plan.first.num_particles,
             "dimension": self.plan.first.dimension,
             "replicas": {name: numbers for name, numbers in self.replicas.items() if name in told},
             "quenched": {name: numbers for name, numbers in self.quenched.items() if name in told},
+            "followed": {name: [min(follow, n) for n in self.replicas[name]] for name in told if follow},
             "beside": list(told[2:]),
             "times": metrics.plain(self.times),
             "temperature": metrics.plain(temperature),

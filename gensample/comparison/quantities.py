@@ -16,7 +16,7 @@ from gensample.stats.ensemble import Floats
 from gensample.stats.summary import Summary
 
 Kind = Literal["pair", "ceiling", "floor", "nominal", "reference"]
-Source = Literal["displacements", "future", "inherent"]
+Source = Literal["displacements", "future", "inherent", "aftermath"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Words:
     which a relative deviation means nothing. ``at`` is where a function is read. ``draws`` is the number of
     replicas below which the row is not judged, for either source. ``reference``: what a ceiling or floor is,
     the name of a quantity, or the number of a nominal one. ``source`` is what it reads: "displacements" u,
-    "future" positions x + u and their energies, "inherent" displacements h.
+    "future" positions x + u and their energies, "inherent" displacements h, "aftermath" the dynamics that
+    starts from futures.
     """
 
     name: str

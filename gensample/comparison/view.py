@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from gensample.physics.mixtures import Mixture
+from gensample.seeding import numpy_generator
 from gensample.stats import bonds, futures, pairs
+from gensample.stats.aftermath import Aftermath, aftermath
 from gensample.stats.cage_relative import cage_relative
 from gensample.stats.ensemble import Floats, Integers
 
@@ -61,14 +64,21 @@ class Structure:
         return np.flatnonzero(self.species == species)
 
 
+class Sequel(NamedTuple):
+    """Molecular dynamics after futures: of the first ``futures`` fields; ``key`` of its random numbers."""
+
+    futures: int
+    key: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class View:
     """Fields of one source at one lag ``time`` from one configuration.
 
     ``u`` (R, N, d) displacements, unwrapped and free of drift; ``h`` (R', N, d) displacements between the
     inherent structures of x and of x + u, of some of the fields, None where no quench was made;
-    ``inherent_energies`` (R',) energy per particle of the latter, None for controls, whose fields are no
-    futures of anything.
+    ``inherent_energies`` (R',) energy per particle of the latter; both these and the ``sequel`` are None for
+    controls, whose fields are no futures of anything.
     """
 
     structure: Structure
@@ -76,6 +86,7 @@ class View:
     u: Floats
     h: Floats | None = None
     inherent_energies: Floats | None = None
+    sequel: Sequel | None = None
 
     @property
     def positions(self) -> Floats:
@@ -121,7 +132,17 @@ class View:
         """Whether the view holds what quantities of this source read."""
         if source == "inherent":
             return self.h is not None
+        if source == "aftermath":
+            return self.sequel is not None and self.structure.has_energies
         return source == "displacements" or self.structure.has_energies
+
+    def aftermath(self) -> Aftermath:
+        """What molecular dynamics makes of the first futures, where the view has a sequel."""
+        if self.sequel is None:
+            raise ValueError("what happens next was asked of a view without a sequel")
+        generators = [numpy_generator(*self.sequel.key, r) for r in range(self.sequel.futures)]
+        starts = self.positions + self.u[: self.sequel.futures]
+        return aftermath(starts, self.species, self.box, self.mixture, self.temperature, generators)
 
     def inherent_fields(self) -> Floats:
         """``h``, where it has to be there: quantities of source "inherent" are asked of such views alone."""

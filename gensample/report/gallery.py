@@ -27,7 +27,7 @@ def plates(content: Content) -> Iterator[Plate]:
     """Every figure that the content allows, the first picture first; what was not computed is left out."""
     if content.moves is not None:
         yield _moves(content, content.moves)
-    yield from _numbers(content, ("future", "inherent"))
+    yield from _numbers(content, ("future", "aftermath", "inherent"))
     yield Plate(
         "propensity_correlation",
         "Propensity correlation and predictability against lag time",

@@ -14,7 +14,7 @@ MOST = 8
 """Quantities that a part of the sentence names."""
 _WORDS: dict[Mark, str] = {"good": "right", "off": "wrong", "beyond": "too good to be true"}
 _WORST: tuple[Mark, ...] = ("beyond", "off", "near", "good")
-_FIRST = ("future", "inherent", "displacements")
+_FIRST = ("future", "aftermath", "inherent", "displacements")
 
 
 def sentence(metrics: Metrics) -> str:

@@ -27,6 +27,7 @@ _WIDEST = 22  # characters of a title above a panel
 _TITLES = {
     "displacements": "Further statistics of displacements",
     "future": "Futures x + u",
+    "aftermath": "What happens after the futures",
     "inherent": "Inherent structures of the futures",
 }
 

@@ -17,7 +17,7 @@ from gensample.report.tables import to_text
 from gensample.report.write import BESIDE, check_target, write_folder
 from gensample.simulate.futures import quench_fields
 
-BOOTSTRAP = ["--bootstrap", "20", "--quench-replicas", "0"]
+BOOTSTRAP = ["--bootstrap", "20", "--quench-replicas", "0", "--follow", "0"]
 
 
 @pytest.fixture(scope="module")

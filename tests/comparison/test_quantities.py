@@ -7,11 +7,17 @@ from comparison.views import structure, view
 from gensample.comparison.averages import LEVELS, Averages, levels
 from gensample.comparison.estimate import Counted, Sides, block
 from gensample.comparison.quantities import Quantity, all_quantities, mean_of, register
+from gensample.stats import aftermath
 from gensample.stats.bootstrap import resample_weights
 from gensample.stats.metrics import stack
 
 QUANTITIES = all_quantities()
 CONFIGURATIONS = 3
+
+
+@pytest.fixture(autouse=True)
+def short_sequels(monkeypatch):
+    monkeypatch.setattr(aftermath, "TIMES", (0.05, 0.1))
 
 
 def sides(quantity, seed=0):

@@ -37,7 +37,7 @@ class Command(NamedTuple):
 def _commands() -> dict[str, Command]:
     export = ["export", DATA, "--out", "out.file", "--format"]
     replica = [*export, "extxyz", "--configuration", "0", "--replica", "0"]
-    compare = ["--out", "report", "--bootstrap", "20"]
+    compare = ["--out", "report", "--bootstrap", "20", "--follow", "0"]
     sample = ["sample", "ka2d-mini-flow", "--data", DATA, "--split", "test", "--replicas", "1"]
     heated = ["--temperatures", "0.6", "--times", "1", "--replicas", "1", "--again"]
     lammps = ["--lmp", "./lmp", "--out", "made.h5"]

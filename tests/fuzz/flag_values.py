@@ -49,7 +49,7 @@ LAMMPS = ["--lmp", "./lmp"]
 COMMANDS = {
     "info": ["full.h5"],
     "export": ["full.h5", "--format", "extxyz", "--out", "o.xyz"],
-    "compare": ["full.h5", "generated.h5", "--out", "report", "--bootstrap", "5"],
+    "compare": ["full.h5", "generated.h5", "--out", "report", "--bootstrap", "5", "--follow", "0"],
     "quench": ["full.h5", "--engine", "torch", "--again", "--out", "q.h5"],
     "sample": ["ka2d-mini-flow", "--data", "mini.h5", "--replicas", "1", "--steps", "1", "--out", "s.h5"],
     "sample configurations": [
@@ -71,6 +71,7 @@ FINE: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("--seed", "--configuration", "--replica", "--lag", "--val-count", "--sweeps"), ("0",)),
     "--processes": (str(2**63), str(2**64), str(10**30)),
     "--quench-replicas": ("0",),
+    "--follow": ("0",),
     "--probes": None,  # of another kind of likelihood: not read
     "--rows": None,
 }
