@@ -75,9 +75,9 @@ class Fit:
         """How the choice is made, in words."""
         search = self.search
         return (
-            f"CRPS skill of |u| among candidates whose share of particles with |u| > {OVERLAP_LENGTH:g} is "
-            f"that of simulation within {search.tolerance:.0%}; the cheapest within a standard error of the "
-            f"best; at most {search.share:g} of the lag, or {search.least:g} tau"
+            f"the highest CRPS skill of |u| among candidates whose share of particles with |u| > "
+            f"{OVERLAP_LENGTH:g} is that of simulation within {search.tolerance:.0%} and that cost at most "
+            f"{search.share:g} of the lag, or {search.least:g} tau"
         )
 
     @property

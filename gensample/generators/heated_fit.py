@@ -212,12 +212,11 @@ class Choice(NamedTuple):
 def choose(
     recipes: Sequence[Recipe], scores: Sequence[Sequence[Scores]], lag: float, search: Search
 ) -> Choice:
-    """The cheapest of the good candidates; scores: of each in each configuration.
+    """The best candidate, the cheaper of two alike; scores: of each in each configuration.
 
     The share of mobile particles must be that of simulation within the tolerance (where none is, the nearest
-    counts). Of those, the best has the highest CRPS skill of |u| over climatology; good are those whose skill
-    is lower by at most a standard error of the difference, by a bootstrap over configurations (Efron, Ann.
-    Statist. 7, 1 (1979)).
+    counts). Of those, the best has the highest CRPS skill of |u| over climatology. Standard errors are those
+    of a bootstrap over configurations (Efron, Ann. Statist. 7, 1 (1979)).
     """
     values = np.array(scores)  # (B, C, len(Scores))
     weights = resample_weights(values.shape[1], SAMPLES, numpy_generator(search.seed, HEATED_FIT))
@@ -226,18 +225,15 @@ def choose(
     skill, samples = (1 - found["crps"] / found["climatology"] for found in (mean, resampled))
     off = np.abs(mean["mobile"] / mean["mobile_simulated"] - 1)
     fits = off <= max(search.tolerance, off.min())
-    best = int(np.argmax(np.where(fits, skill, -np.inf)))
-    error = (samples[:, best, None] - samples).std(0)
-    good = fits & (skill[best] - skill <= error)
     costs = np.array([cost(recipe) for recipe in recipes])
-    chosen = int(np.lexsort((-skill, costs, ~good))[0])
+    best = int(np.lexsort((costs, -skill, ~fits))[0])
     columns = {
         "cost": costs,
         "share_of_lag": costs / lag,
         "skill": skill,
         "skill_error": samples.std(0),
         "below_best": skill[best] - skill,
-        "below_best_error": error,
+        "below_best_error": (samples[:, best, None] - samples).std(0),
         "skill_of_a_perfect_sampler": 1 - mean["best"] / mean["climatology"],
         **{name: mean[name] for name in Scores._fields[3:]},
     }
@@ -246,12 +242,11 @@ def choose(
             "stages": plain(recipe),
             **{name: float(f"{values[b]:.6g}") for name, values in columns.items()},
             "within_tolerance": bool(off[b] <= search.tolerance),
-            "good": bool(good[b]),
-            "chosen": b == chosen,
+            "chosen": b == best,
         }
         for b, recipe in enumerate(recipes)
     ]
-    return Choice(recipes[chosen], table)
+    return Choice(recipes[best], table)
 
 
 def plain(recipe: Recipe) -> list[list[float | None]]:

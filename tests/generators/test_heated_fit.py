@@ -93,15 +93,13 @@ def planted(skills, mobile=(0.2, 0.2, 0.2), noise=0.0):
     [
         ((0.10, 0.15, 0.18), (0.2, 0.2, 0.2), 0.0, 17.0),
         ((0.18, 0.15, 0.18), (0.2, 0.2, 0.2), 0.0, 2.0),
-        # What all configurations share does not blur a difference; what differs from one to another does.
-        ((0.10, 0.178, 0.18), (0.2, 0.2, 0.2), 0.0005, 17.0),
-        ((0.10, 0.178, 0.18), (0.2, 0.2, 0.2), 0.05, 5.0),
+        ((0.10, 0.178, 0.18), (0.2, 0.2, 0.2), 0.05, 17.0),
         # Beyond the tolerance nothing helps; where all are, the nearest counts.
         ((0.10, 0.15, 0.18), (0.2, 0.21, 0.23), 0.0, 5.0),
         ((0.10, 0.15, 0.18), (0.15, 0.3, 0.4), 0.0, 2.0),
     ],
 )
-def test_the_cheapest_within_an_error_of_the_best(skills, mobile, noise, expected):
+def test_the_best_within_the_tolerance(skills, mobile, noise, expected):
     found = choose(RECIPES, planted(skills, mobile, noise), 100.0, Search((0.75,)))
     assert found.recipe[0].time == expected
     (row,) = [row for row in found.table if row["chosen"]]
