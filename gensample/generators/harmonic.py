@@ -20,6 +20,7 @@ from gensample.seeding import torch_generator
 
 AMPLITUDE, DAMPING, REST = 1.0, 2.0, 0.0
 """Where nothing was fitted: the harmonic approximation itself, whose only free number is the damping."""
+LAG = between(1e-6, 1e9)
 RANGES: dict[str, Range] = {
     "amplitude": positive_to(100),
     "damping": between(0, 1000),
@@ -52,6 +53,8 @@ class Harmonic(Generator):
         rest: Sequence[float] | None = None,
     ) -> None:
         super().__init__(lag_time, domain)
+        for k, time in enumerate(self.lag_time):
+            LAG.check(f"model.lag_time[{k}]", time)
         self.amplitude = self._setting("amplitude", amplitude, AMPLITUDE)
         self.damping = self._setting("damping", damping, DAMPING)
         self.rest = self._setting("rest", rest, REST)

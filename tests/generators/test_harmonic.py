@@ -106,11 +106,12 @@ def test_the_fit_finds_what_was_planted(starts, monkeypatch):
         ({"damping": [1.0, -1.0]}, r"model.damping\[1\] must be at least 0 and at most 1000, got -1.0"),
         ({"rest": [0.5, 2]}, r"model.rest\[1\] must be at least 0 and at most 1"),
         ({"amplitude": "ab"}, "model.amplitude must be one number"),
+        ({"lag_time": [1e-300, 1.0]}, r"model.lag_time\[0\] must be at least 1e-06"),
     ],
 )
 def test_settings_that_cannot_be(changes, message):
     with pytest.raises(ConfigError, match=message):
-        Harmonic(LAGS, **changes)
+        Harmonic(**{"lag_time": LAGS, **changes})
 
 
 def test_without_inherent_structures_or_at_a_saddle(starts):
