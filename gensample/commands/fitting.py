@@ -128,8 +128,8 @@ def fit_harmonic(task: Task, out: Path, seed: int, device: str) -> str:
     check_out(out)
     meter = Meter()
 
-    def progress(lags: Iterable[int]) -> Iterable[int]:
-        return track(list(lags), "lags", console=Console(stderr=True))
+    def progress(steps: Iterable[Any]) -> Iterable[Any]:
+        return track(list(steps), "fit", console=Console(stderr=True))
 
     settings, candidates = fit(
         task.starts(True, device), task.store.displacements, task.lag_time, seed, progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,13 +14,14 @@ from torch import Tensor
 from gensample.errors import DataError
 from gensample.generators.base import Start
 from gensample.generators.harmonic import AMPLITUDE, RANGES, combine, vibrations_of, white_noise
+from gensample.physics.vibrations import Vibrations
 from gensample.stats.scores import crps
 
 DAMPINGS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 DRAWS = 8
 """Fields drawn of each configuration, the same random numbers for all candidates."""
 PARTICLES = 20_000
-"""Configurations are taken, evenly spaced, until they have so many particles: far more than the fit needs."""
+"""Of all configurations together, evenly spaced, that are scored: configurations differ more than they do."""
 LIMITS = ((0.05, 20.0), (0.0, 0.95))
 """Of amplitude and share at rest."""
 
@@ -51,14 +52,15 @@ def fit(
     fields: Callable[[int], np.ndarray],
     lag_time: Sequence[float],
     seed: int = 0,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> tuple[dict[str, list[float]], list[Candidate]]:
     """Settings of `Harmonic` for each lag, those of least CRPS of |u|; and the best of every damping.
 
     starts: training configurations with their inherent structures; fields: those of a row of the dataset,
-    (R, K, N, d); progress: wraps the loop over lags. The CRPS (`gensample.stats.scores.crps`) is the mean
-    over particles and configurations, for each damping the lowest over amplitude and share at rest that the
-    simplex of Nelder and Mead, Comput. J. 7, 308 (1965), finds.
+    (R, K, N, d); progress: wraps the loops over configurations and lags. The CRPS
+    (`gensample.stats.scores.crps`) is the mean over particles and configurations, for each damping the
+    lowest over amplitude and share at rest that the simplex of Nelder and Mead, Comput. J. 7, 308 (1965),
+    finds.
 
     Raises:
         DataError: a configuration without inherent structure, or with a saddle for one.
@@ -66,21 +68,26 @@ def fit(
     if not starts:
         raise DataError("there is no configuration to fit to: the dataset needs a training split")
     stride = -(-len(starts) * len(starts[0].positions) // PARTICLES)
-    vibrations = [(start, vibrations_of(start)) for start in starts[::stride]]
-    damping = torch.tensor(DAMPINGS, dtype=torch.float64)
-    found: list[Candidate] = []
-    for lag in progress(range(len(lag_time))):
-        time, samples = lag_time[lag], []
-        for start, own in vibrations:
+    samples: list[list[_Sample]] = [[] for _ in lag_time]
+    for start in progress(starts):
+        own, simulated = vibrations_of(start), fields(start.row)
+        for lag, time in enumerate(lag_time):
             white = white_noise(seed, start, range(DRAWS), lag)
-            moving, offset = own.fluctuations(time, damping, white)
-            assert offset is not None
-            observed = np.linalg.norm(fields(start.row)[:, lag], axis=-1)
-            mean = own.relaxation(time, damping)
-            samples.append(_Sample(mean, moving, offset, start.temperature, observed))
-        found += _candidates(samples, time)
+            samples[lag].append(_sample(own, time, white, simulated[:, lag], start.temperature, stride))
+    found = [c for lag in progress(range(len(lag_time))) for c in _candidates(samples[lag], lag_time[lag])]
     best = [min((c for c in found if c.lag_time == t), key=lambda c: c.crps) for t in lag_time]
     return {name: [asdict(c)[name] for c in best] for name in RANGES}, found
+
+
+def _sample(
+    own: Vibrations, time: float, white: Tensor, simulated: np.ndarray, temperature: float, stride: int
+) -> _Sample:
+    """What candidates at a lag are made of, of every ``stride``-th particle."""
+    damping = torch.tensor(DAMPINGS, dtype=torch.float64)
+    moving, offset = own.fluctuations(time, damping, white)
+    assert offset is not None
+    parts = (part[..., ::stride, :].clone() for part in (own.relaxation(time, damping), moving, offset))
+    return _Sample(*parts, temperature, np.linalg.norm(simulated[:, ::stride], axis=-1))
 
 
 def _candidates(samples: Sequence[_Sample], time: float) -> list[Candidate]:
