@@ -1,8 +1,9 @@
 """How far do vibrations go? The harmonic generator against simulation, in 2D and at N = 4,096 in 3D.
 
-`python run.py`: `ka2d-mini`, with nothing fitted, and with amplitude, damping and share at rest found on the
-training split; `python run.py BOTAN.h5` (the public configurations, imported and quenched) besides: replicas of
-one tau are run with LAMMPS, since the public data have none, and the generator is fitted to and judged by these.
+`python run.py`: `ka2d-mini`, with nothing fitted, and with amplitude, damping and share at rest found on
+the training split; `python run.py BOTAN.h5` (the public configurations, imported and quenched) besides:
+replicas of one tau are run with LAMMPS, since the public data have none, and the generator is fitted to and
+judged by these.
 """
 
 import argparse
