@@ -86,8 +86,10 @@ def _sample(
     damping = torch.tensor(DAMPINGS, dtype=torch.float64)
     moving, offset = own.fluctuations(time, damping, white)
     assert offset is not None
-    parts = (part[..., ::stride, :].clone() for part in (own.relaxation(time, damping), moving, offset))
-    return _Sample(*parts, temperature, np.linalg.norm(simulated[:, ::stride], axis=-1))
+    mean, moving, offset = (
+        part[..., ::stride, :].clone() for part in (own.relaxation(time, damping), moving, offset)
+    )
+    return _Sample(mean, moving, offset, temperature, np.linalg.norm(simulated[:, ::stride], axis=-1))
 
 
 def _candidates(samples: Sequence[_Sample], time: float) -> list[Candidate]:
