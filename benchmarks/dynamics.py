@@ -55,7 +55,8 @@ def main() -> None:
         step = 1e9 * spent / steps / ends[..., 0].size
         error = energy.std(ddof=1) / len(energy) ** 0.5
         print(
-            f"{name}: {spent:.1f} s, {step:.0f} ns a particle and step; MSD {np.square(moved).sum(-1).mean():.4f}, "
+            f"{name}: {spent:.1f} s, {step:.0f} ns a particle and step; "
+            f"MSD {np.square(moved).sum(-1).mean():.4f}, "
             f"U/N {energy.mean():.4f} +- {error:.4f}"
         )
 
