@@ -122,7 +122,8 @@ def names(folder):
 def bits(path):
     """What must be the same of a file, whenever and however often it was begun."""
     if path.suffix == ".h5":
-        return {key: value for key, value in contents(path).items() if "seconds" not in key}
+        # The key of an attribute is a pair.
+        return {key: value for key, value in contents(path).items() if "seconds" not in "".join(key)}
     if path.suffix == ".npz":
         with np.load(path) as file:
             return {key: file[key].tobytes() for key in file.files if "seconds" not in key}

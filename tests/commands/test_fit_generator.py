@@ -104,7 +104,7 @@ def test_what_was_planted_is_found(data, diffusion, tmp_path, capsys):
     assert chosen["mobile"] == pytest.approx(chosen["mobile_simulated"], rel=0.05)
     card = (tmp_path / "hot" / "card.md").read_text()
     assert "TODO" not in card
-    assert "standard error" in card
+    assert "the highest CRPS skill" in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hot"]
 
 
