@@ -27,46 +27,48 @@ SPLITS = ("train", "val", "test", "all")
 KNOWN_BY_CONTENT = {"weights": "other weights", "content": "other data"}
 
 
-@dataclass(frozen=True)
-class Request:
-    """Everything that decides the bits of an ensemble of a trained model."""
+@dataclass(frozen=True, kw_only=True)
+class AnyRequest:
+    """What decides the bits of an ensemble of any model."""
 
     model: str
     data: str
     split: str
     replicas: int
     seed: int
+    weights: str = ""
+    content: str = ""
+
+    def check(self) -> None:
+        """Refuse settings that cannot be, naming the option."""
+        check_table(self, RANGES, "--")
+        check_choice("--split", self.split, SPLITS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(AnyRequest):
+    """And of a trained model: the solver."""
+
     method: str
     steps: int
     tolerance: float
-    weights: str = ""
-    content: str = ""
 
     def check(self) -> None:
-        """Refuse settings that cannot be, naming the option."""
-        check_table(self, RANGES, "--")
+        """See `AnyRequest`."""
+        super().check()
         check_choice("--method", self.method, (*FIXED, *ADAPTIVE, "sde"))
-        check_choice("--split", self.split, SPLITS)
 
 
-@dataclass(frozen=True)
-class PhysicsRequest:
-    """The same of a generator without training; ``engine``: of its dynamics, "" where it runs none."""
+@dataclass(frozen=True, kw_only=True)
+class PhysicsRequest(AnyRequest):
+    """And of a generator without training: ``engine`` of its dynamics, "" where it runs none."""
 
-    model: str
-    data: str
-    split: str
-    replicas: int
-    seed: int
     engine: str
-    weights: str = ""
-    content: str = ""
 
     def check(self) -> None:
-        """Refuse settings that cannot be, naming the option."""
-        check_table(self, RANGES, "--")
+        """See `AnyRequest`."""
+        super().check()
         check_choice("--engine", self.engine, (*ENGINES, ""))
-        check_choice("--split", self.split, SPLITS)
 
 
 def parts_folder(out: Path) -> Path:

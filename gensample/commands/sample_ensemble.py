@@ -16,7 +16,7 @@ import numpy as np
 
 from gensample import zoo
 from gensample.commands.meter import Meter
-from gensample.commands.requests import PhysicsRequest, Request, parts_folder, refuse_other
+from gensample.commands.requests import AnyRequest, PhysicsRequest, Request, parts_folder, refuse_other
 from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
 from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
@@ -37,7 +37,7 @@ SOLVER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5}
 class Ensemble:
     """One request with its source of fields and its folder of finished units."""
 
-    def __init__(self, request: Request | PhysicsRequest, out: Path, source: Source, force: bool) -> None:
+    def __init__(self, request: AnyRequest, out: Path, source: Source, force: bool) -> None:
         self.request, self.out, self.source = request, out, source
         self.parts = parts_folder(out)
         store = source.store
@@ -139,18 +139,19 @@ def draw_fields(
     Raises:
         ConfigError: options that are not of this model, and as `sample_ensemble`.
     """
-    given: dict[str, Any] = {"split": split, "replicas": replicas, "seed": seed}
-    dynamics = None
     name = belonging(model, data)
+    given: dict[str, Any] = {"model": name, "data": data, "split": split, "replicas": replicas, "seed": seed}
+    request: Request | PhysicsRequest
+    dynamics = None
     if name != "harmonic" and not zoo.is_generator(name):
         _refuse("of generators that run dynamics", engine=engine, lmp=lmp, processes=processes)
-        trained = Request(name, data, **given, **{**SOLVER, **(solver or {})})
-        trained.check()
-        request: Request | PhysicsRequest = replace(trained, weights=zoo.digest(name))
+        request = Request(**given, **{**SOLVER, **(solver or {})})
+        request.check()
+        request = replace(request, weights=zoo.digest(name))
     else:
         _refuse("of trained models", **(solver or {}))
         dynamics, weights = _physics(name, data, device, engine=engine, lmp=lmp, processes=processes)
-        request = PhysicsRequest(name, data, **given, engine=getattr(dynamics, "kind", ""), weights=weights)
+        request = PhysicsRequest(**given, engine=getattr(dynamics, "kind", ""), weights=weights)
         request.check()
     request = replace(request, content=digest_structures(data, split))
     return sample_ensemble(request, out, shard, device, force, dynamics)

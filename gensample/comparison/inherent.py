@@ -16,8 +16,6 @@ from gensample.stats.ensemble import Floats, Integers, as_array
 from gensample.stats.propensity import magnitudes
 from gensample.stats.summary import Summary
 
-HOP = 0.3
-"""A particle hops where the displacement between inherent structures exceeds this, in sigma_AA."""
 HOPPING_TOGETHER = 1.5
 """Hopping particles nearer than this in the inherent structure belong to one cluster: first neighbours."""
 LOG_EDGES: Floats = np.linspace(-4.0, 1.0, 51)
@@ -30,7 +28,7 @@ def lengths(view: View, members: Integers) -> Floats:
 
 def shares(view: View, members: Integers) -> Floats:
     """Share of the particles that hop in each field, (R',)."""
-    return (lengths(view, members) > HOP).mean(axis=1)
+    return (lengths(view, members) > dynamics.HOP_LENGTH).mean(axis=1)
 
 
 def _hops(view: View, members: Integers) -> Summary:
@@ -51,7 +49,8 @@ def _energies(view: View, members: Integers) -> Summary:
 
 def _clusters(view: View, members: Integers) -> Summary:
     """Sizes of clusters of hopping particles, as sums a field."""
-    sizes = clusters.sizes(lengths(view, members) > HOP, view.structure.inherent_pairs(HOPPING_TOGETHER))
+    hopping = lengths(view, members) > dynamics.HOP_LENGTH
+    sizes = clusters.sizes(hopping, view.structure.inherent_pairs(HOPPING_TOGETHER))
     fields = len(view.inherent_fields())
     return {
         "clusters": as_array(len(sizes) / fields),

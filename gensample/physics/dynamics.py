@@ -1,6 +1,6 @@
 """Molecular dynamics of many configurations at once, in torch on any device."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,17 +23,6 @@ PARTICLES_AT_ONCE = 4000
 """On a CPU more are run in pieces, whose pairs stay in the cache."""
 
 
-class Stage(NamedTuple):
-    """Dynamics at one temperature for a time (tau)."""
-
-    temperature: float
-    time: float
-
-
-DrawVelocities = Callable[[int, Stage], Tensor]
-"""Velocities (B, N, d) that a stage, given its number, begins with."""
-
-
 class Limits(NamedTuple):
     """How a run is kept: ``temperature`` of its thermostat, one or (B,), None: energy is conserved;
     ``damping`` the relaxation time of that; ``move`` the farthest that a particle goes in a step, None: as
@@ -50,34 +39,6 @@ class System(NamedTuple):
     species: Tensor
     box: Tensor
     mixture: Mixture
-
-
-def run_stages(
-    positions: Tensor,
-    species: Tensor,
-    box: Tensor,
-    mixture: Mixture,
-    stages: Sequence[Stage],
-    draw_velocities: DrawVelocities,
-    *,
-    timestep: float = TIMESTEP,
-    damping: float = DAMPING,
-) -> Tensor:
-    """Displacements (B, N, d), unwrapped, float64, of B runs through the stages one after the other.
-
-    positions: (B, N, d), wrapped or not; species: (N,); box: (d,) or (B, d); times in tau. Every stage begins
-    with the velocities that it is given, ``draw_velocities(number, stage)`` (B, N, d), and a thermostat at
-    rest. Raises and integrates as `run`.
-    """
-    system = System(species, box, mixture)
-    start = positions.to(torch.float64)
-    moved = torch.zeros_like(start)
-    for number, stage in enumerate(stages):
-        velocities = draw_velocities(number, stage)
-        kept = (steps_of(stage.time, timestep),)
-        limits = Limits(stage.temperature, damping)
-        moved = moved + run(start + moved, velocities, system, kept, limits, timestep=timestep)[0]
-    return moved
 
 
 def steps_of(time: float, timestep: float) -> int:

@@ -15,7 +15,9 @@ from gensample.report.metrics import Metrics
 from gensample.report.pairing import choose, common_lags, pair_configurations
 from gensample.report.tables import to_text
 from gensample.report.write import BESIDE, check_target, write_folder
+from gensample.seeding import numpy_generator
 from gensample.simulate.futures import quench_fields
+from gensample.stats.aftermath import aftermath
 
 BOOTSTRAP = ["--bootstrap", "20", "--quench-replicas", "0", "--follow", "0"]
 
@@ -268,6 +270,27 @@ def test_fields_that_nobody_quenched_are_quenched_in_part(quenched, files):
     expected = np.mean([energies for _, energies in minima])
     assert metrics.get(0, "all", "simulated", "inherent_energy").value == pytest.approx(expected, abs=1e-6)
     assert 0 < metrics.get(0, "A", "generated", "hops").value <= 1
+
+
+def test_what_happens_next_is_told_of_every_source_that_is_no_control(quenched, files):
+    metrics = Metrics.load(quenched)
+    assert metrics.meta["followed"] == {name: [1, 1] for name in ("simulated", "generated", "wide")}
+    assert metrics.entry(0, "all", "halves", "next_overlap") is None
+    with Store.open(files[0]) as sim:
+        found = [
+            aftermath(
+                (sim.positions[c] + sim.displacements(c)[:1, 1]).astype(np.float64),
+                sim.species,
+                sim.box[c],
+                get_mixture(sim.mixture),
+                float(sim.temperature[c]),
+                [numpy_generator(0, 5, place, 0, 0)],
+            )
+            for place, c in enumerate((1, 2))
+        ]
+    for name, of in (("next_energy", "energy"), ("next_overlap", "overlap")):
+        expected = np.mean([getattr(each, of)[0, -1] for each in found])
+        assert metrics.get(0, "all", "simulated", name).value == pytest.approx(expected, abs=1e-6)
 
 
 def test_inherent_displacements_of_a_file_are_used_as_they_are(files, quenched, tmp_path, monkeypatch):

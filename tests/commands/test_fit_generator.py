@@ -6,6 +6,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from mini import first_of_ka2d_mini
 
 from gensample import zoo
 from gensample.cli import main
@@ -51,25 +52,12 @@ class Diffusion:
 def data(tmp_path_factory):
     """Configurations whose displacements are those of `Diffusion` at HOT for TIME."""
     path = tmp_path_factory.mktemp("fit") / "data.h5"
-    with Store.open("ka2d-mini") as store:
-        described = {name: getattr(store, name) for name in ("mixture", "density", "truncation", "species")}
-        with StoreWriter.create(
-            path,
-            **described,
-            temperature=0.45,
-            source="a test",
-            box=store.box[:6],
-            split=["train"] * 5 + ["test"],
-            positions=store.positions[:6],
-            inherent=store.inherent[:6],
-            times=np.array(LAGS),
-            replicas=np.full(6, 16),
-        ) as writer:
-            rng = np.random.default_rng(1)
-            for c in range(6):
-                for r in range(16):
-                    u = amplitude(HOT, TIME) * rng.normal(size=(2, 500, 2))
-                    writer.write_replica(c, r, (u - u.mean(1, keepdims=True)).astype(np.float32))
+    with first_of_ka2d_mini(path, ["train"] * 5 + ["test"], LAGS, replicas=16) as writer:
+        rng = np.random.default_rng(1)
+        for c in range(6):
+            for r in range(16):
+                u = amplitude(HOT, TIME) * rng.normal(size=(2, 500, 2))
+                writer.write_replica(c, r, (u - u.mean(1, keepdims=True)).astype(np.float32))
     return path
 
 

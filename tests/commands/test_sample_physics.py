@@ -6,13 +6,14 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from mini import first_of_ka2d_mini
 
 from gensample import zoo
 from gensample.cli import main
 from gensample.commands import meter, sample_ensemble
 from gensample.commands.sources import belonging
 from gensample.data.domain import domain_of
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.simulate.engine import find_engine
 
@@ -31,21 +32,8 @@ def lammps():
 def data(tmp_path_factory):
     """Two configurations of ka2d-mini."""
     path = tmp_path_factory.mktemp("physics") / "data.h5"
-    with Store.open("ka2d-mini") as store:
-        described = {name: getattr(store, name) for name in ("mixture", "density", "truncation", "species")}
-        with StoreWriter.create(
-            path,
-            **described,
-            temperature=0.45,
-            source="a test",
-            box=store.box[:2],
-            split=["test"] * 2,
-            positions=store.positions[:2],
-            inherent=store.inherent[:2],
-            times=np.array([1.0, 10.0]),
-            replicas=np.zeros(2),
-        ):
-            return path
+    with first_of_ka2d_mini(path, ["test"] * 2, [1.0, 10.0]):
+        return path
 
 
 def keep(folder, data, **domain):

@@ -6,7 +6,7 @@ import torch
 
 from gensample.errors import ConfigError, DataError, MissingDependencyError
 from gensample.physics import dynamics
-from gensample.physics.dynamics import Limits, Stage, System, run, run_stages
+from gensample.physics.dynamics import Limits, System, run
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
@@ -100,22 +100,6 @@ def test_displacements_are_unwrapped_whatever_image_they_start_from():
     flying = run(x + images * system.box, v + 5 * system.box / 0.25, system, (50,), Limits())[0]
     torch.testing.assert_close(flying - 5 * system.box, still, rtol=0, atol=1e-7)
     assert flying.dtype == torch.float64
-
-
-def test_stages_begin_with_the_velocities_they_are_given():
-    x, system = glass()
-    stages = [Stage(0.8, 0.1), Stage(T, 0.05)]
-    asked = []
-
-    def draw(number, stage):
-        asked.append((number, stage))
-        return velocities(x, stage.temperature, number)
-
-    moved = run_stages(x, *system, stages, draw)
-    assert asked == list(enumerate(stages))
-    first = run(x, velocities(x, 0.8, 0), system, (20,), Limits(0.8))[0]
-    second = run(x + first, velocities(x, T, 1), system, (10,), Limits(T))[0]
-    torch.testing.assert_close(moved, first + second, rtol=0, atol=1e-9)
 
 
 def test_overlaps_explode_unless_moves_are_limited():
