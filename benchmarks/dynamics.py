@@ -17,7 +17,7 @@ import torch
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.simulate.runners import choose_dynamics
-from gensample.simulate.short_runs import Leg, Runs, System
+from gensample.simulate.short_runs import Leg, System
 from gensample.stats.futures import futures
 
 STEP = 0.005
@@ -50,10 +50,10 @@ def main() -> None:
     for name, words in engines.items():
         dynamics = choose_dynamics(**words)
         with tempfile.TemporaryDirectory() as folder:
-            dynamics.run(system, Runs(STEP), legs[:1], Path(folder))  # what is made once
+            dynamics.run(system, STEP, legs[:1], Path(folder))  # what is made once
         with tempfile.TemporaryDirectory() as folder:
             before = used()
-            found = dynamics.run(system, Runs(STEP), legs, Path(folder))
+            found = dynamics.run(system, STEP, legs, Path(folder))
             spent = used() - before
         ends = np.stack([each[-1] for each in found])
         energy = futures(ends, system.species, system.box, system.mixture).energy

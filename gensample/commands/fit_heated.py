@@ -14,7 +14,7 @@ from gensample.commands.fitting import Task, check_out, keep
 from gensample.commands.meter import Meter
 from gensample.data.digest import digest_structures
 from gensample.generators.base import Start
-from gensample.generators.heated import Phase, Recipe
+from gensample.generators.heated import COOLED_BY, Phase, Recipe
 from gensample.generators.heated_fit import (
     Branches,
     Choice,
@@ -27,7 +27,7 @@ from gensample.generators.heated_fit import (
 from gensample.simulate.parts import Parts
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.short_runs import Runs, System, displacements
+from gensample.simulate.short_runs import System, displacements
 from gensample.simulate.structure import keep as keep_files
 from gensample.simulate.structure import load
 from gensample.stats.dynamics import OVERLAP_LENGTH
@@ -85,7 +85,7 @@ class Fit:
         """Of the runs, whatever is then chosen among them."""
         decides = {k: v for k, v in asdict(self.search).items() if k not in ("share", "least", "tolerance")}
         return {
-            "fit": json.dumps({**decides, "times": self.times, "rows": self.task.rows}),
+            "fit": json.dumps({**decides, "times": self.times, "rows": self.task.rows, "cooled": COOLED_BY}),
             "engine": self.dynamics.kind,
             "content": digest_structures(self.task.data, self.task.split),
         }
@@ -111,13 +111,13 @@ class Fit:
     def _work(self, start: Start, hot: float, replicas: range) -> Callable[[Path], None]:
         def work(folder: Path) -> None:
             branches = self.branches(start, hot)
-            system, runs = System(start.mixture, start.species, start.box), Runs(self.search.timestep)
-            found = self.dynamics.run(system, runs, branches.hot_legs(start.positions, replicas), folder)
+            system, timestep = System(start.mixture, start.species, start.box), self.search.timestep
+            found = self.dynamics.run(system, timestep, branches.hot_legs(start.positions, replicas), folder)
             # (R, B, N, d): of each time, once for every candidate that branches off there.
             ends = np.repeat(np.stack(found), len(branches.recipes) // len(self.times), axis=1)
             for phase in range(1, max(map(len, branches.recipes))):
                 going = branches.legs(ends, replicas, phase)
-                after = self.dynamics.run(system, runs, [leg for _, _, leg in going], folder)
+                after = self.dynamics.run(system, timestep, [leg for _, _, leg in going], folder)
                 for (k, b, _), positions in zip(going, after, strict=True):
                     ends[k, b] = positions[-1]
             lengths = magnitudes(displacements(list(ends), start.positions)).astype(np.float32)

@@ -14,7 +14,7 @@ from gensample.generators.base import Generator, Start, drift_free
 from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
 from gensample.simulate.runners import choose_dynamics
 from gensample.simulate.settings import check_steps
-from gensample.simulate.short_runs import Leg, Runs, System
+from gensample.simulate.short_runs import Leg, System
 from gensample.simulate.workshop import HEATED
 
 
@@ -24,6 +24,9 @@ class Phase(NamedTuple):
     temperature: float | None
     time: float
 
+
+COOLED_BY = "langevin"
+"""Thermostat of a phase at the temperature of the data that follows a hotter one."""
 
 Recipe = tuple[Phase, ...]
 """The phases of a field, in order."""
@@ -35,6 +38,8 @@ class Heated(Generator):
     The isoconfigurational ensemble (A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93,
     135701 (2004)) with heat in the place of time: at the start of each phase velocities are drawn afresh, and
     the last, at the temperature of the data, ends in a configuration whose vibrations have that temperature.
+    Heat leaves it by friction and noise: under a Nose-Hoover thermostat, as the other phases have, the energy
+    swings for longer than such a phase lasts.
 
     stages: for each lag its phases, [temperature, time] with null for the temperature of the data; timestep:
     tau.
@@ -82,26 +87,34 @@ class Heated(Generator):
     ) -> dict[tuple[int, int], np.ndarray]:
         """Unwrapped positions (N, d) that each field (replica, lag) leads to, phase by phase."""
         dynamics = self.dynamics or choose_dynamics(None, device=self.device)
-        system, runs = System(start.mixture, start.species, start.box), Runs(self.timestep)
+        system = System(start.mixture, start.species, start.box)
         ends = dict.fromkeys(fields, start.positions)
         for number in range(max(map(len, self.recipes))):
             going = [(r, k) for r, k in fields if number < len(self.recipes[k])]
             keys = [(seed, start.row, HEATED, r, k, number) for r, k in going]
             legs = [
-                leg_of(self.recipes[field[1]][number], ends[field], start.temperature, self.timestep, key)
+                leg_of(self.recipes[field[1]], number, ends[field], start.temperature, self.timestep, key)
                 for field, key in zip(going, keys, strict=True)
             ]
-            found = dynamics.run(system, runs, legs, folder)
+            found = dynamics.run(system, self.timestep, legs, folder)
             ends |= {field: kept[-1] for field, kept in zip(going, found, strict=True)}
         return ends
 
 
 def leg_of(
-    phase: Phase, positions: np.ndarray, temperature: float, timestep: float, key: tuple[int, ...]
+    recipe: Recipe,
+    number: int,
+    positions: np.ndarray,
+    temperature: float,
+    timestep: float,
+    key: tuple[int, ...],
 ) -> Leg:
-    """The run of a phase from positions (N, d); ``temperature``: of the data."""
-    hot = temperature if phase.temperature is None else phase.temperature
-    return Leg(positions, hot, key, (max(1, round(phase.time / timestep)),))
+    """The run of a phase of a recipe from positions (N, d); ``temperature``: of the data."""
+    phase = recipe[number]
+    steps = (max(1, round(phase.time / timestep)),)
+    if phase.temperature is not None:
+        return Leg(positions, phase.temperature, key, steps)
+    return Leg(positions, temperature, key, steps, thermostat=COOLED_BY if number else "nose-hoover")
 
 
 def read_recipes(stages: Any, lags: int) -> tuple[Recipe, ...]:

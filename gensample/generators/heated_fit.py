@@ -157,7 +157,8 @@ class Branches:
                 k,
                 b,
                 leg_of(
-                    recipe[phase],
+                    recipe,
+                    phase,
                     ends[k, b],
                     self.temperature,
                     self.search.timestep,

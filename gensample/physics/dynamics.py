@@ -1,5 +1,6 @@
 """Molecular dynamics of many configurations at once, in torch on any device."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,11 +27,12 @@ PARTICLES_AT_ONCE = 4000
 class Limits(NamedTuple):
     """How a run is kept: ``temperature`` of its thermostat, one or (B,), None: energy is conserved;
     ``damping`` the relaxation time of that; ``move`` the farthest that a particle goes in a step, None: as
-    far as it will."""
+    far as it will; ``noise`` the seeds (B,) of Langevin dynamics, None: Nose-Hoover."""
 
     temperature: float | Tensor | None = None
     damping: float = DAMPING
     move: float | None = None
+    noise: Sequence[int] | None = None
 
 
 class System(NamedTuple):
@@ -60,8 +62,9 @@ def run(
 
     positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) of
     unit masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al., J. Chem.
-    Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does. No run depends on the others in the batch
-    but for rounding, and on a CPU not even by that.
+    Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does, or friction and noise without drift, half
+    a step before and half after (G. Bussi and M. Parrinello, Phys. Rev. E 75, 056707 (2007)). No run depends
+    on the others in the batch but for rounding, and on a CPU not even by that.
 
     Raises:
         ConfigError: settings that cannot be, or a box shorter than twice the interaction range.
@@ -87,6 +90,11 @@ def _check(
             "dynamics need steps to keep in ascending order, a positive time step and a positive damping, "
             f"got {list(kept)!r:.100}, {timestep}, {limits.damping}"
         )
+    if limits.noise is not None and (limits.temperature is None or len(limits.noise) != len(positions)):
+        raise ConfigError(
+            f"Langevin dynamics of {len(positions)} runs need a temperature and as many seeds, "
+            f"got {limits.temperature} and {len(limits.noise)}"
+        )
     if velocities.shape != positions.shape or not bool(torch.isfinite(velocities).all()):
         raise DataError(
             f"velocities must be finite and of the shape of the positions, {tuple(positions.shape)}, "
@@ -100,6 +108,8 @@ def _part(system: System, part: slice) -> System:
 
 def _limits_of(limits: Limits, part: slice) -> Limits:
     temperature = limits.temperature
+    if limits.noise is not None:
+        limits = limits._replace(noise=limits.noise[part])
     if isinstance(temperature, Tensor) and temperature.ndim:
         return limits._replace(temperature=temperature[part])
     return limits
@@ -133,11 +143,15 @@ class _Moving:
     def __init__(self, x: Tensor, v: Tensor, forces: ListedForces, limits: Limits, timestep: float) -> None:
         self.x, self.v, self.forces, self.dt = x, v, forces, timestep
         self.fastest = None if limits.move is None else limits.move / timestep
-        self.chain = None
+        self.chain: _Chain | None = None
+        self.noise: _Noise | None = None
         if limits.temperature is not None:
             temperature = torch.as_tensor(limits.temperature).to(x).expand(x.shape[1])
             freedom = len(x) * (x.shape[2] - 1)
-            self.chain = _Chain(temperature, freedom, limits.damping, timestep)
+            if limits.noise is None:
+                self.chain = _Chain(temperature, freedom, limits.damping, timestep)
+            else:
+                self.noise = _Noise(temperature, limits.noise, limits.damping, timestep)
         self.f = forces.forces(x)
 
     def pauses(self, steps: Sequence[int]) -> Iterator[int]:
@@ -168,6 +182,8 @@ class _Moving:
     def _thermostat(self) -> None:
         if self.chain is not None:
             self.v.mul_(self.chain.half(twice_kinetic(self.v))[:, None])
+        if self.noise is not None:
+            self.noise.half(self.v)
 
 
 def _exploded() -> DataError:
@@ -182,6 +198,22 @@ def twice_kinetic(v: Tensor) -> Tensor:
     In two steps: in one, the order of the additions, hence the last bits, would depend on B.
     """
     return v.square().sum(2).sum(0)
+
+
+class _Noise:
+    """Friction and noise of B configurations, each from a generator of its own."""
+
+    def __init__(self, temperature: Tensor, seeds: Sequence[int], damping: float, timestep: float) -> None:
+        self.kept = math.exp(-0.5 * timestep / damping)
+        self.width = (temperature * (1 - self.kept**2)).sqrt()[:, None]
+        self.generators = [torch.Generator(temperature.device).manual_seed(seed) for seed in seeds]
+
+    def half(self, v: Tensor) -> None:
+        """Half a step of velocities (d, B, N), in place; total momentum stays."""
+        shape = (len(v), v.shape[2])
+        drawn = [torch.randn(shape, generator=g, dtype=v.dtype, device=v.device) for g in self.generators]
+        noise = torch.stack(drawn, 1)
+        v.mul_(self.kept).add_((noise - noise.mean(2, keepdim=True)).mul_(self.width))
 
 
 class _Chain:

@@ -19,7 +19,7 @@ from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job
 from gensample.simulate.scripts import Snapshots
 from gensample.simulate.settings import THERMOSTATS, check_steps
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, Starts, add_runs, leg_job
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
 from gensample.simulate.structure import load, wrapped
 from gensample.simulate.workshop import CAGE
 from gensample.work import amended, parts_beside
@@ -134,12 +134,11 @@ def _fingerprint(starts: Starts, settings: CageSettings) -> dict[str, str]:
 
 def cage_jobs(starts: Starts, settings: CageSettings, lammps: Lammps) -> list[Job]:
     """Blocks of replicas, configurations in order; each leaves `MEAN` in its folder."""
-    runs = Runs(settings.timestep, settings.thermostat)
     return [
         leg_job(
             name,
             len(replicas) * settings.window[1],
-            partial(lammps.run, starts.system(c), runs),
+            partial(lammps.run, starts.system(c), settings.timestep),
             partial(_legs, starts, settings, c, replicas),
             starts.positions[c],
             (MEAN, lambda moved: {"moved": moved[:, 0]}),
@@ -157,7 +156,8 @@ def _blocks(c: int, replicas: int) -> list[tuple[str, range]]:
 
 def _legs(starts: Starts, settings: CageSettings, c: int, replicas: range) -> list[Leg]:
     positions, temperature, kept = starts.positions[c], float(starts.temperature[c]), settings.kept
-    return [Leg(positions, temperature, (settings.seed, c, CAGE, r), kept) for r in replicas]
+    keys = [(settings.seed, c, CAGE, r) for r in replicas]
+    return [Leg(positions, temperature, key, kept, thermostat=settings.thermostat) for key in keys]
 
 
 def _write(

@@ -18,7 +18,7 @@ from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, check_choice
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import THERMOSTATS, check_steps
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, Starts, add_runs, leg_job
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
 from gensample.simulate.structure import load
 from gensample.simulate.workshop import PROBE as STREAM
 from gensample.work import amended, parts_beside, remove
@@ -138,12 +138,11 @@ def _fingerprint(starts: Starts, settings: ProbeSettings) -> dict[str, str]:
 
 def probe_jobs(starts: Starts, settings: ProbeSettings, lammps: Lammps) -> list[Job]:
     """The replicas of a configuration at a temperature, in order; each leaves `MOVED` in its folder."""
-    runs = Runs(settings.timestep, settings.thermostat)
     return [
         leg_job(
             _name(c, q),
             settings.replicas * settings.times[-1],
-            partial(lammps.run, starts.system(c), runs),
+            partial(lammps.run, starts.system(c), settings.timestep),
             partial(_legs, starts, settings, c, q),
             starts.positions[c],
             (MOVED, averages),
@@ -162,8 +161,8 @@ def _legs(starts: Starts, settings: ProbeSettings, c: int, q: int) -> list[Leg]:
     # By its value, so that temperatures may be listed in any order.
     level = round(1e6 * temperature)
     keys = [(settings.seed, c, STREAM, level, r) for r in range(settings.replicas)]
-    drawn_at = settings.drawn_at(temperature)
-    return [Leg(starts.positions[c], temperature, key, settings.steps, drawn_at) for key in keys]
+    drawn_at, bath = settings.drawn_at(temperature), settings.thermostat
+    return [Leg(starts.positions[c], temperature, key, settings.steps, drawn_at, bath) for key in keys]
 
 
 def averages(moved: np.ndarray) -> dict[str, np.ndarray]:

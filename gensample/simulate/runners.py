@@ -14,7 +14,7 @@ from gensample.physics import dynamics
 from gensample.ranges import PROCESSES, check_choice, check_device
 from gensample.simulate.engine import find_engine
 from gensample.simulate.scripts import Snapshots
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Runs, System
+from gensample.simulate.short_runs import DAMPING, Lammps, Leg, System, noise_seed
 
 ENGINES = ("lammps", "torch")
 
@@ -31,7 +31,7 @@ class Dynamics(Protocol):
     width: int
     processes: int
 
-    def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+    def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """Unwrapped positions (W, N, d) at what is kept of each leg; ``folder`` is for files on the way."""
 
     def stop(self) -> None:
@@ -47,36 +47,34 @@ class Torch:
         self.device = torch.device(device)
         self.description = f"torch {torch.__version__} on {device}"
 
-    def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+    def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """See `Dynamics`.
 
         Raises:
-            ConfigError: snapshots or a thermostat that this program does not have.
+            ConfigError: snapshots, which this program does not average.
             DataError: a run exploded.
         """
-        alike: dict[tuple[float, tuple[int, ...]], list[int]] = {}
+        alike: dict[tuple[float, str, tuple[int, ...]], list[int]] = {}
         for number, leg in enumerate(legs):
-            if isinstance(leg.kept, Snapshots) or runs.thermostat not in ("nose-hoover", "none"):
-                raise ConfigError(
-                    "dynamics in torch keep single steps and know nose-hoover or none; use LAMMPS"
-                )
-            alike.setdefault((leg.temperature, tuple(leg.kept)), []).append(number)
+            if isinstance(leg.kept, Snapshots):
+                raise ConfigError("dynamics in torch keep single steps and no means of them; use LAMMPS")
+            alike.setdefault((leg.temperature, leg.thermostat, tuple(leg.kept)), []).append(number)
         found: dict[int, np.ndarray] = {}
-        for (temperature, kept), numbers in alike.items():
+        for (*_, kept), numbers in alike.items():
             batch = [legs[number] for number in numbers]
-            limit = None if runs.thermostat == "none" else temperature
-            found |= zip(numbers, self._run(system, runs, batch, kept, limit), strict=True)
+            found |= zip(numbers, self._run(system, timestep, batch, kept), strict=True)
         return [found[number] for number in range(len(legs))]
 
     def _run(
-        self,
-        system: System,
-        runs: Runs,
-        legs: Sequence[Leg],
-        kept: tuple[int, ...],
-        temperature: float | None,
+        self, system: System, timestep: float, legs: Sequence[Leg], kept: tuple[int, ...]
     ) -> list[np.ndarray]:
         start = np.stack([leg.positions for leg in legs])
+        thermostat = legs[0].thermostat
+        limits = dynamics.Limits(
+            None if thermostat == "none" else legs[0].temperature,
+            DAMPING,
+            noise=[noise_seed(leg) for leg in legs] if thermostat == "langevin" else None,
+        )
         moved = dynamics.run(
             self._tensor(start),
             self._tensor(np.stack([leg.velocities for leg in legs])),
@@ -86,8 +84,8 @@ class Torch:
                 system.mixture,
             ),
             kept,
-            dynamics.Limits(temperature, DAMPING),
-            timestep=runs.timestep,
+            limits,
+            timestep=timestep,
         )
         return list(start[:, None] + moved.transpose(0, 1).cpu().numpy())
 

@@ -33,7 +33,7 @@ class Leg:
 
     positions: (N, d) to start from, wrapped or not; key: (seed, ...) of its random numbers; kept: the steps,
     ascending, whose positions count, or snapshots whose mean does; drawn_at: temperature of the velocities
-    that it begins with, where it is another.
+    that it begins with, where it is another; thermostat: its relaxation time is `DAMPING`.
     """
 
     positions: np.ndarray
@@ -41,6 +41,7 @@ class Leg:
     key: tuple[int, ...]
     kept: Sequence[int] | Snapshots
     drawn_at: float | None = None
+    thermostat: str = "nose-hoover"
 
     @property
     def velocities(self) -> np.ndarray:
@@ -56,13 +57,6 @@ class System(NamedTuple):
     mixture: Mixture
     species: np.ndarray
     box: np.ndarray
-
-
-class Runs(NamedTuple):
-    """How legs are run: the time step (tau) and the thermostat, whose relaxation time is `DAMPING`."""
-
-    timestep: float
-    thermostat: str = "nose-hoover"
 
 
 @dataclass(frozen=True)
@@ -98,17 +92,18 @@ class Lammps:
         self.engine, self.processes, self.stop = engine, processes, engine.stop
         self.description = f"LAMMPS {engine.version}"
 
-    def run(self, system: System, runs: Runs, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+    def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """Unwrapped positions (W, N, d) at what is kept of each leg; LAMMPS works in ``folder``.
 
         Raises:
             GensampleError: LAMMPS failed.
         """
-        mixture, bath, script = system.mixture, Bath(runs.thermostat, DAMPING), ""
+        mixture, script = system.mixture, ""
         for number, leg in enumerate(legs):
             path, kinds = folder / f"leg-{number}.data", mixture.num_species
             write_data(path, leg.positions, system.species, kinds, system.box, leg.velocities)
-            script += scripts.short_run(number, leg, bath, runs.timestep, mixture, _seed(leg))
+            bath = Bath(leg.thermostat, DAMPING)
+            script += scripts.short_run(number, leg, bath, timestep, mixture, noise_seed(leg))
         run_script(self.engine, mixture, script, folder)
         return [_read(folder, number, leg, mixture.dimension) for number, leg in enumerate(legs)]
 
@@ -119,8 +114,8 @@ def _read(folder: Path, number: int, leg: Leg, dimension: int) -> np.ndarray:
     return np.stack([read_dump(dump, dimension)[0] for dump in dumps])
 
 
-def _seed(leg: Leg) -> int:
-    """LAMMPS takes positive 32-bit seeds."""
+def noise_seed(leg: Leg) -> int:
+    """Of a thermostat that needs one; LAMMPS takes positive 32-bit seeds."""
     return derive_seed(*leg.key) % 900_000_000 + 1
 
 

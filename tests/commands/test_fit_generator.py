@@ -36,9 +36,9 @@ class Diffusion:
     def __init__(self):
         self.legs = []
 
-    def run(self, system, runs, legs, folder):
+    def run(self, system, timestep, legs, folder):
         self.legs += legs
-        return [self._frames(leg, runs.timestep) for leg in legs]
+        return [self._frames(leg, timestep) for leg in legs]
 
     def _frames(self, leg, timestep):
         step = np.random.default_rng(leg.key).normal(size=leg.positions.shape)

@@ -41,9 +41,26 @@ def test_every_phase_has_fresh_velocities(dynamics, start):
     assert variance(fields) == pytest.approx(0.6 + 0.9 + 0.45, rel=0.05)
 
 
+def test_heat_leaves_by_friction_and_noise(start):
+    """In the phase at the temperature of the data after hotter ones, and there alone."""
+    seen = []
+
+    class Still:
+        def run(self, system, timestep, legs, folder):
+            seen.extend((leg.temperature, leg.thermostat) for leg in legs)
+            return [leg.positions[None] for leg in legs]
+
+    stages = [[[None, 1.0]], [[0.8, 5.0], [0.6, 3.0], [None, 3.0]]]
+    Heated([1.0, 10.0], stages).use(Still()).draw(start, [0], 0)
+    assert seen == [(0.45, "nose-hoover"), (0.8, "nose-hoover"), (0.6, "nose-hoover"), (0.45, "langevin")]
+
+
 def test_displacements_go_on_through_the_box(dynamics, start):
-    """Of particles at the boundary, too, over two phases, as if the box lay elsewhere."""
-    stages = [[[0.9, 0.2], [None, 0.1]]]
+    """Of particles at the boundary, too, over two phases, as if the box lay elsewhere.
+
+    At a temperature of its own: the noise of LAMMPS is given out by places in its memory.
+    """
+    stages = [[[0.9, 0.2], [0.5, 0.1]]]
     fields = Heated([1.0], stages).use(dynamics).draw(start, range(2), 0)
     torch = pytest.importorskip("torch")
     box = torch.from_numpy(start.box)

@@ -64,11 +64,12 @@ def test_energy_is_conserved_to_the_second_order_of_the_step(name, temperature):
     assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.2)
 
 
-def test_temperatures_and_their_fluctuations_are_canonical():
+@pytest.mark.parametrize("noise", [None, range(16)])
+def test_temperatures_and_their_fluctuations_are_canonical(noise):
     """Of each run its own, of the variance 2 n T^2 of twice the kinetic energy (n degrees of freedom)."""
     x, system = glass(side=6, count=16)
     aims = torch.tensor([1.0, 3.0]).double().repeat(8)
-    state = moving(x, velocities(x, 2.0), system, Limits(aims))
+    state = moving(x, velocities(x, 2.0), system, Limits(aims, noise=noise))
     found = torch.stack([dynamics.twice_kinetic(state.v) for _ in state.pauses(range(500, 2501, 20))])
     freedom = 2 * (x.shape[1] - 1)
     ratio = found / (freedom * aims)
@@ -76,19 +77,33 @@ def test_temperatures_and_their_fluctuations_are_canonical():
         assert ratio[:, aims == temperature].mean().item() == pytest.approx(1.0, abs=0.03)
         spread = ratio[:, aims == temperature].var().item()
         assert spread == pytest.approx(2 / freedom, rel=0.25)
+    assert state.v.sum(2).abs().max() < 1e-9
 
 
-def test_a_run_does_not_depend_on_the_others(monkeypatch):
+def test_heat_leaves_by_friction_and_noise_without_a_swing():
+    """Kinetic energy of free particles: the excess falls as exp(-2 t / damping)."""
+    x, system = glass(side=6, count=8)
+    far = System(system.species, 50 * system.box, system.mixture)
+    state = moving(50 * x, velocities(x, 4.0), far, Limits(1.0, 0.5, noise=range(8)))
+    excess = [dynamics.twice_kinetic(state.v).mean() / 70 - 1 for _ in state.pauses((1, 50, 100, 400))]
+    for found, time in zip(excess, (0.005, 0.25, 0.5, 2.0), strict=True):
+        assert float(found) == pytest.approx(3 * np.exp(-4 * time), abs=0.15)
+
+
+@pytest.mark.parametrize("noise", [None, [3, 1, 4, 1, 5]])
+def test_a_run_does_not_depend_on_the_others(monkeypatch, noise):
     x, system = glass(count=5)
     v, aims = velocities(x), torch.tensor([0.4, 0.5, 0.6, 0.7, 0.8]).double()
-    together = run(x, v, system, (10, 60), Limits(aims))
-    alone = torch.cat(
-        [run(x[k : k + 1], v[k : k + 1], system, (10, 60), Limits(aims[k])) for k in range(5)], 1
-    )
-    assert torch.equal(together, alone)
+    limits = Limits(aims, noise=noise)
+    together = run(x, v, system, (10, 60), limits)
+    seeds = [None if noise is None else noise[k : k + 1] for k in range(5)]
+    alone = [
+        run(x[k : k + 1], v[k : k + 1], system, (10, 60), Limits(aims[k], noise=seeds[k])) for k in range(5)
+    ]
+    assert torch.equal(together, torch.cat(alone, 1))
     monkeypatch.setattr(dynamics, "PARTICLES_AT_ONCE", 150)
-    assert torch.equal(run(x, v, system, (10, 60), Limits(aims)), together)
-    assert torch.equal(run(x, v, system, (60,), Limits(aims))[0], together[1])
+    assert torch.equal(run(x, v, system, (10, 60), limits), together)
+    assert torch.equal(run(x, v, system, (60,), limits)[0], together[1])
 
 
 def test_displacements_are_unwrapped_whatever_image_they_start_from():
@@ -122,6 +137,9 @@ def test_what_does_not_fit_is_refused():
         run(x, v, system, (10, 10), Limits())
     with pytest.raises(ConfigError, match="time step"):
         run(x, v, system, (1,), Limits(), timestep=0.0)
+    for limits in (Limits(noise=[1, 2]), Limits(T, noise=[1])):
+        with pytest.raises(ConfigError, match="as many seeds"):
+            run(x, v, system, (1,), limits)
     with pytest.raises(DataError, match="velocities"):
         run(x, v[:1], system, (1,), Limits())
     with pytest.raises(DataError, match="positions"):
@@ -139,9 +157,12 @@ def test_follows_lammps_step_by_step(thermostat, tmp_path):
         pytest.skip("needs LAMMPS")
     x, system = glass()
     kept = (1, 20, 200)
-    legs = [short_runs.Leg(positions.numpy(), T, (1, k), kept) for k, positions in enumerate(x)]
+    legs = [
+        short_runs.Leg(positions.numpy(), T, (1, k), kept, thermostat=thermostat)
+        for k, positions in enumerate(x)
+    ]
     particles = short_runs.System(KA2D, system.species.numpy(), system.box.numpy())
-    theirs = np.stack(lammps.run(particles, short_runs.Runs(0.005, thermostat), legs, Path(tmp_path)), 1)
+    theirs = np.stack(lammps.run(particles, 0.005, legs, Path(tmp_path)), 1)
     v = torch.from_numpy(np.stack([leg.velocities for leg in legs]))
     ours = run(x, v, system, kept, Limits(None if thermostat == "none" else T))
     np.testing.assert_allclose(ours[:2], theirs[:2] - x.numpy(), rtol=0, atol=1e-9)

@@ -20,7 +20,7 @@ from gensample.simulate import short_runs
 from gensample.simulate.cage import CageSettings, cage, parts_folder
 from gensample.simulate.files import read_dump
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.short_runs import Lammps, Leg, Runs, Starts
+from gensample.simulate.short_runs import Lammps, Leg, Starts
 from gensample.simulate.workshop import REPLICA
 
 SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
@@ -117,7 +117,7 @@ def test_the_mean_of_the_snapshots_in_the_window(engine, tmp_path):
     with Store.open("ka2d-mini") as store:
         starts = Starts(m, store.positions[:1], store.species, store.box[:1], store.temperature[:1])
     leg = Leg(starts.positions[0], 0.45, (1,), settings.kept)
-    Lammps(engine).run(starts.system(0), Runs(0.005), [leg], tmp_path)
+    Lammps(engine).run(starts.system(0), 0.005, [leg], tmp_path)
     script = (tmp_path / "in.lammps").read_text()
     dump = "dump d all custom 10 all.dump id xu yu\ndump_modify d sort id format float %.17g\nrun"
     engine.run(script.replace("run", dump), tmp_path)

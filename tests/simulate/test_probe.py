@@ -23,7 +23,7 @@ from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.probe import ProbeSettings, averages, parts_folder, probe
 from gensample.simulate.quench import quench
 from gensample.simulate.settings import Bath
-from gensample.simulate.short_runs import Lammps, Leg, Runs
+from gensample.simulate.short_runs import Lammps, Leg
 
 BATH = Bath("nose-hoover", 0.5)
 SHORT = ProbeSettings(temperatures=(0.5, 1.0), times=(0.05, 0.2), replicas=2, seed=5)
@@ -108,8 +108,8 @@ def test_so_that_half_of_it_is_the_temperature(engine, mini):
     settings = ProbeSettings((0.3,), (1.0,), replicas=1, thermostat="none")
     starts, _ = module._read(mini)
     folder = mini.parent
-    leg = Leg(starts.positions[0], 0.3, (1,), [200], settings.drawn_at(0.3))
-    Lammps(engine).run(starts.system(0), Runs(0.005, "none"), [leg], folder)
+    leg = Leg(starts.positions[0], 0.3, (1,), [200], settings.drawn_at(0.3), "none")
+    Lammps(engine).run(starts.system(0), 0.005, [leg], folder)
     heat = "fix heat all ave/time 10 100 1000 c_thermo_temp file heat.txt\nrun 1800\n"
     engine.run((folder / "in.lammps").read_text() + heat, folder)
     assert np.loadtxt(folder / "heat.txt")[-1] == pytest.approx(0.3, rel=0.08)

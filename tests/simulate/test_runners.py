@@ -8,7 +8,7 @@ from gensample.errors import ConfigError, MissingDependencyError
 from gensample.simulate import runners
 from gensample.simulate.runners import Torch, choose_dynamics
 from gensample.simulate.scripts import Snapshots
-from gensample.simulate.short_runs import Lammps, Leg, Runs, Starts
+from gensample.simulate.short_runs import Lammps, Leg, Starts
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,12 @@ def starts():
 def test_both_programs_give_the_same_trajectory(engine, starts, tmp_path, thermostat):
     """From equal velocities, for 0.2 tau: rounding has not grown yet. Positions may begin outside the box."""
     outside = starts.positions[0] + 1.5 * starts.box[0]
-    legs = [Leg(outside, 0.7, (1, 2), (10, 40)), Leg(starts.positions[0], 0.45, (1, 3), (20,), drawn_at=0.9)]
-    runs = Runs(0.005, thermostat)
+    legs = [
+        Leg(outside, 0.7, (1, 2), (10, 40), thermostat=thermostat),
+        Leg(starts.positions[0], 0.45, (1, 3), (20,), drawn_at=0.9, thermostat=thermostat),
+    ]
     found = [
-        program.run(starts.system(0), runs, legs, tmp_path) for program in (Lammps(engine), Torch("cpu"))
+        program.run(starts.system(0), 0.005, legs, tmp_path) for program in (Lammps(engine), Torch("cpu"))
     ]
     for lammps, torch, leg in zip(*found, legs, strict=True):
         assert lammps.shape == torch.shape == (len(leg.kept), 500, 2)
@@ -37,18 +39,17 @@ def test_batches_are_of_legs_alike_and_come_back_in_order(starts, tmp_path):
     temperatures = (0.7, 0.5, 0.7, 0.5)
     legs = [Leg(starts.positions[0], t, (0, k), (k // 2 + 1, 4)) for k, t in enumerate(temperatures)]
     program, system = Torch("cpu"), starts.system(0)
-    together = program.run(system, Runs(0.005), legs, tmp_path)
+    together = program.run(system, 0.005, legs, tmp_path)
     for leg, found in zip(legs, together, strict=True):
-        (alone,) = program.run(system, Runs(0.005), [leg], tmp_path)
+        (alone,) = program.run(system, 0.005, [leg], tmp_path)
         assert np.allclose(found, alone, atol=1e-9)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("kept", "thermostat"), [(Snapshots(1, 2, 3), "nose-hoover"), ((3,), "langevin")])
-def test_what_torch_does_not_have_is_refused(starts, tmp_path, kept, thermostat):
-    leg = Leg(starts.positions[0], 0.7, (1,), kept)
+def test_what_torch_does_not_have_is_refused(starts, tmp_path):
+    leg = Leg(starts.positions[0], 0.7, (1,), Snapshots(1, 2, 3))
     with pytest.raises(ConfigError, match="use LAMMPS"):
-        Torch("cpu").run(starts.system(0), Runs(0.005, thermostat), [leg], tmp_path)
+        Torch("cpu").run(starts.system(0), 0.005, [leg], tmp_path)
 
 
 def test_lammps_where_it_is_else_torch(monkeypatch):
