@@ -11,7 +11,6 @@ import difflib
 import hashlib
 import json
 import re
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -207,25 +206,31 @@ def _model_block(config: Path, content: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
-def release(checkpoint: str | Path, config: str | Path, metrics: str | Path, out: str | Path) -> Path:
+def release(source: str | Path, config: str | Path, metrics: str | Path, out: str | Path) -> Path:
     """Write the folder of a released model and return it; a card that exists already is kept.
 
-    The weights are the checkpoint's ``state_dict``: Lightning's ``EMAWeightAveraging`` puts the
-    averaged ones there. The folder is loaded once before it takes its place. ``config`` is the
-    ``config.yaml`` of the run; its model block gives way to the checkpoint's hyper-parameters.
+    source: a checkpoint, whose ``state_dict`` are the weights (Lightning's ``EMAWeightAveraging`` puts the
+    averaged ones there); or the folder of a generator without training, whose fit joins the metrics. The
+    folder is loaded once before it takes its place. ``config`` is the ``config.yaml`` of the run; its model
+    block gives way to the checkpoint's hyper-parameters.
     """
-    out, checkpoint = Path(out), Path(checkpoint)
-    content = read_checkpoint(checkpoint)
-    settings = read_yaml(config)
-    settings["model"] = _checkpoint_block(checkpoint, content)
+    out, source = Path(out), Path(source)
+    settings, found = read_yaml(config), read_json(metrics)
+    card = source / CARD
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch)
-        save_tensors(content["state_dict"], folder / WEIGHTS)
+        if source.is_dir():
+            found |= {"fit": load_metrics(source)["fit"]}
+        else:
+            content = read_checkpoint(source)
+            settings["model"] = _checkpoint_block(source, content)
+            save_tensors(content["state_dict"], folder / WEIGHTS)
         (folder / CONFIG).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        shutil.copyfile(metrics, folder / METRICS)
+        (folder / METRICS).write_text(json.dumps(found) + "\n", encoding="utf-8")
         if not (out / CARD).is_file():
-            (folder / CARD).write_text(_card(out.name, settings), encoding="utf-8")
+            text = card.read_text(encoding="utf-8") if card.is_file() else _card(out.name, settings)
+            (folder / CARD).write_text(text, encoding="utf-8")
         load_model(folder)
         for file in folder.iterdir():
             file.replace(out / file.name)
@@ -270,13 +275,13 @@ def main(args: list[str] | None = None) -> int:
     """``python -m gensample.zoo release``: a maintainer's tool, hence no command of its own."""
     parser = argparse.ArgumentParser(prog="python -m gensample.zoo", allow_abbrev=False)
     command = parser.add_subparsers(required=True).add_parser("release", allow_abbrev=False)
-    command.add_argument("checkpoint", type=Path, help="last.ckpt of a run")
-    command.add_argument("--config", type=Path, required=True, help="config.yaml of the same run")
+    command.add_argument("source", type=Path, help="last.ckpt of a run, or the folder of a generator")
+    command.add_argument("--config", type=Path, required=True, help="config.yaml of the same run or folder")
     command.add_argument("--metrics", type=Path, required=True, help="metrics.json of compare or test")
     command.add_argument("--out", type=Path, required=True, help="folder to write, models/NAME")
     options = parser.parse_args(args)
     try:
-        print(release(options.checkpoint, options.config, options.metrics, options.out))
+        print(release(options.source, options.config, options.metrics, options.out))
     except (GensampleError, OSError) as error:
         print(f"gensample.zoo: {error}", file=sys.stderr)
         return 2

@@ -90,6 +90,17 @@ def test_a_second_release_keeps_the_card(run, released, tmp_path):
     assert (released / "card.md").read_text() == "by hand"
 
 
+def test_a_generator_is_released_with_its_fit_and_what_compare_gave(run, tmp_path):
+    block = {"class_path": "gensample.generators.heated.Heated", "init_args": {"lag_time": [1.0]}}
+    block["init_args"] |= {"stages": [[[0.6, 2.0], [None, 3.0]]]}
+    zoo.keep_generator(tmp_path / "found", block, {"fit": {"lags": {}}}, "a card\n")
+    words = ["release", "found", "--config", "found/config.yaml", "--metrics", "metrics.json"]
+    assert zoo.main([*words, "--out", "models/h"]) == 0
+    assert zoo.load_metrics("models/h") == {"meta": {}, "fit": {"lags": {}}}
+    assert zoo.load_model("models/h").recipes[0][0].temperature == 0.6
+    assert (tmp_path / "models" / "h" / "card.md").read_text() == "a card\n"
+
+
 def test_release_from_the_shell(run, tmp_path, capsys):
     words = ["release", "run/checkpoints/last.ckpt", "--config", "run/config.yaml"]
     assert zoo.main([*words, "--metrics", "metrics.json", "--out", "models/b"]) == 0
