@@ -21,6 +21,7 @@ SETTINGS: dict[str, tuple[type, str]] = {
     "settle": (float, "length of the last phase, at the temperature of the data, tau (3)"),
     "share": (float, "of the lag that a field may cost (0.2)"),
     "least": (float, "cost that is allowed whatever the lag, tau (8)"),
+    "most": (float, "cost that is never passed, tau (no limit)"),
     "tolerance": (float, "of the share of mobile particles, relative to simulation's (0.1)"),
     "replicas": (int, "draws of each candidate from each configuration (8)"),
     "timestep": (float, "tau (0.005)"),

@@ -78,12 +78,15 @@ class Fit:
             f"the highest CRPS skill of |u| among candidates whose share of particles with |u| > "
             f"{OVERLAP_LENGTH:g} is that of simulation within {search.tolerance:.0%} and that cost at most "
             f"{search.share:g} of the lag, or {search.least:g} tau"
+            + ("" if search.most is None else f", and never more than {search.most:g}")
         )
 
     @property
     def fingerprint(self) -> dict[str, str]:
         """Of the runs, whatever is then chosen among them."""
-        decides = {k: v for k, v in asdict(self.search).items() if k not in ("share", "least", "tolerance")}
+        decides = {
+            k: v for k, v in asdict(self.search).items() if k not in ("share", "least", "most", "tolerance")
+        }
         return {
             "fit": json.dumps({**decides, "times": self.times, "rows": self.task.rows, "cooled": COOLED_BY}),
             "engine": self.dynamics.kind,

@@ -43,6 +43,7 @@ RANGES = {
     "settle": POSITIVE,
     "share": positive_to(1),
     "least": NOT_NEGATIVE,
+    "most": POSITIVE,
     "tolerance": positive_to(1),
     "replicas": whole(2, 10_000),
     "timestep": TIMESTEP,
@@ -56,8 +57,8 @@ class Search:
 
     temperatures: of the hot phase; settle: time of the last phase, at the temperature of the data; ramps:
     temperatures of a phase between, 0 that of the data and 1 the hot one, for ``ramp_time``; a field may cost
-    ``share`` of its lag, or ``least`` where that is more, but no more than the lag; tolerance: of the share
-    of mobile particles, relative to simulation's.
+    ``share`` of its lag, or ``least`` where that is more, but no more than the lag or ``most``; tolerance:
+    of the share of mobile particles, relative to simulation's.
     """
 
     temperatures: tuple[float, ...]
@@ -66,6 +67,7 @@ class Search:
     ramp_time: float = 3.0
     share: float = 0.2
     least: float = 8.0
+    most: float | None = None
     tolerance: float = 0.1
     replicas: int = 8
     timestep: float = 0.005
@@ -82,7 +84,7 @@ class Search:
 
     def allowed(self, lag: float) -> float:
         """What a field at a lag may cost, tau."""
-        return min(lag, max(self.share * lag, self.least))
+        return min(lag, max(self.share * lag, self.least), self.most or lag)
 
     def longest(self, lag: float) -> float:
         """The longest hot phase of a lag."""

@@ -1,5 +1,7 @@
 """The search for temperatures and times: candidates, their runs, and the choice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ def test_candidates_cost_what_is_allowed_and_the_dearest_is_among_them(share, ra
     for lag in lags[1:]:
         costs = [cost(recipe) for recipe in search.recipes(0.45, 0.6, times) if search.holds(recipe, lag)]
         allowed = min(lag, max(share * lag, 8.0))
+        assert replace(search, most=5.0).allowed(lag) == min(allowed, 5.0)
         assert 0.68 * allowed < max(costs) <= allowed + 0.01
         # Over a decade of hot phases, unless the shortest is reached.
         assert min(costs) - search.settle < max(1.5, allowed / 10)
