@@ -117,7 +117,7 @@ def keep(
 
 
 def fit_harmonic(task: Task, out: Path, seed: int, device: str) -> str:
-    """Amplitude, damping and share at rest for each lag, of least CRPS of |u|; returns a summary.
+    """Amplitude, damping and share at rest for each lag, see `harmonic_fit.fit`; returns a summary.
 
     Raises:
         ConfigError: ``out`` exists.
@@ -138,7 +138,7 @@ def fit_harmonic(task: Task, out: Path, seed: int, device: str) -> str:
         f"t = {time:g}: " + ", ".join(f"{name} {values[k]:.3g}" for name, values in settings.items())
         for k, time in enumerate(task.lag_time)
     ]
-    criterion = "least CRPS of |u| over amplitude and share at rest, for each damping"
+    criterion = "least CRPS of |u| over damping and share at rest, where its mean is that of simulation"
     found = {
         "criterion": criterion,
         "seed": seed,
