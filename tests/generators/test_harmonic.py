@@ -94,9 +94,9 @@ def test_the_fit_finds_what_was_planted(starts, monkeypatch):
     assert found["damping"] == [3.0]
     assert found["amplitude"][0] == pytest.approx(1.5, abs=0.15)
     assert found["rest"][0] == pytest.approx(0.15, abs=0.1)
-    drawn = {start.row: Harmonic((0.5,), **found).draw(start, range(64), seed=2) for start in starts}
+    drawn = {start.row: Harmonic((0.5,), **found).draw(start, range(8), seed=1) for start in starts}
     means = [np.mean([np.linalg.norm(u, axis=-1) for u in each.values()]) for each in (drawn, fields)]
-    assert means[0] == pytest.approx(means[1], rel=0.02)
+    assert means[0] == pytest.approx(means[1], rel=2e-3)
     assert [candidate.damping for candidate in candidates] == [1.0, 3.0, 9.0]
     assert min(candidates, key=lambda c: c.crps).damping == 3.0
     Harmonic((0.5,), **found)
