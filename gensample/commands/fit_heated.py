@@ -65,9 +65,10 @@ class Fit:
         self.starts = task.starts()
         self.times = search.grid(task.lag_time)
         self._meter = Meter()
+        time = self.branches(self.starts[0], search.temperatures[0]).cost if self.times else 1.0
+        width = dynamics.width(task.store.num_particles, time)
         self._blocks = [
-            range(first, min(first + dynamics.width, search.replicas))
-            for first in range(0, search.replicas, dynamics.width)
+            range(first, min(first + width, search.replicas)) for first in range(0, search.replicas, width)
         ]
 
     @property

@@ -157,7 +157,9 @@ class Physics:
             self.generator.to(device)
         self.generator.use(dynamics, scratch)
         self.lag_time, self.domain = np.array(self.generator.lag_time), self.generator.domain
-        self.width = self.generator.width if dynamics is None else dynamics.width
+        self.width = self.generator.width
+        if dynamics is not None:
+            self.width = dynamics.width(self.store.num_particles, self.generator.time)
         engine = f"torch {torch.__version__} on {device}" if dynamics is None else dynamics.description
         self.attrs: dict[str, Any] = {"engine": engine}
         self._inputs = Inputs(
@@ -250,9 +252,9 @@ def belonging(name: str, data: str) -> str:
                 f"{', '.join(f'{t:g}' for t in served['temperatures'])}); "
                 f"`gensample fit heated --data {data} --out FOLDER` makes one, for `gensample sample FOLDER`"
             )
-        # Of several, the one whose lags are most of the data's.
+        # Of several, the one whose lags are most of the data's, and fewest of others.
         shared = {each: np.isin(np.round(known[each].lag_time, 6), store.times).sum() for each in fits}
-    return max(fits, key=lambda each: shared[each])
+    return max(fits, key=lambda each: (shared[each], -len(known[each].lag_time)))
 
 
 def check_fits(model: DisplacementTask, module: KADataModule) -> None:

@@ -54,7 +54,7 @@ class Generator(ABC):
     runs_dynamics: ClassVar[bool] = False
     """Whether `draw` runs molecular dynamics: by LAMMPS, or by torch on its device."""
     width: int = FIELDS_PER_CALL
-    """Replicas that `sample` asks for at once."""
+    """Replicas that `sample` asks for at once, where no dynamics decide it."""
 
     def __init__(self, lag_time: Sequence[float], domain: dict[str, Any] | None = None) -> None:
         times = lag_time if isinstance(lag_time, list | tuple) else ()
@@ -78,6 +78,11 @@ class Generator(ABC):
         """The same, with a program for its dynamics and a folder for what that writes on the way."""
         self.dynamics, self.scratch = dynamics, scratch
         return self
+
+    @property
+    def time(self) -> float:
+        """Of dynamics behind a replica, all lags together, tau."""
+        return 0.0
 
     @abstractmethod
     def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:

@@ -65,6 +65,11 @@ class Heated(Generator):
             for phase in recipe:
                 check_steps("model.stages", phase.time, timestep)
 
+    @property
+    def time(self) -> float:
+        """See `Generator`."""
+        return sum(map(self.cost, range(len(self.recipes))))
+
     def cost(self, lag: int) -> float:
         """Time of dynamics behind a field at a lag (its index), tau."""
         return sum(phase.time for phase in self.recipes[lag])

@@ -22,17 +22,18 @@ ENGINES = ("lammps", "torch")
 class Dynamics(Protocol):
     """Runs legs of one system.
 
-    kind: the name of the program; description: with its version; width: replicas worth running at once;
-    processes: of it, side by side.
+    kind: the name of the program; description: with its version; processes: of it, side by side.
     """
 
     kind: str
     description: str
-    width: int
     processes: int
 
     def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """Unwrapped positions (W, N, d) at what is kept of each leg; ``folder`` is for files on the way."""
+
+    def width(self, particles: int, time: float) -> int:
+        """Replicas, of so many tau each, worth running at once."""
 
     def stop(self) -> None:
         """End what runs."""
@@ -41,7 +42,7 @@ class Dynamics(Protocol):
 class Torch:
     """Runs the legs that are alike, but for where they start, as one batch on a device of torch."""
 
-    kind, width, processes = "torch", 64, 1
+    kind, processes = "torch", 1
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
@@ -91,6 +92,10 @@ class Torch:
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, np.float64)).to(self.device)
+
+    def width(self, particles: int, time: float) -> int:
+        """See `Dynamics`: what fills a GPU."""
+        return 64
 
     def stop(self) -> None:
         """Nothing but this process runs."""

@@ -25,6 +25,8 @@ from gensample.simulate.structure import keep, run_script
 
 # Of the thermostat, tau.
 DAMPING = 0.5
+# Particles times tau of a call of LAMMPS: a minute at most, beside which its start, 0.1 s, is nothing.
+CALL, REPLICAS = 400_000, 64
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,15 @@ class Starts:
 class Lammps:
     """Runs legs one after the other in one process of LAMMPS; ``processes`` may do so side by side."""
 
-    kind, width = "lammps", 8
+    kind = "lammps"
 
     def __init__(self, engine: Engine, processes: int = 1) -> None:
         self.engine, self.processes, self.stop = engine, processes, engine.stop
         self.description = f"LAMMPS {engine.version}"
+
+    def width(self, particles: int, time: float) -> int:
+        """Replicas, of so many tau each, worth running at once."""
+        return min(REPLICAS, max(1, int(CALL / (particles * time))))
 
     def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """Unwrapped positions (W, N, d) at what is kept of each leg; LAMMPS works in ``folder``.

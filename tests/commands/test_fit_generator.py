@@ -31,7 +31,7 @@ def amplitude(temperature, time):
 class Diffusion:
     """Free diffusion in place of molecular dynamics; at the temperature of the data nothing moves."""
 
-    kind, description, width, processes = "lammps", "a stand-in", 8, 1
+    kind, description, processes = "lammps", "a stand-in", 1
 
     def __init__(self):
         self.legs = []
@@ -43,6 +43,9 @@ class Diffusion:
     def _frames(self, leg, timestep):
         step = np.random.default_rng(leg.key).normal(size=leg.positions.shape)
         return np.stack([leg.positions + amplitude(leg.temperature, k * timestep) * step for k in leg.kept])
+
+    def width(self, particles, time):
+        return 8
 
     def stop(self):
         pass

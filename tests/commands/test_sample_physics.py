@@ -16,6 +16,7 @@ from gensample.data.domain import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.simulate.engine import find_engine
+from gensample.simulate.short_runs import Lammps
 
 STAGES = [[[None, 0.005]], [[0.6, 0.01], [None, 0.005]]]
 
@@ -90,6 +91,7 @@ def test_same_bits_however_the_work_is_cut(model, data, tmp_path):
 def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, monkeypatch):
     draw, count = sample_ensemble.Ensemble.draw_unit, []
     monkeypatch.setattr(meter.Meter, "lap", lambda self: 1.0)
+    monkeypatch.setattr(Lammps, "width", lambda self, particles, time: 5)
 
     def stop_at_third(self, unit):
         count.append(unit)
@@ -130,8 +132,10 @@ def test_torch_in_place_of_lammps_is_another_sample(model, data, tmp_path, capsy
     sample(model, data, tmp_path / "gen.h5", code=2)
     assert "another sample" in capsys.readouterr().err
     sample(model, data, tmp_path / "lammps.h5")
-    # The same velocities: after so few steps the same fields.
-    assert np.allclose(fields(tmp_path / "gen.h5"), fields(tmp_path / "lammps.h5"), atol=1e-6)
+    # The same velocities: after so few steps the same fields, but for the noise that takes the heat away.
+    torch, lammps = fields(tmp_path / "gen.h5"), fields(tmp_path / "lammps.h5")
+    assert np.allclose(torch[:, :, 0], lammps[:, :, 0], atol=1e-6)
+    assert 1e-5 < np.abs(torch[:, :, 1] - lammps[:, :, 1]).max() < 0.01
 
 
 def test_heated_stands_for_the_released_one_of_the_liquid(data, tmp_path, monkeypatch, capsys):

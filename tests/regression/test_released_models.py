@@ -41,6 +41,34 @@ def test_botan_gives_the_pearson_of_its_card():
             assert pair[0] == pytest.approx(pair[1], abs=1e-3)
 
 
+HEATED = zoo.generators("gensample.generators.heated.Heated")
+
+
+@pytest.mark.parametrize("name", HEATED)
+def test_heated_has_the_recipes_that_its_rule_chooses(name):
+    """The highest skill among the candidates that are mobile enough and not too dear."""
+    found = zoo.load_metrics(name)["fit"]
+    search, recipes = found["search"], []
+    for lag, rows in found["lags"].items():
+        allowed = min(
+            float(lag), max(search["share"] * float(lag), search["least"]), search["most"] or np.inf
+        )
+        assert all(row["cost"] <= allowed * (1 + 1e-6) for row in rows)
+        off = [abs(row["mobile"] / row["mobile_simulated"] - 1) if "mobile" in row else 0.0 for row in rows]
+        bound = max(search["tolerance"], min(off))
+        fitting = [row for row, far in zip(rows, off, strict=True) if far <= bound]
+        recipes.append(max(fitting, key=lambda row: row.get("skill", 0.0))["stages"])
+    assert [[list(phase) for phase in recipe] for recipe in zoo.load_physics(name).recipes] == recipes
+
+
+@pytest.mark.parametrize("name", [name for name in HEATED if "check" in zoo.load_metrics(name)])
+def test_heated_moves_particles_as_far_as_its_card_says(name):
+    check = zoo.load_metrics(name)["check"]
+    found = script_named("add_heated_check").lengths(name, check["data"])
+    # A temperature or time that is another changes it by a percent and more.
+    assert found == pytest.approx(check["mean_length"], rel=2e-3)
+
+
 def sampled(tmp_path, replicas, split, check):
     out = tmp_path / "gen.h5"
     solver = ["--method", check["method"], "--steps", str(check["steps"])]

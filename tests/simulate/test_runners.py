@@ -46,6 +46,11 @@ def test_batches_are_of_legs_alike_and_come_back_in_order(starts, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_calls_of_lammps_last_long_enough_and_not_too_long(engine):
+    width = Lammps(engine).width
+    assert (width(500, 0.1), width(500, 25.0), width(4096, 120.0)) == (64, 32, 1)
+
+
 def test_what_torch_does_not_have_is_refused(starts, tmp_path):
     leg = Leg(starts.positions[0], 0.7, (1,), Snapshots(1, 2, 3))
     with pytest.raises(ConfigError, match="use LAMMPS"):

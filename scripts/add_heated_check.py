@@ -1,0 +1,40 @@
+"""Add to metrics.json of a released heated model the number that the default tests recompute.
+
+    python scripts/add_heated_check.py MODEL DATA
+
+Mean |u| by species of a few fields of one test configuration, by torch, at the longest lag behind which there
+are at most 10 tau of dynamics: rounding has not grown to anything by then, whatever the machine.
+"""
+
+import json
+import sys
+
+import numpy as np
+
+from gensample import zoo
+from gensample.data.store import Store
+from gensample.generators.base import starts
+from gensample.generators.heated import Heated
+from gensample.simulate.runners import Torch
+
+REPLICAS, SHORT = 4, 10.0
+
+
+def lengths(model: str, data: str) -> dict[str, float]:
+    """Mean |u| of species A and B."""
+    whole = zoo.load_physics(model)
+    assert isinstance(whole, Heated)
+    lag = max(k for k in range(len(whole.lag_time)) if whole.cost(k) <= SHORT)
+    stages = [[list(phase) for phase in whole.recipes[lag]]]
+    one = Heated(whole.lag_time[lag : lag + 1], stages, whole.timestep).use(Torch("cpu"))
+    with Store.open(data) as store:
+        (start,) = starts(store, store.indices("test")[:1])
+        found = np.linalg.norm(one.draw(start, range(REPLICAS), 1), axis=-1)
+        return {name: float(found[..., store.species == k].mean()) for k, name in enumerate("AB")}
+
+
+if __name__ == "__main__":
+    model, data = sys.argv[1:]
+    path = zoo.resolve(model) / zoo.METRICS
+    metrics = json.loads(path.read_text()) | {"check": {"data": data, "mean_length": lengths(model, data)}}
+    path.write_text(json.dumps(metrics) + "\n")
