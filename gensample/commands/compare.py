@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gensample.commands.ensembles import Ensembles, Progress
     from gensample.data.store import Store
+    from gensample.physics.mixtures import Mixture
     from gensample.report.content import Propensities
 
 
@@ -138,11 +139,12 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         opened = _open(args, stack)
         status = stack.enter_context(Console(stderr=True).status("statistics"))
         simulated, generated, *others = _ensembles(args, opened, status.update)
+        mixture = mixture_of_data(opened.sim)
         result, curves = compare(
             simulated,
             generated,
             opened.times,
-            mixture=mixture_of_data(opened.sim),
+            mixture=mixture,
             temperature=opened.temperature,
             seed=args.seed,
             bootstrap=args.bootstrap,
@@ -152,7 +154,7 @@ def _run_ensembles(args: argparse.Namespace) -> None:
         )
         metrics = with_verdicts(Metrics(plain({**result, "meta": {**result["meta"], **opened.meta()}})))
         status.update("figures and page")
-        propensities = _propensities(simulated, generated)
+        propensities = _propensities(simulated, generated, mixture)
         sources = {one.name: one for one in (simulated, generated, *others)}
         moves = choose_moves(sources, propensities)
         page = write_report(args.out, Content(metrics, curves, propensities, moves))
@@ -225,7 +227,7 @@ def _ensembles(args: argparse.Namespace, opened: _Opened, progress: Progress) ->
     return [Ensembles(name, store, rows, lags, quench, inherent) for (name, store), rows, lags in chosen]
 
 
-def _propensities(simulated: Ensembles, generated: Ensembles) -> Propensities:
+def _propensities(simulated: Ensembles, generated: Ensembles, mixture: Mixture) -> Propensities:
     import numpy as np
 
     from gensample.report.content import Propensities
@@ -237,5 +239,6 @@ def _propensities(simulated: Ensembles, generated: Ensembles) -> Propensities:
         positions=np.stack([e.positions for e in simulated]),
         box=np.stack([e.box for e in simulated]),
         species=simulated[0].species,
+        diameters=np.diag(mixture.sigma),
         names=simulated.rows,
     )

@@ -38,7 +38,8 @@ from gensample.physics.order import (
 from gensample.physics.potentials import energy
 
 NEIGHBOR_CUTOFF = 1.4
-"""First minimum of g_AA in the Kob-Andersen liquids; that of all pairs is shallow, 1.2 to 1.5 in 2D."""
+"""In largest diameters of the mixture: first minimum of g_AA in the Kob-Andersen liquids. That of all pairs
+is shallow, 1.2 to 1.5 in 2D."""
 
 SOFT_FRACTION = 0.015
 """Share of the d N modes that count as soft: 30 of 2048 in Widmer-Cooper et al., Nat. Phys. 4, 711 (2008)."""
@@ -60,8 +61,8 @@ class Configuration:
 
     @cached_property
     def near(self) -> tuple[Tensor, Tensor]:
-        """Neighbours within NEIGHBOR_CUTOFF."""
-        return neighbor_list(self.positions, self.box, NEIGHBOR_CUTOFF)
+        """Neighbours within NEIGHBOR_CUTOFF largest diameters."""
+        return neighbor_list(self.positions, self.box, NEIGHBOR_CUTOFF * self.mixture.largest_diameter)
 
     @cached_property
     def triangulation(self) -> Triangulation:

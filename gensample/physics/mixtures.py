@@ -41,9 +41,14 @@ class Mixture:
         return len(self.composition)
 
     @property
+    def largest_diameter(self) -> float:
+        """Largest sigma of any pair of species."""
+        return max(max(row) for row in self.sigma)
+
+    @property
     def cutoff(self) -> float:
         """Longest interaction range of any pair of species."""
-        return self.cutoff_factor * max(max(row) for row in self.sigma)
+        return self.cutoff_factor * self.largest_diameter
 
     def counts(self, num_particles: int) -> tuple[int, ...]:
         """Particles of each species for N in all, the nearest integers that add up to N."""

@@ -14,7 +14,8 @@ class Propensities:
     """Propensities of the compared configurations, with what a map of them needs.
 
     Shapes: ``simulated`` and ``generated`` (C, K, N), ``positions`` (C, N, d), ``box`` (C, d),
-    ``species`` (N,); ``names`` are the C numbers of the configurations in the simulated dataset.
+    ``species`` (N,), ``diameters`` (S,) sigma_aa of the mixture; ``names`` are the C numbers of the
+    configurations in the simulated dataset.
     """
 
     simulated: np.ndarray
@@ -22,6 +23,7 @@ class Propensities:
     positions: np.ndarray
     box: np.ndarray
     species: np.ndarray
+    diameters: np.ndarray
     names: Sequence[int]
 
 

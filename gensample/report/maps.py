@@ -10,8 +10,6 @@ from gensample.report.content import Content, Propensities
 from gensample.report.figures import WIDTH, canvas, chosen_lags, lag_title, species_by_lag
 from gensample.report.style import SOURCES
 
-# Diameters that make discs touch at about the distance of the first neighbours.
-DIAMETERS = (1.0, 0.88, 0.94)
 SLAB = 2.0  # thickness in sigma of the slab shown of a three-dimensional configuration
 COLOURS = "viridis"
 # Blues without its palest third, so that single particles show on paper.
@@ -81,7 +79,7 @@ def discs(
 ) -> EllipseCollection:
     """Particles ``shown`` of configuration ``c`` as discs of their size, coloured by ``values`` (N,)."""
     at, which = with_images(p, c, shown)
-    sizes = np.take(DIAMETERS, np.minimum(p.species[which], len(DIAMETERS) - 1))
+    sizes = p.diameters[p.species[which]]
     drawn = EllipseCollection(
         sizes, sizes, np.zeros_like(sizes), units="xy", offsets=at, offset_transform=axes.transData,
         cmap=colours, norm=scale, edgecolors="none", rasterized=True,
@@ -101,7 +99,7 @@ def with_images(p: Propensities, c: int, shown: np.ndarray) -> tuple[np.ndarray,
     at = np.mod(p.positions[c, particles, :2], box)
     shifts = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]) * box
     images = (at[None] + shifts[:, None]).reshape(-1, 2)
-    reach = max(DIAMETERS) / 2
+    reach = p.diameters.max() / 2
     inside = np.flatnonzero(((images > -reach) & (images < box + reach)).all(axis=1))
     return images[inside], particles[inside % max(len(at), 1)]
 

@@ -1,5 +1,7 @@
 """Quantities of displacements whose values are known: cage-relative, scattering, calibration."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from comparison.views import structure, view
@@ -7,6 +9,7 @@ from comparison.views import structure, view
 from gensample.comparison.averages import Averages
 from gensample.comparison.quantities import all_quantities
 from gensample.comparison.view import View
+from gensample.physics.mixtures import get_mixture
 from gensample.stats import calibration
 from gensample.stats.metrics import stack
 
@@ -26,6 +29,17 @@ def test_a_wave_through_the_box_leaves_no_cage_relative_displacement():
     members = place.members(0)
     msd = (u[:, members] ** 2).sum(-1).mean()
     assert value("cr_msd", QUANTITY["cr_msd"].summarise(View(place, 1.0, u), members)) < 0.05 * msd
+
+
+def test_neighbours_are_those_of_the_diameters_of_the_mixture():
+    sigma = np.array([[1.0, 1.2], [1.2, 1.5]])
+    mixture = replace(get_mixture("ka2d"), sigma=tuple(map(tuple, sigma)))
+    place = structure(np.random.default_rng(0), mixture=mixture)
+    gap = place.positions[None] - place.positions[:, None]
+    gap -= place.box * np.round(gap / place.box)
+    near = np.linalg.norm(gap, axis=-1) < 1.35 * sigma[place.species[:, None], place.species]
+    np.fill_diagonal(near, False)
+    np.testing.assert_array_equal(place.neighbors.other, near.nonzero()[1])
 
 
 def test_scattering_of_gaussian_displacements():

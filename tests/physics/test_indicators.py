@@ -1,5 +1,7 @@
 """The registry: every name computes what its module does, where it is defined, and nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,16 @@ def test_each_is_the_function_of_its_module(system: System, computed: dict[str, 
     assert sorted(expected) == sorted(indicator_names(mixture))
     for name, values in expected.items():
         torch.testing.assert_close(computed[name], values)
+
+
+def test_neighbours_are_counted_in_diameters_of_the_mixture() -> None:
+    mixture, box = get_mixture("ka2d"), torch.full((2,), 8.0)
+    x = box * torch.rand(64, 2, generator=torch.Generator().manual_seed(0))
+    wide = replace(mixture, sigma=((1.0, 1.5), (1.5, 2.0)))
+    species = mixture.species(64)
+    found = indicators(x, species, box, wide, ["coordination_B"])["coordination_B"]
+    expected = coordination(neighbor_list(x, box, 2.8)[0], species, 2)[:, 1]
+    assert torch.equal(found, expected.float())
 
 
 def test_those_of_minima_from_all_modes(system: System, computed: dict[str, Tensor]) -> None:

@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
+from matplotlib.colors import Normalize
 
 from gensample.report.content import Propensities
-from gensample.report.maps import SLAB, typical_configuration, visible, with_images
+from gensample.report.figures import canvas
+from gensample.report.maps import SLAB, discs, typical_configuration, visible, with_images
 
 
 def propensities(simulated, generated, dimension=2):
     count, _, particles = simulated.shape
     x = np.random.default_rng(0).uniform(-10, 20, (count, particles, dimension))
-    return Propensities(
-        simulated, generated, x, np.full((count, dimension), 10.0), np.zeros(particles, int), range(count)
-    )
+    box, species = np.full((count, dimension), 10.0), np.zeros(particles, int)
+    return Propensities(simulated, generated, x, box, species, np.ones(1), range(count))
 
 
 def test_the_median_configuration_is_shown_not_the_best():
@@ -34,7 +35,17 @@ def test_a_slab_of_the_middle_is_shown_in_three_dimensions():
 def test_discs_at_the_edge_have_images_on_the_other_side():
     x = np.array([[5.0, 4.0], [7.0, 7.0], [0.1, 4.0], [9.9, 7.9]])
     mu = np.zeros((1, 1, 4))
-    p = Propensities(mu, mu, x[None], np.array([[10.0, 8.0]]), np.zeros(4, int), [0])
+    p = Propensities(mu, mu, x[None], np.array([[10.0, 8.0]]), np.zeros(4, int), np.ones(1), [0])
     at, which = with_images(p, 0, np.array([True, False, True, True]))
     assert np.bincount(which).tolist() == [1, 0, 2, 4]
     assert sorted(map(tuple, at[which == 2].round(6))) == [(0.1, 4.0), (10.1, 4.0)]
+
+
+def test_discs_have_the_diameters_of_the_mixture():
+    x = np.array([[5.0, 4.0], [7.0, 7.3]])
+    mu = np.zeros((1, 1, 2))
+    p = Propensities(mu, mu, x[None], np.array([[10.0, 8.0]]), np.array([0, 1]), np.array([0.6, 1.5]), [0])
+    _, axes = canvas(1, 1, 2.0)
+    drawn = discs(axes[0, 0], p, 0, np.array([True, True]), mu[0, 0], Normalize(0, 1))
+    # The second reaches over the upper edge, the first over none.
+    assert drawn.get_widths().tolist() == [1.5, 0.6, 1.5]

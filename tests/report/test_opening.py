@@ -110,7 +110,7 @@ def test_the_picture_shows_hops_where_both_know_them_and_the_median_field():
     for r, count in enumerate((7, 2, 4)):
         u[r, 1, :count, 0] = 0.5
     h, mu = u[:2] * 2, np.random.default_rng(0).random((1, 2, 10))
-    p = Propensities(mu, mu, np.zeros((1, 10, 2)), np.ones((1, 2)), np.zeros(10, int), [0])
+    p = Propensities(mu, mu, np.zeros((1, 10, 2)), np.ones((1, 2)), np.zeros(10, int), np.ones(1), [0])
     moves = choose_moves({"simulated": [ensemble(u)], "generated": [ensemble(u)]}, p)
     assert not moves.inherent
     np.testing.assert_allclose(moves.fields["simulated"], u[2, 1])
