@@ -94,31 +94,6 @@ RESIDUAL_FORCE = positive_to(0.1)
 ROUNDING = between(0, 0.1)
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Refuse what is not positive and finite."""
-    POSITIVE.check(name, value)
-
-
-def check_not_negative(name: str, value: Any) -> None:
-    """Refuse what is negative or not finite."""
-    NOT_NEGATIVE.check(name, value)
-
-
-def check_finite(name: str, value: Any) -> None:
-    """Refuse what is not finite."""
-    FINITE.check(name, value)
-
-
-def check_count(name: str, value: Any, least: int = 1, most: int = LARGEST_COUNT) -> None:
-    """Refuse what is no whole number from ``least`` to ``most``."""
-    whole(least, most).check(name, value)
-
-
-def check_seed(name: str, value: Any) -> None:
-    """Refuse seeds that are negative or need more than 63 bits."""
-    SEED.check(name, value)
-
-
 def check_table(settings: object, limits: Mapping[str, Range], prefix: str = "") -> None:
     """Refuse values outside the ranges of a table by (dotted) names of attributes.
 

@@ -17,9 +17,8 @@ from gensample.ranges import (
     TIMESTEP,
     Range,
     check_choice,
-    check_count,
     check_device,
-    check_seed,
+    whole,
 )
 
 NUMBERS = {"POSITIVE": POSITIVE, "NOT_NEGATIVE": NOT_NEGATIVE, "FINITE": FINITE, "DENSITY": DENSITY}
@@ -71,17 +70,17 @@ def test_the_ends_of_each_range(limits: Range, good: str, bad: str) -> None:
 
 
 def test_a_seed_has_63_bits() -> None:
-    check_seed("seed", 2**63 - 1)
+    SEED.check("seed", 2**63 - 1)
     with pytest.raises(ConfigError, match="9223372036854775807, got 9223372036854775808"):
-        check_seed("seed", 2**63)
+        SEED.check("seed", 2**63)
     with pytest.raises(ConfigError, match="thousands of digits"):
-        check_seed("seed", 10**5000)
+        SEED.check("seed", 10**5000)
 
 
 def test_counts_have_ends_of_their_own() -> None:
-    check_count("replicas", 2, least=2, most=2)
+    whole(2, 2).check("replicas", 2)
     with pytest.raises(ConfigError, match="replicas must be a whole number from 2 to 3, got 4"):
-        check_count("replicas", 4, least=2, most=3)
+        whole(2, 3).check("replicas", 4)
 
 
 def test_a_wrong_name_brings_the_nearest_right_one() -> None:

@@ -1,6 +1,6 @@
 """Paths from the prior to the data: x_s = alpha(s) x1 + sigma(s) x0, prior at s = 0, data at s = 1.
 
-Everything a sampler needs (the denoised field, the score) follows from the velocity
+Everything a sampler needs (E[x0 | x], hence the score) follows from the velocity
 v = E[alpha' x1 + sigma' x0 | x_s = x] and the two scalar functions, so one network serves all
 samplers (Albergo, Boffi & Vanden-Eijnden, arXiv:2303.08797; Ma et al., SiT, arXiv:2401.08740).
 """
@@ -56,19 +56,6 @@ class Path(ABC):
         """E[x0 | x_s = x] from the velocity there: (alpha v - alpha' x) / determinant."""
         s = _per_field(s)
         return (self.alpha(s) * v - self.alpha_dot(s) * x) / self.determinant(s)
-
-    def data_from_velocity(self, x: Tensor, v: Tensor, s: Tensor) -> Tensor:
-        """E[x1 | x_s = x] from the velocity there: (sigma' x - sigma v) / determinant."""
-        s = _per_field(s)
-        return (self.sigma_dot(s) * x - self.sigma(s) * v) / self.determinant(s)
-
-    def score_times_covariance(self, x: Tensor, v: Tensor, s: Tensor) -> Tensor:
-        """Sigma grad log p_s(x) = -E[x0 | x] / sigma(s), Sigma the covariance of the Gaussian prior.
-
-        Tweedie's formula for x0 ~ N(0, Sigma), any Sigma, singular ones included (then on its range).
-        Infinite at s = 1, where the path has no noise left.
-        """
-        return -self.prior_from_velocity(x, v, s) / self.sigma(_per_field(s))
 
 
 class LinearPath(Path):

@@ -1,4 +1,4 @@
-"""Path times: random ones for training, fixed ones for validation, grids for solvers."""
+"""Path times: fixed ones for validation, grids for solvers."""
 
 import math
 
@@ -7,35 +7,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 
-DENSITIES = ("uniform", "stratified", "logit-normal")
 GRIDS = ("uniform", "cosine", "late")
-
-
-def draw_times(
-    shape: tuple[int, ...],
-    *,
-    density: str = "uniform",
-    mean: float = 0.0,
-    std: float = 1.0,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
-) -> Tensor:
-    """Training times in [0, 1), float32 of ``shape``.
-
-    ``stratified`` draws one time in each of as many equal intervals as there are times, in random
-    order: uniform marginals, less noise in the loss. ``logit-normal`` is sigmoid(mean + std z)
-    (Esser et al., arXiv:2403.03206, section 3.1), most of it in the middle. ConfigError otherwise.
-    """
-    if density == "logit-normal":
-        return torch.sigmoid(mean + std * torch.randn(shape, generator=generator, device=device))
-    u = torch.rand(shape, generator=generator, device=device)
-    if density == "uniform":
-        return u
-    if density == "stratified":
-        n = u.numel()
-        strata = torch.randperm(n, generator=generator, device=device).reshape(shape)
-        return ((strata + u) / n).clamp(max=1 - 2**-24)
-    raise ConfigError(f"unknown density of training times {density!r}; known: {', '.join(DENSITIES)}")
 
 
 def fixed_times(number: int, device: torch.device | str | None = None) -> Tensor:

@@ -26,8 +26,3 @@ class MLP(nn.Sequential):
 def sum_per_node(values: Tensor, index: Tensor, num_nodes: int) -> Tensor:
     """Sum of the rows of ``values`` (E, ...) that share an entry of ``index`` (E,): (num_nodes, ...)."""
     return values.new_zeros(num_nodes, *values.shape[1:]).index_add_(0, index, values)
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Number of trainable scalars."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)

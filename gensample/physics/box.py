@@ -135,17 +135,6 @@ def fractional(x: Tensor, box: Tensor) -> Tensor:
     return torch.stack(fractions, -1)
 
 
-def cartesian(fractions: Tensor, box: Tensor) -> Tensor:
-    """Positions (..., d) of fractional coordinates, the inverse of `fractional`."""
-    dimension = fractions.shape[-1]
-    if not is_tilted(box, dimension):
-        return fractions * box
-    s = list(fractions.unbind(-1))
-    return torch.stack(
-        [s[k] * box[..., k] + _offset(s[k + 1 :], box, dimension) for k in range(dimension)], -1
-    )
-
-
 def boxes_of(box: Tensor, count: int, dimension: int) -> Tensor:
     """A box for each of C configurations, (C, d) or (C, d + d(d-1)/2), from one for all or one for each.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gensample.errors import ConfigError
 from gensample.stats.ensemble import Floats, as_array
-from gensample.stats.pairs import Neighbors, initial_neighbors, sum_by_center
+from gensample.stats.pairs import Neighbors, sum_by_center
 
 BOND_FORMED = 1.35
 """Neighbours at first: r_ij(0) < 1.35 sigma_ab, beyond the first peak of g_ab(r)."""
@@ -33,11 +33,3 @@ def bond_breaking(displacements: Any, neighbors: Neighbors, broken: float = BOND
         bond = neighbors.vector + field[neighbors.other] - field[neighbors.center]
         lost[k] = sum_by_center((bond**2).sum(axis=1) > limit, neighbors)
     return lost / np.where(count > 0, count, np.nan)
-
-
-def bond_breaking_propensity(
-    displacements: Any, positions: Any, box: Any, species: Any, sigma: Any
-) -> Floats:
-    """Mean over replicas of the fraction of initial neighbours lost: displacements (R, N, d) to (N,)."""
-    neighbors = initial_neighbors(positions, box, species, sigma, BOND_FORMED)
-    return bond_breaking(displacements, neighbors).mean(axis=0)

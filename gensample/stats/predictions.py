@@ -84,16 +84,6 @@ def judge(
     return found
 
 
-def paired_difference(
-    first: Floats, second: Floats, *, samples: int = 1000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Mean difference of two scores (C,) of the same configurations, and its 95 % bootstrap interval."""
-    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    weights = resample_weights(len(difference), samples, numpy_generator(seed))
-    low, high = percentile_interval(weights @ difference)
-    return float(difference.mean()), float(low), float(high)
-
-
 def map_linearly(predicted: Floats, label: Floats) -> Floats:
     """Predictions with the mean and standard deviation of the labels, over all of them.
 

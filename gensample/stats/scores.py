@@ -123,7 +123,7 @@ def skill(score: Any, reference: Any) -> Floats:
 
 
 def cdf_on(lengths: Any, edges: Any) -> Floats:
-    """Fraction of values at or below each edge, (..., n) to (..., len(edges)); the grid for `wasserstein`."""
+    """Fraction of values at or below each edge, (..., n) to (..., len(edges)); for `wasserstein_from_gap`."""
     m = as_array(lengths)
     flat = np.sort(m.reshape(-1, m.shape[-1]), axis=-1)
     grid = as_array(edges)
@@ -131,16 +131,12 @@ def cdf_on(lengths: Any, edges: Any) -> Floats:
     return counts.reshape(*m.shape[:-1], grid.size) / m.shape[-1]
 
 
-def wasserstein(first: Any, second: Any, edges: Any) -> Floats:
-    """W1 distance of two distributions from their cumulative functions (..., E) at ``edges`` (E,).
-
-    The integral of |F - G|, here by the trapezoid rule: Vallender, Theory Probab. Appl. 18, 784 (1974).
-    """
-    return wasserstein_from_gap(as_array(first) - as_array(second), edges)
-
-
 def wasserstein_from_gap(gap: Any, edges: Any) -> Floats:
-    """W1 from the difference F - G at ``edges``: (..., E) to (...)."""
+    """W1 distance of two distributions from the difference F - G at ``edges``: (..., E) to (...).
+
+    The integral of |F - G|, F and G the cumulative functions, here by the trapezoid rule: Vallender, Theory
+    Probab. Appl. 18, 784 (1974).
+    """
     steps = np.diff(as_array(edges))
     trapezoid = (np.append(steps, 0.0) + np.insert(steps, 0, 0.0)) / 2
     difference = np.asarray(gap)

@@ -36,26 +36,26 @@ def test_derivatives_are_those_of_the_functions(name, s):
 
 @paths
 @given(s=st.floats(0.0, 1.0))
-def test_velocity_gives_back_prior_and_data(name, s):
+def test_velocity_gives_back_the_prior_draw(name, s):
     path, g = get_path(name), torch.Generator().manual_seed(1)
     x0, x1 = torch.randn(2, 5, 3, 2, generator=g, dtype=torch.float64)
     s = torch.full((5, 3), s, dtype=torch.float64)
     x, v = path.interpolate(x0, x1, s), path.velocity(x0, x1, s)
     torch.testing.assert_close(path.prior_from_velocity(x, v, s), x0, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(path.data_from_velocity(x, v, s), x1, rtol=1e-5, atol=1e-5)
 
 
 @paths
-def test_score_of_a_gaussian(name):
-    # x1 ~ N(0, c^2) and x0 ~ N(0, q^2): p_s = N(0, a^2 c^2 + b^2 q^2), v and the score are linear in x.
+def test_prior_draw_expected_of_a_gaussian(name):
+    # x1 ~ N(0, c^2) and x0 ~ N(0, q^2): p_s = N(0, a^2 c^2 + b^2 q^2), v and E[x0 | x] are linear in x.
     path, c, q = get_path(name), 0.7, 1.9
     s = torch.linspace(0.05, 0.95, 10, dtype=torch.float64)[:, None]
     a, b = path.alpha(s), path.sigma(s)
     variance = (a * c) ** 2 + (b * q) ** 2
     x = torch.linspace(-2, 2, 10, dtype=torch.float64)[:, None, None]
     slope = (path.alpha_dot(s) * a * c**2 + path.sigma_dot(s) * b * q**2) / variance
-    score = path.score_times_covariance(x, slope.unsqueeze(-1) * x, s)
-    torch.testing.assert_close(score, -(q**2) * x / variance.unsqueeze(-1), rtol=1e-8, atol=1e-10)
+    found = path.prior_from_velocity(x, slope.unsqueeze(-1) * x, s)
+    expected = (b * q**2 / variance).unsqueeze(-1) * x
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_variance_preserving_keeps_the_variance_and_follows_song():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import DataError
-from gensample.physics.box import cartesian, minimum_image
+from gensample.physics.box import lattice, minimum_image
 from gensample.physics.delaunay import Triangulation, triangulate
 
 
@@ -101,7 +101,7 @@ def test_few_particles_fill_the_box_once(box: list[float]) -> None:
     grid = torch.cartesian_prod(*[torch.arange(3.0, dtype=torch.float64)] * dimension) / 3
     cell = torch.tensor(box, dtype=torch.float64)
     jitter = 0.02 * torch.randn(grid.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    spokes = triangulate(cartesian(grid + jitter, cell), cell).spokes
+    spokes = triangulate((grid + jitter) @ lattice(cell, dimension), cell).spokes
     content = torch.linalg.det(spokes).abs().sum() / math.factorial(dimension)
     torch.testing.assert_close(content, (dimension + 1) * cell[:dimension].prod())
 

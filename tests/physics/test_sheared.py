@@ -12,7 +12,6 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import (
     boxes_of,
-    cartesian,
     check_cutoff,
     edges,
     flip,
@@ -179,13 +178,12 @@ def test_lattice_volume_widths_and_fractions(dimension: int, seed: int) -> None:
         assert width == pytest.approx(abs(np.linalg.det(rows)) / area)
     x = scattered(10, box, dimension, seed, True)
     np.testing.assert_allclose(fractional(x, box).numpy() @ rows, x.numpy(), atol=1e-10)
-    torch.testing.assert_close(cartesian(fractional(x, box), box), x)
 
 
 def test_geometry_of_a_batch_is_that_of_each_box() -> None:
     boxes = torch.stack([random_box(3, seed, 1.0) for seed in range(4)])
     x = torch.stack([scattered(20, box, 3, 1, True) for box in boxes])
-    for function in (wrap, minimum_image, fractional, cartesian):
+    for function in (wrap, minimum_image, fractional):
         one_by_one = torch.stack([function(x[c], boxes[c]) for c in range(4)])
         assert torch.equal(function(x, boxes[:, None]), one_by_one)
     for function in (edges, volume, lattice, perpendicular_widths, flip):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.physics.box import cartesian, flip, fractional, lattice, minimum_image, wrap
+from gensample.physics.box import flip, fractional, lattice, minimum_image, wrap
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import MIXTURES, SMOOTH, Mixture, get_mixture
 from gensample.physics.pairs import ListedForces
@@ -38,7 +38,7 @@ def disturbed(
     length = mixture.edge_length(side**d) * torch.tensor([1.0, 1.04, 1.02]).double()[:d]
     along = length[[0] if d == 2 else [0, 0, 1]]
     box = torch.cat([length, torch.tensor(tilts or TILTS[d], dtype=torch.float64) * along])
-    x = cartesian(grid, box) + noise * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
+    x = grid @ lattice(box, d) + noise * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
     species = mixture.species(len(x))[torch.randperm(len(x), generator=generator)]
     return x, species, box
 

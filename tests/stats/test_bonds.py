@@ -40,14 +40,14 @@ def test_the_limit_scales_with_the_diameter_of_the_pair():
     u = np.zeros((1, 2, 2))
     u[0, 1, 0] = 0.8  # from 0.7 to 1.5: beyond 1.7 * 0.8, within 1.7 * 1.0
     for sigma, expected in (([[1.0]], 0.0), ([[0.8]], 1.0)):
-        value = bonds.bond_breaking_propensity(u, x, box, np.zeros(2, int), sigma)
-        np.testing.assert_allclose(value, expected)
+        near = initial_neighbors(x, box, np.zeros(2, int), sigma, 1.35)
+        np.testing.assert_allclose(bonds.bond_breaking(u, near)[0], expected)
 
 
 def test_particles_without_neighbours_have_no_value():
     x, box = np.array([[1.0, 1.0], [9.0, 9.0]]), np.full(2, 20.0)
-    value = bonds.bond_breaking_propensity(np.zeros((1, 2, 2)), x, box, np.zeros(2, int), [[1.0]])
-    assert np.isnan(value).all()
+    near = initial_neighbors(x, box, np.zeros(2, int), [[1.0]], 1.35)
+    assert np.isnan(bonds.bond_breaking(np.zeros((1, 2, 2)), near)).all()
 
 
 def test_a_limit_below_contact_is_refused():

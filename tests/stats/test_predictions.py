@@ -13,7 +13,6 @@ from gensample.stats.predictions import (
     judge,
     map_linearly,
     mean_with_interval,
-    paired_difference,
     pairs_of,
     spatial_correlation,
 )
@@ -147,11 +146,8 @@ def test_linear_map_takes_mean_and_scale_of_the_labels():
     assert np.corrcoef(mapped.ravel(), x.ravel())[0, 1] == pytest.approx(1)
 
 
-def test_paired_difference_sees_what_separate_intervals_hide():
-    rng = np.random.default_rng(4)
-    common = rng.normal(scale=0.2, size=20)
-    better, worse = common + 0.03, common + rng.normal(scale=0.005, size=20)
-    mean, low, high = paired_difference(better, worse)
-    assert 0.02 < low < mean < high < 0.04
-    separate = mean_with_interval(better)
-    assert separate[2] - separate[1] > 0.1
+def test_interval_of_a_mean_over_configurations():
+    each = np.random.default_rng(4).normal(0.5, 0.1, size=400)
+    value, low, high = mean_with_interval(each)
+    assert value == pytest.approx(each.mean())
+    assert (high - value, value - low) == pytest.approx((1.96 * each.std() / 20,) * 2, rel=0.15)

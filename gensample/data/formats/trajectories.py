@@ -26,7 +26,6 @@ from gensample.ranges import shown
 # Two clocks of one file agree to the digits that people type.
 _CLOCKS = 1e-3
 _LAGS = "frames after the first are lag times; files that start from the same positions are replicas"
-_CONFIGURATIONS = "each frame taken as a configuration of its own; --frames trajectory takes them as lags"
 _STATED = "the time of the frames"
 _COARSE = 0.01  # a spacing of printed positions that hides the motion
 
