@@ -13,25 +13,18 @@ from gensample.physics.box import check_cutoff, edges, minimum_image
 _CHUNK = 1 << 22
 
 
-def coarse_grain(
-    values: Tensor, positions: Tensor, box: Tensor, length: float, cutoff: float | None = None
-) -> Tensor:
-    """Mean of a field about each particle, itself included, weighted by exp(-r / length).
-
-    values: (N,) or (N, F); positions: (N, d), wrapped or not; box: (d,) or tilted; length: sigma_AA, 0 leaves
-    the field as it is; cutoff: the farthest particles that count, half the shortest edge unless given, since
-    there is no nearest image beyond. sum_j x_j exp(-r_ij / l) / sum_j exp(-r_ij / l) as in H. Tong and
-    H. Tanaka, Phys. Rev. X 8, 011041 (2018). Goes through all N^2 pairs, a few rows at a time. Returns the
-    shape of values. Raises ConfigError for a negative length or a cut-off beyond half an edge, DataError for
-    values of other particles.
-    """
-    return coarse_grain_each(values, positions, box, [length], cutoff)[0]
-
-
 def coarse_grain_each(
     values: Tensor, positions: Tensor, box: Tensor, lengths: Sequence[float], cutoff: float | None = None
 ) -> list[Tensor]:
-    """`coarse_grain` over each of several lengths, the distances found once for all."""
+    """Mean of a field about each particle, itself included, weighted by exp(-r / length), for each length.
+
+    values: (N,) or (N, F); positions: (N, d), wrapped or not; box: (d,) or tilted; lengths: sigma_AA, 0
+    leaves the field as it is; cutoff: the farthest particles that count, half the shortest edge unless
+    given, since there is no nearest image beyond. sum_j x_j exp(-r_ij / l) / sum_j exp(-r_ij / l) as in
+    H. Tong and H. Tanaka, Phys. Rev. X 8, 011041 (2018). Goes through all N^2 pairs, a few rows at a time,
+    once for all lengths. Each result has the shape of values. Raises ConfigError for a negative length or a
+    cut-off beyond half an edge, DataError for values of other particles.
+    """
     wrong = [length for length in lengths if not (math.isfinite(length) and length >= 0)]
     if wrong:
         raise ConfigError(f"the coarse-graining length must be finite and not negative, got {wrong[0]}")
@@ -50,7 +43,7 @@ def weighted_sums(
 ) -> Tensor:
     """sum_j x_j exp(-r_ij / l) about each particle i, itself included, for each length l: (L, N, F).
 
-    columns: (N, F); lengths: positive; the rest as for `coarse_grain`. Raises ConfigError for a cut-off
+    columns: (N, F); lengths: positive; the rest as for `coarse_grain_each`. Raises ConfigError for a cut-off
     beyond half an edge.
     """
     box = box.to(positions)

@@ -74,16 +74,6 @@ def batched_half_list(positions: Tensor, box: Tensor, cutoff: float) -> tuple[Te
     return i, key - i * size
 
 
-def all_pairs(positions: Tensor, box: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
-    """The same list as `neighbor_list` from all N^2 pairs: the reference, for tests and small N."""
-    _check(positions[None], box, cutoff)
-    dx = minimum_image(positions[None] - positions[:, None], box.to(positions))
-    near = dx.detach().square().sum(-1) < cutoff**2
-    near.fill_diagonal_(False)
-    i, j = near.nonzero(as_tuple=True)
-    return torch.stack([i, j]), dx[i, j]
-
-
 def _check(positions: Tensor, box: Tensor, cutoff: float) -> None:
     check_cutoff(cutoff, edges(box, positions.shape[-1]))
     if not bool(torch.isfinite(positions).all()):

@@ -9,7 +9,7 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics import coarse
 from gensample.physics.box import minimum_image
-from gensample.physics.coarse import coarse_grain
+from gensample.physics.coarse import coarse_grain_each
 
 BOXES = [[6.0, 7.0], [6.0, 7.0, 1.8], [5.0, 6.0, 7.0], [5.0, 6.0, 7.0, 1.0, -2.0, 1.5]]
 
@@ -20,6 +20,12 @@ def field(box: list[float], particles: int = 40) -> tuple[Tensor, Tensor, Tensor
     dimension = 2 if box[0] == 6.0 else 3
     x = torch.rand(particles, dimension, generator=generator, dtype=torch.float64) * cell[:dimension]
     return torch.randn(particles, generator=generator, dtype=torch.float64), x, cell
+
+
+def coarse_grain(
+    values: Tensor, x: Tensor, box: Tensor, length: float, cutoff: float | None = None
+) -> Tensor:
+    return coarse_grain_each(values, x, box, [length], cutoff)[0]
 
 
 def brute(values: Tensor, x: Tensor, box: Tensor, length: float, cutoff: float) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics import indicators as module
 from gensample.physics import modes as normal
-from gensample.physics.coarse import coarse_grain
+from gensample.physics.coarse import coarse_grain_each
 from gensample.physics.delaunay import triangulate
 from gensample.physics.indicators import INDICATORS, indicator_names, indicators
 from gensample.physics.minimize import minimize
@@ -127,7 +127,8 @@ def test_those_of_minima_from_all_modes(system: System, computed: dict[str, Tens
 def test_coarse_grained_ones_are_averages(system: System, computed: dict[str, Tensor]) -> None:
     x, _, box, mixture = system
     for name in indicator_names(mixture, at_minimum=True):
-        torch.testing.assert_close(computed[f"{name}@1"], coarse_grain(computed[name], x, box, 1.0))
+        (expected,) = coarse_grain_each(computed[name], x, box, [1.0])
+        torch.testing.assert_close(computed[f"{name}@1"], expected)
 
 
 def test_chosen_names_alone_are_computed(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

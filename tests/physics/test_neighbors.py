@@ -5,11 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from physics.all_pairs import all_pairs
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
-from gensample.physics.neighbors import all_pairs, batched_neighbor_list, neighbor_list
+from gensample.physics.neighbors import batched_neighbor_list, neighbor_list
 
 
 def scattered(

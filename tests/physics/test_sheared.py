@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from physics.all_pairs import all_pairs
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ from gensample.physics.box import (
     volume,
     wrap,
 )
-from gensample.physics.neighbors import all_pairs, batched_half_list, batched_neighbor_list, neighbor_list
+from gensample.physics.neighbors import batched_half_list, batched_neighbor_list, neighbor_list
 
 CUTOFF = 1.3
 dimensions = st.sampled_from([2, 3])
