@@ -64,13 +64,6 @@ class ElasticNetwork:
     def _dots(self, a: Tensor, b: Tensor) -> Tensor:
         return (a * b).double().reshape(self.num_graphs, -1, a.shape[1]).sum(1)
 
-    def dense(self, graph: int) -> Tensor:
-        """Matrix of one configuration, (N d, N d) float64."""
-        size = self.matrix.shape[0] // self.num_graphs
-        columns = torch.zeros(self.matrix.shape[0], size, dtype=self.matrix.dtype, device=self.matrix.device)
-        columns[graph * size : (graph + 1) * size] = torch.eye(size).to(columns)
-        return (self.matrix @ columns)[graph * size : (graph + 1) * size].double()
-
 
 def spectral_bound(
     edge_index: Tensor, edge_vector: Tensor, n: int, cutoff: float, transverse: Tensor

@@ -1,9 +1,8 @@
-"""Gaussian priors over displacement fields, free of drift and with exact densities.
+"""Gaussian priors over displacement fields, free of drift.
 
 A draw is x = Pi C z with white noise z, the prior's own factor C, and Pi the projection that subtracts
 the mean over all particles of a configuration, each particle counting the same (equal masses, as for
-every mixture here and as in the data). Densities live on the (N - 1) d-dimensional space of such fields,
-with respect to any orthonormal basis of it.
+every mixture here and as in the data).
 
 Nodes are the particles of B configurations of equal size N, one configuration after another: n = B N.
 Each configuration has F fields (replicas and lags), each with its own lag.
@@ -86,7 +85,7 @@ def species_scale(displacements: Tensor, species: Tensor, num_species: int) -> T
 
 
 class Prior(nn.Module, ABC):
-    """Zero-mean Gaussian over drift-free fields; subclasses say how noise is coloured and how dense it is."""
+    """Zero-mean Gaussian over drift-free fields; subclasses say how noise is coloured."""
 
     @abstractmethod
     def scale(self, context: FieldContext) -> Tensor:
@@ -95,10 +94,6 @@ class Prior(nn.Module, ABC):
     @abstractmethod
     def colour(self, context: FieldContext, white: Tensor) -> Tensor:
         """Field (n, F, d) of the prior from white noise of that shape; linear in the noise."""
-
-    @abstractmethod
-    def log_prob(self, context: FieldContext, x: Tensor) -> Tensor:
-        """Log density of drift-free fields x (n, F, d) on their (N - 1) d-dimensional space, (B, F)."""
 
     def sample(self, context: FieldContext, generator: torch.Generator | None = None) -> Tensor:
         """One draw of every field, (n, F, d), in the dtype and on the device of the edge vectors."""
@@ -113,25 +108,6 @@ class IndependentPrior(Prior):
     def colour(self, context: FieldContext, white: Tensor) -> Tensor:
         """Noise times scale, less its drift."""
         return remove_drift(self.scale(context).unsqueeze(-1) * white, context.num_graphs)
-
-    def log_prob(self, context: FieldContext, x: Tensor) -> Tensor:
-        """Density of a diagonal Gaussian after projection, in closed form.
-
-        With D the diagonal covariance of one component and Q an orthonormal basis of the zero-sum space,
-        det(Q'DQ) = det(D) sum(1/D) / N, and the quadratic form is sum(x^2/D) - (sum x/D)^2 / sum(1/D)
-        (block determinant and Woodbury identities: the drift integrated out).
-        """
-        precision = self._grouped(self.scale(context), context).pow(-2).unsqueeze(-1)
-        field = self._grouped(x, context)
-        total = precision.sum(1)
-        quadratic = (precision * field**2).sum(1) - (precision * field).sum(1) ** 2 / total
-        n, d = field.shape[1], field.shape[-1]
-        log_det = -precision.log().sum(1) + (total / n).log()
-        return -0.5 * (quadratic.sum(-1) + d * (log_det.squeeze(-1) + (n - 1) * math.log(2 * math.pi)))
-
-    @staticmethod
-    def _grouped(x: Tensor, context: FieldContext) -> Tensor:
-        return x.reshape(context.num_graphs, -1, *x.shape[1:])
 
 
 class SpeciesPrior(IndependentPrior):

@@ -30,17 +30,6 @@ def lattice_context(num_graphs=2, side=4, dimension=2, num_lags=3, fields=4, see
     )
 
 
-def zero_mean_basis(n, dtype=torch.float64):
-    """Orthonormal columns (n, n-1) that span the vectors of sum zero."""
-    full = torch.cat([torch.ones(n, 1, dtype=dtype), torch.eye(n, dtype=dtype)[:, 1:]], 1)
-    return torch.linalg.qr(full)[0][:, 1:]
-
-
 @pytest.fixture
 def make_context():
     return lattice_context
-
-
-@pytest.fixture
-def basis():
-    return zero_mean_basis

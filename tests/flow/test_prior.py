@@ -24,23 +24,6 @@ priors = pytest.mark.parametrize("prior", [species_prior(), ParticlePrior()], id
 
 
 @priors
-@pytest.mark.parametrize("dimension", [2, 3])
-def test_log_prob_is_the_density_on_the_zero_mean_space(prior, dimension, make_context, basis):
-    context = make_context(side=3, dimension=dimension)
-    n, b = 3**dimension, context.num_graphs
-    x = prior.sample(context, torch.Generator().manual_seed(5))
-    got = prior.log_prob(context, x)
-    q = basis(n)
-    scale = prior.scale(context).reshape(b, n, -1)
-    for c in range(b):
-        for f in range(x.shape[1]):
-            cov = q.T @ torch.diag(scale[c, :, f].double() ** 2) @ q
-            normal = torch.distributions.MultivariateNormal(torch.zeros(n - 1).double(), cov)
-            field = x.reshape(b, n, -1, dimension)[c, :, f]
-            torch.testing.assert_close(got[c, f], normal.log_prob(field.T @ q).sum(), rtol=1e-6, atol=1e-6)
-
-
-@priors
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_draws_are_drift_free_to_rounding_and_repeat(prior, dtype, make_context):
     context = make_context(dtype=dtype)
