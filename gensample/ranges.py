@@ -77,7 +77,6 @@ def whole(least: int, most: int = LARGEST_COUNT) -> Range:
 
 POSITIVE = Range("positive and finite", lambda x: _is_finite(x) and x > 0)
 NOT_NEGATIVE = Range("finite and not negative", lambda x: _is_finite(x) and x >= 0)
-FINITE = Range("finite", _is_finite)
 COUNT = whole(1)
 NUMBER = whole(0)
 SEED = whole(0, LARGEST_SEED)

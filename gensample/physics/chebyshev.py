@@ -16,13 +16,6 @@ MAX_DEGREE = 16_384
 """Beyond it, products take minutes for hundreds of particles and longer than the dynamics for thousands."""
 
 
-def chebyshev_basis(x: Tensor, degree: int) -> Tensor:
-    """T_k(x) for k = 0..degree and x in [-1, 1], (degree + 1, *x.shape)."""
-    angle = torch.arccos(x.clamp(-1, 1))
-    k = torch.arange(degree + 1, dtype=x.dtype, device=x.device)
-    return torch.cos(k.reshape(-1, *[1] * x.ndim) * angle)
-
-
 def chebyshev_nodes(number: int) -> Tensor:
     """The zeros of T_number, (number,) float64."""
     return torch.cos(math.pi * (torch.arange(number, dtype=torch.float64) + 0.5) / number)

@@ -28,13 +28,6 @@ def propensity(displacements: Any) -> Floats:
     return magnitudes(displacements).mean(axis=0)
 
 
-def spread(displacements: Any) -> Floats:
-    """Standard deviation of |u| over replicas (ddof = 1): (R, ..., N, d) to (..., N). DataError for R < 2."""
-    length = magnitudes(displacements)
-    require_replicas(length.shape[0], 2, "the spread over replicas")
-    return length.std(axis=0, ddof=1)
-
-
 def require_replicas(found: int, least: int, what: str) -> None:
     """DataError unless at least ``least`` replicas are there."""
     if found < least:

@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,9 +10,14 @@ from gensample.errors import ConfigError
 from gensample.flow.elastic import ElasticPrior
 from gensample.flow.network import elastic_network, spectral_bound
 from gensample.flow.spectrum import estimate_spectrum, fit_elastic_prior
-from gensample.physics.chebyshev import chebyshev_basis, chebyshev_fit, chebyshev_nodes
+from gensample.physics.chebyshev import chebyshev_fit, chebyshev_nodes
 
 LAGS = 2
+
+
+def basis(x, degree):
+    """T_k(x) for k = 0..degree, (degree + 1, len(x))."""
+    return torch.from_numpy(np.polynomial.chebyshev.chebvander(x, degree)).T
 
 
 def filters(eigenvalue):
@@ -36,7 +42,7 @@ def planted(context, degree=24, **options):
 def realised(prior, eigenvalue, bound):
     """Variances of a prior's filters at eigenvalue in units of ``bound``."""
     x = 2 * eigenvalue * float(bound / prior.bound) - 1
-    return (chebyshev_basis(x, prior.coefficients.shape[0] - 1).T @ prior.coefficients.double()) ** 2
+    return (basis(x, prior.coefficients.shape[0] - 1).T @ prior.coefficients.double()) ** 2
 
 
 def dense(network, graph):
@@ -51,7 +57,7 @@ def dense_covariance(prior, context, graph, field):
     n, d = len(context.species) // context.num_graphs, context.dimension
     values, modes = torch.linalg.eigh(dense(prior.network(context), graph))
     lag = context.field_lag[graph, field]
-    p = chebyshev_basis(values, 24).T @ prior.coefficients[:, lag].double()
+    p = basis(values, 24).T @ prior.coefficients[:, lag].double()
     nodes = slice(graph * n, graph * n + n)
     species = context.species[nodes]
     scale = (prior.table * prior.correction)[species, lag].double().repeat_interleave(d)
@@ -107,10 +113,10 @@ def test_polynomials_and_moments_agree_with_the_dense_matrix(make_context):
         field = x[16 * graph : 16 * graph + 16].transpose(1, 2).reshape(32, 3)
         amplitude = modes.T @ field
         exact = modes @ (
-            torch.einsum("km,kf->mf", chebyshev_basis(values, 7), coefficients[:, graph]) * amplitude
+            torch.einsum("km,kf->mf", basis(values, 7), coefficients[:, graph]) * amplitude
         )
         torch.testing.assert_close(got[16 * graph : 16 * graph + 16], exact.reshape(16, 2, 3).transpose(1, 2))
-        torch.testing.assert_close(moments[:, graph], chebyshev_basis(values, 20) @ amplitude**2)
+        torch.testing.assert_close(moments[:, graph], basis(values, 20) @ amplitude**2)
 
 
 def test_draws_have_the_defined_covariance_and_no_drift(make_context):

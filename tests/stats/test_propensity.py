@@ -15,11 +15,10 @@ def lengths(delta: float, iso: float, replicas: int, particles: int, seed: int =
     return mu + np.sqrt(iso) * rng.normal(size=(replicas, particles))
 
 
-def test_propensity_and_spread_of_known_vectors():
+def test_propensity_of_known_vectors():
     u = np.zeros((2, 3, 2))
     u[0, :, 0], u[1, :, 1] = 1.0, -3.0
     np.testing.assert_allclose(p.propensity(u), 2.0)
-    np.testing.assert_allclose(p.spread(u), np.sqrt(2.0))
     np.testing.assert_allclose(p.propensity(torch.as_tensor(u)), 2.0)
 
 
