@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.sampling.likelihood import exact_divergence, hutchinson_divergence, random_signs
+from gensample.sampling.divergence import exact_divergence, hutchinson_divergence, random_signs
 from gensample.sampling.ode import CountedCalls, solve
 
 DIVERGENCES = ("none", "exact", "autograd", "hutchinson")

@@ -112,9 +112,7 @@ def test_polynomials_and_moments_agree_with_the_dense_matrix(make_context):
         values, modes = torch.linalg.eigh(dense(network, graph))
         field = x[16 * graph : 16 * graph + 16].transpose(1, 2).reshape(32, 3)
         amplitude = modes.T @ field
-        exact = modes @ (
-            torch.einsum("km,kf->mf", basis(values, 7), coefficients[:, graph]) * amplitude
-        )
+        exact = modes @ (torch.einsum("km,kf->mf", basis(values, 7), coefficients[:, graph]) * amplitude)
         torch.testing.assert_close(got[16 * graph : 16 * graph + 16], exact.reshape(16, 2, 3).transpose(1, 2))
         torch.testing.assert_close(moments[:, graph], basis(values, 20) @ amplitude**2)
 
