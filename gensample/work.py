@@ -76,7 +76,7 @@ def _check_parent(path: Path) -> None:
         raise ConfigError(f"{path}: nothing can be written in {folder}; choose another --out")
 
 
-def parts_beside(out: Path, kind: str) -> Path:
+def parts_beside(out: Path, kind: str = "parts") -> Path:
     """Folder beside an output, or a dataset that is added to, for the finished parts of this ``kind``.
 
     Raises:

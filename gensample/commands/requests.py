@@ -15,7 +15,6 @@ from gensample.errors import ConfigError
 from gensample.ranges import SEED, check_choice, check_table, positive_to, whole
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.simulate.runners import ENGINES
-from gensample.work import parts_beside
 
 RANGES = {
     "replicas": whole(1, 1_000_000),
@@ -69,11 +68,6 @@ class PhysicsRequest(AnyRequest):
         """See `AnyRequest`."""
         super().check()
         check_choice("--engine", self.engine, (*ENGINES, ""))
-
-
-def parts_folder(out: Path) -> Path:
-    """Where the finished parts of an unfinished sample lie."""
-    return parts_beside(out, "parts")
 
 
 def refuse_other(request: Any, out: Path) -> None:

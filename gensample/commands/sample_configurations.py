@@ -16,7 +16,7 @@ from rich.progress import track
 from torch import Tensor
 
 from gensample import zoo
-from gensample.commands.requests import parts_folder, refuse_other
+from gensample.commands.requests import refuse_other
 from gensample.data.base import BaseEnsemble
 from gensample.data.domain import check_domain
 from gensample.data.store import Store, StoreWriter
@@ -30,7 +30,7 @@ from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.tasks.configuration import ConfigurationTask
-from gensample.work import atomic, check_output, claim, tidy
+from gensample.work import atomic, check_output, claim, parts_beside, tidy
 
 # Particles carried in one call: it decides the bits, so it is not a setting.
 PARTICLES_PER_CALL = 4096
@@ -95,7 +95,7 @@ class Configurations:
 
     def __init__(self, request: Request, out: Path, device: str, force: bool) -> None:
         self.request, self.out = request, out
-        self.parts = parts_folder(out)
+        self.parts = parts_beside(out)
         self.model = load_generator(request.model, device)
         system = self.model.settings.system
         self.mixture: Mixture = get_mixture(system["mixture"])
@@ -241,7 +241,7 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu", forc
     check_device("--device", device)
     if out.exists():
         refuse_other(request, out)
-        tidy(out, parts_folder(out))
+        tidy(out, parts_beside(out))
         return f"{out} is complete; nothing to do"
     check_output(out)
     work = Configurations(request, out, device, force)

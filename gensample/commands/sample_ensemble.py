@@ -16,7 +16,7 @@ import numpy as np
 
 from gensample import zoo
 from gensample.commands.meter import Meter
-from gensample.commands.requests import AnyRequest, PhysicsRequest, Request, parts_folder, refuse_other
+from gensample.commands.requests import AnyRequest, PhysicsRequest, Request, refuse_other
 from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
 from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
@@ -25,7 +25,7 @@ from gensample.errors import ConfigError
 from gensample.ranges import check_device, shown
 from gensample.sampling.ensemble import Unit, plan_units
 from gensample.simulate.runners import Dynamics, choose_dynamics
-from gensample.work import Busy, Claim, alone, atomic, check_output, claim, tidy
+from gensample.work import Busy, Claim, alone, atomic, check_output, claim, parts_beside, tidy
 
 __all__ = ["Request", "draw_fields", "load_generator", "sample_ensemble"]
 
@@ -39,7 +39,7 @@ class Ensemble:
 
     def __init__(self, request: AnyRequest, out: Path, source: Source, force: bool) -> None:
         self.request, self.out, self.source = request, out, source
-        self.parts = parts_folder(out)
+        self.parts = parts_beside(out)
         store = source.store
         self.configurations = [int(c) for c in store.indices(request.split)]
         served = domain_of(store, store.temperature[self.configurations])
@@ -198,14 +198,14 @@ def sample_ensemble(
     share = parse_shard(shard)
     if out.exists():
         refuse_other(request, out)
-        tidy(out, parts_folder(out))
+        tidy(out, parts_beside(out))
         return f"{out} is complete; nothing to do"
     check_output(out)
     source: Source
     if isinstance(request, Request):
         source = Learned(request, device)
     else:
-        source = Physics(request, device, dynamics, parts_folder(out))
+        source = Physics(request, device, dynamics, parts_beside(out))
     ensemble = Ensemble(request, out, source, force)
     with claim(ensemble.parts, asdict(request), shared=True) as claimed:
         started = time.monotonic()

@@ -22,7 +22,7 @@ from gensample.simulate.settings import THERMOSTATS, check_steps
 from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
 from gensample.simulate.structure import load, wrapped
 from gensample.simulate.workshop import CAGE
-from gensample.work import amended, parts_beside
+from gensample.work import amended
 
 # Of the time of a run: what a particle takes to forget its initial velocity is not averaged over.
 BALLISTIC_SHARE = 0.2
@@ -105,7 +105,7 @@ def cage(
     starts, present = _read(source)
     fingerprint = _fingerprint(starts, settings)
     return add_runs(
-        Addition("cage positions", source, out, parts_folder, fingerprint, present),
+        Addition("cage positions", source, out, "cage", fingerprint, present),
         partial(cage_jobs, starts, settings),
         partial(_write, starts, settings, source),
         done="averaged",
@@ -114,11 +114,6 @@ def cage(
         again=again,
         command=command,
     )
-
-
-def parts_folder(target: Path) -> Path:
-    """Where the finished jobs of an unfinished average lie."""
-    return parts_beside(target, "cage")
 
 
 def _read(source: Path) -> tuple[Starts, bool]:

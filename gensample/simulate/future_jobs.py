@@ -18,7 +18,7 @@ from gensample.simulate.futures import PRECISION, Origin, choose_for_futures, ro
 from gensample.simulate.minimisers import Minimiser
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.work import amended, parts_beside
+from gensample.work import amended
 
 REPLICAS_PER_JOB = 8
 
@@ -72,12 +72,7 @@ def quench_futures(
             return write_futures(writer, parts.root, blocks, chosen.attrs, precision)
 
     what = "inherent displacements"
-    return Addition(what, source, out, parts_folder, fingerprint, present).make(add, again)
-
-
-def parts_folder(target: Path) -> Path:
-    """Where the finished jobs of unfinished quenches lie."""
-    return parts_beside(target, "futures")
+    return Addition(what, source, out, "futures", fingerprint, present).make(add, again)
 
 
 def future_work(

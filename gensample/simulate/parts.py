@@ -9,7 +9,7 @@ from pathlib import Path
 from gensample.data.catalog import is_ours
 from gensample.errors import ConfigError
 from gensample.simulate.scheduler import Job
-from gensample.work import amended, check_output, claim, is_of, tidy
+from gensample.work import amended, check_output, claim, is_of, parts_beside, tidy
 
 
 class Parts:
@@ -34,14 +34,14 @@ class Parts:
 class Addition:
     """Something that jobs find for a dataset ``source``, added to it in place or to a copy ``out``.
 
-    ``what`` it is; ``fingerprint``: what decides it; ``parts_folder``: of finished jobs, for a target;
-    ``present``: whether the dataset has it already.
+    ``what`` it is; ``kind``: of its folder of finished jobs; ``fingerprint``: what decides it; ``present``:
+    whether the dataset has it already.
     """
 
     what: str
     source: Path
     out: Path | None
-    parts_folder: Callable[[Path], Path]
+    kind: str
     fingerprint: Mapping[str, str]
     present: bool
 
@@ -57,7 +57,7 @@ class Addition:
         target = self._target()
         if self.present and not again:
             return self._leave(target)
-        with claim(self.parts_folder(target), self.fingerprint) as claimed:
+        with claim(parts_beside(target, self.kind), self.fingerprint) as claimed:
             summary = add(Parts(claimed.root), target)
             claimed.remove()
         return f"{target}: {summary}"
@@ -70,7 +70,7 @@ class Addition:
         return True
 
     def _root_of(self, target: Path) -> Path:
-        return self.parts_folder(target.resolve())
+        return parts_beside(target.resolve(), self.kind)
 
     def _target(self) -> Path:
         if self.out is not None:
@@ -86,6 +86,6 @@ class Addition:
             with amended(self.source, target):
                 pass
             return f"{target} is a copy of {self.source}, which has {self.what} (--again makes them anew)"
-        if is_of(self.parts_folder(target), self.fingerprint):
-            tidy(target, self.parts_folder(target))
+        if is_of(parts_beside(target, self.kind), self.fingerprint):
+            tidy(target, parts_beside(target, self.kind))
         return f"{self.source} has {self.what}; nothing to do (--again replaces them)"

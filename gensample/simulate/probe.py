@@ -21,7 +21,7 @@ from gensample.simulate.settings import THERMOSTATS, check_steps
 from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
 from gensample.simulate.structure import load
 from gensample.simulate.workshop import PROBE as STREAM
-from gensample.work import amended, parts_beside, remove
+from gensample.work import amended, remove
 
 MOVED = "moved.npz"
 RANGES = {
@@ -103,7 +103,7 @@ def probe(
     starts, present = _read(source)
     fingerprint = _fingerprint(starts, settings)
     return add_runs(
-        Addition("probe runs", source, out, parts_folder, fingerprint, present),
+        Addition("probe runs", source, out, "probe", fingerprint, present),
         partial(probe_jobs, starts, settings),
         partial(_write, starts, settings, source),
         done="probed",
@@ -112,11 +112,6 @@ def probe(
         again=again,
         command=command,
     )
-
-
-def parts_folder(target: Path) -> Path:
-    """Where the finished jobs of unfinished probe runs lie."""
-    return parts_beside(target, "probe")
 
 
 def _read(source: Path) -> tuple[Starts, bool]:

@@ -15,7 +15,7 @@ from gensample.simulate.minimisers import Minimiser, Task, choose
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.structure import load, wrapped
-from gensample.work import amended, parts_beside
+from gensample.work import amended
 
 
 def quench(
@@ -53,7 +53,7 @@ def quench(
         return _write(task, parts, minimiser, source, target)
 
     fingerprint = _fingerprint(task, minimiser)
-    return Addition("inherent structures", source, out, parts_folder, fingerprint, present).make(add, again)
+    return Addition("inherent structures", source, out, "quench", fingerprint, present).make(add, again)
 
 
 def _refuse_sheared(source: Path) -> None:
@@ -67,11 +67,6 @@ def _fingerprint(task: Task, minimiser: Minimiser) -> dict[str, str]:
     """Tells whether an unfinished quench belongs to this task."""
     decides = repr((task.mixture, minimiser.settings))
     return {"quench": digest(decides, task.positions, task.species, task.box)}
-
-
-def parts_folder(target: Path) -> Path:
-    """Where the finished jobs of an unfinished quench lie."""
-    return parts_beside(target, "quench")
 
 
 def _read(source: Path) -> tuple[Task, bool]:

@@ -39,7 +39,7 @@ def simulate(
         MissingDependencyError: LAMMPS is not installed.
         GensampleError: LAMMPS failed.
     """
-    root = parts_folder(out)
+    root = parts_beside(out)
     if out.exists():
         _refuse_other_dataset(config, out)
         if not keep_parts:
@@ -73,11 +73,6 @@ def _plan(
         return chains.jobs(), lambda path: assemble_chains(chains, path, command)
     shop = Workshop(config, engine, root, start)
     return shop.jobs(), lambda path: assemble(shop, path, command)
-
-
-def parts_folder(out: Path) -> Path:
-    """Where the finished jobs of an unfinished dataset lie."""
-    return parts_beside(out, "parts")
 
 
 def describe(out: Path) -> str:

@@ -10,13 +10,12 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.simulate.engine import find_engine
 from gensample.simulate.parts import Parts
-from gensample.simulate.run import parts_folder
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.shear_assemble import assemble_shear
 from gensample.simulate.shear_config import ShearConfig
 from gensample.simulate.shear_jobs import ShearWorkshop
 from gensample.simulate.shear_source import load_glasses
-from gensample.work import atomic, check_output, claim, tidy
+from gensample.work import atomic, check_output, claim, parts_beside, tidy
 
 
 def shear(
@@ -31,7 +30,7 @@ def shear(
         MissingDependencyError: LAMMPS is not installed.
         GensampleError: LAMMPS failed.
     """
-    root = parts_folder(out)
+    root = parts_beside(out)
     if out.exists():
         _refuse_other_dataset(config, out)
         if not keep_parts:

@@ -17,11 +17,12 @@ from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
 from gensample.simulate import cage as module
 from gensample.simulate import short_runs
-from gensample.simulate.cage import CageSettings, cage, parts_folder
+from gensample.simulate.cage import CageSettings, cage
 from gensample.simulate.files import read_dump
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.short_runs import Lammps, Leg, Starts
 from gensample.simulate.workshop import REPLICA
+from gensample.work import parts_beside
 
 SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
 
@@ -180,7 +181,7 @@ def test_a_failed_average_goes_on_with_the_same_bits(engine, mini, tmp_path, mon
         patch.setattr(type(engine), "run", fails_at_the_third)
         with pytest.raises(GensampleError, match="cage-00001-00000: LAMMPS failed; finished jobs are kept"):
             cage(mini, settings=SHORT, processes=1)
-    kept = sorted(folder.name for folder in parts_folder(mini).glob("cage-*"))
+    kept = sorted(folder.name for folder in parts_beside(mini, "cage").glob("cage-*"))
     assert kept == ["cage-00000-00000", "cage-00000-00002"]
     with pytest.raises(ConfigError, match="other settings"):
         cage(mini, settings=replace(SHORT, seed=6))
@@ -195,7 +196,7 @@ def test_killed_in_the_middle_it_resumes_to_the_same_bits(engine, mini, tmp_path
     process = subprocess.Popen(
         [sys.executable, "-m", "gensample", "cage", str(mini), *options], stderr=subprocess.DEVNULL
     )
-    while not (parts_folder(mini) / "cage-00000-00008").is_dir() and process.poll() is None:
+    while not (parts_beside(mini, "cage") / "cage-00000-00008").is_dir() and process.poll() is None:
         time.sleep(0.003)
     process.kill()
     assert process.wait() == -signal.SIGKILL
@@ -203,7 +204,7 @@ def test_killed_in_the_middle_it_resumes_to_the_same_bits(engine, mini, tmp_path
         assert store.cage is None
     assert main(["cage", str(mini), *options]) == 0
     assert_same(mini, whole)
-    assert not parts_folder(mini).exists()
+    assert not parts_beside(mini, "cage").exists()
 
 
 def test_replaced_only_when_asked(engine, mini, capsys):

@@ -18,7 +18,8 @@ from gensample.physics.potentials import energy, energy_forces_virial
 from gensample.simulate.config import load_config
 from gensample.simulate.equilibrium_evidence import describe_sampling, half_drift, summarise_sampling
 from gensample.simulate.equilibrium_jobs import by_species, moved
-from gensample.simulate.run import describe, parts_folder, simulate
+from gensample.simulate.run import describe, simulate
+from gensample.work import parts_beside
 
 TINY = """
 mode: equilibrium
@@ -75,7 +76,7 @@ def test_layout_and_provenance(sampled, settings):
         assert ((store.positions >= 0) & (store.positions < store.box[0])).all()
         assert json.loads(store.attrs["config"]) == settings().deciding()
         assert "LAMMPS" in store.source
-        assert not parts_folder(sampled).exists()
+        assert not parts_beside(sampled).exists()
 
 
 def test_a_chain_is_in_one_split(sampled):

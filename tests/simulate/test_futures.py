@@ -16,12 +16,12 @@ from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate import future_jobs
 from gensample.simulate.engine import core_seconds
-from gensample.simulate.future_jobs import parts_folder, quench_futures
+from gensample.simulate.future_jobs import quench_futures
 from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.initial import lattice_melt
 from gensample.simulate.quench import quench
-from gensample.simulate.run import parts_folder as simulation_parts
 from gensample.simulate.run import simulate
+from gensample.work import parts_beside
 
 KA2D = get_mixture("ka2d")
 
@@ -179,11 +179,11 @@ def test_resumes_and_refuses_other_settings(data, tmp_path, monkeypatch, assert_
     with pytest.raises(GensampleError, match="the disk is full; finished jobs are kept"):
         quench_futures(data, **quick)
     monkeypatch.setattr(future_jobs.np, "savez", write)
-    assert len(list(parts_folder(data).glob("futures-*"))) == 3
+    assert len(list(parts_beside(data, "futures").glob("futures-*"))) == 3
     with pytest.raises(ConfigError, match="other settings"):
         quench_futures(data, precision=0.0, **quick)
     quench_futures(data, **quick)
-    assert not parts_folder(data).exists()
+    assert not parts_beside(data, "futures").exists()
     assert_same(data, whole)
 
 
@@ -249,7 +249,7 @@ def test_a_simulation_begun_before_they_were_kept(engine, reference, tiny_config
     out = tmp_path / "data.h5"
     simulate(tiny_config(), out, keep_parts=True)
     out.unlink()
-    parts = simulation_parts(out)
+    parts = parts_beside(out)
     for folder in parts.glob("futures-*"):
         shutil.rmtree(folder)
     for file in parts.glob("replicas-*/displacements.npz"):

@@ -20,10 +20,11 @@ from gensample.simulate import probe as module
 from gensample.simulate import scripts, short_runs
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.probe import ProbeSettings, averages, parts_folder, probe
+from gensample.simulate.probe import ProbeSettings, averages, probe
 from gensample.simulate.quench import quench
 from gensample.simulate.settings import Bath
 from gensample.simulate.short_runs import Lammps, Leg
+from gensample.work import parts_beside
 
 BATH = Bath("nose-hoover", 0.5)
 SHORT = ProbeSettings(temperatures=(0.5, 1.0), times=(0.05, 0.2), replicas=2, seed=5)
@@ -178,12 +179,12 @@ def test_failed_runs_go_on_with_the_same_bits(engine, mini, tmp_path, monkeypatc
         patch.setattr(type(engine), "run", fails_at_the_third)
         with pytest.raises(GensampleError, match="LAMMPS failed; finished jobs are kept"):
             probe(mini, settings=SHORT, processes=1)
-    assert len(list(parts_folder(mini).glob("probe-*"))) == 2
+    assert len(list(parts_beside(mini, "probe").glob("probe-*"))) == 2
     with pytest.raises(ConfigError, match="other settings"):
         probe(mini, settings=replace(SHORT, seed=6))
     probe(mini, settings=SHORT, processes=1)
     assert_same(mini, whole)
-    assert not parts_folder(mini).exists()
+    assert not parts_beside(mini, "probe").exists()
 
 
 def test_killed_in_the_middle_it_resumes_to_the_same_bits(engine, mini, tmp_path, assert_same):
@@ -193,7 +194,7 @@ def test_killed_in_the_middle_it_resumes_to_the_same_bits(engine, mini, tmp_path
     process = subprocess.Popen(
         [sys.executable, "-m", "gensample", "probe", str(mini), *options], stderr=subprocess.DEVNULL
     )
-    while not (parts_folder(mini) / "probe-00000-01").is_dir() and process.poll() is None:
+    while not (parts_beside(mini, "probe") / "probe-00000-01").is_dir() and process.poll() is None:
         time.sleep(0.003)
     process.kill()
     assert process.wait() == -signal.SIGKILL

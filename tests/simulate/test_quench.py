@@ -9,7 +9,8 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.simulate import minimisers
 from gensample.simulate.initial import lattice_melt
-from gensample.simulate.quench import parts_folder, quench
+from gensample.simulate.quench import quench
+from gensample.work import parts_beside
 
 
 def write(path, mixture="ka2d", particles=60, count=3, **changes):
@@ -223,7 +224,8 @@ def test_resumes_what_is_finished(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(type(engine), "run", fails_at_the_last)
     with pytest.raises(GensampleError, match="structure-00002: LAMMPS failed; finished jobs are kept"):
         quench(path, processes=1)
-    kept = {folder.name: folder.stat().st_mtime_ns for folder in parts_folder(path).glob("structure-*")}
+    folders = parts_beside(path, "quench").glob("structure-*")
+    kept = {folder.name: folder.stat().st_mtime_ns for folder in folders}
     assert sorted(kept) == ["structure-00000", "structure-00001"]
     with Store.open(path) as store:
         assert store.inherent is None
@@ -235,8 +237,8 @@ def test_resumes_what_is_finished(engine, tmp_path, monkeypatch):
 
 def test_parts_of_other_positions_are_refused(engine, tmp_path, monkeypatch):
     path = write(tmp_path / "data.h5", count=1)
-    (parts_folder(path) / "structure-00000").mkdir(parents=True)
-    (parts_folder(path) / "config.json").write_text('{"quench": "other"}')
+    (parts_beside(path, "quench") / "structure-00000").mkdir(parents=True)
+    (parts_beside(path, "quench") / "config.json").write_text('{"quench": "other"}')
     with pytest.raises(ConfigError, match="other settings"):
         quench(path)
 

@@ -10,8 +10,8 @@ import pytest
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import GensampleError
-from gensample.simulate.run import parts_folder, simulate
-from gensample.work import claim
+from gensample.simulate.run import simulate
+from gensample.work import claim, parts_beside
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to see processes")
 
@@ -63,7 +63,7 @@ def test_an_interrupt_is_clean(engine, tiny_yaml, reference, tmp_path, assert_sa
 def test_an_orphan_that_still_writes_does_no_harm(engine, tiny_config, reference, tmp_path, assert_same):
     """Where the system does not end LAMMPS with its parent, it goes on in a folder that does not count."""
     out = tmp_path / "data.h5"
-    scratch = parts_folder(out) / "scratch-orphan"
+    scratch = parts_beside(out) / "scratch-orphan"
     scratch.mkdir(parents=True)
     script = (
         "units lj\ndimension 2\nregion r block 0 9 0 9 -0.5 0.5\ncreate_box 1 r\nmass 1 1\n"
@@ -107,21 +107,21 @@ def test_a_failed_job_is_one_line_and_resumes(engine, tiny_yaml, reference, tmp_
     assert "Lost atoms" in last
     assert "finished jobs are kept, the same command resumes" in last
     assert not out.exists()
-    finished = {path.name for path in parts_folder(out).glob("equilibration-*")}
+    finished = {path.name for path in parts_beside(out).glob("equilibration-*")}
     assert finished
     mended.touch()
     assert main(command) == 0
     assert_same(out, reference)
-    assert not parts_folder(out).exists()
+    assert not parts_beside(out).exists()
 
 
 def test_a_run_that_ended_before_its_parts_were_removed(engine, tiny_config, reference, tmp_path):
     out = tmp_path / "data.h5"
     out.write_bytes(reference.read_bytes())
-    with claim(parts_folder(out), {}) as claimed:
+    with claim(parts_beside(out), {}) as claimed:
         (claimed.root / "structure-00000").mkdir()
     assert "nothing to do" in simulate(tiny_config(), out)
-    assert not parts_folder(out).exists()
+    assert not parts_beside(out).exists()
 
 
 def test_a_broken_simulation_names_its_job(engine, tiny_config, tmp_path):

@@ -16,7 +16,8 @@ from gensample.seeding import numpy_generator
 from gensample.simulate.evidence import overlap_decay
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.jobs import REPLICA, Workshop
-from gensample.simulate.run import describe, parts_folder, simulate
+from gensample.simulate.run import describe, simulate
+from gensample.work import parts_beside
 
 MIXTURE = get_mixture("ka2d")
 
@@ -50,7 +51,7 @@ def test_layout_and_provenance(reference, tiny_config):
         assert (store.mixture, store.truncation, store.attrs["seed"]) == ("ka2d", "force-shift", 5)
         assert "LAMMPS" in store.source
         assert json.loads(store.attrs["config"]) == tiny_config().deciding()
-        assert not parts_folder(reference).exists()
+        assert not parts_beside(reference).exists()
 
 
 def test_records_the_evidence_of_equilibration(reference):
@@ -225,7 +226,7 @@ def test_a_complete_dataset_is_left_alone(engine, reference, tiny_config):
 def test_other_settings_never_overwrite(engine, reference, tiny_config, tmp_path):
     with pytest.raises(ConfigError, match="other settings"):
         simulate(tiny_config("seed=6"), reference)
-    foreign = parts_folder(tmp_path / "new.h5")
+    foreign = parts_beside(tmp_path / "new.h5")
     (foreign / "structure-00000").mkdir(parents=True)
     (foreign / "config.json").write_text(json.dumps(tiny_config("seed=6").deciding(), sort_keys=True))
     with pytest.raises(ConfigError, match="other settings"):

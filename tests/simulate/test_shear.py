@@ -22,11 +22,10 @@ from gensample.physics.potentials import energy_forces_virial, stress
 from gensample.physics.strain import d2min, shear_direction, shear_gradient, sheared_box
 from gensample.simulate import shear_scripts
 from gensample.simulate.files import read_dump, write_data
-from gensample.simulate.run import parts_folder
 from gensample.simulate.shear_config import ShearConfig, load_shear_config
 from gensample.simulate.shear_run import shear
 from gensample.simulate.structure import run_script
-from gensample.work import claim
+from gensample.work import claim, parts_beside
 
 TOLERANCE = 1e-9
 TINY = """
@@ -304,7 +303,7 @@ def killed(tiny, out, moment):
     """Start a shear in a process of its own, end it with SIGKILL as soon as the moment has come."""
     words = [sys.executable, "-m", "gensample", "shear", str(tiny), "--out", str(out)]
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=dict(os.environ, OMP_NUM_THREADS="1"))
-    while not moment(parts_folder(out)):
+    while not moment(parts_beside(out)):
         assert process.poll() is None
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -313,7 +312,7 @@ def killed(tiny, out, moment):
 
 def finished_jobs(out):
     """Folders of finished jobs and when they were made; scratch folders have random names."""
-    folders = [path for kind in ("minimum", "shear") for path in parts_folder(out).glob(f"{kind}-*")]
+    folders = [path for kind in ("minimum", "shear") for path in parts_beside(out).glob(f"{kind}-*")]
     return {path.name: path.stat().st_mtime_ns for path in folders}
 
 
@@ -335,10 +334,10 @@ def test_killed_and_resumed_it_is_the_same_to_the_last_bit(engine, tiny, sheared
 def test_complete_datasets_are_left_alone_and_others_refused(engine, tiny, sheared, tmp_path):
     out = tmp_path / "copy.h5"
     out.write_bytes(sheared.read_bytes())
-    with claim(parts_folder(out), {}) as claimed:
+    with claim(parts_beside(out), {}) as claimed:
         (claimed.root / "minimum-00000").mkdir()
     assert "nothing to do" in shear(load_shear_config(tiny), out)
-    assert not parts_folder(out).exists()
+    assert not parts_beside(out).exists()
     with pytest.raises(ConfigError, match="other settings"):
         shear(load_shear_config(tiny, ["event_drop=0.5"]), out)
 

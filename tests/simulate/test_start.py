@@ -9,8 +9,9 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.simulate.config import load_config
-from gensample.simulate.run import describe, parts_folder, simulate
+from gensample.simulate.run import describe, simulate
 from gensample.simulate.start import ABSURD_FORCE, load_start
+from gensample.work import parts_beside
 
 MIXTURE = get_mixture("ka2d")
 REPLICAS = """
@@ -141,7 +142,7 @@ def test_other_starting_points_are_other_settings(engine, load, reference, tmp_p
     path, out = copy(tmp_path / "a.h5", reference), tmp_path / "out.h5"
 
     def interrupted(jobs, *args):
-        (parts_folder(out) / jobs[0].name).mkdir(exist_ok=True)
+        (parts_beside(out) / jobs[0].name).mkdir(exist_ok=True)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gensample.simulate.run.run_jobs", interrupted)
