@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
@@ -41,7 +42,8 @@ def simulate(
     """
     root = parts_beside(out)
     if out.exists():
-        _refuse_other_dataset(config, out)
+        refuse_other_settings(config.deciding(), out)
+        _refuse_other_start(config, out)
         if not keep_parts:
             tidy(out, root)
         return f"{out} is complete; nothing to do"
@@ -86,12 +88,12 @@ def describe(out: Path) -> str:
         return f"{made}\nequilibrated for {describe_equilibration(store.attrs)}"
 
 
-def _refuse_other_dataset(config: SimulationConfig | EquilibriumConfig, out: Path) -> None:
+def refuse_other_settings(deciding: Mapping[str, Any], out: Path) -> None:
+    """ConfigError unless the dataset was made with the settings that decide it."""
     with Store.open(out) as store:
         made_with = store.attrs.get("config")
-    if made_with is None or json.loads(made_with) != config.deciding():
+    if made_with is None or json.loads(made_with) != deciding:
         raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
-    _refuse_other_start(config, out)
 
 
 def _refuse_other_start(config: SimulationConfig | EquilibriumConfig, out: Path) -> None:

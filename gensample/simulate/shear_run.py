@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from gensample.data.shear_group import describe_shear, summarise_shear
@@ -10,6 +9,7 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.simulate.engine import find_engine
 from gensample.simulate.parts import Parts
+from gensample.simulate.run import refuse_other_settings
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.shear_assemble import assemble_shear
 from gensample.simulate.shear_config import ShearConfig
@@ -32,7 +32,8 @@ def shear(
     """
     root = parts_beside(out)
     if out.exists():
-        _refuse_other_dataset(config, out)
+        refuse_other_settings(config.deciding(), out)
+        _refuse_other_glasses(config, out)
         if not keep_parts:
             tidy(out, root)
         return f"{out} is complete; nothing to do"
@@ -55,14 +56,6 @@ def describe(out: Path) -> str:
     with Store.open(out) as store:
         made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} shears"
         return "\n".join([made, *describe_shear(summarise_shear(store))])
-
-
-def _refuse_other_dataset(config: ShearConfig, out: Path) -> None:
-    with Store.open(out) as store:
-        made_with = store.attrs.get("config")
-    if made_with is None or json.loads(made_with) != config.deciding():
-        raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
-    _refuse_other_glasses(config, out)
 
 
 def _refuse_other_glasses(config: ShearConfig, out: Path) -> None:
