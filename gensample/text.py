@@ -23,7 +23,7 @@ def harmless(text: str) -> str:
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
 
 
-def plain(character: str) -> str:
+def in_ascii(character: str) -> str:
     """A character in ASCII: chi for χ, 4 for ₄, else its escape."""
     if character in PLAIN:
         return PLAIN[character]
@@ -38,7 +38,7 @@ def plain(character: str) -> str:
 def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(plain, error.object[error.start : error.end])), error.end
+    return "".join(map(in_ascii, error.object[error.start : error.end])), error.end
 
 
 codecs.register_error(PLAIN_ERRORS, _replace)

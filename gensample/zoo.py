@@ -136,7 +136,7 @@ def load_physics(name_or_path: str | Path) -> Generator:
     return found
 
 
-def digest(name_or_path: str | Path) -> str:
+def model_digest(name_or_path: str | Path) -> str:
     """SHA-256 of the weights and config of a model, or of its checkpoint: what a sample was drawn with.
 
     Without the domain, which decides no bits: samples of before it was recorded are of the same model.

@@ -219,9 +219,9 @@ def _open(args: argparse.Namespace, stack: ExitStack) -> _Opened:
 
 def _ensembles(args: argparse.Namespace, opened: _Opened, progress: Progress) -> list[Ensembles]:
     """The ensembles of every dataset, simulation first."""
-    from gensample.commands.ensembles import Ensembles, Quench, inherent_structures
+    from gensample.commands.ensembles import Ensembles, FieldQuench, inherent_structures
 
-    quench = Quench(args.quench_replicas, args.processes, progress)
+    quench = FieldQuench(args.quench_replicas, args.processes, progress)
     chosen = list(zip(opened.stores.items(), opened.rows, opened.lags, strict=True))
     inherent = inherent_structures([(store, rows) for (_, store), rows, _ in chosen])
     return [Ensembles(name, store, rows, lags, quench, inherent) for (name, store), rows, lags in chosen]

@@ -23,7 +23,7 @@ def mixture_of_data(store: Store) -> Mixture:
     return replace(get_mixture(store.mixture), truncation=store.truncation)
 
 
-class Quench:
+class FieldQuench:
     """Finds the inherent displacements of the first ``replicas`` fields of a configuration, at all lags.
 
     ``inherent`` (N, d) of a configuration is taken from any of the stores, else found here.
@@ -79,7 +79,7 @@ class Ensembles(Sequence[Ensemble]):
         store: Store,
         rows: Sequence[int],
         lags: Sequence[int],
-        quench: Quench,
+        quench: FieldQuench,
         inherent: list[Floats | None],
     ) -> None:
         if not store.has_displacements:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         imported.notes.append(f"{args.val_count} training configurations moved to val (seed {args.seed})")
     check_repeats(dataset, imported.structures, imported.notes)
     attributes = _inherent_attributes(dataset)
-    write(imported, dataset, args.out, command=command_of(args), seed=args.seed, inherent_attrs=attributes)
+    write(imported, dataset, args.out, command=command_line(args), seed=args.seed, inherent_attrs=attributes)
     print("\n".join(f"- {printable(note)}" for note in imported.notes))
     replicas = sum(s.replicas for s in imported.structures)
     print(
@@ -132,7 +132,7 @@ def _inherent_attributes(dataset: Dataset) -> dict[str, Any] | None:
     }
 
 
-def command_of(args: argparse.Namespace) -> str:
+def command_line(args: argparse.Namespace) -> str:
     """The command line of these arguments, as a dataset records it."""
     import shlex
 

@@ -82,7 +82,7 @@ def _imported(args: argparse.Namespace) -> Path:
     if not args.out.exists():
         import_.run(asked)
     with Store.open(args.out) as store:
-        if store.attrs["command"] != import_.command_of(asked):
+        if store.attrs["command"] != import_.command_line(asked):
             raise ConfigError(f"{args.out} exists and is another dataset; remove it or choose another --out")
     out: Path = args.out
     return out

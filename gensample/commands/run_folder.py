@@ -23,7 +23,7 @@ def run_folder(folder: Path, resumed: str | Path | None) -> Iterator[None]:
         ConfigError: the folder holds an earlier run or foreign files, or is no folder.
     """
     absent = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    check_folder(folder)
+    check_run_folder(folder)
     try:
         with alone(folder, wait=False):
             _check_resumed(folder, resumed)
@@ -41,7 +41,7 @@ def run_folder(folder: Path, resumed: str | Path | None) -> Iterator[None]:
                 parent.rmdir()
 
 
-def check_folder(folder: Path) -> None:
+def check_run_folder(folder: Path) -> None:
     """Refuse a path where no run can be.
 
     Raises:

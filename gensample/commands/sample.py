@@ -112,7 +112,7 @@ def _solver(args: argparse.Namespace) -> dict[str, Any]:
 def _configurations(args: argparse.Namespace) -> str:
     from gensample.commands.sample_configurations import Request, sample_configurations
     from gensample.data.digest import digest_structures
-    from gensample.zoo import digest
+    from gensample.zoo import model_digest
 
     request = Request(
         model=args.model,
@@ -131,5 +131,5 @@ def _configurations(args: argparse.Namespace) -> str:
     )
     request.check()
     content = "" if args.base is None else digest_structures(args.base, "all")
-    request = replace(request, weights=digest(args.model), content=content)
+    request = replace(request, weights=model_digest(args.model), content=content)
     return sample_configurations(request, args.out, device=args.device, force=args.force)

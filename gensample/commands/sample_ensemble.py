@@ -147,7 +147,7 @@ def draw_fields(
         _refuse("of generators that run dynamics", engine=engine, lmp=lmp, processes=processes)
         request = Request(**given, **{**SOLVER, **(solver or {})})
         request.check()
-        request = replace(request, weights=zoo.digest(name))
+        request = replace(request, weights=zoo.model_digest(name))
     else:
         _refuse("of trained models", **(solver or {}))
         dynamics, weights = _physics(name, data, device, engine=engine, lmp=lmp, processes=processes)
@@ -162,7 +162,7 @@ def _physics(name: str, data: str, device: str, **options: Any) -> tuple[Dynamic
     with Store.open(data) as store:
         generator = load_physics(name, store)
         bare = hashlib.sha256(repr(generator.lag_time).encode()).hexdigest()
-    weights = bare if name == "harmonic" else zoo.digest(name)
+    weights = bare if name == "harmonic" else zoo.model_digest(name)
     if not generator.runs_dynamics:
         _refuse("of generators that run dynamics", **options)
         return None, weights

@@ -32,7 +32,7 @@ from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from torch import Tensor
 
 from gensample import registry
-from gensample.commands.run_folder import CHECKPOINTS, check_folder, run_folder
+from gensample.commands.run_folder import CHECKPOINTS, check_run_folder, run_folder
 from gensample.data.descriptors import check_levels
 from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
@@ -333,7 +333,7 @@ class GensampleCLI(LightningCLI):
         if out is None:
             root = self._get(self.config_init, "trainer").get("default_root_dir") or "runs"
             return CSVLogger(root, name=self._run_name())
-        check_folder(Path(out))
+        check_run_folder(Path(out))
         folder = Path(out) if self._command == "fit" else Path(out) / self._command
         if self._command != "fit":
             _keep_previous_metrics(folder)

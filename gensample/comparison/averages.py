@@ -56,7 +56,7 @@ def levels(values: Floats) -> Floats:
     return np.sort(values)[ranks]
 
 
-def student(value: Floats, resampled: Floats, configurations: int, positive: bool = False) -> Bounds:
+def student_interval(value: Floats, resampled: Floats, configurations: int, positive: bool = False) -> Bounds:
     """Student's interval of ``value`` from resamples (B, ...)."""
     error = intervals.standard_error(resampled, configurations)
     return intervals.student(value, error, configurations, positive)

@@ -39,7 +39,7 @@ def _coverage(number: int) -> Callable[[Averages], Floats]:
 
 
 def _histogram(averages: Averages) -> Floats:
-    return calibration.histogram(averages["cdf"])
+    return calibration.rank_histogram(averages["cdf"])
 
 
 def _centres(structure: Structure) -> Floats:

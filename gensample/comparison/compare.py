@@ -158,7 +158,7 @@ class _Gathered:
         ensembles = {"simulated": simulated, "generated": generated, **beside}
         _check_paired(c, self.plan.first, ensembles, len(self.times))
         for drawn in (generated, *beside.values()):
-            distinct.check_fields(simulated.displacements, drawn.displacements, c)
+            distinct.check_distinct(simulated.displacements, drawn.displacements, c)
         structure = self._structure(c, ensembles)
         space = summary.geometry(simulated, structure.sigma, self.plan.species, self.plan.edges)
         found = sources_of(c, simulated, generated, beside, self.plan.seed)

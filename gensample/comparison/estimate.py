@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensample.comparison.averages import Averages, student
+from gensample.comparison.averages import Averages, student_interval
 from gensample.comparison.quantities import Quantity
 from gensample.stats import intervals
 from gensample.stats.ensemble import Floats
@@ -79,7 +79,7 @@ def _estimate(quantity: Quantity, table: Summary, counted: Counted, weights: Flo
     resamples = Averages(table, weights, *counted)
     resampled = quantity.combine(resamples)
     if quantity.bounds is None:
-        bounds = student(value, resampled, count, quantity.positive)
+        bounds = student_interval(value, resampled, count, quantity.positive)
     else:
         bounds = quantity.bounds(uniform, resamples)
     return _Estimate(value, interval_entry(np.stack(bounds, axis=-1).clip(*quantity.limits)), resampled)

@@ -9,7 +9,7 @@ from gensample.comparison.quantities import Axis, Quantity, mean_of, register
 from gensample.comparison.view import Structure, View
 from gensample.stats.curves import centers
 from gensample.stats.ensemble import Floats, Integers
-from gensample.stats.futures import edges
+from gensample.stats.futures import distance_edges
 from gensample.stats.summary import Summary
 
 
@@ -38,7 +38,7 @@ def _percentile(combine: Callable[[Averages], Floats]) -> Callable[[Averages, Av
 
 
 def _distances(structure: Structure) -> Floats:
-    return centers(edges(structure.mixture))
+    return centers(distance_edges(structure.mixture))
 
 
 register(

@@ -23,14 +23,14 @@ D2MIN_CUTOFF = 2.0
 SMALLEST_D2MIN = 1e-8
 
 
-class Frame(NamedTuple):
+class ShearFrame(NamedTuple):
     """Axes in which a shear is one along the first axis with its gradient along the second, positive."""
 
     permutation: list[int]
     sign: list[int]
 
     @classmethod
-    def of(cls, name: str, dimension: int) -> Frame:
+    def of(cls, name: str, dimension: int) -> ShearFrame:
         """Frame of a direction such as "xz-"; ConfigError names the known ones."""
         direction = shear_direction(name, dimension)
         axes = [direction.along, direction.across]
@@ -46,9 +46,9 @@ class Frame(NamedTuple):
 class ShearView(Store):
     """Read-only view of a file of `gensample shear`, with C * R configurations of one replica each.
 
-    Row c * R + r is configuration c sheared along direction r, seen along the axes of `Frame`: edge vectors
-    then carry the direction, and one network serves all planes and signs. Strains take the place of lag
-    times. ``quantity`` decides what is predicted of each particle: the length of its non-affine
+    Row c * R + r is configuration c sheared along direction r, seen along the axes of `ShearFrame`: edge
+    vectors then carry the direction, and one network serves all planes and signs. Strains take the place of
+    lag times. ``quantity`` decides what is predicted of each particle: the length of its non-affine
     "displacement"; "d2min", the log10 of D2min at each strain; or "first_event", the log10 of D2min across
     the first plastic event (one column).
 
@@ -66,7 +66,7 @@ class ShearView(Store):
         self.quantity = quantity
         names = [name.decode() for name in self._array("shear/direction")]
         self.directions = names
-        self.frames = [Frame.of(name, self.dimension) for name in names]
+        self.frames = [ShearFrame.of(name, self.dimension) for name in names]
 
     axes = "shear"
 

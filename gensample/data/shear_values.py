@@ -12,7 +12,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.strain import shear_direction
 
 
-def check_shear(members: Members) -> None:
+def check_shear_values(members: Members) -> None:
     """Refuse unknown directions, curves that are not finite, and events that no curve has.
 
     Raises:

@@ -11,7 +11,7 @@ import torch
 
 from gensample.data.layout import PREDICTIONS, PROBE, SHEARED, SPLITS
 from gensample.data.members import Members
-from gensample.data.shear_values import check_shear
+from gensample.data.shear_values import check_shear_values
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import TRUNCATIONS, Mixture, get_mixture
@@ -43,7 +43,7 @@ def check_values(members: Members) -> None:
     _check_drawn(members)
     _check_probe(members)
     if SHEARED in members:
-        check_shear(members)
+        check_shear_values(members)
 
 
 def check_fields(path: Path, configuration: int, fields: np.ndarray, *, inherent: bool = False) -> None:

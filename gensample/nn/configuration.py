@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gensample.nn.blocks import MLP, sum_per_node
-from gensample.nn.pairs import Pairs, envelope, find_pairs, radial_functions
+from gensample.nn.pairs import GraphPairs, envelope, find_pairs, radial_functions
 
 FREQUENCIES = 8
 
@@ -133,7 +133,7 @@ class ConfigurationNetwork(nn.Module):
 
     def _values(
         self, positions: Tensor, species: Tensor, box: Tensor, s: Tensor, inverse_temperature: Tensor
-    ) -> tuple[Pairs, _Radial, _Nodes, tuple[Tensor, Tensor]]:
+    ) -> tuple[GraphPairs, _Radial, _Nodes, tuple[Tensor, Tensor]]:
         pairs = find_pairs(positions, box, self.graph, self.cutoff)
         local = self.graph == "local"
         fade = envelope(pairs.distance, self.cutoff)
@@ -145,7 +145,9 @@ class ConfigurationNetwork(nn.Module):
         nodes = self._nodes(pairs, radial, kinds, clock, positions.shape[1])
         return pairs, radial, nodes, self._hidden(pairs, radial, nodes, clock, positions.shape[1])
 
-    def _nodes(self, pairs: Pairs, radial: _Radial, kinds: Tensor, clock: Tensor, particles: int) -> _Nodes:
+    def _nodes(
+        self, pairs: GraphPairs, radial: _Radial, kinds: Tensor, clock: Tensor, particles: int
+    ) -> _Nodes:
         n, count = len(kinds), self.num_species
         slot = pairs.source * count + kinds[pairs.destination]
         densities = sum_per_node(radial.value, slot, n * count).reshape(n, -1)
@@ -158,7 +160,7 @@ class ConfigurationNetwork(nn.Module):
         return _Nodes(dipoles, first, second, nn.functional.silu(second))
 
     def _hidden(
-        self, pairs: Pairs, radial: _Radial, nodes: _Nodes, clock: Tensor, particles: int
+        self, pairs: GraphPairs, radial: _Radial, nodes: _Nodes, clock: Tensor, particles: int
     ) -> tuple[Tensor, Tensor]:
         """Pre-activations of the two hidden layers of the pair network, (E, H)."""
         own = self.pair_source(nodes.state) + self.pair_clock(clock).repeat_interleave(particles, 0)
@@ -168,7 +170,7 @@ class ConfigurationNetwork(nn.Module):
         first = first + own.index_select(0, pairs.source) + other.index_select(0, pairs.destination)
         return first, self.pair_deep(nn.functional.silu(first))
 
-    def _velocity(self, amplitude: Tensor, pairs: Pairs, nodes: _Nodes, positions: Tensor) -> Tensor:
+    def _velocity(self, amplitude: Tensor, pairs: GraphPairs, nodes: _Nodes, positions: Tensor) -> Tensor:
         central = amplitude[:, :1] * pairs.direction
         dipoles = nodes.dipoles.index_select(0, pairs.destination)
         terms = central + (dipoles * amplitude[:, None, 1:]).sum(-1)
@@ -179,7 +181,7 @@ class ConfigurationNetwork(nn.Module):
 
     def _traces(
         self,
-        pairs: Pairs,
+        pairs: GraphPairs,
         radial: _Radial,
         nodes: _Nodes,
         hidden: tuple[Tensor, Tensor],
@@ -206,7 +208,7 @@ class ConfigurationNetwork(nn.Module):
         return central + (slope[..., 1:] * dipoles).sum((1, 2)) + turned
 
     def _own_slopes(
-        self, pairs: Pairs, radial: _Radial, turn: Tensor, nodes: _Nodes, kinds: Tensor
+        self, pairs: GraphPairs, radial: _Radial, turn: Tensor, nodes: _Nodes, kinds: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Derivatives of a particle's own state (n, a, H) and dipoles (n, a, d, V)."""
         n, count, d = len(kinds), self.num_species, self.dimension
@@ -223,7 +225,7 @@ class ConfigurationNetwork(nn.Module):
         return self._state_slope(densities, dipoles, nodes.dipoles, nodes.first, nodes.second), dipoles
 
     def _other_slopes(
-        self, pairs: Pairs, radial: _Radial, turn: Tensor, nodes: _Nodes, kinds: Tensor
+        self, pairs: GraphPairs, radial: _Radial, turn: Tensor, nodes: _Nodes, kinds: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Derivatives of a neighbour's state (E, a, H) and dipoles (E, a, d, V), through the pair (j, i)."""
         kind, j = kinds.index_select(0, pairs.source), pairs.destination
@@ -233,7 +235,7 @@ class ConfigurationNetwork(nn.Module):
         at_j = (x.index_select(0, j) for x in (nodes.dipoles, nodes.first, nodes.second))
         return self._state_slope(densities, dipoles, *at_j), dipoles
 
-    def _dipole_slopes(self, pairs: Pairs, radial: _Radial, turn: Tensor, kind: Tensor) -> Tensor:
+    def _dipole_slopes(self, pairs: GraphPairs, radial: _Radial, turn: Tensor, kind: Tensor) -> Tensor:
         """Derivative by x_i of what the pair (j, i) gives to the dipoles of j, (E, a, d, V).
 
         ``kind`` (E,) is what i counts as; what the pair (i, j) gives to i changes by the opposite.
@@ -251,7 +253,7 @@ class ConfigurationNetwork(nn.Module):
         return _silu_slope(second).unsqueeze(1) * linear(rate, self.deep.weight)
 
     def _along_slopes(
-        self, pairs: Pairs, turn: Tensor, nodes: _Nodes, own_dipoles: Tensor, other_dipoles: Tensor
+        self, pairs: GraphPairs, turn: Tensor, nodes: _Nodes, own_dipoles: Tensor, other_dipoles: Tensor
     ) -> Tensor:
         """Derivatives of e_ij . P_i and e_ij . P_j, (E, a, 2 V)."""
         found = []
@@ -263,7 +265,7 @@ class ConfigurationNetwork(nn.Module):
         return torch.cat(found, -1)
 
 
-def _ends(pairs: Pairs) -> tuple[Tensor, Tensor]:
+def _ends(pairs: GraphPairs) -> tuple[Tensor, Tensor]:
     return pairs.source, pairs.destination
 
 

@@ -92,7 +92,7 @@ class Interaction(nn.Module):
         """New scalars (n, F, H) and vectors (n, F, d, V)."""
         known = self.norm(scalars)
         received, pushed = self._receive(known, vectors, bonds)
-        vectors = normalise(vectors + pushed)
+        vectors = soft_normalise(vectors + pushed)
         left, right = self.mix(vectors).chunk(2, -1)
         invariants = torch.cat([(left * right).sum(-2), left.square().sum(-2)], -1)
         out = self.update(torch.cat([known, received, invariants], -1))
@@ -116,7 +116,7 @@ class Interaction(nn.Module):
         return received, sum_per_node(pushed, bonds.destination, count)
 
 
-def normalise(vectors: Tensor) -> Tensor:
+def soft_normalise(vectors: Tensor) -> Tensor:
     """Vectors (..., d, V) over sqrt(1 + mean square length): small ones as they are, large ones bounded."""
     mean_square = vectors.square().sum(-2, keepdim=True).mean(-1, keepdim=True)
     return vectors * torch.rsqrt(1 + mean_square)

@@ -20,7 +20,7 @@ SOFT = 0.05
 
 
 @dataclass(frozen=True)
-class Pairs:
+class GraphPairs:
     """Ordered pairs of flattened particles.
 
     source, destination: (E,); distance: (E,) softened; direction: (E, d) = w / distance, a
@@ -40,7 +40,7 @@ class Pairs:
         return (outer - torch.diag_embed(self.stretch)) / self.distance[:, None, None]
 
 
-def find_pairs(positions: Tensor, box: Tensor, graph: str, cutoff: float) -> Pairs:
+def find_pairs(positions: Tensor, box: Tensor, graph: str, cutoff: float) -> GraphPairs:
     """Pairs of each of C configurations, differentiable in the positions (C, N, d); box: (C, d).
 
     "local": pairs closer than the cut-off, by minimum image. "all-pairs": every pair, with
@@ -50,7 +50,7 @@ def find_pairs(positions: Tensor, box: Tensor, graph: str, cutoff: float) -> Pai
     if graph == "local":
         (i, j), dx = batched_neighbor_list(positions, box, cutoff)
         distance = (dx.square().sum(-1) + SOFT**2).sqrt()
-        return Pairs(i, j, distance, dx / distance.unsqueeze(-1), torch.ones_like(dx))
+        return GraphPairs(i, j, distance, dx / distance.unsqueeze(-1), torch.ones_like(dx))
     if graph != "all-pairs":
         raise ConfigError(f"unknown graph {graph!r}; known: {', '.join(GRAPHS)}")
     i, j = _every_pair(len(positions), positions.shape[1], positions.device)
@@ -60,7 +60,7 @@ def find_pairs(positions: Tensor, box: Tensor, graph: str, cutoff: float) -> Pai
     w = edge / (2 * math.pi) * angle.sin()
     length2 = (edge / math.pi * (0.5 * angle).sin()).square().sum(-1)
     distance = (length2 + SOFT**2).sqrt()
-    return Pairs(i, j, distance, w / distance.unsqueeze(-1), angle.cos())
+    return GraphPairs(i, j, distance, w / distance.unsqueeze(-1), angle.cos())
 
 
 def _every_pair(configurations: int, particles: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -93,7 +93,9 @@ def reduced_potential(mixture: Mixture, truncation: str | None = None) -> Reduce
     raise ConfigError(f"unknown truncation {kind!r}: use one of {', '.join(TRUNCATIONS)}")
 
 
-def check_batch(positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
+def check_configurations(
+    positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture
+) -> tuple[Tensor, Tensor]:
     """Positions (C, N, d) in float64 and a box for each beside them, once they fit the mixture.
 
     species: (N,), shared by the batch; box: (d,) or (C, d), with tilt factors or not. DataError for wrong

@@ -34,7 +34,7 @@ _CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
-class Shells:
+class GaussianShells:
     """Equally spaced centres of Gaussian shells whose standard deviation is the spacing."""
 
     first: float
@@ -47,8 +47,8 @@ class Shells:
         return [self.first + k * self.spacing for k in range(self.count)]
 
 
-RADIAL = (Shells(0.7, 0.025, 53), Shells(2.05, 0.05, 20), Shells(3.1, 0.1, 17))
-ANGULAR = Shells(1.0, 0.1, 16)
+RADIAL = (GaussianShells(0.7, 0.025, 53), GaussianShells(2.05, 0.05, 20), GaussianShells(3.1, 0.1, 17))
+ANGULAR = GaussianShells(1.0, 0.1, 16)
 
 
 def recursive_names(mixture: Mixture) -> list[str]:
@@ -100,7 +100,7 @@ def check_species(species: Tensor, mixture: Mixture) -> None:
         )
 
 
-def shell_sums(row: Tensor, distance: Tensor, rows: int, shells: Shells) -> Tensor:
+def shell_sums(row: Tensor, distance: Tensor, rows: int, shells: GaussianShells) -> Tensor:
     """Sum over the pairs of each row of exp(-(r - centre)^2 / (2 spacing^2)); (rows, shells).
 
     row, distance: (E,), of pairs closer than RANGE, where their weight fades to zero. Only the shells near

@@ -17,14 +17,14 @@ from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.recursive import (
     RANGE,
-    Shells,
+    GaussianShells,
     check_species,
     pad_neighbors,
     shell_sums,
     split_by_pairs,
 )
 
-RADIAL = Shells(0.1, 0.1, 47)
+RADIAL = GaussianShells(0.1, 0.1, 47)
 CUTOFF = 2.5
 # Length xi: pairs of lambda and zeta, as published.
 ANGULAR: dict[float, tuple[tuple[int, int], ...]] = {

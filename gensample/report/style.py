@@ -10,7 +10,7 @@ import matplotlib
 
 
 @dataclass(frozen=True)
-class Source:
+class Look:
     """How one ensemble (simulation, generated, or a control) is named and drawn."""
 
     label: str
@@ -21,15 +21,15 @@ class Source:
 
 # Okabe-Ito blue for what is judged, muted and mutually distinct hues for the controls; markers and
 # line styles differ too, so that the figures survive grey printing.
-SOURCES: dict[str, Source] = {
-    "simulated": Source("simulation", "#000000", "o", "-"),
-    "generated": Source("generated", "#0072b2", "s", "-"),
-    "halves": Source("halves", "#5f9e6e", "D", "--"),
-    "independent": Source("independent", "#c77c2e", "^", "-."),
-    "climatology": Source("climatology", "#a2799a", "v", ":"),
-    "reweighted": Source("reweighted", "#d55e00", "v", "--"),
-    "harmonic": Source("harmonic", "#56b4e9", "P", "--"),
-    "heated": Source("heated", "#d55e00", "X", "-."),
+SOURCES: dict[str, Look] = {
+    "simulated": Look("simulation", "#000000", "o", "-"),
+    "generated": Look("generated", "#0072b2", "s", "-"),
+    "halves": Look("halves", "#5f9e6e", "D", "--"),
+    "independent": Look("independent", "#c77c2e", "^", "-."),
+    "climatology": Look("climatology", "#a2799a", "v", ":"),
+    "reweighted": Look("reweighted", "#d55e00", "v", "--"),
+    "harmonic": Look("harmonic", "#56b4e9", "P", "--"),
+    "heated": Look("heated", "#d55e00", "X", "-."),
 }
 CONTROLS = ("halves", "independent", "climatology")
 CEILING = "#808080"
@@ -37,10 +37,10 @@ CEILING = "#808080"
 _FURTHER = ("#cc79a7", "#009e73", "#e69f00", "#7a5195", "#8c6d31", "#3f7f93")
 
 
-def look_of(name: str) -> Source:
+def look_of(name: str) -> Look:
     """How the source ``name`` looks; a file beside the others has a colour by its name."""
     number, label = crc32(name.encode()), name.replace("$", r"\$")
-    return SOURCES.get(name) or Source(label, _FURTHER[number % len(_FURTHER)], "<>*"[number % 3], "--")
+    return SOURCES.get(name) or Look(label, _FURTHER[number % len(_FURTHER)], "<>*"[number % 3], "--")
 
 
 _RC: dict[Any, Any] = {

@@ -57,7 +57,7 @@ class Engine:
             raise GensampleError(
                 f"LAMMPS failed in {folder}: {_error_line(output, errors, process.returncode)}"
             )
-        return core_seconds(output)
+        return reported_core_seconds(output)
 
     def stop(self) -> None:
         """End every process that runs; later runs are refused."""
@@ -135,7 +135,7 @@ def _executable_on_path() -> Path | None:
     return Path(found) if found else None
 
 
-def core_seconds(output: str) -> float:
+def reported_core_seconds(output: str) -> float:
     """Processor time of all runs and minimisations that LAMMPS reports in ``output``."""
     return sum(float(time) * int(procs) * float(use) / 100 for time, procs, use in LOOP.findall(output))
 

@@ -82,7 +82,7 @@ class ChainWorkshop(Bench):
             samples: dict[str, Any] = {
                 "energy": energy / self.config.particles,
                 "thermal": by_species(frames[1:]),
-                "moved": moved(frames[..., 1:]),
+                "moved": fraction_moved(frames[..., 1:]),
             }
             keep(folder, "after.restart")
             if self.config.inherent:
@@ -111,7 +111,7 @@ def by_species(frames: np.ndarray) -> np.ndarray:
     return np.take_along_axis(frames[:, :, 1:], order[:, :, None], axis=1)
 
 
-def moved(positions: np.ndarray) -> np.ndarray:
+def fraction_moved(positions: np.ndarray) -> np.ndarray:
     """Fraction of particles that moved by OVERLAP_LENGTH or more in each interval, (T - 1,).
 
     Unwrapped positions (T, N, d) of the same particles, whatever their species.

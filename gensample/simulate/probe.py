@@ -140,7 +140,7 @@ def probe_jobs(starts: Starts, settings: ProbeSettings, lammps: Lammps) -> list[
             partial(lammps.run, starts.system(c), settings.timestep),
             partial(_legs, starts, settings, c, q),
             starts.positions[c],
-            (MOVED, averages),
+            (MOVED, probe_averages),
         )
         for c in range(len(starts.positions))
         for q in range(len(settings.temperatures))
@@ -160,7 +160,7 @@ def _legs(starts: Starts, settings: ProbeSettings, c: int, q: int) -> list[Leg]:
     return [Leg(starts.positions[c], temperature, key, settings.steps, drawn_at, bath) for key in keys]
 
 
-def averages(moved: np.ndarray) -> dict[str, np.ndarray]:
+def probe_averages(moved: np.ndarray) -> dict[str, np.ndarray]:
     """Averages over replicas of displacements (R, W, N, d), each (N, W): those of `PROBE`."""
     length = np.linalg.norm(moved, axis=-1)
     found = {

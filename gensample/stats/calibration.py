@@ -84,7 +84,7 @@ def coverage(cdf: Any) -> Floats:
     return np.stack([at((1 + level) / 2) - at((1 - level) / 2) for level in LEVELS], axis=-1)
 
 
-def histogram(cdf: Any) -> Floats:
+def rank_histogram(cdf: Any) -> Floats:
     """Density of the PIT in BINS equal bins, 1 for a calibrated sampler: (..., P) to (..., BINS)."""
     edges = [int(np.abs(POINTS - p).argmin()) for p in np.linspace(0, 1, BINS + 1)]
     return np.diff(as_array(cdf)[..., edges], axis=-1) * BINS

@@ -17,7 +17,7 @@ _FIRST = 8
 """Particles that decide whether two rows are worth a look at all the others."""
 
 
-def check_fields(simulated: Any, generated: Any, configuration: int) -> None:
+def check_distinct(simulated: Any, generated: Any, configuration: int) -> None:
     """DataError where two of the fields (R, K, N, d) and (R', K, N, d) are equal at any lag.
 
     Equal means to the rounding of stored numbers, or to a hundredth of a displacement where that is less.

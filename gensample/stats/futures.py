@@ -28,7 +28,7 @@ class Futures(NamedTuple):
 
     ``energy`` (R,) per particle, 1e24 and more where cores coincide; ``closest`` (R,) smallest r / sigma_ab
     of any pair; ``overlaps`` (R,) pairs nearer than OVERLAPPING per particle; ``like`` and ``unlike``
-    (S, bins) g(r) of a species with itself and with all others, mean over the R, in bins between `edges`.
+    (S, bins) g(r) of a species with itself and with all others, mean over the R; see `distance_edges`.
     """
 
     energy: Floats
@@ -38,7 +38,7 @@ class Futures(NamedTuple):
     unlike: Floats
 
 
-def edges(mixture: Mixture) -> Floats:
+def distance_edges(mixture: Mixture) -> Floats:
     """Edges of the bins of g(r), from 0 to the range of the interactions."""
     return as_array(BIN * np.arange(int(mixture.cutoff / BIN + 1e-9) + 1))
 
@@ -95,7 +95,7 @@ class _Part(NamedTuple):
         overlaps = torch.bincount(owner[q2 < OVERLAPPING**2], minlength=count).double() / n
         energy, _ = reduced_potential(mixture).energy_and_slope(q2)
         total = x.new_zeros(count).scatter_add_(0, owner, energy.mul_(epsilon)) / n
-        bins = len(edges(mixture)) - 1
+        bins = len(distance_edges(mixture)) - 1
         cell = kind * bins + (r2.sqrt_() / BIN).long().clamp_(max=bins - 1)
         counts = torch.bincount(cell, minlength=mixture.num_species**2 * bins)
         table = counts.reshape(mixture.num_species, mixture.num_species, bins).double()
@@ -106,7 +106,7 @@ def _distribution(counts: Floats, species: Integers, box: Floats, mixture: Mixtu
     """g(r) of every species with itself and with all others, from numbers of pairs (S, S, bins)."""
     both = counts + counts.swapaxes(0, 1)  # pairs (a, b) and (b, a); those of one species twice
     numbers = np.bincount(species, minlength=mixture.num_species).astype(np.float64)
-    ideal = shell_volumes(edges(mixture), len(box)) / box.prod()
+    ideal = shell_volumes(distance_edges(mixture), len(box)) / box.prod()
     own = np.einsum("aab->ab", both)
     others = both.sum(axis=1) - own
     with np.errstate(invalid="ignore", divide="ignore"):

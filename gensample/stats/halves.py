@@ -18,7 +18,7 @@ SPLITS = 32
 """Random ways to split over which a distance and its floor are averaged."""
 
 
-class Split(NamedTuple):
+class Halves(NamedTuple):
     """Rows of one splitting: two disjoint parts of the simulated set and one of the generated, m each."""
 
     first: Integers
@@ -33,12 +33,12 @@ def part_size(simulated: int, generated: int) -> int:
 
 def splits(
     simulated: int, generated: int, generator: np.random.Generator, count: int = SPLITS
-) -> Iterator[Split]:
+) -> Iterator[Halves]:
     """Random splits of sets of these sizes; none when m = 0."""
     m = part_size(simulated, generated)
     for _ in range(count if m else 0):
         ours, theirs = generator.permutation(simulated), generator.permutation(generated)
-        yield Split(ours[:m], ours[m : 2 * m], theirs[:m])
+        yield Halves(ours[:m], ours[m : 2 * m], theirs[:m])
 
 
 class Distance(NamedTuple):

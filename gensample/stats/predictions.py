@@ -60,7 +60,7 @@ def judge(
     ``pearson`` and ``spearman``: mean over configurations of the correlation within each; ``*_pooled``: over
     the particles of all configurations at once (for the interval of Spearman, ranks stay those of the whole
     set); ``ceiling``: best Pearson of the exact propensity with these labels; ``chi4`` of the predictions and
-    ``chi4_simulated``, see `chi4_between`; ``chi4_block`` likewise, see `chi4_blocks`; both only where what
+    ``chi4_simulated``, see `chi4_of_field`; ``chi4_block`` likewise, see `chi4_blocks`; both only where what
     is predicted is a ``displacement``, to which the threshold belongs. Each is [value, low, high], None where
     undefined. Raises DataError for predictions of another shape than the labels.
     """
@@ -95,7 +95,7 @@ def map_linearly(predicted: Floats, label: Floats) -> Floats:
     return np.asarray(label.mean() + label.std() * mapped)
 
 
-def chi4_between(field: Floats, threshold: float = OVERLAP) -> float:
+def chi4_of_field(field: Floats, threshold: float = OVERLAP) -> float:
     """N Var_c(Q_c) over configurations, Q_c the share of particles whose field (C, N) lies below a threshold.
 
     The dynamic susceptibility of the propensity field; of displacements, and not of their means over
@@ -195,7 +195,7 @@ def _between(field: Floats, weights: Floats) -> Estimate:
         return [None, None, None]
     stayed = (field < OVERLAP).mean(1)
     variance = weights @ stayed**2 - (weights @ stayed) ** 2
-    return _estimate(chi4_between(field), particles * variance * count / (count - 1))
+    return _estimate(chi4_of_field(field), particles * variance * count / (count - 1))
 
 
 def _blocks(field: Floats, truth: Truth, of: np.ndarray, weights: Floats) -> Estimate:

@@ -41,7 +41,7 @@ from gensample.tasks.conditioning import Targets, regress_linearly
 from gensample.tasks.mobility import MobilityFlow
 from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior, mobility_of
 from gensample.tasks.schedule import warm_cosine
-from gensample.tasks.validation import ensemble_scores, pearson
+from gensample.tasks.validation import correlation_or_zero, ensemble_scores
 
 LIMITS = {
     **dict.fromkeys(("width", "vectors"), WIDTH),
@@ -426,7 +426,7 @@ class DisplacementTask(lightning.LightningModule):
         self.log("val/regression", loss, prog_bar=True, batch_size=batch.num_graphs)
         a = batch.species == 0
         for k, t in enumerate(self.lag_time.tolist()):
-            score = pearson(condition.propensity[a, k], batch.propensity[a, k])
+            score = correlation_or_zero(condition.propensity[a, k], batch.propensity[a, k])
             self.log(f"val/pearson_A_t{t:g}", score, batch_size=batch.num_graphs)
 
     def _log_ensemble(self, batch: Any, index: int) -> None:

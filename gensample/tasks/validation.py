@@ -13,14 +13,14 @@ def ensemble_scores(fields: Tensor, propensity: Tensor) -> dict[str, Tensor]:
     length = fields.norm(dim=-1)
     mean, overlap = length.mean(1), (length < 0.3).float()
     return {
-        "pearson_draws": pearson(mean, propensity),
+        "pearson_draws": correlation_or_zero(mean, propensity),
         "mean_ratio": mean.mean() / propensity.mean(),
         "overlap": overlap.mean(),
         "chi4": len(length) * overlap.mean(0).var(),
     }
 
 
-def pearson(x: Tensor, y: Tensor) -> Tensor:
+def correlation_or_zero(x: Tensor, y: Tensor) -> Tensor:
     """Pearson correlation of x and y (n,); zero where one is constant."""
     x, y = x - x.mean(), y - y.mean()
     product: Tensor = (x * y).sum() / (x.norm() * y.norm()).clamp(min=torch.finfo(x.dtype).tiny)

@@ -212,7 +212,7 @@ def test_figures_have_a_row_for_each_temperature(tmp_path, monkeypatch):
 
 def test_many_temperatures_are_thinned_for_the_figures():
     data = {"temperatures": [{"temperature": t} for t in range(1, 10)]}
-    assert figures.shown(Content(data)) == [0, 3, 5, 8]
+    assert figures.shown_temperatures(Content(data)) == [0, 3, 5, 8]
 
 
 def test_several_temperatures_of_a_file_are_told_apart(tmp_path):

@@ -9,7 +9,7 @@ from synthetic import write_dataset
 
 from gensample.data.augment import random_shear_symmetry
 from gensample.data.datamodule import KADataModule
-from gensample.data.shear import Frame, ShearView, open_dataset
+from gensample.data.shear import ShearFrame, ShearView, open_dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.fields import check_batch
@@ -23,7 +23,7 @@ def test_frame_turns_every_shear_into_the_same_one(direction):
     x = np.random.default_rng(0).normal(size=(20, 3))
     u = np.zeros_like(x)
     u[:, a] = (0.1 if direction[2] == "+" else -0.1) * x[:, b]
-    frame = Frame.of(direction, 3)
+    frame = ShearFrame.of(direction, 3)
     turned, moved = frame.turn(x), frame.turn(u)
     expected = np.zeros_like(x)
     expected[:, 0] = 0.1 * turned[:, 1]
@@ -33,7 +33,7 @@ def test_frame_turns_every_shear_into_the_same_one(direction):
 @pytest.mark.parametrize("direction", ["xx+", "xw-", "xy", "+", "", "xz+"])
 def test_frame_refuses_what_is_no_direction(direction):
     with pytest.raises(ConfigError, match="unknown shear direction"):
-        Frame.of(direction, 2)
+        ShearFrame.of(direction, 2)
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
@@ -47,7 +47,7 @@ def test_rows_are_configurations_along_directions(tmp_path, dimension):
     assert view.replicas.tolist() == [1] * 3 * count
     for row in range(3 * count):
         c, r = view.source_row(row)
-        turned = Frame.of(DIRECTIONS[dimension][r], dimension).turn(store.displacements(c)[r])
+        turned = ShearFrame.of(DIRECTIONS[dimension][r], dimension).turn(store.displacements(c)[r])
         np.testing.assert_array_equal(view.displacements(row)[0], turned)
 
 
@@ -61,7 +61,7 @@ def test_positions_are_the_same_structure_along_other_axes(tmp_path, dimension, 
         c, r = view.source_row(row)
         before, after = getattr(store, name)[c], torch.from_numpy(getattr(view, name)[row])
         assert bool(((after >= 0) & (after < box[row])).all())
-        separation = Frame.of(DIRECTIONS[dimension][r], dimension).turn(before - before[0])
+        separation = ShearFrame.of(DIRECTIONS[dimension][r], dimension).turn(before - before[0])
         apart = minimum_image(after - after[0] - torch.from_numpy(separation), box[row])
         assert float(apart.abs().max()) < 1e-12
 

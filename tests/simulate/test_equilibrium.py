@@ -17,7 +17,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy, energy_forces_virial
 from gensample.simulate.config import load_config
 from gensample.simulate.equilibrium_evidence import describe_sampling, half_drift, summarise_sampling
-from gensample.simulate.equilibrium_jobs import by_species, moved
+from gensample.simulate.equilibrium_jobs import by_species, fraction_moved
 from gensample.simulate.run import describe, simulate
 from gensample.work import parts_beside
 
@@ -177,9 +177,9 @@ def test_moved_fraction_ignores_the_drift():
     x = np.zeros((3, 4, 2))
     x[1:] += 7.0
     x[1:, 0, 0] += 2.0
-    assert moved(x).tolist() == [1.0, 0.0]  # one went 1.5 ahead of the mean, three 0.5 behind
+    assert fraction_moved(x).tolist() == [1.0, 0.0]  # one went 1.5 ahead of the mean, three 0.5 behind
     x[1:, 1, 0] -= 2.0
-    assert moved(x).tolist() == [0.5, 0.0]
+    assert fraction_moved(x).tolist() == [0.5, 0.0]
 
 
 def test_drift_between_the_halves():

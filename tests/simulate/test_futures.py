@@ -15,7 +15,7 @@ from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate import future_jobs
-from gensample.simulate.engine import core_seconds
+from gensample.simulate.engine import reported_core_seconds
 from gensample.simulate.future_jobs import quench_futures
 from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.initial import lattice_melt
@@ -277,8 +277,8 @@ Loop time of 1e-1 on 2 procs for 3 steps with 60 atoms
 
 
 def test_core_seconds_of_a_log():
-    assert core_seconds(LOG) == pytest.approx(0.98 * 2 + 0.5 * 2 * 0.1)
-    assert core_seconds("ERROR: nothing ran") == 0
+    assert reported_core_seconds(LOG) == pytest.approx(0.98 * 2 + 0.5 * 2 * 0.1)
+    assert reported_core_seconds("ERROR: nothing ran") == 0
 
 
 def test_writers_refuse_what_is_no_number(data):

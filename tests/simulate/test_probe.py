@@ -20,7 +20,7 @@ from gensample.simulate import probe as module
 from gensample.simulate import scripts, short_runs
 from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.probe import ProbeSettings, averages, probe
+from gensample.simulate.probe import ProbeSettings, probe, probe_averages
 from gensample.simulate.quench import quench
 from gensample.simulate.settings import Bath
 from gensample.simulate.short_runs import Lammps, Leg
@@ -59,11 +59,11 @@ def mini(tmp_path):
 def test_averages_over_replicas():
     """Two replicas of one particle at one time, 5 and 20 long, their mean (-4.5, 10)."""
     moved = np.array([[3.0, 4.0], [-12.0, 16.0]])[:, None, None]
-    found = averages(moved)
+    found = probe_averages(moved)
     assert {name: float(x.item()) for name, x in found.items()} == pytest.approx(
         {"length": 12.5, "log_length": np.log(10.0), "mean_displacement": np.sqrt(120.25)}
     )
-    assert averages(np.ones((4, 3, 7, 2)))["length"].shape == (7, 3)
+    assert probe_averages(np.ones((4, 3, 7, 2)))["length"].shape == (7, 3)
 
 
 def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(engine, mini):
@@ -88,7 +88,7 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
         engine.run(scripts.short_run(0, leg, BATH, 0.005, starts.mixture, seed), folder)
         frames = np.stack([read_dump(folder / f"leg-0-{k}.dump", 2)[0] for k in range(2)])
         moved.append(frames - minima[1])
-    expected = averages(np.stack(moved) - np.stack(moved).mean(2, keepdims=True))
+    expected = probe_averages(np.stack(moved) - np.stack(moved).mean(2, keepdims=True))
     for name, array in expected.items():
         assert found[name][1, :, 1] == pytest.approx(array, rel=1e-5, abs=1e-7)
     # Half of what is given to a minimum becomes potential energy, and it moves farther when hotter.

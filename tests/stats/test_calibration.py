@@ -20,7 +20,7 @@ def test_a_perfect_sampler_is_flat_within_its_noise(observed, drawn):
     for cdf in (cal.ensemble_pit(x[:1], y), cal.mean_pit(x, y, rng)):
         assert np.abs(cdf - cal.POINTS).max() < 1.63 / np.sqrt(4000)  # Kolmogorov, 99 %
         np.testing.assert_allclose(cal.coverage(cdf), cal.LEVELS, atol=0.03)
-        np.testing.assert_allclose(cal.histogram(cdf), 1.0, atol=0.5)
+        np.testing.assert_allclose(cal.rank_histogram(cdf), 1.0, atol=0.5)
 
 
 def test_discrete_values_are_flat_too():
@@ -51,7 +51,7 @@ def test_pit_cdf_is_that_of_uniform_places():
 def test_failures_have_their_shapes(factor, shift, shape):
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(8, 2000)), factor * rng.normal(size=(16, 2000)) + shift
-    bars = cal.histogram(cal.ensemble_pit(x, y))
+    bars = cal.rank_histogram(cal.ensemble_pit(x, y))
     ends, middle = (bars[0] + bars[-1]) / 2, bars[8:12].mean()
     inside = cal.coverage(cal.ensemble_pit(x, y))[1]
     if shape == "too narrow":
@@ -71,7 +71,7 @@ def test_propensities_without_structure_are_outside_their_intervals():
     x, y = scale * rng.gamma(4, 1, (16, 2000)), rng.permuted(scale) * rng.gamma(4, 1, (16, 2000))
     cdf = cal.mean_pit(x, y, rng)
     assert cal.coverage(cdf)[1] < 0.5
-    assert cal.histogram(cdf)[[0, -1]].min() > 2
+    assert cal.rank_histogram(cdf)[[0, -1]].min() > 2
 
 
 def test_one_replica_has_no_mean_to_judge():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gensample.errors import DataError
-from gensample.stats.distinct import check_configurations, check_fields
+from gensample.stats.distinct import check_configurations, check_distinct
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def fields():
 
 
 def test_other_fields_pass(fields):
-    check_fields(*fields, 0)
+    check_distinct(*fields, 0)
 
 
 @pytest.mark.parametrize("rounding", [0.0, 2.0**-10])
@@ -25,28 +25,28 @@ def test_a_simulated_field_in_the_sample_is_found(fields, lag, rounding):
     with pytest.raises(
         DataError, match=rf"simulated replica 3 and generated replica 2 of configuration 7 .*{lag}"
     ):
-        check_fields(sim, gen, 7)
+        check_distinct(sim, gen, 7)
 
 
 def test_a_field_twice_in_the_sample_is_found(fields):
     sim, gen = fields
     gen[3] = gen[1]
     with pytest.raises(DataError, match="generated replica 1 and generated replica 3"):
-        check_fields(sim, gen, 0)
+        check_distinct(sim, gen, 0)
 
 
 def test_fields_that_share_their_first_particles_are_two(fields):
     sim, gen = fields
     gen[0, :, :-1] = sim[0, :, :-1]
-    check_fields(sim, gen, 0)
+    check_distinct(sim, gen, 0)
 
 
 def test_small_displacements_are_not_taken_for_equal(fields):
     sim, gen = (1e-4 * u for u in fields)
-    check_fields(sim, gen, 0)
+    check_distinct(sim, gen, 0)
     gen[0] = sim[0]
     with pytest.raises(DataError, match="one field"):
-        check_fields(sim, gen, 0)
+        check_distinct(sim, gen, 0)
 
 
 def test_a_copied_structure_is_found_whatever_its_image():

@@ -6,7 +6,7 @@ from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.stats import clusters, structure
-from gensample.stats.futures import BIN, OVERLAPPING, edges, futures
+from gensample.stats.futures import BIN, OVERLAPPING, distance_edges, futures
 from gensample.stats.pairs import close_pairs
 
 
@@ -43,7 +43,7 @@ def test_pairs_agree_with_brute_force(system):
 
 def test_pair_distribution_is_that_of_configurations(system):
     mixture, x, species, box = system
-    found, grid = futures(x, species, box, mixture), edges(mixture)
+    found, grid = futures(x, species, box, mixture), distance_edges(mixture)
     assert grid[-1] == pytest.approx(mixture.cutoff)
     assert np.diff(grid) == pytest.approx(BIN)
     expected = structure.pair_distribution(x, box, species, grid)

@@ -8,8 +8,8 @@ from gensample.errors import DataError
 from gensample.stats.predictions import (
     CORRELATION_EDGES,
     Truth,
-    chi4_between,
     chi4_blocks,
+    chi4_of_field,
     judge,
     map_linearly,
     mean_with_interval,
@@ -89,7 +89,7 @@ def test_other_shapes_are_refused():
 def test_chi4_of_whole_configurations_that_stay_or_leave():
     """Q is 1 in half of the configurations, 0 in the others: N Var(Q) = N C / (4 (C - 1))."""
     field = np.repeat(np.array([0.0, 1.0] * 4)[:, None], 50, axis=1)
-    assert chi4_between(field) == pytest.approx(50 * 8 / (4 * 7))
+    assert chi4_of_field(field) == pytest.approx(50 * 8 / (4 * 7))
     positions = np.random.default_rng(0).uniform(0, 5, (8, 50, 2))
     assert np.abs(chi4_blocks(field, positions, np.full((8, 2), 5.0))).max() == 0  # alike in all blocks
 

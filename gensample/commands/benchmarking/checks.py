@@ -12,9 +12,9 @@ import numpy as np
 from gensample import zoo
 from gensample.commands.benchmarking.content import weights_of
 from gensample.commands.benchmarking.data import (
+    benchmark_lags,
     judged_rows,
     lag_columns,
-    lag_times,
     same_state,
     training_rows,
 )
@@ -71,7 +71,7 @@ class Checks:
                 self._refuse_judging(unit, test)
 
     def _lag_times(self, name: str) -> list[float]:
-        return lag_times(self.settings.datasets[name], self.store(name))
+        return benchmark_lags(self.settings.datasets[name], self.store(name))
 
     def _refuse_validation(self, name: str) -> None:
         dataset, split = self.settings.datasets[name], self.store(name).split

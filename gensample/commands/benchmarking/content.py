@@ -67,7 +67,7 @@ def weights_of(row: RowSettings) -> dict[str, str]:
     Raises:
         ConfigError: a model or a file of weights is not found.
     """
-    found = {str(name): zoo.digest(name) for name in (row.model, row.generator) if name is not None}
+    found = {str(name): zoo.model_digest(name) for name in (row.model, row.generator) if name is not None}
     start = row.set.get(
         "model.init_from", config_of(row).get("model", {}).get("init_args", {}).get("init_from")
     )

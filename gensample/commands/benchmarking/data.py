@@ -34,7 +34,7 @@ def training_rows(dataset: DatasetSettings, store: Store, everything: bool) -> n
     return rows if everything else np.setdiff1d(rows, dataset.validation or [])
 
 
-def lag_times(dataset: DatasetSettings, store: Store) -> list[float]:
+def benchmark_lags(dataset: DatasetSettings, store: Store) -> list[float]:
     """Lag times of a dataset that the benchmark asks for, ascending."""
     return [float(t) for t in store.times[lag_rows(store.times, dataset.lags)]]
 
@@ -116,7 +116,7 @@ class DataModules:
     def lag_times(self, name: str) -> list[float]:
         """Lag times of a dataset that the benchmark asks for, ascending."""
         with self._store(name) as store:
-            return lag_times(self.settings.datasets[name], store)
+            return benchmark_lags(self.settings.datasets[name], store)
 
     def _store(self, name: str) -> Store:
         return Store.open(resolve(self.settings.datasets[name].dataset))

@@ -18,24 +18,24 @@ def at_home(entries: Sequence[Entry]) -> list[Entry]:
     Of a data set that nothing was trained on, all.
     """
     used = {name for e in entries if e["train"] for name in e["train"].split("+")}
-    return [e for e in entries if e["train_size"] is None and (not moved(e) or e["test"] not in used)]
+    return [e for e in entries if e["train_size"] is None and (not is_transfer(e) or e["test"] not in used)]
 
 
-def moved(entry: Entry) -> bool:
+def is_transfer(entry: Entry) -> bool:
     """Whether a trained row is judged on other data than it was trained on."""
     return bool(entry["train"]) and entry["test"] not in entry["train"].split("+")
 
 
 def named(entry: Entry) -> str:
     """Name of the row, with what it was trained on where that does not go without saying."""
-    if moved(entry):
+    if is_transfer(entry):
         return f"{entry['row']} (trained on {entry['train'].replace('+', ', ')})"
     return f"{entry['row']} (all sets)" if "+" in (entry["train"] or "") else str(entry["row"])
 
 
 def learned(entries: Iterable[Entry]) -> list[tuple[str, str, str, str, float]]:
     """(row, input, training set, test set, lag) of the learning curves there are, in order of appearance."""
-    found = (e for e in entries if e["train_size"] is not None and not moved(e))
+    found = (e for e in entries if e["train_size"] is not None and not is_transfer(e))
     return list(dict.fromkeys(tuple(e[name] for name in _CURVE) for e in found))
 
 
@@ -116,7 +116,7 @@ def transfer(entries: Sequence[Entry], row: str, source: str, target: str) -> di
         if (e["row"], e["input"], e["target"], e["train_size"]) == same and e["species"] in SHOWN
     ]
     mine = [e for e in mine if e["train"]]
-    if not any(moved(e) or "+" in e["train"] for e in mine):
+    if not any(is_transfer(e) or "+" in e["train"] for e in mine):
         return {}
     last = {test: max(e["lag"] for e in mine if e["test"] == test) for test in unique(mine, "test")}
     shown = [e for e in mine if e["lag"] == last[e["test"]]]

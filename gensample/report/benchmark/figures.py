@@ -15,9 +15,9 @@ from gensample.report.benchmark.entries import (
     Entry,
     at_home,
     at_lag,
+    is_transfer,
     learned,
     matrices_of,
-    moved,
     named,
     of_curve,
     published_chi4,
@@ -76,7 +76,7 @@ def _of_target(
         text = "Mean over test configurations of the Pearson correlation, species A (elongation: A-A bonds)."
         title = f"Correlation against the number of training configurations: {what}"
         yield Plate(f"learning-{target}", title, text, partial(learning, entries, style))
-    if any(moved(e) and e["species"] in SHOWN for e in entries):
+    if any(is_transfer(e) and e["species"] in SHOWN for e in entries):
         text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
         theirs = (published or {}).get("transfer", {}) if target == "propensity" else {}
         draw = partial(matrices, matrices_of(entries, target), theirs)

@@ -11,10 +11,10 @@ from gensample.report.benchmark.entries import (
     Entry,
     at_home,
     at_lag,
+    is_transfer,
     labels,
     learned,
     matrices_of,
-    moved,
     named,
     of_curve,
     published_for,
@@ -66,7 +66,7 @@ def markdown(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> s
         mine = [e for e in entries if e["target"] == target]
         title = f"Pearson (A) against training configurations, {target.replace('_', ' ')}"
         parts.append(f"## {title}\n\n{_learning(mine)}")
-    for target in unique([e for e in entries if moved(e)], "target"):
+    for target in unique([e for e in entries if is_transfer(e)], "target"):
         title = f"Transfer: Pearson (A), longest lag, trained on / judged on, {target.replace('_', ' ')}"
         parts.append(f"## {title}\n\n{_transfer(entries, target, published)}")
     return "\n".join(parts)

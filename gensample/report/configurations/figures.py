@@ -19,7 +19,7 @@ LEAST_SIZE = 20
 """Effective size from which reweighted curves are drawn: below, they are noise that hides the others."""
 
 
-def shown(content: Content) -> list[int]:
+def shown_temperatures(content: Content) -> list[int]:
     """Temperatures that a figure has room for: all, or some from the lowest to the highest."""
     return chosen_lags(content.temperatures, MOST_LAGS)
 
@@ -73,7 +73,7 @@ _ENERGIES = (
 def energies(content: Content) -> Figure:
     """Histograms of energy and inherent energy per particle, a row for each temperature."""
     there = [entry for entry in _ENERGIES if content.curves.get(entry[0])]
-    ks = shown(content)
+    ks = shown_temperatures(content)
     figure, grid = canvas(len(ks), len(there), 2.5 if len(ks) == 1 else 2.0)
     for line, k in zip(grid, ks, strict=True):
         for axes, (name, xlabel, ylabel) in zip(line, there, strict=True):
@@ -118,7 +118,7 @@ def _legend(figure: Figure, grid: np.ndarray) -> None:
 
 def pair_distribution(content: Content) -> Figure:
     """Partial g(r) and, below each, generated minus simulated."""
-    labels, ks = content.labels("pair_distribution"), shown(content)
+    labels, ks = content.labels("pair_distribution"), shown_temperatures(content)
     figure, grid = canvas(
         2 * len(ks), len(labels), 1.5, sharex=True, gridspec_kw={"height_ratios": [2.2, 1] * len(ks)}
     )
@@ -158,7 +158,7 @@ def _by_label(
     content: Content, name: str, height: float, xlabel: str, ylabel: str, title: str, **look: bool
 ) -> tuple[Figure, np.ndarray]:
     """A column for each label and a row for each temperature; ``title`` is formatted with the label."""
-    labels, ks = content.labels(name), shown(content)
+    labels, ks = content.labels(name), shown_temperatures(content)
     figure, grid = canvas(len(ks), len(labels), height)
     for line, k in zip(grid, ks, strict=True):
         for axes, label in zip(line, labels, strict=True):
@@ -194,7 +194,7 @@ def coordination(content: Content) -> Figure:
     figure, grid = _by_label(
         content, "coordination", 1.9, "neighbours $n$", "$P(n)$", "{0[1]} around {0[0]}", fill=True, step=True
     )
-    labels, ks = content.labels("coordination"), shown(content)
+    labels, ks = content.labels("coordination"), shown_temperatures(content)
     for line, k in zip(grid, ks, strict=True):
         for axes, label in zip(line, labels, strict=True):
             curves = [content.curve("coordination", k, label, source) for source in DRAWN[:2]]
@@ -219,7 +219,7 @@ def angles(content: Content) -> Figure:
 
 def weights(content: Content) -> Figure:
     """Histogram of the log weights, and the share of the sum that the largest weights have."""
-    ks = [k for k in shown(content) if content.block(k)["weights"] is not None]
+    ks = [k for k in shown_temperatures(content) if content.block(k)["weights"] is not None]
     figure, grid = canvas(len(ks), 2, 2.2)
     for (left, right), k in zip(grid, ks, strict=True):
         _line(left, content.curve("log_weights", k, WHOLE, "generated"), "generated", fill=True, step=True)

@@ -34,7 +34,7 @@ def plates(content: Content) -> Iterator[Plate]:
             lambda: figures.weights(content),
         )
     if content.curves.get("propensity"):
-        for k in figures.shown(content):
+        for k in figures.shown_temperatures(content):
             yield Plate(
                 f"propensity_{content.temperatures[k]:g}",
                 "Predicted propensity",
