@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture
-from gensample.physics.pairs import ListedForces, check_configurations
+from gensample.physics.pairs import ListedForces, check_particles
 
 TIMESTEP = 0.005
 DAMPING = 0.5
@@ -71,7 +71,7 @@ def run(
         DataError: positions and velocities that do not fit, or a run that explodes.
     """
     _check(positions, velocities, kept, limits, timestep)
-    x, box = check_configurations(positions, system.species, system.box, system.mixture)
+    x, box = check_particles(positions, system.species, system.box, system.mixture)
     system = system._replace(box=box, species=system.species.to(x.device))
     at_once = max(1, PARTICLES_AT_ONCE // max(x.shape[1], 1)) if x.device.type == "cpu" else len(x)
     pieces = [

@@ -8,7 +8,7 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture
-from gensample.physics.pairs import ListedForces, check_configurations
+from gensample.physics.pairs import ListedForces, check_particles
 
 # FIRE 2.0, the values of Guenole et al. but for the time steps: with m = 1 the stiffest modes of these
 # liquids are unstable from 0.035 on, where settling takes ten times as many steps; below, few matter.
@@ -55,7 +55,7 @@ def minimize(
     """
     if not (tolerance > 0 and max_steps >= 0):
         raise ConfigError(f"tolerance must be positive and max_steps not negative: {tolerance}, {max_steps}")
-    positions, box = check_configurations(positions, species, box, mixture)
+    positions, box = check_particles(positions, species, box, mixture)
     # A copy whatever the strides: the descent moves it in place.
     x = positions.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
     forces = ListedForces(species.to(x.device), box, mixture, truncation, skin, RESERVE)

@@ -21,7 +21,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.box import volume as box_volume
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import batched_neighbor_list
-from gensample.physics.pairs import check_configurations
+from gensample.physics.pairs import check_particles
 from gensample.physics.potentials import pair_curvature, pair_potential
 from gensample.seeding import numpy_generator
 
@@ -236,7 +236,7 @@ def _bonds(
 ) -> _Bonds:
     if positions.ndim != 2:
         raise DataError(f"expected one configuration (N, {mixture.dimension}), got {tuple(positions.shape)}")
-    batch, box = check_configurations(positions[None], species, box, mixture)
+    batch, box = check_particles(positions[None], species, box, mixture)
     (i, j), vectors = batched_neighbor_list(batch, box, mixture.cutoff)
     distance, kinds = vectors.norm(dim=-1), species.long().to(i.device)
     sigma, epsilon = (vectors.new_tensor(t)[kinds[i], kinds[j]] for t in (mixture.sigma, mixture.epsilon))

@@ -93,7 +93,7 @@ def reduced_potential(mixture: Mixture, truncation: str | None = None) -> Reduce
     raise ConfigError(f"unknown truncation {kind!r}: use one of {', '.join(TRUNCATIONS)}")
 
 
-def check_configurations(
+def check_particles(
     positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture
 ) -> tuple[Tensor, Tensor]:
     """Positions (C, N, d) in float64 and a box for each beside them, once they fit the mixture.

@@ -130,7 +130,7 @@ def _edge_weight(distance: Tensor) -> Tensor:
 def _angular(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
     """Norms (N, shells * degrees) of the mean angular functions in each shell."""
     near = vectors.norm(dim=-1) < ANGULAR.centres[-1] + _REACH * ANGULAR.spacing
-    padded = pad_neighbors(i[near], vectors[near], particles)
+    padded = pad_vectors(i[near], vectors[near], particles)
     centres = torch.tensor(ANGULAR.centres).to(vectors)
     sizes = [2 if vectors.shape[1] == 2 else 2 * degree + 1 for degree in DEGREES]
     found = []
@@ -147,7 +147,7 @@ def _angular(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
     return torch.cat(found).flatten(1)
 
 
-def pad_neighbors(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
+def pad_vectors(i: Tensor, vectors: Tensor, particles: int) -> Tensor:
     """Vectors (E, d) of pairs sorted by particle as (N, M, d), M the most of any, padded by zeros."""
     counts = torch.bincount(i, minlength=particles)
     slot = torch.arange(len(i), device=i.device) - (counts.cumsum(0) - counts)[i]

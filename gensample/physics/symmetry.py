@@ -19,7 +19,7 @@ from gensample.physics.recursive import (
     RANGE,
     GaussianShells,
     check_species,
-    pad_neighbors,
+    pad_vectors,
     shell_sums,
     split_by_pairs,
 )
@@ -72,7 +72,7 @@ def symmetry_functions(positions: Tensor, species: Tensor, box: Tensor, mixture:
 def _angular(i: Tensor, kind: Tensor, vectors: Tensor, particles: int, kinds: int) -> Tensor:
     """Angular functions (N, table * pairs of species)."""
     members = torch.nn.functional.one_hot(kind, kinds).to(vectors)
-    padded = pad_neighbors(i, torch.cat([vectors, members], 1), particles)
+    padded = pad_vectors(i, torch.cat([vectors, members], 1), particles)
     chunks = split_by_pairs(padded, _CHUNK, padded.shape[1] ** 2)
     return torch.cat([_of_pairs(*torch.split(part, [vectors.shape[1], kinds], -1)) for part in chunks])
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture
-from gensample.physics.pairs import ListedForces, ReducedPotential, check_configurations, reduced_potential
+from gensample.physics.pairs import ListedForces, ReducedPotential, check_particles, reduced_potential
 from gensample.physics.potentials import energy
 
 METROPOLIS_STEP = 0.1
@@ -55,7 +55,7 @@ def metropolis(
     Every move sums over all N - 1 others: for N up to about 1000. ConfigError and DataError for settings and
     configurations that cannot work.
     """
-    positions, box = check_configurations(positions, species, box, mixture)
+    positions, box = check_particles(positions, species, box, mixture)
     species = species.to(positions.device)
     t = _per_configuration("temperature", temperature, positions)
     width = _per_configuration("step", METROPOLIS_STEP * t.sqrt() if step is None else step, positions)
@@ -155,7 +155,7 @@ def langevin(
     Pairs come from a list with a ``skin``, linear in N. Same seed, same bits on the CPU. Errors as in
     `metropolis`.
     """
-    positions, box = check_configurations(positions, species, box, mixture)
+    positions, box = check_particles(positions, species, box, mixture)
     species = species.to(positions.device)
     t = _per_configuration("temperature", temperature, positions)
     default = LANGEVIN_STEP * t.sqrt() * positions[0].numel() ** (-1 / 6)
