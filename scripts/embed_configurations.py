@@ -9,7 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gensample.data.store import Store, StoreWriter, atomic
+from gensample.data.store import Store, StoreWriter
+from gensample.work import atomic
 
 # 2.4e-4: moves an energy per particle by about 1e-4.
 PRECISION = 2.0**-12

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.store import Store, StoreWriter, atomic
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import DataError
+from gensample.work import atomic
 
 
 def merge(target: Path, sources: list[str]) -> None:
