@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gensample.errors import ConfigError
 from gensample.ranges import NUMBER, POSITIVE, SEED, shown
@@ -12,7 +12,6 @@ from gensample.text import printable
 
 if TYPE_CHECKING:
     from gensample.data.formats.base import Options
-    from gensample.data.formats.convert import Dataset
 
 FORMATS = ("auto", "botan", "glassbench", "deepmind", "lammps-dump", "lammps-data", "extxyz", "gsd")
 
@@ -62,25 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, check and write; say what was done."""
-    from gensample.data.formats import read_sources
-    from gensample.data.formats.convert import assemble, check_repeats, move_to_validation, write
-    from gensample.work import check_output
+    from gensample.data.formats.importer import import_dataset
 
-    options = _options(args)
-    check_output(args.out, args.sources)
-    imported = read_sources(args.sources, args.format, options)
-    dataset = assemble(imported, options)
-    if args.val_count:
-        dataset.split = move_to_validation(dataset.split, args.val_count, args.seed)
-        imported.notes.append(f"{args.val_count} training configurations moved to val (seed {args.seed})")
-    check_repeats(dataset, imported.structures, imported.notes)
-    attributes = _inherent_attributes(dataset)
-    write(imported, dataset, args.out, command=command_line(args), seed=args.seed, inherent_attrs=attributes)
+    chosen = {name: getattr(args, name) for name in ("format", "seed", "val_count")}
+    imported = import_dataset(args.sources, args.out, _options(args), command=command_line(args), **chosen)
     print("\n".join(f"- {printable(note)}" for note in imported.notes))
-    replicas = sum(s.replicas for s in imported.structures)
+    structures = imported.structures
     print(
-        f"{args.out}: {len(imported.structures)} configurations, {replicas} replicas, "
-        f"{len(dataset.times)} lag times"
+        f"{args.out}: {len(structures)} configurations, {sum(s.replicas for s in structures)} replicas, "
+        f"{len(structures[0].times)} lag times"
     )
 
 
@@ -115,21 +104,6 @@ def _species(pairs: list[str] | None) -> dict[str, int] | None:
             raise ConfigError(f"--species names type {shown(label)} twice")
         mapping[label] = int(number)
     return mapping
-
-
-def _inherent_attributes(dataset: Dataset) -> dict[str, Any] | None:
-    """Energy and residual force of inherent structures that came with the source."""
-    from gensample.data.energies import potential
-
-    if dataset.inherent is None:
-        return None
-    energy, _, force = potential(dataset.inherent, dataset.species, dataset.box, dataset.mixture)
-    return {
-        "minimiser": "of the source",
-        "energy": energy,
-        "residual": force,
-        "max_residual_force": float(force.max()),
-    }
 
 
 def command_line(args: argparse.Namespace) -> str:
