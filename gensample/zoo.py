@@ -3,8 +3,11 @@
 A released model is a folder of four files: ``card.md``, ``config.yaml`` (whose ``model:`` block holds
 ``class_path`` and ``init_args``), ``weights.safetensors`` and ``metrics.json``; generators that need no
 training (`registry.GENERATORS`) have no weights. Nothing in it can run code: the weights are plain tensors
-and the config can name classes of ``gensample.registry`` only.
+and the config can name classes of ``gensample.registry`` only. Torch is imported where a model is loaded:
+what there is, is listed without it.
 """
+
+from __future__ import annotations
 
 import argparse
 import difflib
@@ -14,25 +17,28 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 import yaml
-from lightning.pytorch import LightningModule
-from torch import Tensor
 
 from gensample import __version__, registry
 from gensample.errors import ConfigError, DataError, GensampleError
-from gensample.generators.base import Generator
 from gensample.plain import read_json, read_yaml
-from gensample.weights import check_fit, read_checkpoint, read_tensors, save_tensors
 from gensample.work import atomic_folder, check_folder
+
+if TYPE_CHECKING:
+    import torch
+    from lightning.pytorch import LightningModule
+    from torch import Tensor
+
+    from gensample.generators.base import Generator
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 CARD = "card.md"
 
+LINK = re.compile(r"\s*\(\[[^]]*\]\([^)]*\)\)|\[([^]]*)\]\([^)]*\)")
 DOMAIN = re.compile(rb"^    domain:\n(?:      .*\n)+", re.MULTILINE)
 
 _PACKAGE = Path(__file__).parent
@@ -136,6 +142,18 @@ def load_physics(name_or_path: str | Path) -> Generator:
     return found
 
 
+def purpose(name: str) -> str:
+    """What a released model is for: the first paragraph of its card, without marks, on one line."""
+    text = (resolve(name) / CARD).read_text(encoding="utf-8") if (resolve(name) / CARD).is_file() else ""
+    paragraphs = [part for part in text.split("\n\n") if part.strip() and not part.startswith("#")]
+    return " ".join(LINK.sub(r"\1", paragraphs[0]).replace("`", "").split()) if paragraphs else "no card"
+
+
+def class_of(name: str) -> str:
+    """Path of the class that the config of a released model names."""
+    return _class_in(resolve(name)) or "unknown"
+
+
 def model_digest(name_or_path: str | Path) -> str:
     """SHA-256 of the weights and config of a model, or of its checkpoint: what a sample was drawn with.
 
@@ -158,6 +176,8 @@ def data_settings(name_or_path: str | Path) -> dict[str, Any]:
     """Settings of the data module that a model was trained with; empty where it does not say."""
     path = resolve(name_or_path)
     if path.is_file():
+        from gensample.weights import read_checkpoint
+
         return dict(read_checkpoint(path)["datamodule_hyper_parameters"])
     data = read_yaml(path / CONFIG).get("data") or {}
     found = data.get("init_args") or {} if isinstance(data, dict) else None
@@ -167,12 +187,16 @@ def data_settings(name_or_path: str | Path) -> dict[str, Any]:
 
 
 def _from_folder(folder: Path) -> LightningModule:
+    from gensample.weights import read_tensors
+
     block = _model_block(folder / CONFIG, read_yaml(folder / CONFIG))
     return _assemble(block, read_tensors(folder / WEIGHTS), source=folder)
 
 
 def _from_checkpoint(path: Path) -> LightningModule:
     """The model of a checkpoint with its averaged weights, see :func:`release`."""
+    from gensample.weights import read_checkpoint
+
     checkpoint = read_checkpoint(path)
     return _assemble(_checkpoint_block(path, checkpoint), checkpoint["state_dict"], source=path)
 
@@ -187,6 +211,10 @@ def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assemble(block: dict[str, Any], weights: dict[str, Tensor], source: Path) -> LightningModule:
+    import torch
+
+    from gensample.weights import check_fit
+
     try:
         # Shapes alone first: a config may ask for more memory than there is.
         with torch.device("meta"):
@@ -214,6 +242,8 @@ def release(source: str | Path, config: str | Path, metrics: str | Path, out: st
     folder is loaded once before it takes its place. ``config`` is the ``config.yaml`` of the run; its model
     block gives way to the checkpoint's hyper-parameters.
     """
+    from gensample.weights import read_checkpoint, save_tensors
+
     out, source = Path(out), Path(source)
     settings, found = read_yaml(config), read_json(metrics)
     card = source / CARD
@@ -255,6 +285,8 @@ def keep_generator(
 
 
 def _card(name: str, settings: dict[str, Any]) -> str:
+    import torch
+
     data = (settings.get("data") or {}).get("init_args", {})
     rows = [
         f"# {name}",

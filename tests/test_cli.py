@@ -148,7 +148,7 @@ def test_every_command_of_the_table_exists(name):
     assert callable(sys.modules[f"gensample.commands.{COMMANDS[name].module}"].run)
 
 
-# fit, validate, test, predict
+# fit, validate, test
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_run_is_never_written_over_another(config, tmp_path, capsys):
     assert list((tmp_path / "a").glob("metrics-*.csv")) == []
 
 
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+@pytest.mark.parametrize("command", ["validate", "test"])
 def test_nothing_runs_on_random_weights(config, capsys, command):
     assert main([command, "--config", str(config)]) == 2
     assert "random weights" in one_line(capsys.readouterr())
@@ -215,15 +215,14 @@ def test_nothing_runs_on_random_weights(config, capsys, command):
     assert "no weight file at none.ckpt" in one_line(capsys.readouterr())
 
 
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+@pytest.mark.parametrize("command", ["validate", "test"])
 def test_checkpoints_are_evaluated_with_the_saved_config(config, tmp_path, command):
     assert main(["fit", "--config", str(config), "--out", "a"]) == 0
     before = (tmp_path / "a" / "config.yaml").read_text()
     words = ["--config", "a/config.yaml", "--ckpt_path", "a/checkpoints/last.ckpt"]
     assert main([command, *words]) == 0
     assert (tmp_path / "a" / "config.yaml").read_text() == before
-    if command != "predict":
-        assert (tmp_path / "a" / command / "metrics.csv").exists()
+    assert (tmp_path / "a" / command / "metrics.csv").exists()
 
 
 def test_settings_that_the_checkpoint_overrules_are_reported(config):

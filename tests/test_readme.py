@@ -1,4 +1,7 @@
-"""The README's code runs: its command lines parse, its Python is executed, its links lead somewhere."""
+"""The README's code runs: its command lines parse, its Python is executed, its links lead somewhere.
+
+So do the command lines of docs/commands.md, where the commands are that the README has no room for.
+"""
 
 import re
 import shlex
@@ -10,20 +13,29 @@ from gensample import zoo
 from gensample.cli import COMMANDS, build_parser, command_of, main
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
+README, MORE = ((ROOT / name).read_text() for name in ("README.md", "docs/commands.md"))
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-COMMAND_LINES = [
-    shlex.split(line, comments=True)
-    for block in blocks("bash")
-    for line in block.replace("\\\n", " ").splitlines()
-    if line.strip() and not line.startswith("#")
+def command_lines(text):
+    return [
+        shlex.split(line, comments=True)
+        for block in blocks("bash", text)
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+
+
+COMMAND_LINES = command_lines(README)
+# What a shell writes to a file, `>`, is none of our words.
+GENSAMPLE = [
+    words[1 : words.index(">") if ">" in words else None]
+    for words in (*COMMAND_LINES, *command_lines(MORE))
+    if words[0] == "gensample"
 ]
-GENSAMPLE = [words[1:] for words in COMMAND_LINES if words[0] == "gensample"]
 
 
 def test_every_command_is_shown_or_a_sibling_is():

@@ -1,8 +1,9 @@
-"""`gensample info DATA.h5`."""
+"""`gensample info DATA.h5`, or of a model."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from gensample.text import printable
@@ -10,18 +11,48 @@ from gensample.text import printable
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", help="dataset, by file or by the name of an embedded one")
+    parser.add_argument(
+        "name", help="dataset, by file or name, or model: a released one by name, a folder, or a checkpoint"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as json")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Validate a dataset and print its physics."""
+    """Validate a dataset and print its physics; or say what a model is and reads."""
     import json
 
-    from gensample.data.summary import inspect
+    if _is_model(args.name):
+        from gensample.commands.model_summary import describe_model, inspect_model
 
-    summary = inspect(args.data)
-    print(json.dumps(summary, indent=1) if args.json else "\n".join(describe(summary)))
+        summary = inspect_model(args.name)
+        lines = describe_model(summary)
+    else:
+        from gensample.data.summary import inspect
+
+        summary = inspect(args.name)
+        lines = describe(summary)
+    print(json.dumps(summary, indent=1) if args.json else "\n".join(lines))
+
+
+def _is_model(word: str) -> bool:
+    """Whether a word names no dataset and what it names may be a model.
+
+    Raises:
+        DataError: it is the name of neither.
+    """
+    from gensample import zoo
+    from gensample.data.catalog import EMBEDDED, KEPT
+    from gensample.errors import DataError
+
+    path = Path(word)
+    if word in {*EMBEDDED, *KEPT} or (path.is_file() and path.suffix != ".ckpt"):
+        return False
+    if word in zoo.names() or path.is_dir() or path.is_file():
+        return True
+    raise DataError(
+        f"no dataset and no model at {word}; give a file, the folder of a model, or one of the names that "
+        "`gensample datasets` and `gensample models` list"
+    )
 
 
 def describe(summary: dict[str, Any]) -> list[str]:
@@ -107,7 +138,7 @@ def _splits(s: dict[str, Any]) -> list[str]:
 
 def _lags(s: dict[str, Any]) -> list[str]:
     if not s["lags"]:
-        return ["  no displacements and no averages: configurations only"]
+        return ["  no displacements and no averages: configurations only", *_predictions(s)]
     columns = ["msd", "overlap", "mean_displacement"] if s["has_displacements"] else ["mean_displacement"]
     columns += ["hops"] if s["inherent_displacements"] else []
     titles = {"msd": "MSD", "overlap": f"overlap({s['overlap_length']:g})", "mean_displacement": "<|u|>"}
@@ -119,9 +150,14 @@ def _lags(s: dict[str, Any]) -> list[str]:
             lines.append(f"  {lag['time']:<12.6g}{name:>8}" + "".join(f"{values[c]:>14.5g}" for c in columns))
     if s["averages"]:
         lines.append(f"  averages stored: {', '.join(s['averages'])}")
-    if s["predictions"]:
-        lines.append(f"  published predictions: {printable(', '.join(s['predictions']))}")
-    return lines
+    return lines + _predictions(s)
+
+
+def _predictions(s: dict[str, Any]) -> list[str]:
+    """What `gensample predict` wrote, or came with the source."""
+    times = ", ".join(f"{time:g}" for time in s["times"])
+    names = printable(", ".join(s["predictions"]))
+    return [f"  predictions at t = {times}: {names}"] if s["predictions"] else []
 
 
 def _shear(s: dict[str, Any]) -> list[str]:

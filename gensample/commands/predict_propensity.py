@@ -1,12 +1,14 @@
-"""Propensities that a predictor reads off configurations, for files without any dynamics."""
+"""Propensities that a predictor reads off configurations, with or without dynamics beside them."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from rich.progress import track
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
@@ -18,32 +20,34 @@ from gensample.tasks.dynamics import DynamicsTask
 MOST_CONFIGURATIONS = 1000
 MOST_PARTICLES = 250_000
 BATCH_PARTICLES = 4096
+SHEARED = ("d2min", "first_event")
 
 
 class Predictor:
     """A dynamics predictor, or a displacement generator whose conditioner is used alone.
 
-    ``times`` (K,) are the lag times that its outputs belong to, or 1 to K where the model does not say.
-    ``force``: read configurations outside the domain of the model too; ``outside`` holds how they differ.
+    ``times`` (K,) are the lag times that its outputs belong to; 1 to K where the model does not say, and
+    ``stated`` is False. ``force``: read configurations outside the domain of the model too; ``outside`` holds
+    how they differ. ``quantity``: whose mean is predicted, "displacement" or "bond_breaking".
 
     Raises:
         ConfigError: the model is not found, or predicts no propensity.
     """
 
-    def __init__(self, name: str, force: bool = False) -> None:
+    def __init__(self, name: str, force: bool = False, device: str = "cpu") -> None:
         self.name, self.force = name, force
         self.outside: set[str] = set()
-        self.model: Any = zoo.load_model(name)
-        if isinstance(self.model, DisplacementTask):
-            if self.model.conditioner is None:
-                raise ConfigError(f"{name} has no conditioner, hence no propensity; choose a predictor")
-            s = self.model.settings
-            self.reads = {"input": s.input, "cutoff": s.cutoff, "descriptors": self.model.descriptors}
-        elif isinstance(self.model, DynamicsTask):
-            self.reads = reads(name)
-        else:
+        self.model: Any = zoo.load_model(name, device)
+        self.device = torch.device(device)
+        if not isinstance(self.model, DisplacementTask | DynamicsTask):
             raise ConfigError(f"{name} is a {type(self.model).__name__}, which predicts no propensity")
-        self.times = _lag_times(name, self.model)
+        if isinstance(self.model, DisplacementTask) and self.model.conditioner is None:
+            raise ConfigError(f"{name} has no conditioner, hence no propensity; choose a predictor")
+        self.quantity = str(zoo.data_settings(name).get("quantity", "displacement"))
+        if self.quantity in SHEARED:
+            raise ConfigError(f"{name} predicts {self.quantity} of sheared glasses, which is no propensity")
+        self.reads = reads_of(name, self.model)
+        self.times, self.stated = _lag_times(name, self.model)
 
     def propensity(self, path: Path, rows: np.ndarray) -> np.ndarray:
         """Propensity (C', N, K) of the configurations ``rows`` of a file, or of some spread evenly over them.
@@ -51,37 +55,66 @@ class Predictor:
         C' is limited by MOST_CONFIGURATIONS and MOST_PARTICLES.
 
         Raises:
-            ConfigError: the data cannot serve what the model reads, such as inherent structures, or lie
-                outside its domain.
+            ConfigError: as `open`.
+        """
+        module = self.open(path, rows)
+        most = max(1, min(MOST_CONFIGURATIONS, MOST_PARTICLES // module.store.num_particles))
+        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
+        found = self.predict(module, chosen)
+        module.store.close()
+        return found
+
+    def open(self, path: Path, rows: np.ndarray) -> KADataModule:
+        """A dataset as the model reads it, to `predict` the configurations ``rows``.
+
+        Raises:
+            ConfigError: the data cannot serve what the model reads, such as cage positions, or lie outside
+                its domain.
         """
         module = KADataModule(str(path), target="structure", **self.reads)
         served = domain_of(module.store, module.store.temperature[rows])
         outside = check_domain(self.name, self.model.domain, str(path), served, force=self.force)
         self.outside |= {outside} - {""}
-        particles, k = module.store.num_particles, len(self.times)
-        if module.num_species != len(self.model.descriptor_mean):
+        model = self.model
+        if module.num_species != len(model.descriptor_mean):
             raise ConfigError(
-                f"{self.name} was trained on {len(self.model.descriptor_mean)} species, {path} has "
+                f"{self.name} was trained on {len(model.descriptor_mean)} species, {path} has "
                 f"{module.num_species}; choose a predictor of this mixture"
             )
-        most = max(1, min(MOST_CONFIGURATIONS, MOST_PARTICLES // particles))
-        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
+        module.device = self.device
         module.setup()
         if module.descriptors:
-            model = self.model
             module.use_descriptor_statistics(
                 model.descriptor_mean, model.descriptor_scale, model.probe_levels
             )
+        return module
+
+    def predict(self, module: KADataModule, rows: np.ndarray) -> np.ndarray:
+        """Propensity (C', N, K) float64 of the configurations ``rows``."""
+        particles = module.store.num_particles
         step = max(1, BATCH_PARTICLES // particles)
-        parts = [self._predict(module.batch(chosen[i : i + step])) for i in range(0, len(chosen), step)]
-        module.store.close()
-        return np.concatenate(parts).reshape(len(chosen), particles, -1)[..., :k].astype(np.float64)
+        groups = [rows[first : first + step] for first in range(0, len(rows), step)]
+        quiet = len(groups) < 2 or not sys.stderr.isatty()
+        parts = [self._of(module, group) for group in track(groups, "Predicting", disable=quiet)]
+        found = np.concatenate(parts).reshape(len(rows), particles, -1)
+        return found[..., : len(self.times)].astype(np.float64)
 
     @torch.no_grad()
-    def _predict(self, batch: Any) -> np.ndarray:
+    def _of(self, module: KADataModule, rows: np.ndarray) -> np.ndarray:
+        """Outputs (C' N, ...) of a batch, whose graphs are then let go: a file may hold many."""
+        batch = module.batch(rows)
+        module.forget()
         generator = isinstance(self.model, DisplacementTask)
         found = self.model.condition(batch).propensity if generator else self.model(batch)[0]
-        return np.asarray(found)
+        return np.asarray(found.cpu())
+
+
+def reads_of(name: str, model: Any) -> dict[str, Any]:
+    """How a model reads configurations, as settings of the data module."""
+    if not isinstance(model, DisplacementTask):
+        return reads(name)
+    s = model.settings
+    return {"input": s.input, "cutoff": s.cutoff, "descriptors": model.descriptors}
 
 
 def reads(name: str) -> dict[str, Any]:
@@ -103,7 +136,10 @@ def stated_lag_times(name: str, model: Any) -> list[float] | None:
     return None if lags is None else sorted(float(t) for t in lags)
 
 
-def _lag_times(name: str, model: Any) -> tuple[float, ...]:
+def _lag_times(name: str, model: Any) -> tuple[tuple[float, ...], bool]:
+    """Lag times of the outputs, and whether the model says them."""
     stated = stated_lag_times(name, model) or []
     count = len(stated) if isinstance(model, DisplacementTask) else len(model.edge_scale)
-    return tuple(stated) if len(stated) == count else tuple(float(k + 1) for k in range(count))
+    if len(stated) == count:
+        return tuple(stated), True
+    return tuple(float(k + 1) for k in range(count)), False

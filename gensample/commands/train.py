@@ -1,4 +1,4 @@
-"""``gensample fit | validate | test | predict``: the LightningCLI, with the project's rules.
+"""``gensample fit | validate | test``: the LightningCLI, with the project's rules.
 
 Rules added to LightningCLI's own behaviour: only a fitted model is evaluated; a config can name
 the classes of ``gensample.registry`` only; values that model and data share are written once;
@@ -129,7 +129,7 @@ def _load_yaml(text: str) -> Any:
 
 
 class GensampleCLI(LightningCLI):
-    """LightningCLI for one command; building the parsers of the other three would only cost time."""
+    """LightningCLI for one command; building the parsers of the others would only cost time."""
 
     def __init__(self, command: str, args: list[str], held: ExitStack) -> None:
         self._command, self._held = command, held

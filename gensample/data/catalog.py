@@ -35,12 +35,12 @@ def resolve(path_or_name: str | Path) -> Path:
 
 def is_ours(path: Path) -> bool:
     """Whether a file is one of those that have a name, which nobody changes in place."""
-    files = [*EMBEDDED.values(), *(file for name in KEPT for file in _places(name))]
+    files = [*EMBEDDED.values(), *(file for name in KEPT for file in places(name))]
     return any(file.is_file() and path.samefile(file) for file in files)
 
 
 def _kept(name: str) -> Path:
-    found = next((file for file in _places(name) if file.is_file()), None)
+    found = next((file for file in places(name) if file.is_file()), None)
     if found is None:
         raise DataError(
             f"{name} is too large for the installed package: get datasets/{name}.h5 from the repository of "
@@ -56,7 +56,7 @@ def _kept(name: str) -> Path:
     return found
 
 
-def _places(name: str) -> list[Path]:
+def places(name: str) -> list[Path]:
     """Where the file of a kept dataset may be: in a checkout, else where one works."""
     return [folder / "datasets" / f"{name}.h5" for folder in (CHECKOUT, Path())]
 

@@ -366,6 +366,10 @@ class KADataModule(lightning.LightningDataModule):
             self._records[row] = {name: value.to(self.device) for name, value in built.items()}
         return self._records[row]
 
+    def forget(self) -> None:
+        """Let go of the graphs and fields at hand; they are made again when they are asked for."""
+        self._records.clear()
+
     def _build(self, row: int) -> Record:
         store, box = self.store, torch.from_numpy(self._boxes[row])
         thermal, centre = self.inputs.of(row)

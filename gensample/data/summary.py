@@ -129,6 +129,7 @@ def _head(store: Store) -> dict[str, Any]:
         "probe": _probe(store),
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
         "predictions": sorted(store.predictions),
+        "times": store.times.tolist(),
     }
 
 

@@ -198,7 +198,7 @@ def test_an_evaluation_warns_of_nothing(folder, capfd, command):
     assert "warn" not in capfd.readouterr().err.lower()
 
 
-@pytest.mark.parametrize("command", ["test", "predict", "validate"])
+@pytest.mark.parametrize("command", ["test", "validate"])
 def test_data_outside_the_domain_are_refused_unless_forced(folder, capsys, command):
     words = [command, "--config", "run/config.yaml", "--ckpt_path", "run/checkpoints/last.ckpt"]
     assert main([*words, "--data.dataset", "hot.h5"]) == 2
@@ -216,7 +216,7 @@ def test_a_run_goes_on_with_its_own_data_alone(folder, capsys):
 def test_other_lag_times_are_refused(folder, capsys):
     assert fit("--out", "two", "--data.lags", "[1, 10]", "--model.network.outputs", "2") == 0
     words = ["--config", "two/config.yaml", "--ckpt_path", "two/checkpoints/last.ckpt"]
-    assert main(["predict", *words, "--data.lags", "[10, 100]"]) == 2
+    assert main(["test", *words, "--data.lags", "[10, 100]"]) == 2
     assert "trained at lag times [1.0, 10.0]" in capsys.readouterr().err
 
 

@@ -61,6 +61,6 @@ def test_never_changed_in_place(kept, capsys):
 
 
 def test_every_kept_dataset_of_this_checkout_is_the_one_of_its_name():
-    present = [name for name in catalog.KEPT if any(file.is_file() for file in catalog._places(name))]
+    present = [name for name in catalog.KEPT if any(file.is_file() for file in catalog.places(name))]
     for name in present:
         resolve(name)

@@ -74,6 +74,10 @@ def _commands() -> dict[str, Command]:
             ["test", *train, "--ckpt_path", "run/checkpoints/last.ckpt"], ("full",), 1, None, ("run",)
         ),
         "sample": Command([*sample, "--steps", "1", "--out", "s.h5"], ("mini",), 3, "s.h5"),
+        "predict": Command(
+            *(["predict", "ka2d-mini-botan", "--data", DATA, "--force", "--out", "p.h5"],),
+            *(("mini", "configurations"), 3, "p.h5", (), damages.HIDING[:1]),
+        ),
         "benchmark": Command(["benchmark", "bench.yaml", "--out", "table"], ("mini",), 1, "table"),
         "cage": Command(["cage", DATA, "--again", *lammps], ("full", "mini"), files=("lmp",)),
         "probe": Command(["probe", DATA, *heated, *lammps], ("full", "mini"), files=("lmp",)),

@@ -48,6 +48,10 @@ OWN = {
 LAMMPS = ["--lmp", "./lmp"]
 COMMANDS = {
     "info": ["full.h5"],
+    "models": [],
+    "datasets": [],
+    "config": ["simulate/tiny"],
+    "predict": ["ka2d-mini-botan", "--data", "mini.h5", "--out", "p.h5"],
     "export": ["full.h5", "--format", "extxyz", "--out", "o.xyz"],
     "compare": ["full.h5", "generated.h5", "--out", "report", "--bootstrap", "5", "--follow", "0"],
     "quench": ["full.h5", "--engine", "torch", "--again", "--out", "q.h5"],
@@ -71,6 +75,7 @@ FINE: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("--seed", "--configuration", "--replica", "--lag", "--val-count", "--sweeps"), ("0",)),
     "--processes": (str(2**63), str(2**64), str(10**30)),
     "--quench-replicas": ("0",),
+    "--name": ("Midpoint", "nan", "None", "%s{0}"),
     "--follow": ("0",),
     "--probes": None,  # of another kind of likelihood: not read
     "--rows": None,
@@ -151,7 +156,7 @@ def _files(command: str) -> None:
     bases.copy("full.h5", "lmp")
     if command in ("compare", "benchmark"):
         bases.copy("generated.h5")
-    if command == "sample":
+    if command in ("sample", "predict"):
         bases.copy("mini.h5")
     if command == "import":
         bases.copy("sources/dump")

@@ -236,11 +236,12 @@ def _copied(name: str) -> Path:
 def _served(rng: np.random.Generator) -> tuple[str, list[str]]:
     """A released model and a command that reads its folder, ``m``."""
     sample = ["sample", "m", "--data", "mini.h5", "--replicas", "1", "--steps", "1", "--out", "s.h5"]
-    predict = ["compare", "configurations.h5", "configurations.h5", "--predictor", "m", "--out", "report"]
+    beside = ["compare", "configurations.h5", "configurations.h5", "--predictor", "m", "--out", "report"]
+    predict = ["predict", "m", "--data", "configurations.h5", "--out", "p.h5"]
     Path("a.yaml").write_text(BENCHMARK.replace("full", "mini").replace("indicator: energy", "model: m"))
     table = ["benchmark", "a.yaml", "--out", "table"]
-    both = [("ka2d-mini-flow", sample), ("ka2d-mini-botan", predict), ("ka2d-mini-botan", table)]
-    return both[int(rng.integers(3))]
+    found = [("ka2d-mini-flow", sample), *(("ka2d-mini-botan", words) for words in (beside, predict, table))]
+    return found[int(rng.integers(4))]
 
 
 def _folder(rng: np.random.Generator) -> Case:
@@ -327,7 +328,7 @@ def _checkpoint(rng: np.random.Generator) -> Case:
     words = [
         ["sample", "a.ckpt", "--data", "full.h5", "--out", "s.h5"],
         ["test", "--config", "fit.yaml", "--ckpt_path", "a.ckpt", "--out", "run"],
-        ["predict", "--config", "fit.yaml", "--ckpt_path", "a.ckpt", "--out", "run"],
+        ["predict", "a.ckpt", "--data", "full.h5", "--out", "p.h5"],
         ["fit", "--config", "fit.yaml", "--ckpt_path", "a.ckpt", "--out", "run"],
         ["benchmark", "a.yaml", "--out", "table"],
     ][int(rng.integers(5))]

@@ -37,6 +37,7 @@ HEAVY = (
     *("commands.compare_configurations", "commands.benchmarking.run", "commands.benchmarking.evaluation"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.formats.convert"),
     *("data.formats.export", "report.write", "comparison.compare", "simulate.run", "simulate.quench"),
+    *("commands.predictions", "commands.model_summary", "data.formats.importer"),
     *("simulate.cage", "simulate.probe", "simulate.shear_run", "estimators.ridge"),
 )
 
