@@ -144,7 +144,8 @@ def load_physics(name_or_path: str | Path) -> Generator:
 
 def purpose(name: str) -> str:
     """What a released model is for: the first paragraph of its card, without marks, on one line."""
-    text = (resolve(name) / CARD).read_text(encoding="utf-8") if (resolve(name) / CARD).is_file() else ""
+    card = resolve(name) / CARD
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     paragraphs = [part for part in text.split("\n\n") if part.strip() and not part.startswith("#")]
     return " ".join(LINK.sub(r"\1", paragraphs[0]).replace("`", "").split()) if paragraphs else "no card"
 

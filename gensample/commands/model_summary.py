@@ -71,11 +71,11 @@ def _line(name: str, text: str) -> str:
 
 def _what_is_read(reads: dict[str, Any]) -> str:
     words = [INPUTS.get(reads["input"], str(reads["input"]))]
-    words += [f"graph at cut-off {reads['cutoff']:g}"] if "cutoff" in reads else []
+    words += [f"graph at cut-off {reads['cutoff']}"] if "cutoff" in reads else []
     described = reads.get("descriptors")
     if described:
-        words.append("descriptors" + (f" {', '.join(described)}" if isinstance(described, list) else ""))
-    return ", ".join(words)
+        words.append("descriptors " + ", ".join(map(str, described if isinstance(described, list) else [])))
+    return ", ".join(words).strip()
 
 
 def _within(domain: dict[str, Any]) -> str:

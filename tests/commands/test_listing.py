@@ -66,7 +66,7 @@ def test_info_of_a_model(capsys, name):
 
 def test_info_says_what_a_predictor_reads(capsys):
     text = printed(capsys, "info", "ka2d-mini-botan")
-    for part in ("54,275", "thermal positions, graph at cut-off 2", "lag times    1, 10, 100", "Shiba"):
+    for part in ("54,275", "thermal positions, graph at cut-off 2.0", "lag times    1, 10, 100", "Shiba"):
         assert part in text
     assert "inherent structures, graph at cut-off 1.6, descriptors" in printed(
         capsys, "info", "ka2d-mini-flow"

@@ -177,6 +177,7 @@ def test_a_checkpoint_gives_its_run_as_name_and_what_was_found_on_the_way(tmp_pa
     run = tmp_path / "my run"
     assert main(["fit", "--config", str(tmp_path / "fit.json"), "--out", str(run)]) == 0
     predict(run / "checkpoints" / "last.ckpt", "--data", data, "--out", tmp_path / "p.h5")
+    assert main(["info", str(run / "checkpoints" / "last.ckpt")]) == 0
     with Store.open(tmp_path / "p.h5") as store:
         assert list(store.predictions) == ["my run"]
         assert store.inherent_attrs["minimiser"] == "gensample FIRE 2.0"

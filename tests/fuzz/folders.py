@@ -240,8 +240,9 @@ def _served(rng: np.random.Generator) -> tuple[str, list[str]]:
     predict = ["predict", "m", "--data", "configurations.h5", "--out", "p.h5"]
     Path("a.yaml").write_text(BENCHMARK.replace("full", "mini").replace("indicator: energy", "model: m"))
     table = ["benchmark", "a.yaml", "--out", "table"]
-    found = [("ka2d-mini-flow", sample), *(("ka2d-mini-botan", words) for words in (beside, predict, table))]
-    return found[int(rng.integers(4))]
+    of_botan = (beside, predict, table, ["info", "m"])
+    found = [("ka2d-mini-flow", sample), *(("ka2d-mini-botan", words) for words in of_botan)]
+    return found[int(rng.integers(5))]
 
 
 def _folder(rng: np.random.Generator) -> Case:
