@@ -103,7 +103,8 @@ def _dynamics(store: Store, rows: np.ndarray, columns: np.ndarray | None) -> dic
 
 
 def _provenance(predictor: Predictor, store: Store, split: str, name: str) -> dict[str, Any]:
-    request = {"model": predictor.name, "split": split, "name": name, "weights": zoo.model_digest(predictor.name)}
+    weights = zoo.model_digest(predictor.name)
+    request = {"model": predictor.name, "split": split, "name": name, "weights": weights}
     outside = "; ".join(sorted(predictor.outside))
     notes = {key: store.attrs[key] for key in ("import_notes",) if key in store.attrs}
     return {"request": json.dumps(request), **notes, **({"outside_domain": outside} if outside else {})}

@@ -68,7 +68,7 @@ def test_the_file_has_the_configurations_and_what_is_known_of_them(of_test):
         assert np.array_equal(store.displacements(2), source.displacements(int(ROWS[2])))
         assert np.array_equal(store.source_configuration, ROWS)
         assert set(store.split) == {"test"}
-        assert json.loads(store.attrs["request"])["weights"] == zoo.digest(BOTAN)
+        assert json.loads(store.attrs["request"])["weights"] == zoo.model_digest(BOTAN)
         assert "gensample predict ka2d-mini-botan" in store.attrs["command"]
 
 
