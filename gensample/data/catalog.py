@@ -11,9 +11,7 @@ from gensample.errors import DataError
 _FOLDER = Path(__file__).parent / "embedded"
 EMBEDDED = {name: _FOLDER / f"{name}.h5" for name in ("ka2d-mini", "ka2d-liquid", "ka2d-shear-mini")}
 # Too large for the package: sha256 by name, of files in the folder `datasets` of the project's repository.
-KEPT: dict[str, str] = {
-    "ka2d-long": "9dd444a1d9151565b96633da256667e7d7fc0c5cb5ea619f34addca90ef88816"
-}
+KEPT: dict[str, str] = {"ka2d-long": "9dd444a1d9151565b96633da256667e7d7fc0c5cb5ea619f34addca90ef88816"}
 CHECKOUT = Path(__file__).parents[2]
 
 
