@@ -221,7 +221,7 @@ def test_overwritten_bytes_are_found(tmp_path, liquid, capsys):
 
 def test_absent_file(capsys):
     assert main(["info", "nowhere.h5"]) == 2
-    assert "no dataset at nowhere.h5" in capsys.readouterr().err
+    assert "no dataset and no model at nowhere.h5" in capsys.readouterr().err
 
 
 def test_published_energy_of_the_botan_configurations(shared_data, tmp_path, capsys):
