@@ -85,6 +85,9 @@ def draw(points: list[dict], path: Path) -> None:
         if len(points[0][name]) == 2:
             axis.axhline(points[0][name][0], color="0.5", ls="--", lw=0.8)
         axis.set(xscale="log", title=words)
+        times = sorted({each["time"] for each in points})
+        axis.set_xticks(times, [f"{time:g}" for time in times])
+        axis.minorticks_off()
     for axis in axes[-1]:
         axis.set_xlabel("hot time / tau")
     axes[0, 0].legend(fontsize=7)
