@@ -100,6 +100,19 @@ def distances(model: Path, data: str | Path, replicas: int, folder: Path, seeds:
     return found
 
 
+def mean_lengths(data: str | Path) -> dict:
+    """Mean |u| at t = 1 in simulation, {split: {species: mean}}."""
+    with Store.open(data) as store:
+        found = {}
+        for split in ("train", "test"):
+            rows = store.indices(split)
+            lengths = [np.linalg.norm(store.displacements(int(row))[:, 0], axis=-1).mean(0) for row in rows]
+            found[split] = {
+                kind: float(np.mean(lengths, 0)[store.species == k].mean()) for k, kind in enumerate("AB")
+            }
+        return found
+
+
 def fitted(data: str | Path, folder: Path, label: str) -> tuple[Path, dict]:
     """The model of the training split, and its settings."""
     model = folder / f"{label}-fit"
@@ -151,6 +164,7 @@ def main() -> None:
         model, settings = fitted("ka2d-mini", folder, "2d")
         results["2d, fitted"] = judged(model, "ka2d-mini", 32, folder, "2d") | {"settings": settings}
         results["2d, fitted"]["W1_of_seeds"] = distances(model, "ka2d-mini", 32, folder)
+        results["2d, fitted"]["mean_length"] = mean_lengths("ka2d-mini")
         if botan is not None:
             train, test = (runs_of_one_tau(botan, folder, *of) for of in (("train", 4), ("test", 16)))
             model, settings = fitted(train, folder, "3d")
