@@ -31,6 +31,9 @@ GENERATORS = {
     "gensample.generators.heated.Heated",
 }
 DATA = {"gensample.data.datamodule.KADataModule"}
+CLASS_KEYS = ("class_path", "_class_path")
+# Where classes lived that have moved since: paths in checkpoints and configs are a file format.
+MOVED: dict[str, str] = {}
 # What a config of `gensample fit` may add to the trainer.
 TRAINER = {
     "gensample.tasks.callbacks.EMA",
@@ -52,6 +55,27 @@ def of_configs() -> set[str]:
     return TASKS | NETWORKS | DATA | TRAINER
 
 
+def canonical(name: str) -> str:
+    """Path of the class that a name means: an older path of it, or its name alone, will do."""
+    return MOVED.get(name) or _short().get(name, name)
+
+
+def renewed(settings: Any) -> Any:
+    """A tree of plain values, its class paths as they are today."""
+    if isinstance(settings, list | tuple):
+        return type(settings)(map(renewed, settings))
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        key: canonical(value) if key in CLASS_KEYS and isinstance(value, str) else renewed(value)
+        for key, value in settings.items()
+    }
+
+
+def _short() -> dict[str, str]:
+    return {path.rpartition(".")[2]: path for path in of_configs() | ESTIMATORS | GENERATORS}
+
+
 def build(spec: Any, among: Collection[str]) -> Any:
     """The object of a tree of ``{class_path, init_args}``; what holds no class path comes back as it is.
 
@@ -61,6 +85,7 @@ def build(spec: Any, among: Collection[str]) -> Any:
     Raises:
         ConfigError: a class that is not registered, or settings that it cannot be made of.
     """
+    spec = renewed(spec)
     _check(spec, among)
     return _make(spec)
 
@@ -71,7 +96,7 @@ def check_named(settings: Any, among: Collection[str]) -> None:
     Raises:
         ConfigError: names the class.
     """
-    for name in _named(settings):
+    for name in _named(renewed(settings)):
         if not isinstance(name, str) or name not in among:
             known = ", ".join(sorted(among))
             raise ConfigError(f"{name!r} is not among the classes that may be named here: {known}")

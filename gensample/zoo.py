@@ -84,7 +84,7 @@ def _class_in(folder: Path) -> Any:
     """What the config of a folder names as the class of its model; None where it names none."""
     block = read_yaml(folder / CONFIG).get("model")
     name = block.get("class_path") if isinstance(block, dict) else None
-    return name if isinstance(name, str) else None
+    return registry.canonical(name) if isinstance(name, str) else None
 
 
 def is_generator(name_or_path: str | Path) -> bool:

@@ -39,3 +39,16 @@ def test_settings_of_the_wrong_kind_are_config_errors(init_args):
 def test_a_class_of_another_kind_is_refused(spec):
     with pytest.raises(ConfigError, match="not among the classes"):
         registry.build(spec, registry.NETWORKS)
+
+
+def test_a_class_may_be_named_alone_or_by_an_older_path(monkeypatch):
+    monkeypatch.setitem(registry.MOVED, "gensample.nets.Botan", BOTAN)
+    for name in ("Botan", "gensample.nets.Botan", BOTAN):
+        built = registry.build({"class_path": name, "init_args": {"width": 4, "steps": 1}}, registry.NETWORKS)
+        assert type(built).__name__ == "Botan"
+    older = {"a": [{"class_path": "gensample.nets.Botan"}], "_class_path": "DynamicsTask", "b": "Botan"}
+    assert registry.renewed(older) == {
+        "a": [{"class_path": BOTAN}],
+        "_class_path": registry.canonical("DynamicsTask"),
+        "b": "Botan",
+    }

@@ -125,7 +125,7 @@ def _load_yaml(text: str) -> Any:
     found = get_omegaconf_loader(MODE)(text)  # type: ignore[no-untyped-call]
     if isinstance(found, str) and "\n" in text:  # a file that is none of settings: no line of it is shown
         raise ConfigError("a config must hold settings by name; a file was given that holds text")
-    return found
+    return registry.renewed(found)
 
 
 class GensampleCLI(LightningCLI):
@@ -227,7 +227,7 @@ class GensampleCLI(LightningCLI):
             return {}
         checkpoint = read_checkpoint(path)
         self._weights = checkpoint["state_dict"]
-        return dict(checkpoint["hyper_parameters"])
+        return dict(registry.renewed(checkpoint["hyper_parameters"]))
 
     def before_instantiate_classes(self) -> None:
         """Refuse a training that could not begin."""
