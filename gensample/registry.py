@@ -22,8 +22,8 @@ NETWORKS = {
     "gensample.nn.se3.EquivariantPredictor",
 }
 ESTIMATORS = {
-    "gensample.estimators.ridge.Ridge",
-    "gensample.estimators.softness.Softness",
+    "gensample.predictors.ridge.Ridge",
+    "gensample.predictors.softness.Softness",
 }
 # Without training and without weights.
 GENERATORS = {
@@ -33,7 +33,10 @@ GENERATORS = {
 DATA = {"gensample.data.datamodule.KADataModule"}
 CLASS_KEYS = ("class_path", "_class_path")
 # Where classes lived that have moved since: paths in checkpoints and configs are a file format.
-MOVED: dict[str, str] = {}
+MOVED: dict[str, str] = {
+    "gensample.estimators.ridge.Ridge": "gensample.predictors.ridge.Ridge",
+    "gensample.estimators.softness.Softness": "gensample.predictors.softness.Softness",
+}
 # What a config of `gensample fit` may add to the trainer.
 TRAINER = {
     "gensample.tasks.callbacks.EMA",

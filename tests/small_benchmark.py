@@ -2,7 +2,7 @@
 
 import yaml
 
-RIDGE = "gensample.estimators.ridge.Ridge"
+RIDGE = "gensample.predictors.ridge.Ridge"
 
 
 def small(tmp_path, **changes):

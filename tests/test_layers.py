@@ -11,7 +11,19 @@ import gensample
 
 PACKAGE = Path(gensample.__file__).parent
 ROOT = PACKAGE.parent
-OPENERS = {"cli", "commands", "data", "simulate", "report", "zoo", "work", "plain", "weights", "streams"}
+OPENERS = {
+    "cli",
+    "commands",
+    "benchmark",
+    "data",
+    "simulate",
+    "report",
+    "zoo",
+    "work",
+    "plain",
+    "weights",
+    "streams",
+}
 PURE = ("physics", "flow", "nn", "stats", "sampling", "comparison")
 
 

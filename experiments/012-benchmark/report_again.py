@@ -11,8 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gensample.commands.benchmarking.evaluation import published_numbers
-from gensample.commands.benchmarking.settings import Published
+from gensample.benchmark.evaluation import published_numbers
+from gensample.benchmark.settings import Published
 from gensample.report.benchmark import write_report
 
 HERE = Path(__file__).parent

@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> None:
         ConfigError: the settings cannot work.
         DataError: a dataset is missing or damaged.
     """
-    from gensample.commands.benchmarking.evaluation import report
-    from gensample.commands.benchmarking.run import run_units
-    from gensample.commands.benchmarking.settings import load_settings
+    from gensample.benchmark.evaluation import report
+    from gensample.benchmark.run import run_units
+    from gensample.benchmark.settings import load_settings
     from gensample.work import check_folder
 
     settings = load_settings(args.config, args.overrides)

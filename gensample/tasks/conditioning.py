@@ -69,7 +69,7 @@ def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data
     """Fill the conditioner's linear part from the training split of a data module that serves descriptors.
 
     With ``levels`` it is fitted to deviations from the mean of each configuration, each set of descriptors
-    with a penalty of its own (as `estimators.ridge` within configurations).
+    with a penalty of its own (as `predictors.ridge` within configurations).
     """
     rows = [int(row) for row in data.rows("train")]
     folds = [row % FOLDS for row in rows]

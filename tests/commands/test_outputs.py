@@ -116,8 +116,8 @@ def test_a_report_never_takes_the_place_of_what_is_compared(tmp_path, capsys):
 
 
 def test_a_benchmark_removes_no_folder_of_others(tmp_path):
-    from gensample.commands.benchmarking.settings import load_settings
-    from gensample.commands.benchmarking.workspace import Workspace, units
+    from gensample.benchmark.settings import load_settings
+    from gensample.benchmark.workspace import Workspace, units
     from gensample.errors import ConfigError
     from tests.small_benchmark import small
 

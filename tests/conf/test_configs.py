@@ -10,12 +10,12 @@ from glasses import write_glasses
 from sheared import STRAINS, write_shear
 from synthetic import LAGS, write_dataset
 
+from gensample.benchmark.settings import load_settings
 from gensample.cli import main
-from gensample.commands.benchmarking.settings import load_settings
 from gensample.data.store import PROBE, Store, StoreWriter
-from gensample.estimators.base import Estimator
 from gensample.physics.describe import SETS
 from gensample.physics.indicators import INDICATORS
+from gensample.predictors.base import Estimator
 from gensample.registry import ESTIMATORS, build
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -13,9 +13,9 @@ from gensample.data.inputs import Inputs
 from gensample.data.shear import ShearView
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
-from gensample.estimators.ridge import Ridge
 from gensample.nn.glassmlp import GlassMLP
 from gensample.physics.probe import probe_names
+from gensample.predictors.ridge import Ridge
 from gensample.tasks.dynamics import DynamicsTask
 
 COUNT = 6

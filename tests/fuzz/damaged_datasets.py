@@ -18,7 +18,7 @@ title: a fuzzer
 bootstrap: 10
 datasets: {a: {dataset: data.h5}}
 rows:
-- {name: r, estimator: {class_path: gensample.estimators.ridge.Ridge}, data: {descriptors: [invariants]}}
+- {name: r, estimator: {class_path: gensample.predictors.ridge.Ridge}, data: {descriptors: [invariants]}}
 """
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from gensample import zoo
+from gensample.benchmark.content import config_of
+from gensample.benchmark.data import DataModules, judged_rows, lag_columns
+from gensample.benchmark.settings import RowSettings, slug
+from gensample.benchmark.workspace import Workspace
 from gensample.commands import train
-from gensample.commands.benchmarking.content import config_of
-from gensample.commands.benchmarking.data import DataModules, judged_rows, lag_columns
-from gensample.commands.benchmarking.settings import RowSettings, slug
-from gensample.commands.benchmarking.workspace import Workspace
 from gensample.commands.predict_propensity import reads, stated_lag_times
 from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gensample.commands.benchmarking.checks import Checks
-from gensample.commands.benchmarking.data import DataModules
-from gensample.commands.benchmarking.rows import KIND
-from gensample.commands.benchmarking.settings import BenchmarkSettings, test_sets
-from gensample.commands.benchmarking.workspace import Unit, Workspace, units
+from gensample.benchmark.checks import Checks
+from gensample.benchmark.data import DataModules
+from gensample.benchmark.rows import KIND
+from gensample.benchmark.settings import BenchmarkSettings, test_sets
+from gensample.benchmark.workspace import Unit, Workspace, units
 from gensample.errors import ConfigError, GensampleError
 from gensample.work import alone
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, DatasetSettings
-from gensample.commands.benchmarking.workspace import Unit
+from gensample.benchmark.settings import TARGETS, BenchmarkSettings, DatasetSettings
+from gensample.benchmark.workspace import Unit
 from gensample.data.catalog import resolve
 from gensample.data.checks import lag_rows
 from gensample.data.datamodule import KADataModule

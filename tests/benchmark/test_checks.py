@@ -6,13 +6,13 @@ import torch
 from lattices import write_lattices
 from small_benchmark import RIDGE, small
 
+from gensample.benchmark import workspace
+from gensample.benchmark.content import fingerprint, parts_read, weights_of
+from gensample.benchmark.data import lag_columns
+from gensample.benchmark.run import run_units
+from gensample.benchmark.settings import RowSettings, load_settings
+from gensample.benchmark.workspace import Workspace, units
 from gensample.cli import main
-from gensample.commands.benchmarking import workspace
-from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
-from gensample.commands.benchmarking.data import lag_columns
-from gensample.commands.benchmarking.run import run_units
-from gensample.commands.benchmarking.settings import RowSettings, load_settings
-from gensample.commands.benchmarking.workspace import Workspace, units
 from gensample.data.catalog import resolve
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError

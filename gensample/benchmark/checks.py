@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from gensample import zoo
-from gensample.commands.benchmarking.content import weights_of
-from gensample.commands.benchmarking.data import (
+from gensample.benchmark.content import weights_of
+from gensample.benchmark.data import (
     benchmark_lags,
     judged_rows,
     lag_columns,
     same_state,
     training_rows,
 )
-from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, RowSettings, test_sets
-from gensample.commands.benchmarking.workspace import Unit
+from gensample.benchmark.settings import TARGETS, BenchmarkSettings, RowSettings, test_sets
+from gensample.benchmark.workspace import Unit
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.errors import ConfigError

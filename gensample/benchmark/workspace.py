@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from gensample.commands.benchmarking.content import fingerprint, parts_read, weights_of
-from gensample.commands.benchmarking.settings import BenchmarkSettings, RowSettings, slug, training_sets
+from gensample.benchmark.content import fingerprint, parts_read, weights_of
+from gensample.benchmark.settings import BenchmarkSettings, RowSettings, slug, training_sets
 from gensample.errors import ConfigError
-from gensample.estimators.base import FORMAT
+from gensample.predictors.base import FORMAT
 from gensample.work import atomic, empty, remove
 
 RECORD, KEY = "record.json", "key"

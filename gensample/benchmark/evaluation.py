@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gensample.commands.benchmarking.data import judged_rows
-from gensample.commands.benchmarking.run import Finished
-from gensample.commands.benchmarking.settings import TARGETS, BenchmarkSettings, Published
-from gensample.commands.benchmarking.workspace import Unit
+from gensample.benchmark.data import judged_rows
+from gensample.benchmark.run import Finished
+from gensample.benchmark.settings import TARGETS, BenchmarkSettings, Published
+from gensample.benchmark.workspace import Unit
 from gensample.data.datamodule import KADataModule
 from gensample.data.published import CHI4_TEMPERATURES, PublishedCurves
 from gensample.report.benchmark import write_report

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from gensample.commands.benchmarking import networks
-from gensample.commands.benchmarking.data import DataModules, judged_rows
-from gensample.commands.benchmarking.settings import RowSettings
-from gensample.commands.benchmarking.workspace import Workspace
+from gensample.benchmark import networks
+from gensample.benchmark.data import DataModules, judged_rows
+from gensample.benchmark.settings import RowSettings
+from gensample.benchmark.workspace import Workspace
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.estimators.base import Estimator
 from gensample.physics.indicators import INDICATORS, indicators
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
+from gensample.predictors.base import Estimator
 from gensample.registry import ESTIMATORS, build
 from gensample.seeding import torch_generator
 from gensample.stats.propensity import pearson

@@ -8,8 +8,8 @@ from synthetic import write_dataset
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.estimators import softness as module
-from gensample.estimators.softness import Softness
+from gensample.predictors import softness as module
+from gensample.predictors.softness import Softness
 
 
 def fitted(*data, **settings):

@@ -8,7 +8,7 @@ from synthetic import write_dataset
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError, DataError
-from gensample.estimators.ridge import Ridge
+from gensample.predictors.ridge import Ridge
 from gensample.stats import ridge as module
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gensample import zoo
-from gensample.commands.benchmarking.settings import RowSettings
+from gensample.benchmark.settings import RowSettings
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError

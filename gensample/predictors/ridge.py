@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.estimators.base import Estimator, Sample, targets_of
+from gensample.predictors.base import Estimator, Sample, targets_of
 from gensample.stats.moments import mean_and_scale
 from gensample.stats.ridge import block_ridge, line, ridge
 

@@ -11,11 +11,11 @@ from lattices import WIDE, write_lattices
 from liquid import make_liquid, write_model_file
 from small_benchmark import RIDGE, small
 
+from gensample.benchmark.evaluation import Truths, entries_of
+from gensample.benchmark.run import Finished, run_units
+from gensample.benchmark.settings import load_settings, training_sets
+from gensample.benchmark.workspace import Unit, Workspace, units
 from gensample.cli import main
-from gensample.commands.benchmarking.evaluation import Truths, entries_of
-from gensample.commands.benchmarking.run import Finished, run_units
-from gensample.commands.benchmarking.settings import load_settings, training_sets
-from gensample.commands.benchmarking.workspace import Unit, Workspace, units
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.stats.predictions import judge
@@ -109,7 +109,7 @@ def test_other_settings_are_trained_again_and_others_kept(tmp_path):
         rows = [
             {
                 "name": name,
-                "estimator": {"class_path": "gensample.estimators.ridge.Ridge"},
+                "estimator": {"class_path": "gensample.predictors.ridge.Ridge"},
                 "data": {"descriptors": ["glassmlp"]},
             }
             for name in ("first", "second")
@@ -159,7 +159,7 @@ def test_thermal_rows_read_thermal_positions_alone(tmp_path):
         {
             "name": "ridge",
             "inputs": ["thermal", "inherent"],
-            "estimator": {"class_path": "gensample.estimators.ridge.Ridge"},
+            "estimator": {"class_path": "gensample.predictors.ridge.Ridge"},
             "data": {"descriptors": ["mechanics"]},
         }
     ]
