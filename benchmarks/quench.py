@@ -14,8 +14,8 @@ import torch
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.physics.minimize import minimize
-from gensample.simulate.engine import find_engine
-from gensample.simulate.files import write_data
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.lammps.files import write_data
 from gensample.simulate.structure import load, quench_in
 
 TOLERANCE = 1e-5

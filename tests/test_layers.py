@@ -24,7 +24,7 @@ OPENERS = {
     "weights",
     "streams",
 }
-PURE = ("physics", "flow", "nn", "stats", "sampling", "comparison")
+PURE = ("physics", "structure", "flow", "nn", "stats", "sampling", "comparison")
 
 
 def test_import_linter_contracts_hold():

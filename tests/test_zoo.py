@@ -159,7 +159,11 @@ def test_truncated_weights_are_refused(released):
 OUTSIDE = [
     *("os.system", "torch.nn.Linear", "gensampleX.Y", "system", "gensample.zoo.load_model", 3),
     # Of ours, but they start programs, read files, or are not what a model is made of.
-    *("gensample.simulate.engine.Engine", "gensample.commands.train.GensampleCLI", "gensample.__main__.x"),
+    *(
+        "gensample.simulate.lammps.engine.Engine",
+        "gensample.commands.train.GensampleCLI",
+        "gensample.__main__.x",
+    ),
     *("gensample.data.store.Store", "gensample.tasks.dynamics.DynamicsTask.load_from_checkpoint"),
 ]
 

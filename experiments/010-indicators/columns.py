@@ -10,13 +10,13 @@ from rich.progress import track
 from gensample.commands.predict_propensity import Predictor
 from gensample.data.shear import D2MIN_CUTOFF
 from gensample.data.store import Store
-from gensample.physics.descriptors import invariants
-from gensample.physics.indicators import indicators
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
-from gensample.physics.modes import nonaffine_response
 from gensample.physics.strain import d2min
 from gensample.stats.ridge import ridge
+from gensample.structure.indicators import indicators
+from gensample.structure.invariants import invariants
+from gensample.structure.modes import nonaffine_response
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 # So tight that Hessians have no negative eigenvalue: positions of embedded datasets are rounded.

@@ -25,15 +25,15 @@ from rich.progress import track
 
 from gensample.data.store import Store
 from gensample.physics.mixtures import Mixture, get_mixture
-from gensample.physics.modes import shear_modulus
 from gensample.physics.potentials import stress
 from gensample.physics.strain import ShearDirection, shear_direction, sheared_box
 from gensample.seeding import numpy_generator
-from gensample.simulate import shear_scripts
-from gensample.simulate.engine import find_engine
-from gensample.simulate.files import read_dump, write_data
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.shear import scripts as shear_scripts
 from gensample.simulate.structure import run_script
 from gensample.stats.bootstrap import percentile_interval, resample_weights
+from gensample.structure.modes import shear_modulus
 
 RUNS, SEED = Path("runs/011"), 1
 MINIMISER, TOLERANCE, INITIAL = "cg", 1e-9, 5

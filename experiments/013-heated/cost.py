@@ -9,7 +9,7 @@ from gensample import zoo
 from gensample.data.store import Store
 from gensample.generators.base import starts
 from gensample.generators.heated import Heated
-from gensample.simulate.engine import find_engine
+from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.short_runs import Lammps
 
 REPLICAS = 32

@@ -16,7 +16,7 @@ import torch
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.physics.potentials import energy
-from gensample.simulate.engine import find_engine
+from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.short_runs import Lammps, Leg, System
 
 HERE = Path(__file__).parent

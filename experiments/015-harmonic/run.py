@@ -24,7 +24,7 @@ from common import blocks, call, table
 from gensample.data.store import Store
 from gensample.generators.base import starts
 from gensample.generators.harmonic import vibrations_of
-from gensample.physics.vibrations import response
+from gensample.structure.vibrations import response
 
 HERE = Path(__file__).parent
 COLUMNS = {

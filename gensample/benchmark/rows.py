@@ -15,13 +15,13 @@ from gensample.benchmark.settings import RowSettings
 from gensample.benchmark.workspace import Workspace
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.physics.indicators import INDICATORS, indicators
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.predictors.base import Estimator
 from gensample.registry import ESTIMATORS, build
 from gensample.seeding import torch_generator
 from gensample.stats.propensity import pearson
+from gensample.structure.indicators import INDICATORS, indicators
 from gensample.weights import read_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray]

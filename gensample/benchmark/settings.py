@@ -13,10 +13,10 @@ from omegaconf import MISSING, OmegaConf
 from gensample.data.datamodule import KADataModule
 from gensample.data.shear import Quantity
 from gensample.errors import ConfigError
-from gensample.physics.indicators import INDICATORS
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, check_choice, check_table, shown, whole
-from gensample.simulate.config import read_settings
+from gensample.simulate.isoconfigurational.config import read_settings
 from gensample.simulate.settings import SPLITS
+from gensample.structure.indicators import INDICATORS
 
 INPUTS = ("thermal", "inherent", "cage")
 # Quantity of the data module behind each target; bond elongation comes along with networks that predict it.

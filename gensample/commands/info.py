@@ -175,7 +175,7 @@ def _provenance(s: dict[str, Any]) -> list[str]:
 
 
 def _equilibration(evidence: dict[str, float | None] | None) -> list[str]:
-    from gensample.simulate.evidence import describe_equilibration
+    from gensample.simulate.isoconfigurational.evidence import describe_equilibration
 
     return [] if evidence is None else [_line("equilibrated", describe_equilibration(evidence))]
 

@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Shear, resuming what an earlier run of the same settings left unfinished."""
     from gensample.commands.simulate import resumable
-    from gensample.simulate.shear_config import load_shear_config
-    from gensample.simulate.shear_run import shear
+    from gensample.simulate.shear.config import load_shear_config
+    from gensample.simulate.shear.run import shear
 
     overrides = list(args.overrides)
     if args.processes is not None:

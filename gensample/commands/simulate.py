@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Simulate, resuming what an earlier run of the same settings left unfinished."""
-    from gensample.simulate.config import load_config
+    from gensample.simulate.isoconfigurational.config import load_config
     from gensample.simulate.run import simulate
 
     overrides = list(args.overrides)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.physics.describe import SETS, Structure, describe, descriptor_names
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.stats.moments import mean_and_scale
+from gensample.structure.describe import SETS, Structure, describe, descriptor_names
 
 if TYPE_CHECKING:
     from gensample.data.inputs import Inputs

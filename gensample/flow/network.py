@@ -13,8 +13,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gensample.physics.chebyshev import chebyshev_terms
-from gensample.physics.spectral import sparse_matrix
+from gensample.structure.chebyshev import chebyshev_terms
+from gensample.structure.spectral import sparse_matrix
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gensample.errors import ConfigError
 from gensample.flow.elastic import ElasticPrior
 from gensample.flow.network import spectral_bound
 from gensample.flow.prior import FieldContext, remove_drift
-from gensample.physics.chebyshev import chebyshev_fit, chebyshev_nodes
+from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
 Sample = tuple[FieldContext, Tensor]
 """A context and displacement fields (n, F, d) on it, like a training batch."""

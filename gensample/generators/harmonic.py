@@ -13,10 +13,10 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.generators.base import Generator, Start, drift_free
 from gensample.physics.box import minimum_image
-from gensample.physics.modes import hessian
-from gensample.physics.vibrations import Vibrations
 from gensample.ranges import Range, between, positive_to
 from gensample.seeding import torch_generator
+from gensample.structure.modes import hessian
+from gensample.structure.vibrations import Vibrations
 
 AMPLITUDE, DAMPING, REST = 1.0, 2.0, 0.0
 """Where nothing was fitted: the harmonic approximation itself, whose only free number is the damping."""
@@ -32,7 +32,7 @@ class Harmonic(Generator):
     """u = v(t) - v(0), v the vibration about the inherent structure, Gaussian given v(0) = x - IS(x).
 
     The mean of v(t) is c v(0), its covariance a T (1 - c^2) / H with the Hessian H and the memory c(H, t) of
-    damped oscillators (`gensample.physics.vibrations`). Settings for each lag: ``damping`` g; ``amplitude``
+    damped oscillators (`gensample.structure.vibrations`). Settings for each lag: ``damping`` g; ``amplitude``
     a, what the mean square vibration is larger by than in the harmonic approximation; ``rest`` f, the share
     of that which is at rest: thermal centres are not where the inherent structure has them. Left out, they
     are 2, 1 and 0.

@@ -14,8 +14,8 @@ from torch import Tensor
 from gensample.errors import DataError
 from gensample.generators.base import Start
 from gensample.generators.harmonic import RANGES, combine, vibrations_of, white_noise
-from gensample.physics.vibrations import Vibrations
 from gensample.stats.scores import crps
+from gensample.structure.vibrations import Vibrations
 
 DAMPINGS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 DRAWS = 8

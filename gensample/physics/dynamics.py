@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
+from gensample.physics.listed_forces import ListedForces, check_particles
 from gensample.physics.mixtures import Mixture
-from gensample.physics.pairs import ListedForces, check_particles
 
 TIMESTEP = 0.005
 DAMPING = 0.5

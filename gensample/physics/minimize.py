@@ -7,8 +7,8 @@ from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
+from gensample.physics.listed_forces import ListedForces, check_particles
 from gensample.physics.mixtures import Mixture
-from gensample.physics.pairs import ListedForces, check_particles
 
 # FIRE 2.0, the values of Guenole et al. but for the time steps: with m = 1 the stiffest modes of these
 # liquids are unstable from 0.035 on, where settling takes ten times as many steps; below, few matter.

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.physics.box import wrap
+from gensample.physics.listed_forces import ListedForces, ReducedPotential, check_particles, reduced_potential
 from gensample.physics.mixtures import Mixture
-from gensample.physics.pairs import ListedForces, ReducedPotential, check_particles, reduced_potential
 from gensample.physics.potentials import energy
 
 METROPOLIS_STEP = 0.1

@@ -15,9 +15,9 @@ from gensample.data.digest import digest
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.ranges import POSITIVE, SEED, TIMESTEP, check_choice, check_table, whole
+from gensample.simulate.lammps.scripts import Snapshots
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job
-from gensample.simulate.scripts import Snapshots
 from gensample.simulate.settings import THERMOSTATS, check_steps
 from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
 from gensample.simulate.structure import load, wrapped

@@ -16,9 +16,9 @@ from gensample.errors import ConfigError, GensampleError, MissingDependencyError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import SHIFT, Mixture
 from gensample.ranges import PROCESSES, RESIDUAL_FORCE, check_choice, check_device
-from gensample.simulate import scripts
-from gensample.simulate.engine import Engine, find_engine
-from gensample.simulate.files import read_dump, write_data
+from gensample.simulate.lammps import scripts
+from gensample.simulate.lammps.engine import Engine, find_engine
+from gensample.simulate.lammps.files import read_dump, write_data
 from gensample.simulate.scheduler import Job
 from gensample.simulate.structure import FORCE_TOLERANCE, Structure, keep, run_script
 

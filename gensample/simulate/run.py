@@ -9,15 +9,15 @@ from typing import Any
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
-from gensample.simulate.assemble import assemble
-from gensample.simulate.config import SimulationConfig
-from gensample.simulate.engine import Engine, find_engine
-from gensample.simulate.equilibrium_assemble import assemble_chains
-from gensample.simulate.equilibrium_config import EquilibriumConfig
-from gensample.simulate.equilibrium_evidence import describe_sampling
-from gensample.simulate.equilibrium_jobs import ChainWorkshop
-from gensample.simulate.evidence import describe_equilibration
-from gensample.simulate.jobs import Workshop
+from gensample.simulate.equilibrium.assemble import assemble_chains
+from gensample.simulate.equilibrium.config import EquilibriumConfig
+from gensample.simulate.equilibrium.evidence import describe_sampling
+from gensample.simulate.equilibrium.jobs import ChainWorkshop
+from gensample.simulate.isoconfigurational.assemble import assemble
+from gensample.simulate.isoconfigurational.config import SimulationConfig
+from gensample.simulate.isoconfigurational.evidence import describe_equilibration
+from gensample.simulate.isoconfigurational.jobs import Workshop
+from gensample.simulate.lammps.engine import Engine, find_engine
 from gensample.simulate.parts import Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.start import StartPoints, load_start

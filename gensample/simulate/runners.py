@@ -12,8 +12,8 @@ import torch
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.physics import dynamics
 from gensample.ranges import PROCESSES, check_choice, check_device
-from gensample.simulate.engine import find_engine
-from gensample.simulate.scripts import Snapshots
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.lammps.scripts import Snapshots
 from gensample.simulate.short_runs import DAMPING, Lammps, Leg, System, noise_seed
 
 ENGINES = ("lammps", "torch")

@@ -13,13 +13,13 @@ from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import derive_seed, numpy_generator
-from gensample.simulate import scripts
-from gensample.simulate.engine import Engine, find_engine
-from gensample.simulate.files import read_dump, write_data
 from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.lammps import scripts
+from gensample.simulate.lammps.engine import Engine, find_engine
+from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.lammps.scripts import Snapshots
 from gensample.simulate.parts import Addition, Parts
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.scripts import Snapshots
 from gensample.simulate.settings import Bath
 from gensample.simulate.structure import keep, run_script
 

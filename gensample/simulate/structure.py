@@ -13,10 +13,10 @@ from gensample.errors import GensampleError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import SMOOTH, Mixture
 from gensample.ranges import RESIDUAL_FORCE
-from gensample.simulate import scripts
-from gensample.simulate.engine import Engine
-from gensample.simulate.files import read_dump
-from gensample.simulate.tables import write_pair_table
+from gensample.simulate.lammps import scripts
+from gensample.simulate.lammps.engine import Engine
+from gensample.simulate.lammps.files import read_dump
+from gensample.simulate.lammps.tables import write_pair_table
 
 # Largest force component at which the minimiser stops.
 FORCE_TOLERANCE = 1e-7

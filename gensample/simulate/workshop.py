@@ -8,9 +8,9 @@ import numpy as np
 
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.seeding import derive_seed, numpy_generator
-from gensample.simulate.engine import Engine
-from gensample.simulate.files import write_data
 from gensample.simulate.initial import lattice_melt, maxwell_boltzmann
+from gensample.simulate.lammps.engine import Engine
+from gensample.simulate.lammps.files import write_data
 from gensample.simulate.settings import Liquid
 from gensample.simulate.start import StartPoints
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from gensample.physics.box import check_cutoff, minimum_image_
+from gensample.physics.listed_forces import reduced_potential
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import batched_half_list
-from gensample.physics.pairs import reduced_potential
 from gensample.stats.dynamics import shell_volumes
 from gensample.stats.ensemble import Floats, Integers, as_array
 

@@ -7,7 +7,7 @@ from sheared import write_shear
 
 from gensample.cli import main
 from gensample.errors import MissingDependencyError
-from gensample.simulate.engine import find_engine
+from gensample.simulate.lammps.engine import find_engine
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from gensample.commands.sources import belonging
 from gensample.data.domain import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
-from gensample.simulate.engine import find_engine
+from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.short_runs import Lammps
 
 STAGES = [[[None, 0.005]], [[0.6, 0.01], [None, 0.005]]]

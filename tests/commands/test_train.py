@@ -242,7 +242,7 @@ DAMAGE = {
     "epoch": lambda c: c.update(epoch="first"),
     "version": lambda c: c.pop("pytorch-lightning_version"),
     "int8": lambda c: c["state_dict"].update({k: v.char() for k, v in c["state_dict"].items()}),
-    "class": lambda c: c["hyper_parameters"].update(_class_path="gensample.simulate.engine.Engine"),
+    "class": lambda c: c["hyper_parameters"].update(_class_path="gensample.simulate.lammps.engine.Engine"),
     "width": lambda c: c["hyper_parameters"]["network"]["init_args"].update(width="wide"),
 }
 

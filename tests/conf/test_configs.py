@@ -13,10 +13,10 @@ from synthetic import LAGS, write_dataset
 from gensample.benchmark.settings import load_settings
 from gensample.cli import main
 from gensample.data.store import PROBE, Store, StoreWriter
-from gensample.physics.describe import SETS
-from gensample.physics.indicators import INDICATORS
 from gensample.predictors.base import Estimator
 from gensample.registry import ESTIMATORS, build
+from gensample.structure.describe import SETS
+from gensample.structure.indicators import INDICATORS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 LAMMPS = ("simulate", "shear")

@@ -14,8 +14,8 @@ from gensample.data.shear import ShearView
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.nn.glassmlp import GlassMLP
-from gensample.physics.probe import probe_names
 from gensample.predictors.ridge import Ridge
+from gensample.structure.probe import probe_names
 from gensample.tasks.dynamics import DynamicsTask
 
 COUNT = 6

@@ -11,10 +11,10 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.fields import check_batch
 from gensample.physics.box import minimum_image
-from gensample.physics.descriptors import invariants
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.simulate.quench import quench
+from gensample.structure.invariants import invariants
 
 # Reached in a fraction of the steps that the default takes.
 TOLERANCE = 1e-3

@@ -10,7 +10,7 @@ from gensample.errors import ConfigError
 from gensample.flow.elastic import ElasticPrior
 from gensample.flow.network import elastic_network, spectral_bound
 from gensample.flow.spectrum import estimate_spectrum, fit_elastic_prior
-from gensample.physics.chebyshev import chebyshev_fit, chebyshev_nodes
+from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
 LAGS = 2
 

@@ -89,7 +89,7 @@ SETTINGS = {
     "trainer.devices": ["0", "x", "-7"],
     "trainer.gradient_clip_val": ["nan", "-1", "x"],
     "trainer.precision": ["x", "17"],
-    "trainer.callbacks": ["os.system", "evil.Evil", "gensample.simulate.engine.Engine", "x"],
+    "trainer.callbacks": ["os.system", "evil.Evil", "gensample.simulate.lammps.engine.Engine", "x"],
     "trainer.logger": ["os.system", "x"],
     "trainer.strategy": ["x", "os.system"],
     "model.lr": ["nan", "inf", "-1", "x"],

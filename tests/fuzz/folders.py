@@ -21,9 +21,9 @@ from gensample import zoo
 PROGRAM = f"#!/bin/sh\ntouch {MARKER}\n"
 MODULE = f"open('{MARKER}', 'w')\nclass Evil:\n    pass\n"
 CLASSES = {
-    "gensample.simulate.engine.Engine": {"executable": "./program.sh", "library_path": ""},
-    "gensample.simulate.engine.find_engine": {"path": "./program.sh"},
-    "gensample.simulate.engine.subprocess.run": {"args": ["./program.sh"]},
+    "gensample.simulate.lammps.engine.Engine": {"executable": "./program.sh", "library_path": ""},
+    "gensample.simulate.lammps.engine.find_engine": {"path": "./program.sh"},
+    "gensample.simulate.lammps.engine.subprocess.run": {"args": ["./program.sh"]},
     "gensample.commands.train.GensampleCLI": {"command": "fit", "args": ["--config", "fit.yaml"]},
     "gensample.cli.main": {"args": ["info", "full.h5"]},
     "gensample.__main__": {},

@@ -11,7 +11,7 @@ from gensample.generators.harmonic import Harmonic, vibrations_of
 from gensample.generators.harmonic_fit import fit
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
-from gensample.physics.modes import hessian, modes
+from gensample.structure.modes import hessian, modes
 
 LAGS = (1.0, 10.0)
 

@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_refused():
 @pytest.mark.parametrize("thermostat", ["none", "nose-hoover"])
 def test_follows_lammps_step_by_step(thermostat, tmp_path):
     from gensample.simulate import short_runs
-    from gensample.simulate.engine import find_engine
+    from gensample.simulate.lammps.engine import find_engine
 
     try:
         lammps = short_runs.Lammps(find_engine(None))

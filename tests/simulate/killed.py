@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from gensample.cli import main
-from gensample.simulate import assemble, config, run  # noqa: F401  imported before the fork
+from gensample.simulate import run  # noqa: F401  imported before the fork
+from gensample.simulate.isoconfigurational import assemble, config  # noqa: F401
 
 # Seconds within which LAMMPS must have ended with its parent, on a busy machine.
 PATIENCE = 10.0

@@ -18,8 +18,8 @@ from gensample.seeding import numpy_generator
 from gensample.simulate import cage as module
 from gensample.simulate import short_runs
 from gensample.simulate.cage import CageSettings, cage
-from gensample.simulate.files import read_dump
 from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.lammps.files import read_dump
 from gensample.simulate.short_runs import Lammps, Leg, Starts
 from gensample.simulate.workshop import REPLICA
 from gensample.work import parts_beside

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gensample.errors import GensampleError, MissingDependencyError
-from gensample.simulate import engine as module
-from gensample.simulate.engine import find_engine
+from gensample.simulate.lammps import engine as module
+from gensample.simulate.lammps.engine import find_engine
 
 FOREVER = "units lj\nregion r block 0 1 0 1 0 1\ncreate_box 1 r\nmass 1 1\nfix m all nve\nrun 2000000000\n"
 
@@ -107,7 +107,7 @@ def test_stop_ends_what_runs_and_refuses_more(engine, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals are Linux's")
 def test_lammps_dies_with_a_killed_parent(engine, tmp_path):
     code = (
-        "import pathlib, sys; from gensample.simulate.engine import find_engine;"
+        "import pathlib, sys; from gensample.simulate.lammps.engine import find_engine;"
         "find_engine(sys.argv[1]).run(sys.argv[2], pathlib.Path(sys.argv[3]))"
     )
     command = [sys.executable, "-c", code, str(engine.executable), FOREVER, str(tmp_path)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gensample.simulate.evidence import (
+from gensample.simulate.isoconfigurational.evidence import (
     WAVE_NUMBER,
     describe_equilibration,
     energy_drift,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from gensample.errors import GensampleError
-from gensample.simulate import scripts
-from gensample.simulate.files import read_dump, write_data
+from gensample.simulate.lammps import scripts
+from gensample.simulate.lammps.files import read_dump, write_data
 
 
 @pytest.mark.parametrize("dimension", [2, 3])

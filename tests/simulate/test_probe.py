@@ -14,16 +14,17 @@ from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
-from gensample.physics.probe import probe_names
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import probe as module
-from gensample.simulate import scripts, short_runs
-from gensample.simulate.files import read_dump, write_data
+from gensample.simulate import short_runs
 from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.lammps import scripts
+from gensample.simulate.lammps.files import read_dump, write_data
 from gensample.simulate.probe import ProbeSettings, probe, probe_averages
 from gensample.simulate.quench import quench
 from gensample.simulate.settings import Bath
 from gensample.simulate.short_runs import Lammps, Leg
+from gensample.structure.probe import probe_names
 from gensample.work import parts_beside
 
 BATH = Bath("nose-hoover", 0.5)

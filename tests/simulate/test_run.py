@@ -13,9 +13,9 @@ from gensample.physics.box import wrap
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.seeding import numpy_generator
-from gensample.simulate.evidence import overlap_decay
 from gensample.simulate.initial import maxwell_boltzmann
-from gensample.simulate.jobs import REPLICA, Workshop
+from gensample.simulate.isoconfigurational.evidence import overlap_decay
+from gensample.simulate.isoconfigurational.jobs import REPLICA, Workshop
 from gensample.simulate.run import describe, simulate
 from gensample.work import parts_beside
 

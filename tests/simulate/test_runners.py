@@ -6,8 +6,8 @@ import pytest
 from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.simulate import runners
+from gensample.simulate.lammps.scripts import Snapshots
 from gensample.simulate.runners import Torch, choose_dynamics
-from gensample.simulate.scripts import Snapshots
 from gensample.simulate.short_runs import Lammps, Leg, Starts
 
 

@@ -7,8 +7,8 @@ import torch
 from gensample.errors import MissingDependencyError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
-from gensample.simulate.engine import find_engine
-from gensample.simulate.files import write_data
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.lammps.files import write_data
 from gensample.simulate.structure import load, quench_in
 
 

@@ -7,7 +7,7 @@ import torch
 from gensample.data.store import Store
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
-from gensample.physics.modes import hessian, modes, shear_modulus, vibrality, vibrality_from_hessian
+from gensample.structure.modes import hessian, modes, shear_modulus, vibrality, vibrality_from_hessian
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,147 @@
+"""The jobs of a quasistatic shear: the minimum of each configuration, then one job for each direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gensample.physics.strain import (
+    ShearDirection,
+    d2min,
+    non_affine,
+    shear_direction,
+    shear_gradient,
+    sheared_box,
+)
+from gensample.simulate.lammps.engine import Engine
+from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.scheduler import Job
+from gensample.simulate.shear import scripts as shear_scripts
+from gensample.simulate.shear.config import ShearConfig
+from gensample.simulate.shear.source import Glasses
+from gensample.simulate.structure import keep, load, run_script
+from gensample.stats.plasticity import Events, find_events, participation
+
+MINIMUM, SHEAR = "minimum.npz", "shear.npz"
+
+
+class ShearWorkshop:
+    """Builds the jobs of one shear; those of a direction read the minimum of their configuration."""
+
+    def __init__(self, config: ShearConfig, glasses: Glasses, engine: Engine, root: Path) -> None:
+        self.config, self.glasses, self.engine, self.root = config, glasses, engine, root
+        self.mixture = glasses.mixture
+        self.directions = [shear_direction(name, self.mixture.dimension) for name in config.directions]
+        self.strain = config.grid()
+
+    def jobs(self) -> list[Job]:
+        """All jobs, configurations in order."""
+        jobs = []
+        for c in range(len(self.glasses.rows)):
+            minimum = f"minimum-{c:05d}"
+            jobs.append(Job(minimum, None, 1.0, self._minimise(c)))
+            for r in range(len(self.directions)):
+                cost = float(len(self.strain) - 1)
+                jobs.append(Job(self.name(c, r), minimum, cost, self._shear(c, r, minimum)))
+        return jobs
+
+    def name(self, c: int, r: int) -> str:
+        """Folder of configuration c sheared along direction r."""
+        return f"shear-{c:05d}-{r:02d}"
+
+    def _minimise(self, c: int) -> Callable[[Path], None]:
+        def work(folder: Path) -> None:
+            script = shear_scripts.minimum(self.mixture, self.config.minimiser, self.config.force_tolerance)
+            self._run(folder, c, self.glasses.start[c], script)
+            energy, _, residual = np.loadtxt(folder / shear_scripts.CURVE)
+            (positions,) = self._frames(folder, 1)
+            np.savez(folder / MINIMUM, inherent=positions, energy=energy, residual=residual)
+            keep(folder, MINIMUM)
+
+        return work
+
+    def _shear(self, c: int, r: int, minimum: str) -> Callable[[Path], None]:
+        def work(folder: Path) -> None:
+            direction, edges = self.directions[r], self.glasses.box[c]
+            script = shear_scripts.quasistatic(
+                self.mixture,
+                edges,
+                direction,
+                self.strain,
+                self.config.minimiser,
+                self.config.force_tolerance,
+            )
+            self._run(folder, c, load(self.root / minimum / MINIMUM)["inherent"], script)
+            curve = np.loadtxt(folder / shear_scripts.CURVE, ndmin=2)
+            positions = self._frames(folder, len(self.strain))
+            found: dict[str, Any] = self._analyse(curve, positions, edges, direction)
+            np.savez(folder / SHEAR, **found)
+            keep(folder, SHEAR)
+
+        return work
+
+    def _run(self, folder: Path, c: int, positions: np.ndarray, script: str) -> None:
+        types = self.mixture.num_species
+        write_data(folder / "start.data", positions, self.glasses.species, types, self.glasses.box[c])
+        run_script(self.engine, self.mixture, script, folder)
+
+    def _frames(self, folder: Path, count: int) -> np.ndarray:
+        return np.stack(
+            [read_dump(folder / f"step-{k}.dump", self.mixture.dimension)[0] for k in range(count)]
+        )
+
+    def _analyse(
+        self, curve: np.ndarray, positions: np.ndarray, edges: np.ndarray, direction: ShearDirection
+    ) -> dict[str, np.ndarray]:
+        """What is kept of curve (S + 1, 3) and positions (S + 1, N, d)."""
+        energy, stress, residual = curve.T
+        least = self.config.event_drop, self.config.event_energy
+        total, volume = energy * positions.shape[1], float(edges.prod())
+        events = find_events(self.strain, stress, total, volume, *least)
+        box, strain = torch.from_numpy(edges), torch.from_numpy(self.strain)
+        moved = non_affine(torch.from_numpy(positions), box, direction, strain)
+        fields = [self._across(positions, moved, box, direction, int(k)) for k in events.step]
+        return {
+            "stress": stress,
+            "energy": energy,
+            "residual": residual,
+            "displacements": self._rounded(moved[self.config.stored()].numpy()),
+            "first_event": fields[0][1] if fields else np.full(positions.shape[1], np.nan),
+            **_event_table(events, fields),
+        }
+
+    def _across(
+        self,
+        positions: np.ndarray,
+        moved: torch.Tensor,
+        edges: torch.Tensor,
+        direction: ShearDirection,
+        k: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Displacement (N, d) beyond the affine map from step k - 1 to k, and its D2min (N,)."""
+        step = shear_gradient(direction, float(self.strain[k] - self.strain[k - 1]), self.mixture.dimension)
+        displacement = moved[k] - moved[k - 1] - moved[k - 1] @ step.T
+        box = sheared_box(edges, direction, float(self.strain[k - 1]))
+        reference = torch.from_numpy(positions[k - 1])
+        found = d2min(reference, displacement, box, self.config.d2min_cutoff)
+        return displacement.numpy(), found.d2min.numpy()
+
+    def _rounded(self, fields: np.ndarray) -> np.ndarray:
+        precision = self.config.displacement_precision
+        return np.asarray(np.round(fields / precision) * precision if precision else fields, np.float32)
+
+
+def _event_table(events: Events, fields: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Columns of the events of one curve, with what their fields show."""
+    return {
+        "event_step": events.step.astype(np.int32),
+        "event_strain": events.strain,
+        "event_stress_drop": events.stress_drop,
+        "event_energy_drop": events.energy_drop,
+        "event_participation": np.array([participation(displacement) for displacement, _ in fields]),
+        "event_center": np.array([int(field.argmax()) for _, field in fields], np.int32),
+    }

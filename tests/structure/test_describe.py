@@ -1,0 +1,69 @@
+"""Sets of descriptors by name, side by side."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from gensample.errors import ConfigError
+from gensample.physics.mixtures import get_mixture
+from gensample.structure.describe import SETS, Structure, describe, descriptor_names
+from gensample.structure.invariants import invariants
+from gensample.structure.recursive import recursive
+from gensample.structure.symmetry import symmetry_functions
+
+LEVELS = [(0.5, 1.0), (0.5, 10.0), (0.8, 1.0), (0.8, 10.0)]
+
+
+@pytest.fixture(scope="module")
+def structure() -> Structure:
+    mixture, generator = get_mixture("ka2d"), torch.Generator().manual_seed(0)
+    grid = torch.cartesian_prod(*[torch.arange(11, dtype=torch.float64)] * 2)
+    x = 0.95 * grid + 0.1 * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
+    vector = 0.1 * torch.randn(x.shape, generator=generator)
+    box = torch.tensor([10.45, 10.45], dtype=torch.float64)
+    probe = 0.1 + torch.rand(2, len(x), len(LEVELS), generator=generator)
+    runs = (vector, torch.ones(len(x)))
+    return Structure(x, mixture.species(len(x)), box, mixture, vector, runs, (probe[0].log(), probe[1]))
+
+
+def test_every_set_has_a_name_for_each_column(structure: Structure) -> None:
+    for name in SETS:
+        found = describe(structure, [name])
+        names = descriptor_names(structure.mixture, [name], LEVELS)
+        assert found.shape == (len(structure.positions), len(names))
+        assert found.dtype == torch.float32
+        assert len(set(names)) == len(names)
+        assert all(column.startswith(f"{name}/") for column in names)
+
+
+def test_sets_are_side_by_side_in_the_order_asked_for(structure: Structure) -> None:
+    of = (structure.positions, structure.species, structure.box, structure.mixture)
+    distance = structure.cage_vector.double().norm(dim=-1)
+    expected = [recursive(*of, distance), symmetry_functions(*of), invariants(*of, distance)]
+    found = describe(structure, ["recursive", "symmetry", "invariants"])
+    assert torch.equal(found, torch.cat([x.float() for x in expected], 1))
+    names = descriptor_names(structure.mixture, ["recursive", "symmetry", "invariants"])
+    assert len(names) == found.shape[1]
+    assert names[expected[0].shape[1]] == "symmetry/radial_A_0.1"
+
+
+def test_recursive_ends_in_the_length_of_the_cage_vector(structure: Structure) -> None:
+    assert descriptor_names(structure.mixture, ["recursive"])[-1] == "recursive/cage_distance"
+    torch.testing.assert_close(describe(structure, ["recursive"])[:, -1], structure.cage_vector.norm(dim=-1))
+
+
+def test_recursive_positions_leave_the_cage_out(structure: Structure) -> None:
+    found = describe(structure, ["recursive-positions"])
+    assert torch.equal(found, describe(structure, ["recursive"])[:, :-1])
+    without = dataclasses.replace(structure, cage_vector=0 * structure.cage_vector)
+    assert torch.equal(found, describe(without, ["recursive-positions"]))
+    assert not torch.equal(describe(structure, ["recursive"]), describe(without, ["recursive"]))
+
+
+def test_an_unknown_set_is_refused(structure: Structure) -> None:
+    with pytest.raises(ConfigError, match="'nonesuch'; choose among") as refusal:
+        describe(structure, ["nonesuch"])
+    assert all(name in str(refusal.value) for name in SETS)
+    with pytest.raises(ConfigError, match="nonesuch"):
+        descriptor_names(structure.mixture, ["recursive", "nonesuch"])
