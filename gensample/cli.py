@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 from gensample import __version__
 from gensample.errors import GensampleError
 from gensample.ranges import check_choice, shown
+from gensample.settings import add_options, read_settings
 from gensample.streams import guarded
 from gensample.text import printable
 
@@ -27,10 +28,11 @@ LONGEST_MESSAGE = 1500  # characters
 
 
 class Command(NamedTuple):
-    """Where a command lives (``gensample.commands.MODULE``) and its line of help."""
+    """Where a command lives (``gensample.commands.MODULE``), its line of help, its class there."""
 
     module: str
     help: str
+    settings: str = ""
 
 
 PHYSICS = Command("fit_generator", "find the numbers of a generator without training: heated or harmonic")
@@ -44,7 +46,7 @@ COMMANDS = {
     "probe": Command("probe", "add short, heated runs from the inherent structures to a dataset"),
     "shear": Command("shear", "shear inherent structures quasistatically with LAMMPS from a yaml config"),
     "import": Command("import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset"),
-    "export": Command("export", "convert a dataset to extxyz or LAMMPS files"),
+    "export": Command("export", "convert a dataset to extxyz or LAMMPS files", "Export"),
     "models": Command("models", "list the released models"),
     "datasets": Command("datasets", "list the datasets that have a name"),
     "config": Command("config", "list the configs that come with gensample, or print one"),
@@ -165,7 +167,11 @@ def _dispatch(words: list[str]) -> int:
         return 0
     parser = build_parser(name, command)
     # Intermixed: `simulate CONFIG --out X key=value` has positional words on both sides of an option.
-    module.run(parser.parse_intermixed_args(rest))
+    found = parser.parse_intermixed_args(rest)
+    if command.settings:
+        read_settings(getattr(module, command.settings), found).run()
+    else:
+        module.run(found)
     return 0
 
 
@@ -179,7 +185,11 @@ def build_parser(name: str, command: Command | None = None) -> Parser:
     """The parser of any command outside the LightningCLI; tests parse the README's lines with it."""
     command = command or COMMANDS[name]
     parser = Parser(prog=f"gensample {name}", description=command.help)
-    importlib.import_module(f"gensample.commands.{command.module}").add_arguments(parser)
+    module = importlib.import_module(f"gensample.commands.{command.module}")
+    if command.settings:
+        add_options(parser, getattr(module, command.settings))
+    else:
+        module.add_arguments(parser)
     return parser
 
 

@@ -145,7 +145,8 @@ def test_a_reader_that_leaves_is_no_error():
 def test_every_command_of_the_table_exists(name):
     parser = build_parser(name)
     assert parser.prog == f"gensample {name}"
-    assert callable(sys.modules[f"gensample.commands.{COMMANDS[name].module}"].run)
+    module = sys.modules[f"gensample.commands.{COMMANDS[name].module}"]
+    assert callable(getattr(module, COMMANDS[name].settings, module).run)
 
 
 # fit, validate, test
