@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gensample.commands.fitting import Task, check_out, keep
-from gensample.commands.meter import Meter
 from gensample.data.digest import digest_structures
 from gensample.generators.base import Start
 from gensample.generators.heated import COOLED_BY, Phase, Recipe
@@ -24,6 +23,7 @@ from gensample.generators.heated_fit import (
     plain,
     score,
 )
+from gensample.meter import Meter
 from gensample.simulate.parts import Parts
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.scheduler import Job, run_jobs

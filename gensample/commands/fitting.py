@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import track
 
 from gensample import __version__, zoo
-from gensample.commands.meter import Meter
 from gensample.commands.requests import SPLITS
 from gensample.data.domain import domain_of
 from gensample.data.inputs import Inputs
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Start, starts
+from gensample.meter import Meter
 from gensample.ranges import COUNT, check_choice
 from gensample.work import check_folder
 

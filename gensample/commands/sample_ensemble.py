@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from gensample import zoo
-from gensample.commands.meter import Meter
 from gensample.commands.requests import AnyRequest, PhysicsRequest, Request, refuse_other
 from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
 from gensample.data.digest import digest_structures
 from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
+from gensample.meter import Meter
 from gensample.ranges import check_device, shown
 from gensample.sampling.ensemble import Unit, plan_units
 from gensample.simulate.runners import Dynamics, choose_dynamics

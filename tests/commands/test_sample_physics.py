@@ -8,9 +8,9 @@ import pytest
 import yaml
 from mini import first_of_ka2d_mini
 
-from gensample import zoo
+from gensample import meter, zoo
 from gensample.cli import main
-from gensample.commands import meter, sample_ensemble
+from gensample.commands import sample_ensemble
 from gensample.commands.sources import belonging
 from gensample.data.domain import domain_of
 from gensample.data.store import Store
