@@ -1,6 +1,6 @@
 """Settings of a command as a dataclass: its fields are the words and options of the command line.
 
-A command is a frozen dataclass whose fields are made by `word`, `words`, `option` and `switch`, and whose ``run()``
+A command is a frozen dataclass whose fields are made by `word`, `words`, `option` and `switch`; its ``run()``
 does the work.
 """
 
