@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gensample.generators.base import Generator
+    from gensample.reads import Reads
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
@@ -120,8 +121,24 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     path = resolve(name_or_path)
     if is_generator(path):
         return load_physics(path).to(device)
-    model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
-    return model.to(device).eval().requires_grad_(False)
+    model: Any = _from_checkpoint(path) if path.is_file() else _from_folder(path)
+    model.reads = _reads_of(model, path)
+    trained: LightningModule = model.to(device).eval().requires_grad_(False)
+    return trained
+
+
+def _reads_of(model: Any, path: Path) -> Reads:
+    """What a trained model reads; those of before it was recorded may say their lag times in the metrics."""
+    from gensample.reads import reads_from
+
+    # A configuration generator has its domain from the system it was made for.
+    settings = {**model.hparams, "domain": getattr(model, "domain", None)}
+    data = data_settings(path)
+    found = reads_from(settings, data)
+    if found.lags is None and (path / METRICS).is_file():
+        lags = [float(lag["time"]) for lag in load_metrics(path).get("lags", [])]
+        found = reads_from(settings, data, lags)
+    return found
 
 
 def load_physics(name_or_path: str | Path) -> Generator:

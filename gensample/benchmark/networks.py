@@ -19,10 +19,11 @@ from gensample.commands import train
 from gensample.commands.predict_propensity import reads, stated_lag_times
 from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule
-from gensample.data.domain import check_domain, domain_of
+from gensample.data.domain import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator
+from gensample.reads import check_domain
 from gensample.stats.propensity import magnitudes
 from gensample.tasks.displacement import DisplacementTask
 from gensample.tasks.dynamics import DynamicsTask

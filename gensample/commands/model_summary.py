@@ -6,7 +6,6 @@ import textwrap
 from typing import Any
 
 from gensample import zoo
-from gensample.commands.predict_propensity import reads_of, stated_lag_times
 from gensample.generators.base import Generator
 from gensample.text import printable
 
@@ -27,24 +26,11 @@ def inspect_model(name: str) -> dict[str, Any]:
         "class": f"{type(model).__module__}.{type(model).__name__}",
         "network": type(model.network).__name__ if hasattr(model, "network") else None,
         "parameters": sum(p.numel() for p in model.parameters()) if trained else 0,
-        "reads": _reads(name, model),
+        "reads": {key: value for key, value in model.reads.plain().items() if key not in ("domain", "lags")},
+        "lag_times": list(model.reads.lags or ()) or None,
         "domain": {key: value for key, value in model.domain.items() if key != "lag_times"},
-        "lag_times": _lag_times(name, model),
         "card": zoo.purpose(name),
     }
-
-
-def _reads(name: str, model: Any) -> dict[str, Any]:
-    """Positions, cut-off and descriptors, with the defaults of what a config leaves out."""
-    if isinstance(model, Generator):
-        return {"input": "inherent" if model.needs_inherent else "thermal"}
-    return {"input": "thermal", **reads_of(name, model)}
-
-
-def _lag_times(name: str, model: Any) -> list[float] | None:
-    if isinstance(model, Generator):
-        return list(model.lag_time)
-    return stated_lag_times(name, model)
 
 
 def describe_model(summary: dict[str, Any]) -> list[str]:
@@ -56,7 +42,7 @@ def describe_model(summary: dict[str, Any]) -> list[str]:
         s["path"],
         _line("class", s["class"] + network),
         _line("parameters", f"{s['parameters']:,}" if s["parameters"] else "none: no training"),
-        _line("reads", _what_is_read(s["reads"])),
+        _line("reads", _what_is_read(s["reads"], s["parameters"] > 0)),
         _line("domain", _within(s["domain"])),
         _line("lag times", times),
         "",
@@ -69,13 +55,11 @@ def _line(name: str, text: str) -> str:
     return f"  {name:<13}{text}"
 
 
-def _what_is_read(reads: dict[str, Any]) -> str:
-    words = [INPUTS.get(reads["input"], str(reads["input"]))]
-    words += [f"graph at cut-off {reads['cutoff']}"] if "cutoff" in reads else []
-    described = reads.get("descriptors")
-    if described:
-        words.append("descriptors " + ", ".join(map(str, described if isinstance(described, list) else [])))
-    return ", ".join(words).strip()
+def _what_is_read(reads: dict[str, Any], trained: bool) -> str:
+    words = [INPUTS[reads["input"]]]
+    words += [f"graph at cut-off {reads['cutoff']}"] if trained else []
+    words += ["descriptors " + ", ".join(reads["descriptors"])] if reads["descriptors"] else []
+    return ", ".join(words)
 
 
 def _within(domain: dict[str, Any]) -> str:

@@ -12,8 +12,9 @@ from rich.progress import track
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
-from gensample.data.domain import check_domain, domain_of
+from gensample.data.domain import domain_of
 from gensample.errors import ConfigError
+from gensample.reads import check_domain
 from gensample.tasks.displacement import DisplacementTask
 from gensample.tasks.dynamics import DynamicsTask
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from gensample import zoo
 from gensample.commands.predict_propensity import Predictor
-from gensample.data.domain import LAG
 from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
+from gensample.reads import LAG
 from gensample.work import atomic
 
 AVERAGES = ("propensity", "bond_breaking")

@@ -18,7 +18,6 @@ from torch import Tensor
 from gensample import zoo
 from gensample.commands.requests import refuse_other
 from gensample.data.base import BaseEnsemble
-from gensample.data.domain import check_domain
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.flow.schedule import GRIDS
@@ -26,6 +25,7 @@ from gensample.flow.torus import uniform
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.ranges import SEED, TEMPERATURE, check_choice, check_device, check_table, positive_to, whole
+from gensample.reads import check_domain
 from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator

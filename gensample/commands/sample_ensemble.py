@@ -18,7 +18,6 @@ from gensample import zoo
 from gensample.commands.requests import AnyRequest, PhysicsRequest, Request, refuse_other
 from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
 from gensample.data.digest import digest_structures
-from gensample.data.domain import check_domain, domain_of
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.meter import Meter
@@ -37,13 +36,11 @@ SOLVER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5}
 class Ensemble:
     """One request with its source of fields and its folder of finished units."""
 
-    def __init__(self, request: AnyRequest, out: Path, source: Source, force: bool) -> None:
+    def __init__(self, request: AnyRequest, out: Path, source: Source) -> None:
         self.request, self.out, self.source = request, out, source
         self.parts = parts_beside(out)
         store = source.store
         self.configurations = [int(c) for c in store.indices(request.split)]
-        served = domain_of(store, store.temperature[self.configurations])
-        self.outside = check_domain(request.model, source.domain, request.data, served, force=force)
         self._meter = Meter()
 
     def path(self, unit: Unit) -> Path:
@@ -66,9 +63,10 @@ class Ensemble:
 
     def write(self, seconds: float) -> None:
         """The dataset from the finished units."""
-        store, request, chosen = self.source.store, self.request, self.configurations
-        inherent = self.source.inherent(np.array(chosen))
-        cage = self.source.cage(np.array(chosen))
+        source, request, chosen = self.source, self.request, self.configurations
+        store = source.store
+        inherent = source.inherent(np.array(chosen))
+        cage = source.cage(np.array(chosen))
         with (
             atomic(self.out) as temporary,
             StoreWriter.create(
@@ -82,7 +80,7 @@ class Ensemble:
                 box=store.box[chosen],
                 split=list(store.split[chosen]),
                 positions=store.positions[chosen],
-                times=self.source.lag_time,
+                times=source.lag_time,
                 replicas=np.full(len(chosen), request.replicas),
                 inherent=None if inherent is None else inherent[0],
                 inherent_attrs=None if inherent is None else inherent[1],
@@ -90,10 +88,10 @@ class Ensemble:
                 command="gensample sample",
                 extra_attrs={
                     "request": json.dumps(asdict(request)),
-                    **self.source.attrs,
+                    **source.attrs,
                     **self._spent(),
                     "seconds": seconds,
-                    **({"outside_domain": self.outside} if self.outside else {}),
+                    **({"outside_domain": source.outside} if source.outside else {}),
                 },
             ) as writer,
         ):
@@ -203,10 +201,10 @@ def sample_ensemble(
     check_output(out)
     source: Source
     if isinstance(request, Request):
-        source = Learned(request, device)
+        source = Learned(request, device, force)
     else:
-        source = Physics(request, device, dynamics, parts_beside(out))
-    ensemble = Ensemble(request, out, source, force)
+        source = Physics(request, device, force, dynamics, parts_beside(out))
+    ensemble = Ensemble(request, out, source)
     with claim(ensemble.parts, asdict(request), shared=True) as claimed:
         started = time.monotonic()
         # Another process may have finished it while this one loaded the model.

@@ -13,12 +13,12 @@ from rich.progress import track
 
 from gensample import registry, zoo
 from gensample.commands.requests import PhysicsRequest, Request
-from gensample.data.datamodule import KADataModule
-from gensample.data.domain import differences, domain_of
+from gensample.data.domain import domain_of
 from gensample.data.inputs import Inputs, Made
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator, Start, starts
+from gensample.reads import check_domain, differences
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, run_unit
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.scheduler import Job, run_jobs
@@ -31,13 +31,13 @@ BARE = {"harmonic": "gensample.generators.harmonic.Harmonic", "heated": "gensamp
 class Source(Protocol):
     """Draws the units of an ensemble.
 
-    store: of the data; lag_time: (K,); domain: of the model; width: replicas of a unit; attrs: what the
-    dataset says of how it was drawn.
+    store: of the data; lag_time: (K,); outside: how the data differ from the domain of the model; width:
+    replicas of a unit; attrs: what the dataset says of how it was drawn.
     """
 
     store: Store
     lag_time: np.ndarray
-    domain: dict[str, Any]
+    outside: str
     width: int
     attrs: dict[str, Any]
 
@@ -66,32 +66,20 @@ class Learned:
 
     width = FIELDS_PER_CALL
 
-    def __init__(self, request: Request, device: str) -> None:
+    def __init__(self, request: Request, device: str, force: bool) -> None:
         self.request = request
         self.model = load_generator(request.model, device)
-        settings = self.model.settings
-        self.module = KADataModule(
-            request.data,
-            target="structure",
-            input=settings.input,
-            cutoff=settings.cutoff,
-            descriptors=self.model.descriptors,
+        self.module = self.model.open(
+            request.data, request.split, model=request.model, device=device, force=force
         )
-        check_fits(self.model, self.module)
-        self.store, self.domain = self.module.store, self.model.domain
+        self.store, self.outside = self.module.store, self.module.outside
         self.lag_time = self.model.lag_time.double().cpu().numpy()
-        self.attrs: dict[str, Any] = {"input": settings.input}
-        self._device = torch.device(device)
+        self.attrs: dict[str, Any] = {"input": self.model.reads.input}
         self._current: tuple[int, Any, Any] | None = None
         self._nfe = 0
 
     def prepare(self, rows: Sequence[int]) -> None:
         """See `Source`."""
-        self.module.device = self._device
-        self.module.setup()
-        if self.model.settings.descriptors:
-            mean, scale = self.model.descriptor_mean, self.model.descriptor_scale
-            self.module.use_descriptor_statistics(mean, scale, self.model.probe_levels)
         self.module.inputs.prepare(rows)
 
     def draw(self, unit: Unit) -> dict[str, np.ndarray]:
@@ -149,14 +137,17 @@ class Physics:
     """
 
     def __init__(
-        self, request: PhysicsRequest, device: str, dynamics: Dynamics | None, scratch: Path
+        self, request: PhysicsRequest, device: str, force: bool, dynamics: Dynamics | None, scratch: Path
     ) -> None:
         self.request, self.store = request, Store.open(request.data)
         self.generator = load_physics(request.model, self.store)
         if dynamics is None:
             self.generator.to(device)
         self.generator.use(dynamics, scratch)
-        self.lag_time, self.domain = np.array(self.generator.lag_time), self.generator.domain
+        self.lag_time = np.array(self.generator.lag_time)
+        served = domain_of(self.store, self.store.temperature[self.store.indices(request.split)])
+        domain = self.generator.domain
+        self.outside = check_domain(request.model, domain, request.data, served, force=force)
         self.width = self.generator.width
         if dynamics is not None:
             self.width = dynamics.width(self.store.num_particles, self.generator.time)
@@ -255,14 +246,3 @@ def belonging(name: str, data: str) -> str:
         # Of several, the one whose lags are most of the data's, and fewest of others.
         shared = {each: np.isin(np.round(known[each].lag_time, 6), store.times).sum() for each in fits}
     return max(fits, key=lambda each: (shared[each], -len(known[each].lag_time)))
-
-
-def check_fits(model: DisplacementTask, module: KADataModule) -> None:
-    """Refuse data whose dimension, species or descriptors are not those the model was trained on."""
-    ours = (module.dimension, module.num_species, module.num_descriptors)
-    theirs = (model.settings.dimension, model.settings.num_species, model.settings.descriptors)
-    if ours != theirs:
-        raise ConfigError(
-            f"the model was trained on (dimension, species, descriptors) = {theirs}, the data have {ours}; "
-            "choose a model of this mixture"
-        )

@@ -34,10 +34,10 @@ from torch import Tensor
 from gensample import registry
 from gensample.commands.run_folder import CHECKPOINTS, check_run_folder, run_folder
 from gensample.data.descriptors import check_levels
-from gensample.data.domain import check_domain, check_lags, read_domain
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
 from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, shown, whole
+from gensample.reads import check_domain, check_lags, read_domain
 from gensample.tasks.checkpoints import WholeCheckpoints
 from gensample.weights import check_fit, read_checkpoint
 

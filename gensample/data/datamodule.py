@@ -95,6 +95,9 @@ class KADataModule(lightning.LightningDataModule):
         DataError: the dataset cannot be read.
     """
 
+    outside = ""
+    """How the data differ from what a model that reads them was trained on (`gensample.reads`)."""
+
     def __init__(
         self,
         dataset: str,

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gensample.data.domain import read_domain
 from gensample.data.energies import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture
 from gensample.ranges import POSITIVE, check_device
+from gensample.reads import Reads, read_domain
 from gensample.sampling.ensemble import FIELDS_PER_CALL
 from gensample.simulate.runners import Dynamics
 
@@ -67,6 +67,12 @@ class Generator(ABC):
         self.device = "cpu"
         self.dynamics: Dynamics | None = None
         self.scratch: Path | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """What is read of the data."""
+        centres: Any = "inherent" if self.needs_inherent else "thermal"
+        return Reads(centres, lags=self.lag_time, domain=self.domain)
 
     def to(self, device: Any) -> Generator:
         """The same, with its tensors on a device of torch."""

@@ -9,7 +9,6 @@ import lightning
 import torch
 from torch import Tensor
 
-from gensample.data.domain import read_domain
 from gensample.errors import ConfigError
 from gensample.flow.schedule import fixed_times
 from gensample.flow.torus import assign, geodesic, log_uniform, uniform
@@ -28,6 +27,7 @@ from gensample.ranges import (
     check_table,
     whole,
 )
+from gensample.reads import Reader, read_domain
 from gensample.sampling.transport import Transported, transport
 from gensample.seeding import torch_generator
 from gensample.tasks.schedule import warm_cosine
@@ -69,7 +69,7 @@ class BoundVelocity:
         return inside.to(kind), self.species, self.box.to(kind), at, self.inverse_temperature
 
 
-class ConfigurationTask(lightning.LightningModule):
+class ConfigurationTask(Reader, lightning.LightningModule):
     """Flow from a base to equilibrium configurations, one model for all temperatures.
 
     The base is that of the data module: uniform independent particles, or a liquid at a higher temperature.

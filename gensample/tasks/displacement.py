@@ -10,7 +10,6 @@ import lightning
 import torch
 from torch import Tensor
 
-from gensample.data.domain import read_domain
 from gensample.errors import ConfigError
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import get_path
@@ -34,6 +33,7 @@ from gensample.ranges import (
     check_table,
     whole,
 )
+from gensample.reads import Reader, read_domain
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
 from gensample.seeding import derive_seed, torch_generator
@@ -58,7 +58,7 @@ LIMITS = {
 TRAIN, VALIDATE, DRAW, DROPOUT = range(4)
 
 
-class DisplacementTask(lightning.LightningModule):
+class DisplacementTask(Reader, lightning.LightningModule):
     """Conditioner, prior, path and velocity network, trained together.
 
     For ``regression_epochs`` only the conditioner is trained, on the averages over replicas (propensity,

@@ -7,11 +7,11 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from gensample.data.domain import check_lags, read_domain
 from gensample.data.official import load_official
 from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SPECIES, between, check_table
+from gensample.reads import Reader, check_lags, read_domain
 from gensample.tasks.hparams import as_module, save_plain_hyperparameters
 from gensample.tasks.regression import Score, bond_mask, summarise
 from gensample.tasks.schedule import warm_cosine
@@ -23,7 +23,7 @@ LIMITS = {
 }
 
 
-class DynamicsTask(lightning.LightningModule):
+class DynamicsTask(Reader, lightning.LightningModule):
     """Regresses each particle's propensity and each bond's mean elongation.
 
     Loss: p MSE(propensity) + (1 - p) MSE(elongation), over all species and lag times (Shiba et al., J. Chem.

@@ -1,8 +1,12 @@
+import json
+from dataclasses import replace
+
 import pytest
 
-from gensample.data.domain import check_domain, check_lags, domain_of, read_domain
+from gensample.data.domain import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
+from gensample.reads import Reads, check_domain, check_lags, read_domain, reads_from
 from tests.synthetic import LAGS, write_dataset
 
 DOMAIN = {
@@ -81,3 +85,46 @@ def test_columns_of_other_lag_times_are_refused(served):
         check_lags([1.0, 10.0], served, "model")
     check_lags([1.0, 10.0], [1.0, 10.00001], "model")
     check_lags(None, served, "model")
+
+
+def test_reads_come_back_from_plain_values():
+    reads = Reads("inherent", 1.6, ("invariants", "probe"), 20, ((0.6, 2.0),), (1.0, 10.0), domain=DOMAIN)
+    assert Reads.read(json.loads(json.dumps(reads.plain()))) == reads
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("input", "hot"), ("cutoff", -1), ("descriptors", "invariants"), ("descriptors", [1])),
+        *(("columns", "many"), ("levels", [0.6, 2.0]), ("levels", [[0.6, -2.0]]), ("lags", 1.0)),
+        *(("quantity", "speed"), ("species", 0), ("dimension", 4), ("domain", [1]), ("colour", 1)),
+    ],
+)
+def test_reads_that_cannot_be_are_refused(name, value):
+    with pytest.raises(ConfigError, match=r"model\.(reads|domain)"):
+        Reads.read({name: value})
+
+
+def test_older_settings_say_what_a_model_reads():
+    model = {"lag_times": [1.0], "num_species": 2, "dimension": 2, "cutoff": 1.6, "input": "inherent"}
+    assert reads_from(model | {"descriptors": 520}, {}) == Reads(
+        "inherent", 1.6, ("invariants",), 520, lags=(1.0,), species=2, dimension=2
+    )
+    network = {"network": {"class_path": "gensample.nn.botan.Botan", "init_args": {"dimension": 2}}}
+    data = {"input": "cage", "cutoff": 2.0, "lags": [10.0, 1.0], "cage_vectors": False}
+    found = reads_from(network, data)
+    assert (found.dimension, found.lags, found.cage_vectors) == (2, (1.0, 10.0), False)
+    assert reads_from(network, data, lags=[3.0]).lags == (3.0,)
+
+
+def test_data_are_served_as_they_were_read_or_refused(tmp_path):
+    path = write_dataset(tmp_path / "data.h5")
+    reads = Reads(cutoff=1.5, species=2, dimension=2, domain={"mixture": "ka2d", "temperatures": [0.45]})
+    module = reads.open(path, "test")
+    assert (module.cutoff, module.target, module.outside) == (1.5, "structure", "")
+    assert module.batch(module.rows("test")).num_graphs == len(module.rows("test"))
+    with pytest.raises(ConfigError, match="species 3, not 2"):
+        replace(reads, species=3).open(path)
+    with pytest.raises(ConfigError, match=r"temperature 0\.45, trained on"):
+        replace(reads, domain=DOMAIN).open(path)
+    assert "temperature" in replace(reads, domain=DOMAIN).open(path, force=True).outside

@@ -1,0 +1,299 @@
+"""What a model reads of a dataset, and the one place where data are checked against it.
+
+`Reads` is kept with every model (``model.reads``); models of before it was recorded have it from their other
+settings (`reads_from`). `Reads.open` serves a dataset in the way that the model was trained on.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensample.data.datamodule import KADataModule
+from gensample.data.domain import domain_of
+from gensample.data.inputs import Input
+from gensample.data.shear import Quantity
+from gensample.errors import ConfigError
+from gensample.ranges import NUMBER, POSITIVE, SPECIES, check_choice, check_table, whole
+
+log = logging.getLogger(__name__)
+
+# Relative: of a density that sources round, and of a temperature at the ends of those trained on.
+DENSITY, TEMPERATURE, LAG = 2e-3, 1e-3, 1e-4
+LIMITS = {
+    **dict.fromkeys(("cutoff", "lags"), POSITIVE),
+    **{"columns": NUMBER, "species": SPECIES, "dimension": whole(2, 3)},
+}
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How a model reads configurations, and what its outputs mean.
+
+    Args:
+        input: positions that the graph is built from: "thermal", "inherent" or "cage".
+        cutoff: of the graph.
+        descriptors: names of the sets of descriptors, in the order of their columns.
+        columns: of the descriptors, all sets together.
+        levels: temperature and time of the probe runs among the descriptors.
+        lags: lag times that the outputs belong to, ascending; None where they are not known.
+        quantity: what is predicted of each particle (``data.datamodule``).
+        species: number of species; None where any will do.
+        dimension: d; None where any will do.
+        domain: what the training data were, as `domain_of` gives it; empty where that is not known.
+        cage_vectors: whether the vectors to the centres are read where the input is thermal.
+
+    Raises:
+        ConfigError: a value that cannot be.
+    """
+
+    input: Input = "thermal"
+    cutoff: float = 2.0
+    descriptors: tuple[str, ...] = ()
+    columns: int = 0
+    levels: tuple[tuple[float, float], ...] = ()
+    lags: tuple[float, ...] | None = None
+    quantity: Quantity = "displacement"
+    species: int | None = None
+    dimension: int | None = None
+    domain: Mapping[str, Any] = field(default_factory=dict)
+    cage_vectors: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("descriptors", "levels", "lags"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, list | tuple):
+                raise ConfigError(f"model.reads.{name} must be a list, got {given!r:.100}")
+        if not all(isinstance(name, str) for name in self.descriptors):
+            raise ConfigError(f"model.reads.descriptors must be names of sets, got {self.descriptors!r:.100}")
+        if not all(isinstance(level, list | tuple) and len(level) == 2 for level in self.levels):
+            raise ConfigError(
+                f"model.reads.levels must be pairs of temperature and time, got {self.levels!r:.100}"
+            )
+        for number in (number for level in self.levels for number in level):
+            POSITIVE.check("model.reads.levels", number)
+        check_table(self, LIMITS, "model.reads.")
+        check_choice("model.reads.input", self.input, get_args(Input))
+        check_choice("model.reads.quantity", self.quantity, get_args(Quantity))
+        plain: dict[str, Any] = {
+            "descriptors": tuple(self.descriptors),
+            "levels": tuple((float(temperature), float(time)) for temperature, time in self.levels),
+            "lags": None if self.lags is None else tuple(float(time) for time in self.lags),
+            "domain": read_domain(self.domain),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain values, which a checkpoint and a config can hold; `read` takes them."""
+        lags = None if self.lags is None else list(self.lags)
+        more = {"descriptors": list(self.descriptors), "levels": [list(level) for level in self.levels]}
+        return asdict(self) | more | {"lags": lags, "domain": dict(self.domain)}
+
+    @classmethod
+    def read(cls, given: Any) -> Reads:
+        """The same from plain values; ConfigError for others than `plain` gives, or a part of those."""
+        if isinstance(given, Reads):
+            return given
+        known = {each.name for each in fields(cls)}
+        if not isinstance(given, Mapping) or not set(given) <= known:
+            raise ConfigError(f"model.reads must be what `gensample fit` records, got {given!r:.100}")
+        return cls(**given)
+
+    def open(
+        self,
+        dataset: str | Path,
+        rows: Sequence[int] | np.ndarray | str = "all",
+        *,
+        model: str = "the model",
+        statistics: tuple[Tensor, Tensor] | None = None,
+        device: torch.device | str = "cpu",
+        force: bool = False,
+        **served: Any,
+    ) -> KADataModule:
+        """A dataset as the model reads it, set up, to draw `batch`es of its configurations from.
+
+        rows: configurations, or a split, that must lie in the domain of the model called ``model``; with
+        ``force`` they may lie outside, and ``outside`` of what comes back says how. statistics: mean and
+        scale (S, D) that descriptors are standardised by. served: further settings of the data module, such
+        as ``target`` ("structure") or ``lags``.
+
+        Raises:
+            ConfigError: the data cannot serve what the model reads, are of another dimension or number of
+                species, or lie outside its domain.
+        """
+        structure = served.setdefault("target", "structure") == "structure"
+        module = KADataModule(
+            str(dataset),
+            input=self.input,
+            cutoff=self.cutoff,
+            descriptors=list(self.descriptors),
+            cage_vectors=self.cage_vectors,
+            quantity="displacement" if structure else self.quantity,
+            **served,
+        )
+        self.check(module, model)
+        chosen = module.store.indices(rows) if isinstance(rows, str) else rows
+        found = domain_of(module.store, module.store.temperature[chosen])
+        module.outside = check_domain(model, self.domain, str(dataset), found, force=force)
+        module.device = torch.device(device)
+        module.setup()
+        if statistics is not None and self.descriptors:
+            module.use_descriptor_statistics(*statistics, self.levels)
+        return module
+
+    def check(self, module: KADataModule, model: str = "the model") -> None:
+        """Refuse data of another dimension, or of other species or descriptors.
+
+        Raises:
+            ConfigError: names both.
+        """
+        pairs = {
+            "dimension": (self.dimension, module.dimension),
+            "species": (self.species, module.num_species),
+            "descriptors": (self.columns, module.num_descriptors),
+        }
+        wrong = [f"{name} {a}, not {b}" for name, (a, b) in pairs.items() if a not in (None, b)]
+        if wrong:
+            raise ConfigError(
+                f"{model} was trained on {'; '.join(wrong)} as {module.dataset} has; choose a model of this "
+                "mixture"
+            )
+
+
+class Reader:
+    """A model that knows what it reads: its ``reads``, and what descriptors are standardised by."""
+
+    reads: Reads
+    descriptor_mean: Tensor
+    descriptor_scale: Tensor
+
+    def open(
+        self, dataset: str | Path, rows: Sequence[int] | np.ndarray | str = "all", **options: Any
+    ) -> KADataModule:
+        """A dataset as the model reads it, see `Reads.open`."""
+        given = (self.descriptor_mean, self.descriptor_scale) if self.reads.descriptors else None
+        return self.reads.open(dataset, rows, statistics=given, **options)
+
+
+def reads_from(model: Mapping[str, Any], data: Mapping[str, Any], lags: Sequence[float] = ()) -> Reads:
+    """What a model reads that does not record it, from its hyper-parameters and those of its data module.
+
+    lags: of its outputs, where neither says them.
+
+    Raises:
+        ConfigError: a setting that cannot be.
+    """
+    domain = read_domain(model.get("domain"))
+    stated: Any = model.get("lag_times") or domain.get("lag_times") or lags
+    columns = model.get("descriptors") or 0
+    names: Any = (model.get("descriptor_sets") or data.get("descriptors") or True) if columns else ()
+    network = model.get("network")
+    inner = network.get("init_args") if isinstance(network, Mapping) else None
+    found = Reads(
+        input=model.get("input") or data.get("input") or "thermal",
+        cutoff=model.get("cutoff") or data.get("cutoff") or 2.0,
+        descriptors=("invariants",) if names is True else names,
+        columns=columns,
+        levels=model.get("probe_levels") or (),
+        lags=stated or data.get("lags") or None,
+        quantity=data.get("quantity") or "displacement",
+        species=model.get("num_species"),
+        dimension=model.get("dimension") or (inner or {}).get("dimension"),
+        domain=domain,
+        cage_vectors=data.get("cage_vectors", True) is not False,
+    )
+    return found if stated or found.lags is None else replace(found, lags=tuple(sorted(found.lags)))
+
+
+def check_domain(
+    model: str, domain: Mapping[str, Any] | None, data: str, served: Mapping[str, Any], *, force: bool
+) -> str:
+    """Refuse data outside the domain of a model; with ``force`` say so and return how they differ.
+
+    Where the model does not know its domain, that is said; what ``served`` leaves out is not compared.
+
+    Raises:
+        ConfigError: the data lie outside.
+    """
+    if not domain:
+        log.warning("%s does not record its domain: whether %s is within was not checked", model, data)
+        return "unknown"
+    found = "; ".join(differences(domain, served))
+    if found and not force:
+        raise ConfigError(f"{data}: outside the domain of {model}: {found}; choose another model, or --force")
+    if found:
+        log.warning("%s: outside the domain of %s: %s", data, model, found)
+    return found
+
+
+def differences(domain: Mapping[str, Any], served: Mapping[str, Any]) -> list[str]:
+    """How data differ from a domain, in words; empty where they are within, or where it says nothing."""
+    both = domain.keys() & served.keys()
+    found = [
+        f"{name} {served[name]}, trained on {domain[name]}"
+        for name in ("mixture", "truncation")
+        if name in both and served[name] != domain[name]
+    ]
+    if "density" in both and not math.isclose(served["density"], domain["density"], rel_tol=DENSITY):
+        found.append(f"density {served['density']:g}, trained on {domain['density']:g}")
+    if "temperatures" in both:
+        found += _temperatures(domain["temperatures"], served["temperatures"])
+    return found
+
+
+def _temperatures(trained: list[float], served: list[float]) -> list[str]:
+    low, high = min(trained) * (1 - TEMPERATURE), max(trained) * (1 + TEMPERATURE)
+    outside = [t for t in served if not low <= t <= high]
+    if not outside:
+        return []
+    known = f"{min(trained):g}" if min(trained) == max(trained) else f"{min(trained):g} to {max(trained):g}"
+    return [f"temperature {', '.join(f'{t:g}' for t in outside)}, trained on {known}"]
+
+
+def read_domain(given: Any) -> dict[str, Any]:
+    """The same as one setting of a model, empty for None.
+
+    Raises:
+        ConfigError: it is not what `domain_of` gives, or a part of that.
+    """
+    found = {} if given is None else given
+    if not isinstance(found, Mapping) or not all(_is_kind(name, value) for name, value in found.items()):
+        raise ConfigError(f"model.domain must be what `gensample fit` records, got {given!r:.100}")
+    return dict(found)
+
+
+def _is_kind(name: str, value: Any) -> bool:
+    if name in ("mixture", "truncation"):
+        return isinstance(value, str)
+    if name == "density":
+        return _is_number(value)
+    lists = {"temperatures": 1, "lag_times": 0}
+    if name not in lists or not isinstance(value, list) or len(value) < lists[name]:
+        return False
+    return all(map(_is_number, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def check_lags(trained: Iterable[float] | None, served: Iterable[float], what: str) -> None:
+    """Refuse lag times that are not, one by one, those that the outputs of a model belong to.
+
+    Raises:
+        ConfigError: names both.
+    """
+    ours, theirs = list(trained or ()), list(served)
+    if ours and (len(ours) != len(theirs) or not np.allclose(ours, theirs, rtol=LAG, atol=0)):
+        raise ConfigError(
+            f"{what} was trained at lag times {ours}, the data serve {theirs}; set data.lags to {ours}"
+        )
