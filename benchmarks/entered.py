@@ -15,7 +15,7 @@ PACKAGE = str(Path(gensample.__file__).parent)
 
 
 class Entered(NamedTuple):
-    """Files and functions of gensample that a call has entered, and the largest depth of them on the stack."""
+    """Files and functions of gensample that a call has entered, and their largest depth on the stack."""
 
     files: int
     functions: int
@@ -55,7 +55,7 @@ rows: [{name: energy, inputs: [thermal], indicator: energy}]
 
 
 def of_commands(scratch: Path) -> dict[str, Entered]:
-    """What `sample`, `compare` and `benchmark` of one configuration enter, each at its second call: no imports."""
+    """What `sample`, `compare` and `benchmark` of one configuration enter, each at its second call."""
     from gensample.data.store import Store
 
     indices = Store.indices
