@@ -17,6 +17,7 @@ OPENERS = {
     "benchmark",
     "data",
     "simulate",
+    "comparison",
     "report",
     "zoo",
     "work",
@@ -24,7 +25,7 @@ OPENERS = {
     "weights",
     "streams",
 }
-PURE = ("physics", "structure", "flow", "nn", "stats", "sampling", "comparison")
+PURE = ("physics", "structure", "flow", "nn", "stats", "sampling")
 
 
 def test_import_linter_contracts_hold():

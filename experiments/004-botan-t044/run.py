@@ -18,8 +18,8 @@ sys.path.append(str(HERE.parent))
 
 from common import call, sample_and_compare, without_curves
 
-from gensample.report.metrics import Metrics
-from gensample.report.tables import to_markdown
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.tables import to_markdown
 
 DATA = "runs/botan-t044.h5"
 SOURCE = "../shared/data/botan/T0.44"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gensample.comparison.pairing import common_lags, pair_configurations
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
-from gensample.report.pairing import common_lags, pair_configurations
-from gensample.report.write import BESIDE
+from gensample.report.page import BESIDE
 
 Pair = tuple[int, int]
 

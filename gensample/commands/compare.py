@@ -13,10 +13,10 @@ from gensample.ranges import NUMBER, POSITIVE, PROCESSES, SEED, TEMPERATURE, who
 if TYPE_CHECKING:
     import numpy as np
 
-    from gensample.commands.ensembles import Ensembles, Progress
+    from gensample.comparison.content import Propensities
+    from gensample.comparison.ensembles import Ensembles, Progress
     from gensample.data.store import Store
     from gensample.physics.mixtures import Mixture
-    from gensample.report.content import Propensities
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     from gensample.commands import compare_configurations
     from gensample.commands.beside import check_words, is_file
     from gensample.data.store import Store
-    from gensample.report.write import check_target
+    from gensample.report.page import check_target
 
     files = [word for word in check_words(args.beside).values() if is_file(word)]
     check_target(args.out, [args.simulated, args.generated, *files])
@@ -124,14 +124,15 @@ def _refuse_sheared(*stores: Store) -> None:
 def _run_ensembles(args: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from gensample.commands.ensembles import mixture_of_data
     from gensample.comparison.compare import compare
-    from gensample.report.content import Content
-    from gensample.report.metrics import Metrics
-    from gensample.report.moves import choose_moves
-    from gensample.report.opening import in_text
-    from gensample.report.tables import to_text, with_verdicts
-    from gensample.report.write import plain, write_report
+    from gensample.comparison.content import Content
+    from gensample.comparison.ensembles import mixture_of_data
+    from gensample.comparison.metrics import Metrics
+    from gensample.comparison.moves import choose_moves
+    from gensample.comparison.opening import in_text
+    from gensample.comparison.page import write_report
+    from gensample.comparison.tables import to_text, with_verdicts
+    from gensample.report.page import plain
 
     if args.predictor is not None:
         raise ConfigError(f"{args.generated} holds displacements; --predictor is for configurations alone")
@@ -187,7 +188,7 @@ class _Opened(NamedTuple):
 
     def meta(self) -> dict[str, Any]:
         """Where the datasets come from and how they were made."""
-        from gensample.report.provenance import describe
+        from gensample.comparison.provenance import describe
 
         pairs = list(zip(self.rows[0], self.rows[1], strict=True))
         chosen = zip(self.stores.items(), self.rows, strict=True)
@@ -198,9 +199,9 @@ class _Opened(NamedTuple):
 def _open(args: argparse.Namespace, stack: ExitStack) -> _Opened:
     """Open both datasets and those beside, which are drawn where they are models."""
     from gensample.commands.beside import check_words, draw, is_file, lags_of_all, rows_beside
+    from gensample.comparison.pairing import choose
     from gensample.comparison.sources import check_names
     from gensample.data.store import Store
-    from gensample.report.pairing import choose
 
     words = check_words(args.beside)
     check_names(words)
@@ -219,7 +220,7 @@ def _open(args: argparse.Namespace, stack: ExitStack) -> _Opened:
 
 def _ensembles(args: argparse.Namespace, opened: _Opened, progress: Progress) -> list[Ensembles]:
     """The ensembles of every dataset, simulation first."""
-    from gensample.commands.ensembles import Ensembles, FieldQuench, inherent_structures
+    from gensample.comparison.ensembles import Ensembles, FieldQuench, inherent_structures
 
     quench = FieldQuench(args.quench_replicas, args.processes, progress)
     chosen = list(zip(opened.stores.items(), opened.rows, opened.lags, strict=True))
@@ -230,7 +231,7 @@ def _ensembles(args: argparse.Namespace, opened: _Opened, progress: Progress) ->
 def _propensities(simulated: Ensembles, generated: Ensembles, mixture: Mixture) -> Propensities:
     import numpy as np
 
-    from gensample.report.content import Propensities
+    from gensample.comparison.content import Propensities
     from gensample.stats.propensity import propensity
 
     return Propensities(

@@ -31,10 +31,10 @@ def run(args: argparse.Namespace) -> None:
     """
     from rich.console import Console
 
-    from gensample.report.configurations.content import Content
-    from gensample.report.configurations.page import write_report
-    from gensample.report.configurations.tables import to_text
-    from gensample.report.write import plain
+    from gensample.comparison.configurations.content import Content
+    from gensample.comparison.configurations.page import write_report
+    from gensample.comparison.configurations.tables import to_text
+    from gensample.report.page import plain
 
     if args.lags is not None:
         raise ConfigError(f"{args.generated} holds configurations, which have no lag times; leave out --lags")
@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _compare(args: argparse.Namespace, tell: Callable[[str], None]) -> tuple[dict[str, Any], dict[str, Any]]:
     """{"meta", "temperatures"} and the curves of all temperatures together."""
+    from gensample.comparison.pairing import common_temperatures
+    from gensample.comparison.provenance import describe_sets
     from gensample.data.store import Store
     from gensample.physics.mixtures import get_mixture
-    from gensample.report.pairing import common_temperatures
-    from gensample.report.provenance import describe_sets
     from gensample.stats.configurations import compare_configurations
 
     with Store.open(args.simulated) as sim, Store.open(args.generated) as gen:

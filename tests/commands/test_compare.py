@@ -8,13 +8,13 @@ from sheared import write_shear
 from tiny_ensembles import write
 
 from gensample.cli import main
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.pairing import choose, common_lags, pair_configurations
+from gensample.comparison.tables import to_text
 from gensample.data.store import Store
 from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture
-from gensample.report.metrics import Metrics
-from gensample.report.pairing import choose, common_lags, pair_configurations
-from gensample.report.tables import to_text
-from gensample.report.write import BESIDE, check_target, write_folder
+from gensample.report.page import BESIDE, check_target, write_folder
 from gensample.seeding import numpy_generator
 from gensample.simulate.futures import quench_fields
 from gensample.stats.aftermath import aftermath
@@ -48,7 +48,7 @@ def quenched(files, tmp_path_factory):
     other = write(folder / "wide.h5", chosen=(1, 2), dynamics=3, replicas=3, scale=1.5)
     words = ["--out", str(folder / "report"), "--lags", "10", "--bootstrap", "20", "--quench-replicas", "2"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gensample.report.write.plates", lambda content: iter(()))
+        patch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
         assert main(["compare", *map(str, files), *words, "--beside", str(other)]) == 0
     return folder / "report"
 
@@ -127,7 +127,7 @@ def test_metrics_are_those_of_the_paired_configurations(files, report):
 
 
 def test_the_main_table_is_printed(files, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gensample.report.write.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
     out = tmp_path / "report"
     words = ["--out", str(out), "--split", "test", *BOOTSTRAP]
     assert main(["compare", *map(str, files), *words]) == 0
@@ -295,7 +295,7 @@ def test_what_happens_next_is_told_of_every_source_that_is_no_control(quenched, 
 
 def test_inherent_displacements_of_a_file_are_used_as_they_are(files, quenched, tmp_path, monkeypatch):
     """All of them, whatever `--quench-replicas` says, and nothing else where that is 0."""
-    monkeypatch.setattr("gensample.report.write.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
     sim = tmp_path / "sim.h5"
     assert main(["quench", str(files[0]), "--out", str(sim)]) == 0
     assert main(["quench", str(sim), "--futures"]) == 0
@@ -357,7 +357,7 @@ def test_what_was_drawn_for_a_report_outlives_it(report, tmp_path):
 
 
 def test_a_model_beside_is_drawn_once_and_kept(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("gensample.report.write.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
     folder = tmp_path / "report"
     words = [*map(str, files), "--out", str(folder), "--lags", "10", "--beside", "harmonic", *BOOTSTRAP]
     assert main(["compare", *words]) == 0

@@ -6,11 +6,11 @@ import pytest
 from tiny_ensembles import write as write_ensembles
 
 from gensample.cli import main
+from gensample.comparison.configurations import figures
+from gensample.comparison.configurations.content import Content
 from gensample.data.energies import potential
 from gensample.data.store import Store, StoreWriter
 from gensample.physics.mixtures import get_mixture
-from gensample.report.configurations import figures
-from gensample.report.configurations.content import Content
 
 SIDE = 6
 BOOTSTRAP = ["--bootstrap", "20"]
@@ -58,7 +58,7 @@ def compare(sim, gen, out, *words):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    monkeypatch.setattr("gensample.report.configurations.page.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.configurations.page.plates", lambda content: iter(()))
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_a_predictor_is_refused_for_displacements(tmp_path, capsys):
 def test_figures_have_a_row_for_each_temperature(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "gensample.report.configurations.page.plates", lambda content: seen.append(content) or ()
+        "gensample.comparison.configurations.page.plates", lambda content: seen.append(content) or ()
     )
     sim, gen = (write(tmp_path / f"{k}.h5", 3, seed=k, temperature=(0.4, 0.5)) for k in (1, 2))
     assert compare(sim, gen, tmp_path / "report") == 0
@@ -216,7 +216,7 @@ def test_many_temperatures_are_thinned_for_the_figures():
 
 
 def test_several_temperatures_of_a_file_are_told_apart(tmp_path):
-    from gensample.report.pairing import common_temperatures
+    from gensample.comparison.pairing import common_temperatures
 
     sim = write(tmp_path / "sim.h5", 2, temperature=(0.4, 0.5))
     with Store.open(sim) as store:

@@ -36,7 +36,7 @@ HEAVY = (
     *("commands.train", "commands.sample_ensemble", "commands.sample_configurations", "commands.import_"),
     *("commands.compare_configurations", "benchmark.run", "benchmark.evaluation"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.formats.convert"),
-    *("data.formats.export", "report.write", "comparison.compare", "simulate.run", "simulate.quench"),
+    *("data.formats.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
     *("commands.predictions", "commands.model_summary", "data.formats.importer"),
     *("simulate.cage", "simulate.probe", "simulate.shear_run", "predictors.ridge"),
 )

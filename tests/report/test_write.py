@@ -1,11 +1,13 @@
 import pytest
 from matplotlib.figure import Figure
 
+from gensample.comparison import page as write
+from gensample.comparison.content import Content
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.page import render
 from gensample.errors import ConfigError, DataError
-from gensample.report import write
-from gensample.report.content import Content
-from gensample.report.html import Picture, render
-from gensample.report.metrics import Metrics
+from gensample.report import page
+from gensample.report.page import Picture
 
 METRICS = Metrics({"meta": {"configurations": 1}, "lags": []})
 
@@ -32,14 +34,14 @@ def test_a_folder_that_is_no_report_is_refused(tmp_path, names):
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(ConfigError, match="choose another --out"):
-        write.check_target(tmp_path)
+        page.check_target(tmp_path)
 
 
 def test_a_file_is_refused_and_an_empty_folder_taken(tmp_path):
-    write.check_target(tmp_path)
+    page.check_target(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="is a file"):
-        write.check_target(tmp_path / "file")
+        page.check_target(tmp_path / "file")
 
 
 def test_a_failure_leaves_the_old_report_and_no_debris(tmp_path, monkeypatch):
@@ -59,7 +61,7 @@ def test_a_failure_leaves_the_old_report_and_no_debris(tmp_path, monkeypatch):
 
 
 def test_json_has_null_for_what_is_not_finite():
-    assert write.plain({"a": [float("nan"), 1.0], "b": (float("inf"),)}) == {"a": [None, 1.0], "b": [None]}
+    assert page.plain({"a": [float("nan"), 1.0], "b": (float("inf"),)}) == {"a": [None, 1.0], "b": [None]}
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"lags": 3}'])
@@ -72,28 +74,28 @@ def test_other_files_are_no_metrics(tmp_path, content):
 
 def test_names_and_captions_are_escaped():
     meta = {"configurations": 3, "generated": {"name": "<script>alert(1)</script>"}}
-    page = render(
+    text = render(
         Metrics({"meta": meta, "lags": []}), [Picture("p", "a < b", "x & y", b"<svg/>")], ["curves/a&b.csv"]
     )
-    assert "<script" not in page
-    assert "a &lt; b" in page
-    assert "curves/a&amp;b.csv" in page
+    assert "<script" not in text
+    assert "a &lt; b" in text
+    assert "curves/a&amp;b.csv" in text
 
 
 @pytest.mark.parametrize(
     ("count", "words"), [(1, "One configuration only"), (3, "indicative"), (12, "12 configurations")]
 )
 def test_the_page_says_how_far_intervals_reach(count, words):
-    page = render(Metrics({"meta": {"configurations": count, "bootstrap": 5}, "lags": []}), [], [])
-    assert words in page
-    assert ("indicative" in page) == (count == 3)
+    text = render(Metrics({"meta": {"configurations": count, "bootstrap": 5}, "lags": []}), [], [])
+    assert words in text
+    assert ("indicative" in text) == (count == 3)
 
 
 def test_same_figure_same_bytes():
     def svg():
         figure = Figure()
         figure.subplots().plot([0, 1], [1, 0])
-        with write.look():
-            return write._svg(figure)
+        with page.look():
+            return page.to_svg(figure)
 
     assert svg() == svg()

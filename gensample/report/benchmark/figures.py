@@ -25,7 +25,7 @@ from gensample.report.benchmark.entries import (
     unique,
     value,
 )
-from gensample.report.gallery import Plate
+from gensample.report.page import Plate
 from gensample.report.style import CEILING
 
 # Okabe-Ito and three more; dashes tell a second turn through them apart.

@@ -11,8 +11,7 @@ from typing import Any
 from gensample.report.benchmark.entries import Entry
 from gensample.report.benchmark.figures import plates
 from gensample.report.benchmark.tables import as_csv, markdown
-from gensample.report.html import Picture, assemble, figure_html, file_links
-from gensample.report.write import write_folder
+from gensample.report.page import Picture, assemble, figure_html, file_links, write_folder
 
 NOTES = (
     "Pearson is taken within each configuration and averaged; pooled means over all particles of all "

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
-from gensample.report.configurations.content import WHOLE, Content
-from gensample.report.configurations.tables import decimal
-from gensample.report.figures import MOST_LAGS, canvas, chosen_lags, legend_above
-from gensample.report.metrics import Number
+from gensample.comparison.configurations.content import WHOLE, Content
+from gensample.comparison.configurations.tables import decimal
+from gensample.comparison.figures import MOST_LAGS, canvas, chosen_lags, legend_above
+from gensample.comparison.metrics import Number
+from gensample.comparison.tables import number
 from gensample.report.style import SOURCES
-from gensample.report.tables import number
 
 DRAWN = ("simulated", "generated", "reweighted")
 LEAST_SIZE = 20

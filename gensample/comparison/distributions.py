@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensample.report.content import Content
-from gensample.report.figures import legend_above, species_by_lag
+from gensample.comparison.content import Content
+from gensample.comparison.figures import legend_above, species_by_lag
 from gensample.report.style import SOURCES
 
 _DRAWN = ("simulated", "generated")

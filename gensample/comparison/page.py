@@ -1,31 +1,24 @@
 """The report as one self-contained page: no script, no font, no picture from anywhere else."""
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from html import escape
-from importlib.resources import files
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
-from gensample.report.gallery import FIRST
-from gensample.report.glossary import QUANTITIES
-from gensample.report.metrics import Metrics
-from gensample.report.opening import cost_html, sentence
-from gensample.report.tables import aim_words, finding, glance_html, symbol_html, to_html
-from gensample.report.verdicts import MARKS, SIGNS
+from gensample.comparison.content import Content
+from gensample.comparison.gallery import FIRST, plates
+from gensample.comparison.glossary import QUANTITIES
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.opening import cost_html, sentence
+from gensample.comparison.tables import aim_words, finding, glance_html, symbol_html, to_html
+from gensample.comparison.verdicts import MARKS, SIGNS
+from gensample.report.page import Picture, assemble, fact_list, figure_html, file_links, words, write_folder
 
 FEW = 10  # configurations below which a bootstrap interval is only indicative
 
 
 TRUST = "How far to trust this"
-
-
-class Picture(NamedTuple):
-    """A figure ready for the page: name of its files, title, one sentence on how to read it, SVG."""
-
-    name: str
-    title: str
-    reading: str
-    svg: bytes
 
 
 def render(metrics: Metrics, pictures: Sequence[Picture], curves: Iterable[str]) -> str:
@@ -49,43 +42,6 @@ def _opening(metrics: Metrics, first: Sequence[Picture]) -> str:
     return "\n".join(
         [f"<p>{escape(_about(metrics.meta))}</p>", *map(figure_html, first), cost_html(metrics.meta)]
     )
-
-
-def assemble(title: str, lead: str, sections: Iterable[tuple[str, str, str]], meta: Mapping[str, Any]) -> str:
-    """The page of ``sections``, (anchor, heading, HTML) each; headings and lead are plain text."""
-    sections = list(sections)
-    links = " ".join(f'<a href="#{anchor}">{heading}</a>' for anchor, heading, _ in sections)
-    body = "\n".join(
-        f'<section id="{anchor}"><h2>{heading}</h2>\n{text}\n</section>' for anchor, heading, text in sections
-    )
-    return _PAGE.format(
-        style=files("gensample.report").joinpath("page.css").read_text(encoding="utf-8"),
-        title=escape(title),
-        lead=escape(lead),
-        links=links,
-        body=body,
-        footer=escape(f"gensample {meta.get('gensample', '')}, {meta.get('created', '')}"),
-    )
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p class="lead">{lead}</p>
-<nav>{links}</nav>
-{body}
-<footer>{footer}</footer>
-</body>
-</html>
-"""
 
 
 def _title(meta: Mapping[str, Any]) -> str:
@@ -130,27 +86,6 @@ def _facts(metrics: Metrics) -> str:
 _SHOWN_ABOVE = ("name", "mixture", "particles", "temperature", "density", "truncation")
 
 
-def fact_list(title: str, facts: Mapping[str, Any]) -> str:
-    """A heading and one line for each fact that is known; nothing when none is."""
-    lines = "".join(
-        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(words(value))}</dd></div>"
-        for name, value in facts.items()
-        if value not in (None, "", [])
-    )
-    return f'<h3>{title}</h3>\n<dl class="facts">{lines}</dl>\n' if lines else ""
-
-
-def words(value: Any) -> str:
-    """A fact in plain text."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {words(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(words(v) for v in value)
-    return str(value)
-
-
 _GLANCE = """<p>Each cell: the <b>generated</b> value / the value it is measured by (simulation for pairs;
 the best that a perfect sampler with as many draws could reach, or the floor between halves of the simulated
 replicas, where the number of replicas limits). Hover over a name for its definition, or see
@@ -165,16 +100,6 @@ def _glance(metrics: Metrics) -> str:
     banner = f'<p class="finding">{escape(found)}</p>\n' if found else ""
     tables = (f'<div class="scroll">{glance_html(metrics, g)}</div>' for g in _groups(metrics))
     return banner + _GLANCE.format(marks) + "\n".join(tables)
-
-
-def figure_html(picture: Picture) -> str:
-    """The picture with its caption, embedded."""
-    data = base64.b64encode(picture.svg).decode()
-    return (
-        f'<figure id="{picture.name}"><img alt="{escape(picture.title)}" '
-        f'src="data:image/svg+xml;base64,{data}">\n'
-        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.reading)}</figcaption></figure>"
-    )
 
 
 _TABLES = """<p>Intervals are 95 % bootstrap intervals over configurations; hover over a simulated value for
@@ -281,14 +206,11 @@ def _note_on_quenches(meta: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def file_links(curves: Iterable[str]) -> str:
-    """Links to metrics.json and the CSV files."""
-    links = [("metrics.json", "metrics.json"), *((path, path) for path in curves)]
-    items = "".join(
-        f'<li><a href="{escape(path, quote=True)}">{escape(text)}</a></li>' for path, text in links
-    )
-    return (
-        "<p>Next to this page: every number above, the curves behind the figures as CSV, and the figures as "
-        "PNG "
-        f'and SVG in <span class="soft">figures/</span>.</p>\n<ul class="files">{items}</ul>'
-    )
+def write_report(folder: str | Path, content: Content) -> Path:
+    """Write metrics.json, curves/*.csv, figures/*.png and *.svg, and index.html; the path of the page.
+
+    Raises:
+        ConfigError: ``folder`` exists and is not an earlier report.
+    """
+    metrics = content.metrics
+    return write_folder(folder, metrics.data, content.curves, plates(content), partial(render, metrics))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import gensample
+from gensample.comparison.pairing import composition
 from gensample.data.store import Store
-from gensample.report.pairing import composition
 
 # Attributes that the layout itself or other entries already tell.
 _TOLD = {"format", "version", "mixture", "temperature", "density", "units", "truncation", "data", "split"}

@@ -1,40 +1,119 @@
-"""The report folder and its files."""
+"""The folder of a report and its one self-contained page: no script, no font, no picture from elsewhere."""
 
+from __future__ import annotations
+
+import base64
 import csv
 import io
 import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from gensample.errors import ConfigError
-from gensample.report.content import Content
-from gensample.report.gallery import Plate, plates
-from gensample.report.html import Picture, render
 from gensample.report.style import look
 from gensample.work import atomic_folder, check_folder
 
-Curves = Mapping[str, Sequence[Mapping[str, Any]]]
 COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
 BESIDE = "beside"
 """Folder of samples that were drawn for the report; it outlives a report that takes the place of another."""
 OURS = {"metrics.json", "index.html", "curves", "figures", "table.md", "table.csv", BESIDE}
 
+Curves = Mapping[str, Sequence[Mapping[str, Any]]]
+Section = tuple[str, str, str]
+"""Anchor, heading and HTML."""
 
-def write_report(folder: str | Path, content: Content) -> Path:
-    """Write metrics.json, curves/*.csv, figures/*.png and *.svg, and index.html; the path of the page.
 
-    Raises:
-        ConfigError: ``folder`` exists and is not an earlier report.
-    """
-    metrics = content.metrics
-    return write_folder(folder, metrics.data, content.curves, plates(content), partial(render, metrics))
+class Plate(NamedTuple):
+    """One figure: file name, title, how to read it, and the function that draws it."""
+
+    name: str
+    title: str
+    reading: str
+    draw: Callable[[], Figure]
+
+
+class Picture(NamedTuple):
+    """A figure ready for the page: name of its files, title, one sentence on how to read it, SVG."""
+
+    name: str
+    title: str
+    reading: str
+    svg: bytes
+
+    @property
+    def data(self) -> str:
+        """The SVG as it is embedded."""
+        return base64.b64encode(self.svg).decode()
+
+
+@cache
+def templates() -> Environment:
+    """The templates of all pages; text is escaped, and a name that is not there is an error."""
+    found = Environment(
+        loader=PackageLoader("gensample.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"words": words}
+    return found
+
+
+def assemble(title: str, lead: str, sections: Iterable[Section], meta: Mapping[str, Any]) -> str:
+    """The page of ``sections``; title, headings and lead are plain text."""
+    told = {"gensample": meta.get("gensample", ""), "created": meta.get("created", "")}
+    page = templates().get_template("page.html")
+    return page.render(title=title, lead=lead, sections=list(sections), meta=told)
+
+
+def figure_html(picture: Picture) -> str:
+    """The picture with its caption, embedded."""
+    return (
+        f'<figure id="{picture.name}"><img alt="{escape(picture.title)}" '
+        f'src="data:image/svg+xml;base64,{picture.data}">\n'
+        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.reading)}</figcaption></figure>"
+    )
+
+
+def fact_list(title: str, facts: Mapping[str, Any]) -> str:
+    """A heading and one line for each fact that is known; nothing when none is."""
+    lines = "".join(
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(words(value))}</dd></div>"
+        for name, value in facts.items()
+        if value not in (None, "", [])
+    )
+    return f'<h3>{title}</h3>\n<dl class="facts">{lines}</dl>\n' if lines else ""
+
+
+def words(value: Any) -> str:
+    """A fact in plain text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {words(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(words(v) for v in value)
+    return str(value)
+
+
+def file_links(curves: Iterable[str]) -> str:
+    """Links to metrics.json and the CSV files."""
+    paths = ["metrics.json", *curves]
+    items = "".join(f'<li><a href="{escape(p, quote=True)}">{escape(p)}</a></li>' for p in paths)
+    return (
+        "<p>Next to this page: every number above, the curves behind the figures as CSV, and the figures as "
+        f'PNG and SVG in <span class="soft">figures/</span>.</p>\n<ul class="files">{items}</ul>'
+    )
 
 
 def write_folder(
@@ -45,9 +124,13 @@ def write_folder(
     page: Callable[[Sequence[Picture], Sequence[str]], str],
     texts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write ``data`` as metrics.json, the curves, the figures and the page made of them; raises as above.
+    """Write metrics.json, curves/*.csv, figures/*.png and *.svg and index.html; the path of the page.
 
-    ``texts`` are further files by name.
+    ``data`` becomes metrics.json; ``page`` makes the page of the pictures and of the relative paths of the
+    CSV files; ``texts`` are further files by name.
+
+    Raises:
+        ConfigError: ``folder`` exists and is not an earlier report.
     """
     folder = Path(folder)
     check_target(folder)
@@ -119,13 +202,14 @@ def _write_figures(folder: Path, drawn: Iterable[Plate]) -> list[Picture]:
             figure.savefig(folder / f"{plate.name}.png", format="png", metadata={"Software": None})
             # The layout is solved by now; solving it again for the SVG would take most of the time.
             figure.set_layout_engine("none")
-            svg = _svg(figure)
+            svg = to_svg(figure)
         (folder / f"{plate.name}.svg").write_bytes(svg)
         pictures.append(Picture(plate.name, plate.title, plate.reading, svg))
     return pictures
 
 
-def _svg(figure: Figure) -> bytes:
+def to_svg(figure: Figure) -> bytes:
+    """The figure as SVG: the same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

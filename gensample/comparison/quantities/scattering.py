@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gensample.comparison.averages import Averages
-from gensample.comparison.families import chi4_of
 from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.quantities.families import chi4_of
 from gensample.comparison.view import Structure, View
 from gensample.stats import dynamics, four_point
 from gensample.stats.ensemble import Floats, Integers

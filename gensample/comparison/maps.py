@@ -6,8 +6,8 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from gensample.report.content import Content, Propensities
-from gensample.report.figures import WIDTH, canvas, chosen_lags, lag_title, species_by_lag
+from gensample.comparison.content import Content, Propensities
+from gensample.comparison.figures import WIDTH, canvas, chosen_lags, lag_title, species_by_lag
 from gensample.report.style import SOURCES
 
 SLAB = 2.0  # thickness in sigma of the slab shown of a three-dimensional configuration

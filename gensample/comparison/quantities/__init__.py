@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-import gensample.comparison
 from gensample.comparison.averages import Averages, Bounds
 from gensample.comparison.view import Structure
 from gensample.stats.ensemble import Floats
@@ -102,8 +101,8 @@ def register(*quantities: Quantity) -> None:
 @cache
 def _load() -> None:
     """Import every module of the package, so that its quantities are registered."""
-    for module in sorted(m.name for m in pkgutil.iter_modules(gensample.comparison.__path__)):
-        importlib.import_module(f"gensample.comparison.{module}")
+    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{module}")
 
 
 def all_quantities(**wanted: Any) -> tuple[Quantity, ...]:

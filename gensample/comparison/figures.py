@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from gensample.report.content import Content
-from gensample.report.metrics import Metrics
+from gensample.comparison.content import Content
+from gensample.comparison.metrics import Metrics
 from gensample.report.style import CEILING, CONTROLS, SOURCES, look_of
 
 WIDTH = 7.4  # inches: the text width of an A4 page

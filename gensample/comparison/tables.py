@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gensample.comparison.glossary import MAIN, QUANTITIES, group_words
+from gensample.comparison.metrics import NAN, Metrics, Number
 from gensample.comparison.quantities import Words
-from gensample.report.glossary import MAIN, QUANTITIES, group_words
-from gensample.report.metrics import NAN, Metrics, Number
+from gensample.comparison.verdicts import BEYOND, MARKS, SIGNS, Evidence, Mark, verdict
 from gensample.report.style import CONTROLS
-from gensample.report.verdicts import BEYOND, MARKS, SIGNS, Evidence, Mark, verdict
 from gensample.stats.metrics import REFERENCES
 
 MISSING = "–"

@@ -1,9 +1,9 @@
 import pytest
 
-from gensample.report.configurations.content import Content
-from gensample.report.configurations.glossary import QUANTITIES
-from gensample.report.configurations.tables import Row, decimal, rows, to_html, to_text, weight_table
-from gensample.report.metrics import NAN, Number
+from gensample.comparison.configurations.content import Content
+from gensample.comparison.configurations.glossary import QUANTITIES
+from gensample.comparison.configurations.tables import Row, decimal, rows, to_html, to_text, weight_table
+from gensample.comparison.metrics import NAN, Number
 
 QUANTITY = {q.name: q for q in QUANTITIES}
 

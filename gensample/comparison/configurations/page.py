@@ -5,12 +5,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from gensample.report.configurations.content import Content
-from gensample.report.configurations.gallery import plates
-from gensample.report.configurations.glossary import QUANTITIES
-from gensample.report.configurations.tables import aim_words, to_html, weight_table
-from gensample.report.html import FEW, TRUST, Picture, assemble, fact_list, figure_html, file_links
-from gensample.report.write import write_folder
+from gensample.comparison.configurations.content import Content
+from gensample.comparison.configurations.gallery import plates
+from gensample.comparison.configurations.glossary import QUANTITIES
+from gensample.comparison.configurations.tables import aim_words, to_html, weight_table
+from gensample.comparison.page import FEW, TRUST
+from gensample.report.page import Picture, assemble, fact_list, figure_html, file_links, write_folder
 
 
 def write_report(folder: str | Path, content: Content) -> Path:

@@ -1,26 +1,16 @@
 """The figures of a report in order, each with its title and one sentence that says how to read it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
-from matplotlib.figure import Figure
-
-from gensample.report import distributions, figures, maps, moves, registered
-from gensample.report.content import Content, Moves, Propensities
-from gensample.report.glossary import group_words, in_sentence
+from gensample.comparison import distributions, figures, maps, moves
+from gensample.comparison import registered_figures as registered
+from gensample.comparison.content import Content, Moves, Propensities
+from gensample.comparison.glossary import group_words, in_sentence
+from gensample.report.page import Plate
 
 FIRST = "moves"
 """Name of the picture that a report opens with."""
-
-
-class Plate(NamedTuple):
-    """One figure: file name, title, how to read it, and the function that draws it."""
-
-    name: str
-    title: str
-    reading: str
-    draw: Callable[[], Figure]
 
 
 def plates(content: Content) -> Iterator[Plate]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.report.metrics import NAN, Number
+from gensample.comparison.metrics import NAN, Number
 
 WHOLE = "all"
 

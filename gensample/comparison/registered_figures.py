@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from gensample.comparison.quantities import Quantity, all_quantities
-from gensample.report.content import Content
-from gensample.report.figures import (
+from gensample.comparison.content import Content
+from gensample.comparison.figures import (
     canvas,
     chosen_lags,
     draw_ceiling,
@@ -19,8 +18,9 @@ from gensample.report.figures import (
     lag_title,
     legend_above,
 )
-from gensample.report.glossary import group_words
-from gensample.report.metrics import Metrics
+from gensample.comparison.glossary import group_words
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.quantities import Quantity, all_quantities
 from gensample.report.style import CEILING, look_of
 
 _WIDEST = 22  # characters of a title above a panel

@@ -1,9 +1,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensample.report.content import Content
-from gensample.report.metrics import Metrics
-from gensample.report.registered import _limit, draw_functions, draw_numbers, functions, numbers
+from gensample.comparison.content import Content
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.registered_figures import _limit, draw_functions, draw_numbers, functions, numbers
 from gensample.report.style import look_of
 
 

@@ -5,9 +5,9 @@ soon.
 from collections.abc import Iterator
 from functools import partial
 
-from gensample.report.configurations import figures
-from gensample.report.configurations.content import Content
-from gensample.report.gallery import Plate
+from gensample.comparison.configurations import figures
+from gensample.comparison.configurations.content import Content
+from gensample.report.page import Plate
 
 
 def plates(content: Content) -> Iterator[Plate]:

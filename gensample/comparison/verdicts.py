@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from gensample.comparison.glossary import INDISTINGUISHABLE
+from gensample.comparison.metrics import NAN, Number
 from gensample.comparison.quantities import Words
-from gensample.report.glossary import INDISTINGUISHABLE
-from gensample.report.metrics import NAN, Number
 from gensample.stats.intervals import difference
 
 Mark = Literal["good", "near", "off", "beyond", "few", "none"]

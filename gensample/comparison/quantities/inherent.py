@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gensample.comparison.averages import Averages
-from gensample.comparison.families import chi4_of, propensity_of
 from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
 from gensample.stats import bonds, clusters, dynamics
 from gensample.stats.curves import centers

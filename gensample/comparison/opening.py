@@ -5,10 +5,10 @@ from html import escape
 from textwrap import fill
 from typing import Any
 
-from gensample.report.glossary import MAIN, in_sentence
-from gensample.report.metrics import Metrics
-from gensample.report.tables import rows
-from gensample.report.verdicts import Mark
+from gensample.comparison.glossary import MAIN, in_sentence
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.tables import rows
+from gensample.comparison.verdicts import Mark
 
 MOST = 8
 """Quantities that a part of the sentence names."""

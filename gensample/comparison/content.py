@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.report.metrics import Metrics
+from gensample.comparison.metrics import Metrics
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gensample.report.configurations.content import WHOLE, Content
-from gensample.report.configurations.glossary import QUANTITIES, Quantity
-from gensample.report.metrics import NAN, Number
+from gensample.comparison.configurations.content import WHOLE, Content
+from gensample.comparison.configurations.glossary import QUANTITIES, Quantity
+from gensample.comparison.metrics import NAN, Number
+from gensample.comparison.tables import HUGE, MISSING, aligned, number, table_html
+from gensample.comparison.verdicts import MARKS, SIGNS, Evidence, Mark, below, within
 from gensample.report.style import SOURCES
-from gensample.report.tables import HUGE, MISSING, aligned, number, table_html
-from gensample.report.verdicts import MARKS, SIGNS, Evidence, Mark, below, within
 
 COLUMNS = ("simulated", "generated", "reweighted", "halves")
 

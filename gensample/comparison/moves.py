@@ -8,9 +8,9 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from gensample.report.content import Content, Moves, Propensities
-from gensample.report.figures import WIDTH, canvas, lag_title
-from gensample.report.maps import discs, median, visible, with_images
+from gensample.comparison.content import Content, Moves, Propensities
+from gensample.comparison.figures import WIDTH, canvas, lag_title
+from gensample.comparison.maps import discs, median, visible, with_images
 from gensample.report.style import look_of
 from gensample.stats.ensemble import Ensemble
 

@@ -1,9 +1,9 @@
 import pytest
 
-from gensample.report.glossary import QUANTITIES
-from gensample.report.html import render
-from gensample.report.metrics import NAN, Metrics, Number
-from gensample.report.tables import (
+from gensample.comparison.glossary import QUANTITIES
+from gensample.comparison.metrics import NAN, Metrics, Number
+from gensample.comparison.page import render
+from gensample.comparison.tables import (
     Row,
     cells,
     finding,
@@ -15,7 +15,7 @@ from gensample.report.tables import (
     to_text,
     with_verdicts,
 )
-from gensample.report.verdicts import MARKS
+from gensample.comparison.verdicts import MARKS
 
 QUANTITY = {q.name: q for q in QUANTITIES}
 

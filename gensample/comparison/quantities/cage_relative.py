@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gensample.comparison.families import chi4_of, propensity_of
 from gensample.comparison.quantities import Quantity, mean_of, register
+from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
 from gensample.stats import dynamics
 from gensample.stats.ensemble import Floats, Integers, as_array

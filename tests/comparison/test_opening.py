@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from gensample.report.content import Propensities
-from gensample.report.html import Picture, render
-from gensample.report.metrics import Metrics
-from gensample.report.moves import choose_moves
-from gensample.report.opening import cost_html, in_text, seconds, sentence, share
-from gensample.report.provenance import core_seconds
+from gensample.comparison.content import Propensities
+from gensample.comparison.metrics import Metrics
+from gensample.comparison.moves import choose_moves
+from gensample.comparison.opening import cost_html, in_text, seconds, sentence, share
+from gensample.comparison.page import render
+from gensample.comparison.provenance import core_seconds
+from gensample.report.page import Picture
 from gensample.stats.ensemble import Ensemble
 
 
