@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gensample.errors import ConfigError
-from gensample.nn.blocks import MLP, sum_per_node
+from gensample.nn.blocks import MLP, linear_of, sum_per_node
 from gensample.ranges import DEPTH, WIDTH, check_table, whole
 
 # Our module -> the name of the same layers in the published checkpoint ("/" as "|").
@@ -86,8 +86,8 @@ class Bapst(nn.Module):
         return x
 
     def _factorised(self, x0: Tensor, e0: Tensor, source: Tensor, destination: Tensor) -> Tensor:
-        edge_first, edge_second = _linear(self.edge_mlp, 0), _linear(self.edge_mlp, 2)
-        node_first, node_second = _linear(self.node_mlp, 0), _linear(self.node_mlp, 2)
+        edge_first, edge_second = linear_of(self.edge_mlp, 0), linear_of(self.edge_mlp, 2)
+        node_first, node_second = linear_of(self.node_mlp, 0), linear_of(self.node_mlp, 2)
         from_e, from_e0, from_x_in, from_x0_in, from_x_out, from_x0_out = edge_first.weight.t().chunk(6)
         from_sum, from_x, from_x0 = node_first.weight.t().chunk(3)
         e_constant = torch.addmm(edge_first.bias, e0, from_e0)
@@ -104,12 +104,6 @@ class Bapst(nn.Module):
             hidden = torch.addmm(hidden, sum_per_node(e, destination, len(x)), from_sum)
             x = node_second(hidden.relu_()).relu_()
         return x
-
-
-def _linear(mlp: MLP, number: int) -> nn.Linear:
-    layer = mlp[number]
-    assert isinstance(layer, nn.Linear)
-    return layer
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gensample.errors import ConfigError
-from gensample.nn.blocks import MLP, sum_per_node
+from gensample.nn.blocks import MLP, linear_of, sum_per_node
 from gensample.ranges import DEPTH, WIDTH, check_table, whole
 
 # Our module -> the name of the same layer in the official .pth files.
@@ -92,12 +92,12 @@ class Botan(nn.Module):
     def _factorised(
         self, x0: Tensor, e0: Tensor, source: Tensor, destination: Tensor
     ) -> tuple[Tensor, Tensor]:
-        (edge_weight, edge_bias), edge_second = _first_layer(self.edge_mlp), self.edge_mlp[2]
-        (node_weight, node_bias), node_second = _first_layer(self.node_mlp), self.node_mlp[2]
-        from_source, from_destination, from_edge, from_e0 = edge_weight.t().chunk(4)
-        from_node, from_x0, from_sum = node_weight.t().chunk(3)
-        e_constant = torch.addmm(edge_bias, e0, from_e0)
-        x_constant = torch.addmm(node_bias, x0, from_x0)
+        edge_first, edge_second = linear_of(self.edge_mlp, 0), self.edge_mlp[2]
+        node_first, node_second = linear_of(self.node_mlp, 0), self.node_mlp[2]
+        from_source, from_destination, from_edge, from_e0 = edge_first.weight.t().chunk(4)
+        from_node, from_x0, from_sum = node_first.weight.t().chunk(3)
+        e_constant = torch.addmm(edge_first.bias, e0, from_e0)
+        x_constant = torch.addmm(node_first.bias, x0, from_x0)
         x, e = x0, e0
         for _ in range(self.steps):
             hidden = torch.addmm(e_constant, e, from_edge)
@@ -109,12 +109,6 @@ class Botan(nn.Module):
             hidden = torch.addmm(hidden, sum_per_node(e, destination, len(x)), from_sum)
             x = node_second(hidden.relu_()).relu_()
         return x, e
-
-
-def _first_layer(mlp: MLP) -> tuple[Tensor, Tensor]:
-    layer = mlp[0]
-    assert isinstance(layer, nn.Linear)
-    return layer.weight, layer.bias
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

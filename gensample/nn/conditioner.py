@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from gensample.nn.blocks import MLP
 from gensample.nn.botan import Botan
-from gensample.nn.equivariant import Bonds, Interaction, distance_features, smooth_cutoff
+from gensample.nn.equivariant import (
+    Encoder,
+    Interaction,
+    descriptor_encoder,
+    distance_features,
+    elongation,
+    graph_bonds,
+)
 
 RADIAL = 16
 # Folds of the linear part: a configuration belongs to the fold of its number modulo this.
@@ -59,7 +66,7 @@ class BotanConditioner(nn.Module):
         return Condition(nodes, empty, edges, decode(nodes), spread, mobility, decode(edges))
 
 
-class EquivariantConditioner(nn.Module):
+class EquivariantConditioner(Encoder):
     """Scalar-vector message passing over the configuration's structural invariants and cage vectors.
 
     Reads the species, the bond lengths between thermal positions and between centres, the vector from the
@@ -99,9 +106,7 @@ class EquivariantConditioner(nn.Module):
         self.width, self.edge_width, self.vectors, self.cutoff = width, 0, vectors, cutoff
         self.input = input
         self.species = nn.Embedding(num_species, width)
-        self.encode = (
-            nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
-        )
+        self.encode = descriptor_encoder(descriptors, width, dropout)
         self.cage = nn.Linear(1, width)
         self.lift = nn.Linear(1, vectors, bias=False)
         self.layers = nn.ModuleList(Interaction(width, vectors, 2 * RADIAL, 0) for _ in range(layers))
@@ -120,14 +125,12 @@ class EquivariantConditioner(nn.Module):
 
         ``held_out`` on training configurations: their linear part then comes from the others.
         """
-        scalars, vectors, bonds = self._encode(data)
-        for layer in self.layers:
-            scalars, vectors = layer(scalars, vectors, bonds)
-        scalars, vectors = scalars.squeeze(1), vectors.squeeze(1)
+        bonds = graph_bonds(data, self.cutoff, distance_features(data, self.input, self.cutoff, RADIAL))
+        scalars, vectors = self.encoded(data, bonds, self.layers)
         propensity, spread, mobility = (self.head(scalars) + self.regression(data, held_out)).chunk(3, -1)
-        elongation = self._elongation(scalars, bonds)
+        stretched = elongation(scalars, bonds, self.bond_head)
         edges = scalars.new_zeros(len(bonds.source), 0)
-        return Condition(scalars, vectors, edges, propensity, spread, mobility, elongation)
+        return Condition(scalars, vectors, edges, propensity, spread, mobility, stretched)
 
     def regression(self, data: Any, held_out: bool) -> Tensor:
         """The linear part alone, (n, 3 K); zero without descriptors."""
@@ -159,26 +162,3 @@ class EquivariantConditioner(nn.Module):
         energy = ((data.energy - units[0]) / units[1])[data.batch].unsqueeze(-1)
         total: Tensor = own - (sums / count.unsqueeze(-1))[group] + line[:, 0] + energy * line[:, 1]
         return total
-
-    def _encode(self, data: Any) -> tuple[Tensor, Tensor, Bonds]:
-        distance = data.edge_vector.norm(dim=-1)
-        bonds = Bonds(
-            data.edge_index[0],
-            data.edge_index[1],
-            data.edge_vector / distance.unsqueeze(-1),
-            smooth_cutoff(distance, self.cutoff),
-            distance_features(data, self.input, self.cutoff, RADIAL).unsqueeze(1),
-        )
-        scalars = self.species(data.species) + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
-        if self.encode is not None:
-            scalars = scalars + self.encode(data.descriptors)
-        vectors = self.lift(data.cage_vector.unsqueeze(-1))
-        return scalars.unsqueeze(1), vectors.unsqueeze(1), bonds
-
-    def _elongation(self, scalars: Tensor, bonds: Bonds) -> Tensor:
-        # The sum over both ends makes the prediction the same for i -> j and j -> i.
-        one, two = scalars.index_select(0, bonds.source), scalars.index_select(0, bonds.destination)
-        elongation: Tensor = self.bond_head(
-            torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1)
-        )
-        return elongation

@@ -16,33 +16,14 @@ edges, so that the exact trace costs d derivatives per edge, whatever N; automat
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from gensample.nn.blocks import MLP, sum_per_node
+from gensample.nn.blocks import Clock, sum_per_node
 from gensample.nn.pairs import GraphPairs, envelope, find_pairs, radial_functions
-
-FREQUENCIES = 8
-
-
-class TorusClock(MLP):
-    """Embedding (C, width) of path time s and inverse temperature, both (C,)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__([2 * FREQUENCIES + 2, width, width], nn.SiLU, activate_last=True)
-
-    def forward(self, s: Tensor, inverse_temperature: Tensor) -> Tensor:  # type: ignore[override]
-        """s, inverse_temperature: (C,)."""
-        number = torch.arange(1, FREQUENCIES + 1, dtype=s.dtype, device=s.device)
-        phases = math.pi * s.unsqueeze(-1) * number
-        features = torch.cat([phases.sin(), phases.cos(), s[:, None], inverse_temperature[:, None]], -1)
-        for layer in self:
-            features = layer(features)
-        return features
 
 
 @dataclass(frozen=True)
@@ -91,7 +72,7 @@ class ConfigurationNetwork(nn.Module):
         super().__init__()
         self.num_species, self.dimension, self.cutoff, self.graph = num_species, dimension, cutoff, graph
         self.width, self.vectors, self.radial = width, vectors, radial
-        self.clock = TorusClock(width)
+        self.clock = Clock(width, others=1)
         self.kind = nn.Embedding(num_species, width)
         self.densities = nn.Parameter(torch.empty(num_species, radial, width))
         self.dipole = nn.Parameter(torch.empty(num_species, radial, vectors))

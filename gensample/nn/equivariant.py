@@ -116,6 +116,55 @@ class Interaction(nn.Module):
         return received, sum_per_node(pushed, bonds.destination, count)
 
 
+def graph_bonds(data: Any, cutoff: float, static: Tensor) -> Bonds:
+    """Bonds of the graph of a batch with the features ``static`` (E, S)."""
+    distance = data.edge_vector.norm(dim=-1)
+    direction, weight = data.edge_vector / distance.unsqueeze(-1), smooth_cutoff(distance, cutoff)
+    source, destination = data.edge_index[0], data.edge_index[1]
+    return Bonds(source, destination, direction, weight, static.unsqueeze(1))
+
+
+class Encoder(nn.Module):
+    """A configuration read by rounds of `Interaction`: what the predictor and the conditioner share.
+
+    Which of the layers below there are, and in which order, is theirs: an optimiser's state in a checkpoint
+    goes by it. ``cage`` and ``lift`` read the vectors to the cages' centres, ``encode`` standardised descriptors;
+    None where these are not read.
+    """
+
+    vectors: int
+    species: nn.Embedding
+    cage: nn.Linear | None
+    lift: nn.Linear | None
+    encode: nn.Sequential | None
+
+    def encoded(self, data: Any, bonds: Bonds, rounds: nn.ModuleList) -> tuple[Tensor, Tensor]:
+        """Scalars (n, H) and vectors (n, d, V) of the particles of a batch."""
+        scalars: Tensor = self.species(data.species)
+        vectors = scalars.new_zeros(len(scalars), data.edge_vector.shape[1], self.vectors)
+        if self.cage is not None and self.lift is not None:
+            scalars = scalars + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
+            vectors = self.lift(data.cage_vector.unsqueeze(-1))
+        if self.encode is not None:
+            scalars = scalars + self.encode(data.descriptors)
+        scalars, vectors = scalars.unsqueeze(1), vectors.unsqueeze(1)
+        for layer in rounds:
+            scalars, vectors = layer(scalars, vectors, bonds)
+        return scalars.squeeze(1), vectors.squeeze(1)
+
+
+def descriptor_encoder(descriptors: int, width: int, dropout: float) -> nn.Sequential | None:
+    """Standardised descriptors to ``width`` scalars; None without any."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
+
+
+def elongation(scalars: Tensor, bonds: Bonds, head: nn.Module) -> Tensor:
+    """Elongation (E, K), alike for i -> j and j -> i: from sum and distance of the ends' scalars (n, H)."""
+    one, two = scalars.index_select(0, bonds.source), scalars.index_select(0, bonds.destination)
+    found: Tensor = head(torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1))
+    return found
+
+
 def soft_normalise(vectors: Tensor) -> Tensor:
     """Vectors (..., d, V) over sqrt(1 + mean square length): small ones as they are, large ones bounded."""
     mean_square = vectors.square().sum(-2, keepdim=True).mean(-1, keepdim=True)

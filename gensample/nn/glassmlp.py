@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gensample.errors import ConfigError
-from gensample.nn.blocks import sum_per_node
+from gensample.nn.blocks import check_descriptors, sum_per_node
 from gensample.ranges import COUNT, SPECIES, WIDTH, check_table
 
 LIMITS = {
@@ -53,12 +52,7 @@ class GlassMLP(nn.Module):
 
     def forward(self, data: Any) -> tuple[Tensor, Tensor]:
         """Propensity (n, K), and no bonds: (E, 0). ConfigError for another number of descriptors."""
-        given = data.descriptors.shape[1] if "descriptors" in data else 0
-        if given != self.descriptors:
-            raise ConfigError(
-                f"the data serve {given} descriptors, the network reads {self.descriptors}; set "
-                "data.descriptors, and model.network.descriptors to their number"
-            )
+        check_descriptors(data, self.descriptors)
         of_each = torch.stack([network(data.descriptors) for network in self.networks])
         nodes = of_each[data.species, torch.arange(len(data.species), device=data.species.device)]
         return nodes, nodes.new_zeros(data.edge_index.shape[1], 0)

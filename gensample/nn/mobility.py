@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gensample.nn.blocks import MLP, sum_per_node
-from gensample.nn.clock import Clock
+from gensample.nn.blocks import MLP, Clock, sum_per_node
 from gensample.nn.conditioner import Condition
 from gensample.nn.equivariant import distance_features, smooth_cutoff
 from gensample.physics.mobility import average
@@ -73,7 +72,7 @@ class MobilityNetwork(nn.Module):
 
     def forward(self, y: Tensor, s: Tensor, data: Any, setting: MobilitySetting) -> Tensor:
         """Output (n, F), of order one, for standardised fields y (n, F) at path times s (B, F)."""
-        clock = self.clock(s, setting.lag, setting.temperature)
+        clock = self.clock.of_fields(s, setting.lag, setting.temperature)
         scalars = self._encode(y, data, setting)
         distance = data.edge_vector.norm(dim=-1)
         weight = smooth_cutoff(distance, self.cutoff)

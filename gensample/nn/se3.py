@@ -7,12 +7,18 @@ angular momenta up to l = 3; these are our scalar-vector layers, l <= 1.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gensample.errors import ConfigError
-from gensample.nn.blocks import MLP
-from gensample.nn.equivariant import Bonds, Interaction, radial_basis, smooth_cutoff
+from gensample.nn.blocks import MLP, check_descriptors
+from gensample.nn.equivariant import (
+    Encoder,
+    Interaction,
+    descriptor_encoder,
+    elongation,
+    graph_bonds,
+    radial_basis,
+)
 from gensample.ranges import DEPTH, NUMBER, POSITIVE, SPECIES, WIDTH, between, check_table
 
 LIMITS = {
@@ -22,7 +28,7 @@ LIMITS = {
 }
 
 
-class EquivariantPredictor(nn.Module):
+class EquivariantPredictor(Encoder):
     """Predicts each particle's propensity and each bond's mean elongation, one output per lag time.
 
     Invariant under translations, rotations and reflections. With ``read_cage`` (the equivariant-invariant
@@ -63,9 +69,7 @@ class EquivariantPredictor(nn.Module):
         self.species = nn.Embedding(num_species, width)
         self.cage = nn.Linear(1, width) if read_cage else None
         self.lift = nn.Linear(1, vectors, bias=False) if read_cage else None
-        self.encode = (
-            nn.Sequential(nn.Dropout(dropout), nn.Linear(descriptors, width)) if descriptors else None
-        )
+        self.encode = descriptor_encoder(descriptors, width, dropout)
         self.rounds = nn.ModuleList(Interaction(width, vectors, radial, 0) for _ in range(layers))
         self.node_head = MLP([width, width, outputs], nn.SiLU)
         self.edge_head = MLP([2 * width + radial, width, outputs], nn.SiLU)
@@ -76,47 +80,15 @@ class EquivariantPredictor(nn.Module):
         Raises:
             ConfigError: the graph reaches farther than the network, or serves other descriptors.
         """
-        self._check(data)
-        bonds, scalars = self._bonds(data), self.species(data.species)
-        vectors = scalars.new_zeros(len(scalars), data.edge_vector.shape[1], self.vectors)
-        if self.cage is not None and self.lift is not None:
-            scalars = scalars + self.cage(data.cage_vector.norm(dim=-1, keepdim=True))
-            vectors = self.lift(data.cage_vector.unsqueeze(-1))
-        if self.encode is not None:
-            scalars = scalars + self.encode(data.descriptors)
-        scalars, vectors = scalars.unsqueeze(1), vectors.unsqueeze(1)
-        for layer in self.rounds:
-            scalars, vectors = layer(scalars, vectors, bonds)
-        scalars = scalars.squeeze(1)
-        return self.node_head(scalars), self._elongation(scalars, bonds)
-
-    def _bonds(self, data: Any) -> Bonds:
+        if self.descriptors:
+            check_descriptors(data, self.descriptors)
         distance = data.edge_vector.norm(dim=-1)
-        return Bonds(
-            data.edge_index[0],
-            data.edge_index[1],
-            data.edge_vector / distance.unsqueeze(-1),
-            smooth_cutoff(distance, self.cutoff),
-            radial_basis(distance, 0.7, self.cutoff, self.radial).unsqueeze(1),
-        )
-
-    def _elongation(self, scalars: Tensor, bonds: Bonds) -> Tensor:
-        """Alike for i -> j and j -> i: from the sum and the distance of both ends."""
-        one, two = scalars.index_select(0, bonds.source), scalars.index_select(0, bonds.destination)
-        both = torch.cat([one + two, (one - two).abs(), bonds.static.squeeze(1)], -1)
-        elongation: Tensor = self.edge_head(both)
-        return elongation
-
-    def _check(self, data: Any) -> None:
-        given = data.descriptors.shape[1] if "descriptors" in data else 0
-        if self.descriptors and given != self.descriptors:
-            raise ConfigError(
-                f"the data serve {given} descriptors, the network reads {self.descriptors}; set "
-                "data.descriptors, and model.network.descriptors to their number"
-            )
-        longest = float(data.edge_vector.detach().norm(dim=-1).max()) if len(data.edge_vector) else 0.0
+        longest = float(distance.detach().max()) if len(distance) else 0.0
         if longest > self.cutoff + 1e-4:
             raise ConfigError(
                 f"bonds of length {longest:.3f} reach beyond model.network.cutoff = {self.cutoff:g}; "
                 "set it to data.cutoff"
             )
+        bonds = graph_bonds(data, self.cutoff, radial_basis(distance, 0.7, self.cutoff, self.radial))
+        scalars, _ = self.encoded(data, bonds, self.rounds)
+        return self.node_head(scalars), elongation(scalars, bonds, self.edge_head)

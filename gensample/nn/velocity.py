@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gensample.nn.blocks import MLP
-from gensample.nn.clock import Clock
+from gensample.nn.blocks import MLP, Clock
 from gensample.nn.conditioner import Condition
 from gensample.nn.equivariant import (
     Bonds,
     Interaction,
     bond_vectors,
     distance_features,
+    graph_bonds,
     radial_basis,
-    smooth_cutoff,
 )
 
 RADIAL = 16
@@ -89,7 +88,7 @@ class VelocityNetwork(nn.Module):
         """Output (n, F, d), of order one, for fields x (n, F, d) in LJ units at path times s (B, F)."""
         field = x / setting.scale.unsqueeze(-1)
         bonds = self._bonds(x, field, data, setting)
-        clock = self.clock(s, setting.lag, setting.temperature)
+        clock = self.clock.of_fields(s, setting.lag, setting.temperature)
         scalars, vectors = self._encode(field, data, setting)
         for modulate, layer in zip(self.modulate, self.layers, strict=True):
             gain, shift = modulate(clock)[data.batch].chunk(2, -1)
@@ -117,20 +116,19 @@ class VelocityNetwork(nn.Module):
         return scalars, self.lift(torch.cat(known, -1))
 
     def _bonds(self, x: Tensor, field: Tensor, data: Any, setting: Setting) -> Bonds:
-        source, destination = data.edge_index[0], data.edge_index[1]
-        distance = data.edge_vector.norm(dim=-1)
-        direction = data.edge_vector / distance.unsqueeze(-1)
         static = distance_features(data, self.input, self.cutoff, RADIAL)
         if self.condition_edges:
             assert setting.condition is not None
             static = torch.cat([static, setting.condition.edges], -1)
+        bonds = graph_bonds(data, self.cutoff, static)
+        source, destination = bonds.source, bonds.destination
         initial, _ = bond_vectors(data, self.input)
         moved = x.index_select(0, destination) - x.index_select(0, source)
         current = (initial.unsqueeze(1) + moved).norm(dim=-1)
         one, two = field.index_select(0, source), field.index_select(0, destination)
         relative = two - one
         scale = setting.scale.index_select(0, source)
-        along = direction.unsqueeze(1)
+        along = bonds.direction.unsqueeze(1)
         dynamic = torch.stack(
             [
                 (current - initial.norm(dim=-1).unsqueeze(1)) / scale,
@@ -142,8 +140,7 @@ class VelocityNetwork(nn.Module):
             -1,
         )
         dynamic = torch.cat([dynamic, radial_basis(current, 0.6, self.cutoff + 0.4, RADIAL)], -1)
-        weight = smooth_cutoff(distance, self.cutoff)
-        return Bonds(source, destination, direction, weight, static.unsqueeze(1), dynamic, relative)
+        return replace(bonds, dynamic=dynamic, relative=relative)
 
 
 def _mobility(data: Any, setting: Setting) -> Tensor:
