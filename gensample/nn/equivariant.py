@@ -128,8 +128,8 @@ class Encoder(nn.Module):
     """A configuration read by rounds of `Interaction`: what the predictor and the conditioner share.
 
     Which of the layers below there are, and in which order, is theirs: an optimiser's state in a checkpoint
-    goes by it. ``cage`` and ``lift`` read the vectors to the cages' centres, ``encode`` standardised descriptors;
-    None where these are not read.
+    goes by it. ``cage`` and ``lift`` read the vectors to the cages' centres, ``encode`` standardised
+    descriptors; None where these are not read.
     """
 
     vectors: int
