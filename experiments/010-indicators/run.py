@@ -25,7 +25,7 @@ import numpy as np
 from columns import LENGTHS, Structures, of_model, regression
 from scores import cell, pearson, percentile_of, spearman, with_interval
 
-from gensample.data.shear import ShearView, open_dataset
+from gensample.data.shear import ShearView, open_view
 from gensample.data.store import Store
 from gensample.stats.propensity import propensity
 
@@ -58,7 +58,7 @@ class Table:
     def __init__(self, kind: str) -> None:
         self.kind, self.path = kind, DATASETS[kind]
         self.structures = Structures(self.path, RUNS / self.path)
-        self.store = open_dataset(self.path)
+        self.store = open_view(self.path)
         count = self.store.num_configurations
         sheared = isinstance(self.store, ShearView)
         self.owner = np.array([self.store.source_row(r)[0] if sheared else r for r in range(count)])

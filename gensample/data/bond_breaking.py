@@ -24,7 +24,7 @@ class BondBreakingView(Store):
         DataError: as `Store`, or the mixture is unknown.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path | Store) -> None:
         super().__init__(path)
         self._last: tuple[int, np.ndarray] | None = None
         if not self.has_displacements and self.bond_breaking is None:

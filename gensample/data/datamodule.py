@@ -30,7 +30,7 @@ from gensample.data.resident import (
     structure_record,
 )
 from gensample.data.scales import displacement_scales
-from gensample.data.shear import Quantity, open_dataset
+from gensample.data.shear import Quantity, open_view
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, TEMPERATURE, check_table
@@ -135,8 +135,16 @@ class KADataModule(lightning.LightningDataModule):
         self.predict_split, self.quantity, self.resident, self.seed = predict_split, quantity, resident, seed
         self.device = torch.device("cpu")
         self._store: Store | None = None
+        self._place: str | Store = dataset
         self._records: dict[int, Record] = {}
         self._described: Descriptors | None = None
+
+    @classmethod
+    def of(cls, store: Store, **settings: Any) -> "KADataModule":
+        """Serve a store that is open already, such as one in memory; ``settings`` as above."""
+        module = cls(str(store.path), **settings)
+        module._place = store
+        return module
 
     # What the dataset is; readable before setup.
 
@@ -144,7 +152,7 @@ class KADataModule(lightning.LightningDataModule):
     def store(self) -> Store:
         """The dataset, opened at first use and checked against the settings."""
         if self._store is None:
-            store = open_dataset(self.dataset, self.quantity)
+            store = open_view(self._place, self.quantity)
             check_settings(self, store)
             self._store = store
         return self._store

@@ -19,13 +19,18 @@ SETTLED = 2.0
 _sound: set[tuple[Path, int, int, int, int]] = set()
 
 
-def open_members(path: Path) -> Members:
-    """An open dataset whose layout and values are checked; values once for each content in a process.
+def open_members(place: Path | h5py.File) -> Members:
+    """A dataset, of a file or in memory, whose layout and values are checked; a file's once in a process.
 
     Raises:
         DataError: what is wrong with the file.
     """
-    members = Members(_open(path), path)
+    if not isinstance(place, Path):
+        members = Members(place, Path(place.filename))
+        check_layout(members)
+        check_values(members)
+        return members
+    members = Members(_open(place), place)
     try:
         check_layout(members)
         _check_values_once(members)

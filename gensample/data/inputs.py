@@ -17,7 +17,7 @@ from gensample.data.store import Store
 from gensample.errors import DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.minimize import Minimum, minimize
-from gensample.physics.mixtures import SHIFT
+from gensample.physics.mixtures import SHIFT, Mixture
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,47 @@ class Inputs:
         return {name: value[rows] if np.shape(value) == count else value for name, value in attrs.items()}
 
 
+def quench(
+    positions: np.ndarray,
+    species: np.ndarray,
+    box: np.ndarray,
+    mixture: Mixture,
+    device: torch.device,
+    rows: Sequence[int] | np.ndarray = (0,),
+    name: str = "the quench",
+) -> Minimum:
+    """Inherent structures of configurations (C, N, d) at once; the bits of one do not depend on the others.
+
+    species: (N,); box: (C, d); ``rows`` and ``name``: what errors call them by.
+
+    Raises:
+        DataError: one does not come to rest.
+    """
+    shift = mixture.truncation == SHIFT
+    found = minimize(
+        torch.from_numpy(positions).to(device),
+        torch.from_numpy(species.astype(np.int64)).to(device),
+        torch.from_numpy(box).to(device),
+        mixture,
+        tolerance=TOLERANCE,
+        max_steps=MAX_STEPS_SHIFT if shift else MAX_STEPS,
+    )
+    worst = int(found.residual.argmax())
+    left, limit = float(found.residual[worst]), ACCEPTED_SHIFT if shift else ACCEPTED
+    if not left <= limit:
+        raise DataError(
+            f"{name}: the quench of configuration {rows[worst]} came to rest at a force of {left:.1e} only, "
+            f"{limit:g} would do; add inherent structures with `gensample quench --engine lammps`, or leave "
+            "the configuration out"
+        )
+    if left > TOLERANCE:
+        log.warning(
+            "%s: forces up to %.1e are left in inherent structures (configuration %d)",
+            *(name, left, rows[worst]),
+        )
+    return found
+
+
 class Quench:
     """Inherent structures of a dataset that has none, by FIRE, each configuration when it is needed.
 
@@ -111,7 +152,7 @@ class Quench:
     def __init__(self, store: Store, device: torch.device) -> None:
         self._store, self._device, self._mixture = store, device, mixture_of(store)
         self._thermal, self._box = store.positions, store.box
-        self._species = torch.from_numpy(store.species.astype(np.int64)).to(device)
+        self._species = store.species
         self.positions = np.full(self._thermal.shape, np.nan)
         self._energy, self._residual = np.full((2, len(self._thermal)), np.nan)
 
@@ -135,35 +176,15 @@ class Quench:
         batches = [missing[first : first + width] for first in range(0, len(missing), width)]
         quiet = len(batches) < 2 or not sys.stderr.isatty()
         for batch in track(batches, "Quenching", disable=quiet):
-            self._keep(batch, self._minimise(batch))
+            self._keep(batch)
 
-    def _minimise(self, rows: np.ndarray) -> Minimum:
-        return minimize(
-            torch.from_numpy(self._thermal[rows]).to(self._device),
-            self._species,
-            torch.from_numpy(self._box[rows]).to(self._device),
-            self._mixture,
-            tolerance=TOLERANCE,
-            max_steps=MAX_STEPS_SHIFT if self._mixture.truncation == SHIFT else MAX_STEPS,
+    def _keep(self, rows: np.ndarray) -> None:
+        path = str(self._store.path)
+        found = quench(
+            *(self._thermal[rows], self._species, self._box[rows], self._mixture, self._device), rows, path
         )
-
-    def _keep(self, rows: np.ndarray, found: Minimum) -> None:
-        residual = found.residual.cpu().numpy()
-        worst = int(residual.argmax())
-        limit = ACCEPTED_SHIFT if self._mixture.truncation == SHIFT else ACCEPTED
-        if not residual[worst] <= limit:
-            raise DataError(
-                f"{self._store.path}: the quench of configuration {rows[worst]} came to rest at a force of "
-                f"{residual[worst]:.1e} only, {limit:g} would do; add inherent structures with "
-                "`gensample quench --engine lammps`, or leave the configuration out"
-            )
-        if residual[worst] > TOLERANCE:
-            log.warning(
-                "%s: forces up to %.1e are left in inherent structures (configuration %d)",
-                *(self._store.path, residual[worst], rows[worst]),
-            )
         self.positions[rows] = found.positions.cpu().numpy()
-        self._energy[rows], self._residual[rows] = found.energy.cpu().numpy(), residual
+        self._energy[rows], self._residual[rows] = found.energy.cpu().numpy(), found.residual.cpu().numpy()
 
     def made(self, rows: np.ndarray) -> Made:
         """Inherent structures of the configurations ``rows``."""

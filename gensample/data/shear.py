@@ -57,7 +57,7 @@ class ShearView(Store):
         DataError: the file is no dataset of shear, or incomplete.
     """
 
-    def __init__(self, path: str | Path, quantity: Quantity = "displacement") -> None:
+    def __init__(self, path: str | Path | Store, quantity: Quantity = "displacement") -> None:
         super().__init__(path)
         if quantity not in QUANTITIES:
             raise ConfigError(f"data.quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
@@ -207,8 +207,8 @@ def _log10(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def open_dataset(path: str | Path, quantity: Quantity = "displacement") -> Store:
-    """A dataset by path or name; sheared glasses as `ShearView`, bonds as `BondBreakingView`.
+def open_view(path: str | Path | Store, quantity: Quantity = "displacement") -> Store:
+    """A dataset by path, name or store; sheared glasses as `ShearView`, bonds as `BondBreakingView`.
 
     Raises:
         ConfigError: ``quantity`` is one that the dataset does not have.

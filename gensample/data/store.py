@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 
 from gensample.data.catalog import resolve
@@ -13,27 +14,29 @@ from gensample.data.door import open_members
 from gensample.data.layout import PREDICTIONS, PROBE
 from gensample.data.members import Attributes
 from gensample.data.values import check_fields
-from gensample.data.writer import StoreWriter
+from gensample.data.writer import Contents, StoreWriter
 from gensample.errors import DataError
 
-__all__ = ["PROBE", "Store", "StoreWriter"]
+__all__ = ["PROBE", "Contents", "Store", "StoreWriter"]
 
 
 class Store:
-    """Read-only view of a dataset; arrays are read when asked for.
+    """Read-only view of a dataset, of a file or in memory; arrays are read when asked for.
 
     Raises:
         DataError: the file is absent, not HDF5, not of this format, or holds what cannot be right.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = resolve(path)
-        self._members = open_members(self.path)
+    def __init__(self, source: str | Path | Store | h5py.File) -> None:
+        place = source.place if isinstance(source, Store) else source
+        self.place: Path | h5py.File = place if isinstance(place, h5py.File) else resolve(place)
+        self._members = open_members(self.place)
+        self.path = self._members.path
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
-        """Open a dataset by path, or by the name of an embedded one."""
-        return cls(path)
+    def open(cls, source: str | Path | Store | h5py.File) -> Store:
+        """Open a dataset by path or name, a store again, or the file that a `StoreWriter` has in memory."""
+        return cls(source)
 
     def __enter__(self) -> Store:
         return self
@@ -47,8 +50,9 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._members.close()
+        """Close the file; one in memory goes when nothing refers to it any more."""
+        if isinstance(self.place, Path):
+            self._members.close()
 
     def _array(self, name: str, key: Any = ...) -> np.ndarray:
         return self._members.read(name, key)

@@ -48,10 +48,10 @@ def whole(tmp_path_factory):
         path, count=C, cage=True, propensity=averages, bond_breaking=averages, predictions={"m": averages}
     )
     with StoreWriter.resume(path) as writer:
-        writer.write_inherent(np.asarray(writer._file["positions"]), {"minimiser": "m", "energy": np.ones(C)})
+        writer.write_inherent(np.asarray(writer.file["positions"]), {"minimiser": "m", "energy": np.ones(C)})
         spread = np.full((C, PARTICLES), 0.1)
-        attrs = dict(writer._file["cage"].attrs)
-        writer.write_cage(np.asarray(writer._file["cage"]), attrs, spread)
+        attrs = dict(writer.file["cage"].attrs)
+        writer.write_cage(np.asarray(writer.file["cage"]), attrs, spread)
         length = np.full((C, PARTICLES, 2, 1), 0.5)
         probe = {"length": length, "log_length": np.log(length) - 0.1, "mean_displacement": length / 2}
         writer.write_probe(probe, [0.5, 0.6], [1.0], {"replicas": 2})
@@ -488,10 +488,10 @@ FIELDS = [
 @pytest.mark.parametrize("base", ["whole", "sheared"])
 @pytest.mark.parametrize(("change", "named"), FIELDS)
 def test_displacements_are_checked_when_they_are_read(base, request, change, named):
-    from gensample.data.shear import open_dataset
+    from gensample.data.shear import open_view
 
     path = edited(request.getfixturevalue(base), change)
-    with open_dataset(path) as store, pytest.raises(DataError, match=named):
+    with open_view(path) as store, pytest.raises(DataError, match=named):
         store.displacements(0 if base == "whole" else 1)
 
 

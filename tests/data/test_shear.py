@@ -9,7 +9,7 @@ from synthetic import write_dataset
 
 from gensample.data.augment import random_shear_symmetry
 from gensample.data.datamodule import KADataModule
-from gensample.data.shear import ShearFrame, ShearView, open_dataset
+from gensample.data.shear import ShearFrame, ShearView, open_view
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.fields import check_batch
@@ -39,7 +39,7 @@ def test_frame_refuses_what_is_no_direction(direction):
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_rows_are_configurations_along_directions(tmp_path, dimension):
     path = write_shear(tmp_path / "shear.h5", dimension)
-    store, view = Store.open(path), open_dataset(path)
+    store, view = Store.open(path), open_view(path)
     count = len(DIRECTIONS[dimension])
     assert view.num_configurations == len(view.positions) == len(view.box) == 3 * count
     assert list(view.split) == ["train"] * 2 * count + ["test"] * count
@@ -68,7 +68,7 @@ def test_positions_are_the_same_structure_along_other_axes(tmp_path, dimension, 
 
 def test_d2min_is_that_of_the_fields(tmp_path):
     path = write_shear(tmp_path / "shear.h5")
-    store, view = Store.open(path), open_dataset(path, "d2min")
+    store, view = Store.open(path), open_view(path, "d2min")
     assert view.node_target(5).shape == (3, 40)
     found = d2min(
         torch.from_numpy(store.inherent[2]),
@@ -81,7 +81,7 @@ def test_d2min_is_that_of_the_fields(tmp_path):
 
 def test_first_event_leaves_out_rows_without_one(tmp_path):
     path = write_shear(tmp_path / "shear.h5")
-    view = open_dataset(path, "first_event")
+    view = open_view(path, "first_event")
     assert view.indices("train").tolist() == [0, 1, 2]
     assert view.indices("all").tolist() == [0, 1, 2, 4, 5]
     with h5py.File(path) as file:
@@ -92,9 +92,9 @@ def test_first_event_leaves_out_rows_without_one(tmp_path):
 
 def test_refuses_what_has_no_shear(tmp_path):
     path = write_dataset(tmp_path / "data.h5")
-    assert type(open_dataset(path)) is Store
+    assert type(open_view(path)) is Store
     with pytest.raises(ConfigError, match="needs a dataset of `gensample shear`"):
-        open_dataset(path, "d2min")
+        open_view(path, "d2min")
     with pytest.raises(DataError, match="no dataset of `gensample shear`"):
         ShearView(path)
     with pytest.raises(ConfigError, match=r"data\.quantity must be one of"):
@@ -105,7 +105,7 @@ def test_refuses_incomplete_rows(tmp_path):
     path = write_shear(tmp_path / "shear.h5")
     with h5py.File(path, "r+") as file:
         file["done"][0, 1] = False
-    view = open_dataset(path)
+    view = open_view(path)
     view.displacements(0)
     with pytest.raises(DataError, match="configuration 0 is not sheared along xy- yet"):
         view.displacements(1)

@@ -147,7 +147,7 @@ def test_bad_inherent_structures_leave_the_old_ones(tmp_path):
         ({"positions": np.zeros((N, D))}, "positions"),
         ({"positions": np.full((C, N, D), np.nan)}, "positions"),
         ({"species": np.zeros(N + 1)}, "species"),
-        ({"box": np.ones(D)}, "box"),
+        ({"box": np.ones(D + 1)}, "box"),
         ({"box": np.full((C, D), np.inf)}, "box"),
         ({"split": ["train", "val"]}, "split"),
         ({"split": ["train", "val", "dev"]}, "dev"),

@@ -1,0 +1,168 @@
+"""``Configuration``: one structure as numpy arrays, from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gensample.errors import ConfigError, DataError, MissingDependencyError
+from gensample.physics.box import wrap
+from gensample.physics.mixtures import Mixture, get_mixture
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """Positions, species and box of one structure, and what else is known of it.
+
+    positions: (N, d), wrapped or not; species: (N,) from 0; box: edge lengths (d,), or one for all;
+    mixture: its name or itself; temperature: at which it was in equilibrium; inherent and cage: positions
+    (N, d) of its inherent structure and of its cages; quantities in Lennard-Jones units of species A.
+
+    Example:
+        >>> one = Configuration([[0.5, 0.5], [1.5, 0.5]], [0, 1], box=4.0, mixture="ka2d", temperature=0.45)
+        >>> one
+        Configuration(2 particles of species 1:1 in 4 x 4, ka2d, T = 0.45)
+
+    Raises:
+        DataError: the arrays do not fit each other, or hold what is not finite.
+    """
+
+    positions: np.ndarray
+    species: np.ndarray
+    box: np.ndarray
+    mixture: str | Mixture | None = None
+    temperature: float | None = None
+    inherent: np.ndarray | None = None
+    cage: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        positions = _array("positions", self.positions)
+        if positions.ndim != 2 or positions.shape[1] not in (2, 3) or not len(positions):
+            raise DataError(f"positions must have shape (N, 2) or (N, 3), got {positions.shape}")
+        size, dimension = positions.shape
+        species, box = np.asarray(self.species), _array("box", self.box)
+        if species.shape != (size,) or species.dtype.kind not in "iu" or (species < 0).any():
+            raise DataError(f"species must be {size} whole numbers from 0, got {_short(self.species)}")
+        if box.shape not in ((), (dimension,)) or not (box > 0).all():
+            raise DataError(f"box must be one or {dimension} positive edge lengths, got {_short(self.box)}")
+        found = {"positions": positions, "species": species, "box": np.broadcast_to(box, dimension).copy()}
+        for name in ("inherent", "cage"):
+            if getattr(self, name) is not None:
+                found[name] = _array(name, getattr(self, name))
+                if found[name].shape != positions.shape:
+                    raise DataError(f"{name} must have shape {positions.shape}, got {found[name].shape}")
+        if self.temperature is not None and not 0 < self.temperature < np.inf:
+            raise DataError(f"temperature must be positive, got {self.temperature}")
+        for name, array in found.items():
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __repr__(self) -> str:
+        counts = ":".join(map(str, np.bincount(self.species)))
+        known = [] if self.mixture is None else [str(getattr(self.mixture, "name", self.mixture))]
+        known += [] if self.temperature is None else [f"T = {self.temperature:g}"]
+        edges = " x ".join(f"{edge:.6g}" for edge in self.box)
+        what = f"{len(self)} particles of species {counts} in {edges}"
+        return f"Configuration({', '.join([what, *known])})"
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return int(self.positions.shape[1])
+
+    @classmethod
+    def from_ase(
+        cls,
+        atoms: Atoms,
+        mixture: str | Mixture | None = None,
+        temperature: float | None = None,
+        species: Mapping[str, int] | None = None,
+    ) -> Configuration:
+        """An `ase.Atoms` with an orthogonal box; in 2D where it is not periodic along z.
+
+        species: number of each chemical symbol; without it the array ``species`` of the atoms, else their
+        elements in the order of the periodic table.
+
+        Raises:
+            DataError: a tilted box, other periodic directions, or a symbol without a number.
+        """
+        cell, periodic = np.asarray(atoms.cell), np.asarray(atoms.pbc)
+        if (cell != np.diag(np.diag(cell))).any():
+            raise DataError("the box of the atoms is tilted; expected an orthogonal one")
+        if not periodic[:2].all():
+            raise DataError(f"expected atoms periodic along x and y, and along z in 3D; got pbc {periodic}")
+        dimension = 3 if periodic[2] else 2
+        if species is not None:
+            unknown = sorted(set(atoms.symbols) - set(species))
+            if unknown:
+                raise DataError(f"species names no number for {', '.join(unknown)}")
+            kinds = np.array([species[symbol] for symbol in atoms.symbols])
+        elif "species" in atoms.arrays:
+            kinds = atoms.arrays["species"]
+        else:
+            kinds = np.unique(atoms.numbers, return_inverse=True)[1]
+        positions, box = atoms.positions[:, :dimension], np.diag(cell)[:dimension]
+        return cls(positions, kinds, box, mixture, temperature)
+
+    def to_ase(self) -> Atoms:
+        """As `ase.Atoms`: species 0 is element 1, and the array ``species`` has the numbers; 2D at z = 0.
+
+        Raises:
+            MissingDependencyError: ase is not installed.
+        """
+        try:
+            from ase import Atoms
+        except ImportError:
+            raise MissingDependencyError("ase is not installed: pip install 'gensample[io]'") from None
+        missing = 3 - self.dimension
+        atoms = Atoms(
+            numbers=self.species + 1,
+            positions=np.pad(self.positions, ((0, 0), (0, missing))),
+            cell=[*self.box, *[1.0] * missing],
+            pbc=[True] * self.dimension + [False] * missing,
+        )
+        atoms.arrays["species"] = self.species.copy()
+        return atoms
+
+    def quench(self, device: str = "cpu") -> Configuration:
+        """Its inherent structure: the bits of `gensample quench --engine torch` on a configuration.
+
+        Raises:
+            ConfigError: the mixture is not given or has no known potential.
+            DataError: it does not come to rest.
+        """
+        from gensample.data.inputs import quench
+
+        if self.mixture is None:
+            raise ConfigError("give the mixture of the configuration: its potential is what is minimised")
+        mixture = self.mixture if isinstance(self.mixture, Mixture) else get_mixture(self.mixture)
+        found = quench(self.wrapped()[None], self.species, self.box[None], mixture, torch.device(device))
+        positions = found.positions[0].cpu().numpy()
+        return replace(self, positions=positions, inherent=positions)
+
+    def wrapped(self, name: str = "positions") -> np.ndarray:
+        """Positions, or those called "inherent" or "cage", (N, d) in the box."""
+        return wrap(torch.from_numpy(getattr(self, name)), torch.from_numpy(self.box)).numpy()
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} must be an array of numbers, got {_short(value)}") from None
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} holds values that are not finite")
+    return array
+
+
+def _short(value: Any) -> str:
+    return " ".join(f"{value!s:.60}".split())
