@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gensample.benchmark.evaluation import published_numbers
 from gensample.benchmark.settings import Published
-from gensample.report.benchmark import write_report
+from gensample.benchmark.write import write_report
 
 HERE = Path(__file__).parent
 CURVES = "../shared/data/glassbench/published_curves.json"

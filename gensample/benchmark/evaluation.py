@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from gensample.benchmark.data import judged_rows
+from gensample.benchmark.published import CHI4_TEMPERATURES, PublishedCurves
 from gensample.benchmark.run import Finished
 from gensample.benchmark.settings import TARGETS, BenchmarkSettings, Published
 from gensample.benchmark.workspace import Unit
+from gensample.benchmark.write import write_report
 from gensample.data.datamodule import KADataModule
-from gensample.data.published import CHI4_TEMPERATURES, PublishedCurves
-from gensample.report.benchmark import write_report
 from gensample.stats.pairs import Pairs
 from gensample.stats.predictions import (
     Truth,

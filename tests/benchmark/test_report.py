@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from gensample.report.benchmark import write_report
-from gensample.report.benchmark.entries import at_lag, published_chi4, published_for, transfer
-from gensample.report.benchmark.figures import Style, ranking
-from gensample.report.benchmark.tables import markdown
+from gensample.benchmark.entries import at_lag, published_chi4, published_for, transfer
+from gensample.benchmark.figures import Style, ranking
+from gensample.benchmark.tables import markdown
+from gensample.benchmark.write import write_report
 
 TEMPERATURES = {"cold": 0.44, "hot": 0.8}
 ROWS = {"BOTAN": "fit", "CAGE": "estimator", "density": "indicator"}

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensample.report.benchmark.entries import (
+from gensample.benchmark.entries import (
     SHOWN,
     Entry,
     at_home,

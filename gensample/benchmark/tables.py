@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gensample.report.benchmark.entries import (
+from gensample.benchmark.entries import (
     Entry,
     at_home,
     at_lag,

@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from gensample.report.benchmark.entries import Entry
-from gensample.report.benchmark.figures import plates
-from gensample.report.benchmark.tables import as_csv, markdown
+from gensample.benchmark.entries import Entry
+from gensample.benchmark.figures import plates
+from gensample.benchmark.tables import as_csv, markdown
 from gensample.report.page import Picture, assemble, figure_html, file_links, write_folder
 
 NOTES = (

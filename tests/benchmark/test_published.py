@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gensample.data.published import PublishedCurves
+from gensample.benchmark.published import PublishedCurves
 from gensample.errors import DataError
 
 REAL = Path(__file__).resolve().parents[3] / "shared/data/glassbench/published_curves.json"
