@@ -27,7 +27,7 @@ from gensample.commands.sample_configurations import PARTICLES_PER_CALL
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.transport import transport
 from gensample.seeding import torch_generator
-from gensample.tasks.configuration import ConfigurationTask
+from gensample.training.configuration import ConfigurationTask
 
 DIVERGENCES = ("exact", "autograd", "hutchinson")
 

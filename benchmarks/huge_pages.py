@@ -19,8 +19,8 @@ import torch
 from memory import peak_gb
 
 from gensample.nn.botan import Botan
-from gensample.tasks.displacement import DisplacementTask
 from gensample.testing import graph_batch, random_sample
+from gensample.training.displacement import DisplacementTask
 
 
 def batch_of(particles: int, cutoff: float):

@@ -11,9 +11,9 @@ from typing import Any
 from gensample.errors import ConfigError
 
 TASKS = {
-    "gensample.tasks.configuration.ConfigurationTask",
-    "gensample.tasks.displacement.DisplacementTask",
-    "gensample.tasks.dynamics.DynamicsTask",
+    "gensample.training.configuration.ConfigurationTask",
+    "gensample.training.displacement.DisplacementTask",
+    "gensample.training.dynamics.DynamicsTask",
 }
 NETWORKS = {
     "gensample.nn.bapst.Bapst",
@@ -36,10 +36,14 @@ CLASS_KEYS = ("class_path", "_class_path")
 MOVED: dict[str, str] = {
     "gensample.estimators.ridge.Ridge": "gensample.predictors.ridge.Ridge",
     "gensample.estimators.softness.Softness": "gensample.predictors.softness.Softness",
+    "gensample.tasks.callbacks.EMA": "gensample.training.callbacks.EMA",
+    "gensample.tasks.configuration.ConfigurationTask": "gensample.training.configuration.ConfigurationTask",
+    "gensample.tasks.displacement.DisplacementTask": "gensample.training.displacement.DisplacementTask",
+    "gensample.tasks.dynamics.DynamicsTask": "gensample.training.dynamics.DynamicsTask",
 }
 # What a config of `gensample fit` may add to the trainer.
 TRAINER = {
-    "gensample.tasks.callbacks.EMA",
+    "gensample.training.callbacks.EMA",
     "lightning.pytorch.callbacks.EarlyStopping",
     "lightning.pytorch.callbacks.EMAWeightAveraging",
     "lightning.pytorch.callbacks.LearningRateMonitor",

@@ -20,7 +20,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.seeding import numpy_generator
 from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.propensity import ceiling_exact, pearson, split_variance
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.displacement import DisplacementTask
 
 
 def score(model: torch.nn.Module, data: KADataModule, split: str) -> dict:

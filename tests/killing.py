@@ -23,8 +23,8 @@ from gensample.cli import main
 from gensample.commands import sample_configurations
 from gensample.data.datamodule import KADataModule
 from gensample.simulate import minimisers
-from gensample.tasks.configuration import ConfigurationTask
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.configuration import ConfigurationTask
+from gensample.training.displacement import DisplacementTask
 from tests.commands.test_sample_configurations import COLD, SIZE, SMALL, save, write_equilibrium
 from tests.simulate.conftest import TINY, contents
 from tests.simulate.test_equilibrium import TINY as EQUILIBRIUM

@@ -25,7 +25,7 @@ OPENERS = {
     "weights",
     "streams",
 }
-PURE = ("physics", "structure", "flow", "nn", "stats", "sampling")
+PURE = ("physics", "structure", "flow", "priors", "nn", "stats", "sampling")
 
 
 def test_import_linter_contracts_hold():

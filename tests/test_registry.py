@@ -31,7 +31,7 @@ def test_settings_of_the_wrong_kind_are_config_errors(init_args):
     [
         {"class_path": "gensample.predictors.ridge.Ridge"},
         {"class_path": BOTAN, "init_args": {"width": {"class_path": "gensample.predictors.ridge.Ridge"}}},
-        {"a": [{"b": {"class_path": "gensample.tasks.dynamics.DynamicsTask"}}]},
+        {"a": [{"b": {"class_path": "gensample.training.dynamics.DynamicsTask"}}]},
         {"class_path": BOTAN, "other": {"class_path": "os.system"}},
         {"class_path": [BOTAN]},
     ],

@@ -12,7 +12,7 @@ from gensample.cli import main
 
 CONFIG = {
     "model": {
-        "class_path": "gensample.tasks.dynamics.DynamicsTask",
+        "class_path": "gensample.training.dynamics.DynamicsTask",
         "init_args": {
             "network": {
                 "class_path": "gensample.nn.botan.Botan",
@@ -28,7 +28,7 @@ CONFIG = {
         "accelerator": "cpu",
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        "callbacks": [{"class_path": "gensample.tasks.callbacks.EMA"}],
+        "callbacks": [{"class_path": "gensample.training.callbacks.EMA"}],
     },
 }
 

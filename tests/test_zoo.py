@@ -164,7 +164,7 @@ OUTSIDE = [
         "gensample.commands.train.GensampleCLI",
         "gensample.__main__.x",
     ),
-    *("gensample.data.store.Store", "gensample.tasks.dynamics.DynamicsTask.load_from_checkpoint"),
+    *("gensample.data.store.Store", "gensample.training.dynamics.DynamicsTask.load_from_checkpoint"),
 ]
 
 

@@ -16,7 +16,7 @@ import torch
 from gensample.data.datamodule import KADataModule
 from gensample.physics.mobility import averaging_matrix, log_mobility
 from gensample.seeding import torch_generator
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.displacement import DisplacementTask
 
 HERE = Path(__file__).parent
 OVERLAP = 0.3

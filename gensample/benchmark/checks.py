@@ -23,7 +23,7 @@ from gensample.benchmark.workspace import Unit
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.errors import ConfigError
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.displacement import DisplacementTask
 
 
 class Checks:

@@ -25,9 +25,9 @@ from gensample.errors import ConfigError
 from gensample.generators.base import Generator
 from gensample.reads import check_domain
 from gensample.stats.propensity import magnitudes
-from gensample.tasks.displacement import DisplacementTask
-from gensample.tasks.dynamics import DynamicsTask
-from gensample.tasks.regression import bond_mask, pearson
+from gensample.training.displacement import DisplacementTask
+from gensample.training.dynamics import DynamicsTask
+from gensample.training.regression import bond_mask, pearson
 
 BATCH_PARTICLES = 4096
 SAMPLE_SEED = 1

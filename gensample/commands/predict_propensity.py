@@ -15,8 +15,8 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.domain import domain_of
 from gensample.errors import ConfigError
 from gensample.reads import check_domain
-from gensample.tasks.displacement import DisplacementTask
-from gensample.tasks.dynamics import DynamicsTask
+from gensample.training.displacement import DisplacementTask
+from gensample.training.dynamics import DynamicsTask
 
 MOST_CONFIGURATIONS = 1000
 MOST_PARTICLES = 250_000

@@ -29,7 +29,7 @@ from gensample.reads import check_domain
 from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
-from gensample.tasks.configuration import ConfigurationTask
+from gensample.training.configuration import ConfigurationTask
 from gensample.work import atomic, check_output, claim, parts_beside, tidy
 
 # Particles carried in one call: it decides the bits, so it is not a setting.

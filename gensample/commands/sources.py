@@ -22,7 +22,7 @@ from gensample.reads import check_domain, differences
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, run_unit
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.displacement import DisplacementTask
 
 BARE = {"harmonic": "gensample.generators.harmonic.Harmonic", "heated": "gensample.generators.heated.Heated"}
 """Names of generators without training that stand for the one that belongs to the data."""

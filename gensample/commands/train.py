@@ -38,7 +38,7 @@ from gensample.errors import ConfigError, DataError, GensampleError, MissingDepe
 from gensample.plain import check_yaml
 from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, shown, whole
 from gensample.reads import check_domain, check_lags, read_domain
-from gensample.tasks.checkpoints import WholeCheckpoints
+from gensample.training.checkpoints import WholeCheckpoints
 from gensample.weights import check_fit, read_checkpoint
 
 # What holds for data and model alike is written once, under `data`; where the model's class has no such

@@ -19,7 +19,7 @@ from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.stats.predictions import judge
-from gensample.tasks.dynamics import DynamicsTask
+from gensample.training.dynamics import DynamicsTask
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "configs/benchmark/tiny.yaml"

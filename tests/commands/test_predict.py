@@ -159,7 +159,7 @@ def test_a_checkpoint_gives_its_run_as_name_and_what_was_found_on_the_way(tmp_pa
     data = write_lattices(tmp_path / "raw.h5")
     settings = {
         "model": {
-            "class_path": "gensample.tasks.dynamics.DynamicsTask",
+            "class_path": "gensample.training.dynamics.DynamicsTask",
             "init_args": {
                 "network": {
                     "class_path": "gensample.nn.botan.Botan",

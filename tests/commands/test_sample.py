@@ -12,7 +12,7 @@ import torch
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
 
 
@@ -35,7 +35,7 @@ def workplace(tmp_path_factory):
         prior="elastic",
         domain=module.domain,
     )
-    task.hparams["_class_path"] = "gensample.tasks.displacement.DisplacementTask"
+    task.hparams["_class_path"] = "gensample.training.displacement.DisplacementTask"
     trainer = lightning.Trainer(
         max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
     )

@@ -17,8 +17,8 @@ from gensample.cli import main
 from gensample.commands import sample_configurations
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
-from gensample.tasks.configuration import ConfigurationTask
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.configuration import ConfigurationTask
+from gensample.training.displacement import DisplacementTask
 
 SMALL = {"width": 8, "vectors": 2, "radial": 6, "lr": 1e-2}
 
@@ -128,7 +128,7 @@ def test_a_sample_does_not_depend_on_how_many_there_are(workplace, tmp_path, mod
 
 
 def test_a_released_folder_gives_the_bits_of_its_checkpoint(workplace, tmp_path):
-    settings = {"model": {"class_path": "gensample.tasks.configuration.ConfigurationTask"}}
+    settings = {"model": {"class_path": "gensample.training.configuration.ConfigurationTask"}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     (tmp_path / "metrics.json").write_text(json.dumps({}))
     files = (workplace / "uniform.ckpt", tmp_path / "config.yaml", tmp_path / "metrics.json")

@@ -12,7 +12,7 @@ from gensample.data import inputs
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.simulate.quench import quench
-from gensample.tasks.displacement import DisplacementTask
+from gensample.training.displacement import DisplacementTask
 from gensample.zoo import load_model
 
 TINY = {"width": 8, "vectors": 4, "layers": 1, "conditioner_layers": 1, "conditioner": "equivariant"}
@@ -39,7 +39,7 @@ def workplace(tmp_path_factory):
         )
         known = {"input": source, "domain": module.domain}
         task = DisplacementTask(module.lag_times, 2, 2, 1.6, lr=1e-2, **known, **TINY)
-        task.hparams["_class_path"] = "gensample.tasks.displacement.DisplacementTask"
+        task.hparams["_class_path"] = "gensample.training.displacement.DisplacementTask"
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet)
         trainer.fit(task, module)
@@ -124,7 +124,7 @@ def test_training_and_evaluation_quench_on_the_way(workplace, tmp_path, caplog):
     config.write_text(
         f"""
 model:
-  class_path: gensample.tasks.displacement.DisplacementTask
+  class_path: gensample.training.displacement.DisplacementTask
   init_args: {{width: 8, vectors: 4, layers: 1, conditioner_layers: 1}}
 data:
   class_path: gensample.data.datamodule.KADataModule
@@ -145,7 +145,7 @@ def test_a_generator_reads_the_descriptors_it_was_fitted_with(tmp_path):
     write_lattices(data, particles=WIDE)
     settings = {
         "seed_everything": 0,
-        "model": {"class_path": "gensample.tasks.displacement.DisplacementTask"},
+        "model": {"class_path": "gensample.training.displacement.DisplacementTask"},
         "data": {"class_path": "gensample.data.datamodule.KADataModule"},
         "trainer": {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False},
     }

@@ -20,7 +20,7 @@ from gensample.work import alone
 
 CONFIG = {
     "model": {
-        "class_path": "gensample.tasks.dynamics.DynamicsTask",
+        "class_path": "gensample.training.dynamics.DynamicsTask",
         "init_args": {
             "network": {
                 "class_path": "gensample.nn.botan.Botan",
@@ -99,7 +99,10 @@ def fit(*words):
         (["--data.predict_split", "tset"], "data.predict_split"),
         (["--model.loss_species", "[7]"], "model.loss_species"),
         (["--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "none"], "`none`"),
-        (["--trainer.callbacks", "gensample.tasks.callbacks.EMA", "--trainer.callbacks.decay", "5"], "decay"),
+        (
+            ["--trainer.callbacks", "gensample.training.callbacks.EMA", "--trainer.callbacks.decay", "5"],
+            "decay",
+        ),
         (["--ckpt_path", "hpc"], "no weight file at hpc"),
         (["--ckpt_path", "best"], "no weight file at best"),
         (["--weights_only", "false"], "weights_only"),
@@ -154,7 +157,7 @@ def test_a_run_does_not_go_on_in_the_folder_of_another(folder, capsys):
 def test_a_training_that_diverges_is_an_error_and_keeps_the_last_good_weights(folder, capsys, monkeypatch):
     words = ["--ckpt_path", "last", "--trainer.max_epochs", "4", "--out", "run"]
     before = (folder / "run" / "checkpoints" / "last.ckpt").read_bytes()
-    step = "gensample.tasks.dynamics.DynamicsTask._losses"
+    step = "gensample.training.dynamics.DynamicsTask._losses"
     monkeypatch.setattr(step, lambda self, batch, nodes, edges: (nodes.mean() * torch.nan, edges.mean()))
     assert fit(*words) == 2
     assert "diverged by epoch 1" in capsys.readouterr().err
@@ -189,7 +192,7 @@ def test_sigterm_is_not_success_and_leaves_a_checkpoint(folder):
 
 @pytest.mark.parametrize("command", ["test", "validate"])
 def test_an_evaluation_warns_of_nothing(folder, capfd, command):
-    assert fit("--out", "averaged", "--trainer.callbacks+=gensample.tasks.callbacks.EMA") == 0
+    assert fit("--out", "averaged", "--trainer.callbacks+=gensample.training.callbacks.EMA") == 0
     words = ["--config", "averaged/config.yaml", "--ckpt_path", "averaged/checkpoints/last.ckpt"]
     capfd.readouterr()
     with warnings.catch_warnings():

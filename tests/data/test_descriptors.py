@@ -16,7 +16,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.nn.glassmlp import GlassMLP
 from gensample.predictors.ridge import Ridge
 from gensample.structure.probe import probe_names
-from gensample.tasks.dynamics import DynamicsTask
+from gensample.training.dynamics import DynamicsTask
 
 COUNT = 6
 TEMPERATURES, TIMES = (0.6, 0.8), (1.0, 5.0, 20.0)
@@ -88,7 +88,7 @@ def test_a_model_that_does_not_say_its_levels_is_refused(tmp_path):
 def test_checkpoints_that_do_not_say_their_levels_are_refused(tmp_path, capsys):
     path, out = write(tmp_path / "data.h5"), tmp_path / "run"
     settings = {
-        "model": "gensample.tasks.dynamics.DynamicsTask",
+        "model": "gensample.training.dynamics.DynamicsTask",
         "model.network": "gensample.nn.glassmlp.GlassMLP",
         "model.network.outputs": 3,
         "model.network.descriptors": len(PROBE_COLUMNS),

@@ -192,7 +192,7 @@ def config(dataset: str, outputs: int, edges: bool = True) -> str:
     """A config of `gensample fit` for the smallest network, as json, which is yaml."""
     network = {"dimension": 2, "outputs": outputs, "width": 4, "steps": 1}
     model = {
-        "class_path": "gensample.tasks.dynamics.DynamicsTask",
+        "class_path": "gensample.training.dynamics.DynamicsTask",
         "init_args": {"network": {"class_path": "gensample.nn.botan.Botan", "init_args": network}}
         | ({} if edges else {"p": 1.0, "edge_epochs": 0}),
     }

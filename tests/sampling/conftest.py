@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gensample.flow.prior import FieldContext, SpeciesPrior
+from gensample.priors.base import FieldContext, SpeciesPrior
 
 
 @dataclass

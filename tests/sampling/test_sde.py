@@ -3,7 +3,7 @@ import torch
 
 from gensample.errors import ConfigError
 from gensample.flow.path import PATHS, get_path
-from gensample.flow.prior import FieldContext
+from gensample.priors.base import FieldContext
 from gensample.sampling.ode import integrate
 from gensample.sampling.sde import integrate_sde
 

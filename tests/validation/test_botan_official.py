@@ -12,7 +12,7 @@ import torch
 from gensample.data.official import load_official
 from gensample.data.resident import averages, collate, structure_record
 from gensample.nn.botan import Botan
-from gensample.tasks.regression import bond_mask, pearson
+from gensample.training.regression import bond_mask, pearson
 
 BOX = torch.full((3,), (4096 / 1.2) ** (1 / 3), dtype=torch.float64)
 PUBLISHED = {(1, 401): 0.5405, (1, 402): 0.4275, (2, 401): 0.5292, (2, 402): 0.4204}

@@ -12,9 +12,9 @@ from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SPECIES, between, check_table
 from gensample.reads import Reader, check_lags, read_domain
-from gensample.tasks.hparams import as_module, save_plain_hyperparameters
-from gensample.tasks.regression import Score, bond_mask, summarise
-from gensample.tasks.schedule import warm_cosine
+from gensample.training.hparams import as_module, save_plain_hyperparameters
+from gensample.training.regression import Score, bond_mask, summarise
+from gensample.training.schedule import warm_cosine
 from gensample.weights import check_fit
 
 LIMITS = {
@@ -34,7 +34,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
         p: weight of the node loss.
         lr: learning rate of Adam.
         schedule: keep the learning rate, let it fall to zero along a half cosine over the run, or that with a
-            linear warm-up (``tasks.schedule``).
+            linear warm-up (``training.schedule``).
         edge_epochs: epochs at the start that train on bonds alone (p = 0): edge pre-training.
         normalise: measure targets from the mean and in units of the standard deviation of the training split,
             per species and lag; several lag times then weigh alike. With ``init_from`` only the mean is

@@ -20,7 +20,7 @@ from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import pair_potential
 from gensample.seeding import torch_generator
-from gensample.tasks.configuration import DRAW, ConfigurationTask
+from gensample.training.configuration import DRAW, ConfigurationTask
 
 SMALL = {"width": 8, "vectors": 2, "radial": 6}
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
@@ -236,12 +236,16 @@ def config(dataset, base, **data):
     hot = {"base": dataset, "base_temperature": HOT} if base == "liquid" else {}
     served = {"target": "configuration", "temperatures": [COLD], "cutoff": 1.5, "batch_size": 2, "passes": 2}
     return {
-        "model": {"class_path": "gensample.tasks.configuration.ConfigurationTask", "init_args": SMALL},
+        "model": {"class_path": "gensample.training.configuration.ConfigurationTask", "init_args": SMALL},
         "data": {
             "class_path": "gensample.data.datamodule.KADataModule",
             "init_args": {"dataset": dataset, **served, **hot, **data},
         },
-        "trainer": {**QUIET, "max_epochs": 3, "callbacks": [{"class_path": "gensample.tasks.callbacks.EMA"}]},
+        "trainer": {
+            **QUIET,
+            "max_epochs": 3,
+            "callbacks": [{"class_path": "gensample.training.callbacks.EMA"}],
+        },
     }
 
 
@@ -279,7 +283,7 @@ def test_a_checkpoint_draws_what_the_task_drew(dataset, base, tmp_path):
     data = serve(dataset, base)
     task = make(data)
     trainer = fit(task, data)
-    task.hparams["_class_path"] = "gensample.tasks.configuration.ConfigurationTask"
+    task.hparams["_class_path"] = "gensample.training.configuration.ConfigurationTask"
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     batch = data.batch([13, 14])
     start = task._base(batch, torch_generator(5))

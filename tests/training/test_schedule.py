@@ -2,7 +2,7 @@
 
 import pytest
 
-from gensample.tasks.schedule import warm_cosine
+from gensample.training.schedule import warm_cosine
 
 
 def test_warm_up_then_half_a_cosine_down_to_a_hundredth():

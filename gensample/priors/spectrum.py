@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.flow.elastic import ElasticPrior
-from gensample.flow.network import spectral_bound
-from gensample.flow.prior import FieldContext, remove_drift
+from gensample.priors.base import FieldContext, remove_drift
+from gensample.priors.elastic import ElasticPrior
+from gensample.priors.network import spectral_bound
 from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
 Sample = tuple[FieldContext, Tensor]

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gensample.tasks.validation import correlation_or_zero, ensemble_scores
+from gensample.training.validation import correlation_or_zero, ensemble_scores
 
 
 def test_scores_against_numpy():

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.flow.network import ElasticNetwork, elastic_network
-from gensample.flow.prior import FieldContext, Prior, mean_distance_factor, remove_drift
+from gensample.priors.base import FieldContext, Prior, mean_distance_factor, remove_drift
+from gensample.priors.network import ElasticNetwork, elastic_network
 
 SCALES = ("species", "particle", "mobility")
 

@@ -11,10 +11,10 @@ from gensample.nn.botan import Botan
 from gensample.nn.glassmlp import GlassMLP, heterogeneity_loss
 from gensample.nn.se3 import EquivariantPredictor
 from gensample.stats.propensity import ceiling_exact, split_variance
-from gensample.tasks.callbacks import EMA
-from gensample.tasks.dynamics import DynamicsTask
-from gensample.tasks.hparams import as_module
-from gensample.tasks.regression import pearson
+from gensample.training.callbacks import EMA
+from gensample.training.dynamics import DynamicsTask
+from gensample.training.hparams import as_module
+from gensample.training.regression import pearson
 from gensample.zoo import load_model
 
 
@@ -54,7 +54,7 @@ def test_training_lowers_the_loss(dataset, normalise):
 def test_official_weights_keep_their_units(dataset, monkeypatch):
     """Of the targets only the mean of the nodes is taken: bonds are predicted as before the fit."""
     start = small()
-    monkeypatch.setattr("gensample.tasks.dynamics.load_official", lambda path: start.network.state_dict())
+    monkeypatch.setattr("gensample.training.dynamics.load_official", lambda path: start.network.state_dict())
     task = small(normalise=True, init_from="official.pth", lr=0.0)
     trainer(max_epochs=1, limit_val_batches=0).fit(task, KADataModule(dataset))
     batch = batch_of(dataset)

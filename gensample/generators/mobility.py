@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from gensample.errors import ConfigError
-from gensample.flow.mobility import MobilityPrior, fit_mobility_prior
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import Path
 from gensample.flow.precondition import input_gain, output_gain, skip_gain
 from gensample.nn.conditioner import Condition
 from gensample.nn.mobility import MobilityNetwork, MobilitySetting
+from gensample.priors.fitting import averaging_of, mobility_of, sample_batches
+from gensample.priors.mobility import MobilityPrior, fit_mobility_prior
 from gensample.sampling.ode import Velocity, integrate
-from gensample.tasks.priors import averaging_of, mobility_of, sample_batches
 
 
 class MobilityFlow(nn.Module):

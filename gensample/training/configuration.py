@@ -30,7 +30,7 @@ from gensample.ranges import (
 from gensample.reads import Reader, read_domain
 from gensample.sampling.transport import Transported, transport
 from gensample.seeding import torch_generator
-from gensample.tasks.schedule import warm_cosine
+from gensample.training.schedule import warm_cosine
 
 LIMITS = {
     **dict.fromkeys(("width", "vectors", "radial"), WIDTH),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gensample.errors import ConfigError
-from gensample.flow.prior import (
+from gensample.priors.base import (
     FieldContext,
     ParticlePrior,
     SpeciesPrior,

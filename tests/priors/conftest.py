@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gensample.flow.prior import FieldContext
+from gensample.priors.base import FieldContext
 
 
 def lattice_context(num_graphs=2, side=4, dimension=2, num_lags=3, fields=4, seed=0, dtype=torch.float64):

@@ -1,4 +1,4 @@
-"""Callbacks of the training tasks."""
+"""Callbacks of the Lightning modules."""
 
 from collections.abc import Callable
 from typing import Any

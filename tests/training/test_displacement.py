@@ -10,9 +10,9 @@ from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.nn.conditioner import FOLDS
 from gensample.physics.mobility import average
+from gensample.priors.fitting import averaging_of, mobility_of
 from gensample.stats.ridge import block_ridge
-from gensample.tasks.displacement import DisplacementTask
-from gensample.tasks.priors import averaging_of, mobility_of
+from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
 
 SMALL = {"width": 8, "vectors": 4, "layers": 1, "conditioner_layers": 1}

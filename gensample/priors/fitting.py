@@ -7,10 +7,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from gensample.flow.elastic import ElasticPrior
-from gensample.flow.prior import FieldContext, ParticlePrior, Prior, SpeciesPrior
-from gensample.flow.spectrum import fit_elastic_prior
 from gensample.physics.mobility import averaging_matrix, log_mobility
+from gensample.priors.base import FieldContext, ParticlePrior, Prior, SpeciesPrior
+from gensample.priors.elastic import ElasticPrior
+from gensample.priors.spectrum import fit_elastic_prior
 from gensample.seeding import torch_generator
 
 PriorName = Literal["species", "particle", "elastic", "elastic-particle", "elastic-mobility"]

@@ -2,8 +2,8 @@
 
 import torch
 
-from gensample.flow.mobility import LEVELS, RANGES, MobilityPrior, fit_mobility_prior
 from gensample.physics.mobility import average, averaging_matrix
+from gensample.priors.mobility import LEVELS, RANGES, MobilityPrior, fit_mobility_prior
 from gensample.testing import graph_batch, random_sample
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-import gensample.flow.spectrum as spectrum_module
+import gensample.priors.spectrum as spectrum_module
 from gensample.errors import ConfigError
-from gensample.flow.elastic import ElasticPrior
-from gensample.flow.network import elastic_network, spectral_bound
-from gensample.flow.spectrum import estimate_spectrum, fit_elastic_prior
+from gensample.priors.elastic import ElasticPrior
+from gensample.priors.network import elastic_network, spectral_bound
+from gensample.priors.spectrum import estimate_spectrum, fit_elastic_prior
 from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
 LAGS = 2

@@ -14,11 +14,14 @@ from gensample.errors import ConfigError
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import get_path
 from gensample.flow.precondition import input_gain, output_gain, skip_gain
-from gensample.flow.prior import FieldContext, remove_drift
+from gensample.generators.conditioning import Targets, regress_linearly
+from gensample.generators.mobility import MobilityFlow
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
 from gensample.nn.mobility import MobilityNetwork
 from gensample.nn.velocity import Setting, VelocityNetwork
 from gensample.physics.mobility import REACH
+from gensample.priors.base import FieldContext, remove_drift
+from gensample.priors.fitting import PriorName, context_of, fit_prior, make_prior, mobility_of
 from gensample.ranges import (
     COUNT,
     DEPTH,
@@ -37,11 +40,8 @@ from gensample.reads import Reader, read_domain
 from gensample.sampling.ode import Velocity, integrate
 from gensample.sampling.sde import integrate_sde
 from gensample.seeding import derive_seed, torch_generator
-from gensample.tasks.conditioning import Targets, regress_linearly
-from gensample.tasks.mobility import MobilityFlow
-from gensample.tasks.priors import PriorName, context_of, fit_prior, make_prior, mobility_of
-from gensample.tasks.schedule import warm_cosine
-from gensample.tasks.validation import correlation_or_zero, ensemble_scores
+from gensample.training.schedule import warm_cosine
+from gensample.training.validation import correlation_or_zero, ensemble_scores
 
 LIMITS = {
     **dict.fromkeys(("width", "vectors"), WIDTH),
@@ -64,7 +64,7 @@ class DisplacementTask(Reader, lightning.LightningModule):
     For ``regression_epochs`` only the conditioner is trained, on the averages over replicas (propensity,
     spread, log mobility, bond elongation); then the velocity, with the conditioner frozen or trained along.
     With prior="elastic-mobility" the generator has two stages: a flow draws the log mobility of the field
-    (``tasks.mobility``), which sets the scales of the prior of the displacements.
+    (``generators.mobility``), which sets the scales of the prior of the displacements.
 
     Args:
         lag_times: lag times of the training data; a sample is drawn at one of them.
@@ -84,7 +84,7 @@ class DisplacementTask(Reader, lightning.LightningModule):
         prior: "species" (one scale per species and lag), "particle" (a scale per particle, from the predicted
             propensity), "elastic" and "elastic-particle" (the same, spatially correlated),
             "elastic-mobility" (a scale per particle and field, from a mobility drawn first).
-        mobility_blur: noise on the log mobility that the displacement flow sees (``tasks.mobility``).
+        mobility_blur: noise on the log mobility that the displacement flow sees (``generators.mobility``).
         path: "linear", "trigonometric" or "variance-preserving".
         width: node scalars of both networks.
         vectors: node vectors of both networks.
