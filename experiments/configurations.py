@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from gensample.commands.sample_configurations import BASE
-from gensample.data.base import BaseEnsemble
+from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis

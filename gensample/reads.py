@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from gensample.data.datamodule import KADataModule
-from gensample.data.domain import domain_of
-from gensample.data.inputs import Input
-from gensample.data.shear import Quantity
+from gensample.data.match import domain_of
+from gensample.data.positions import Input
+from gensample.data.views import Quantity
 from gensample.errors import ConfigError
 from gensample.ranges import NUMBER, POSITIVE, SPECIES, check_choice, check_table, whole
 

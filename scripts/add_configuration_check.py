@@ -15,7 +15,7 @@ import torch
 
 from gensample.cli import main
 from gensample.commands.sample_configurations import BASE
-from gensample.data.base import BaseEnsemble
+from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store
 from gensample.physics.box import minimum_image
 from gensample.seeding import torch_generator

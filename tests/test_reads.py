@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gensample.data.domain import domain_of
+from gensample.data.match import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.reads import Reads, check_domain, check_lags, read_domain, reads_from

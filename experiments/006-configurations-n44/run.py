@@ -29,7 +29,7 @@ sys.path.append(str(HERE.parent))
 from common import call
 
 from gensample.commands.sample_configurations import BASE
-from gensample.data.base import BaseEnsemble
+from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis

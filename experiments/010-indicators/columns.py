@@ -8,8 +8,8 @@ import torch
 from rich.progress import track
 
 from gensample.commands.predict_propensity import Predictor
-from gensample.data.shear import D2MIN_CUTOFF
 from gensample.data.store import Store
+from gensample.data.views import D2MIN_CUTOFF
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.strain import d2min

@@ -25,8 +25,8 @@ import numpy as np
 from columns import LENGTHS, Structures, of_model, regression
 from scores import cell, pearson, percentile_of, spearman, with_interval
 
-from gensample.data.shear import ShearView, open_view
 from gensample.data.store import Store
+from gensample.data.views import ShearView, open_view
 from gensample.stats.propensity import propensity
 
 RUNS = Path("runs/010")

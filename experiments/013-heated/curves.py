@@ -21,7 +21,7 @@ sys.path.append(str(HERE.parent))
 from common import blocks, call
 
 from gensample import zoo
-from gensample.data.domain import domain_of
+from gensample.data.match import domain_of
 from gensample.data.store import Store
 
 COLUMNS = {

@@ -19,7 +19,7 @@ from gensample.commands import train
 from gensample.commands.predict_propensity import reads, stated_lag_times
 from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule
-from gensample.data.domain import domain_of
+from gensample.data.match import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import MISSING, OmegaConf
 
 from gensample.data.datamodule import KADataModule
-from gensample.data.shear import Quantity
+from gensample.data.views import Quantity
 from gensample.errors import ConfigError
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, check_choice, check_table, shown, whole
 from gensample.simulate.isoconfigurational.config import read_settings

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
-from gensample.data.domain import domain_of
+from gensample.data.match import domain_of
 from gensample.errors import ConfigError
 from gensample.reads import check_domain
 from gensample.training.displacement import DisplacementTask

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gensample import zoo
 from gensample.commands.requests import refuse_other
-from gensample.data.base import BaseEnsemble
+from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.flow.schedule import GRIDS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gensample.data.layout import SPLITS
+from gensample.data.schema import SPLITS
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.ranges import check_choice

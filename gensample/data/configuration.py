@@ -140,7 +140,7 @@ class Configuration:
             ConfigError: the mixture is not given or has no known potential.
             DataError: it does not come to rest.
         """
-        from gensample.data.inputs import quench
+        from gensample.data.positions import quench
 
         if self.mixture is None:
             raise ConfigError("give the mixture of the configuration: its potential is what is minimised")

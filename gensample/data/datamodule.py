@@ -13,13 +13,13 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gensample.data.augment import random_shear_symmetry, random_signed_permutation, signed_permutation
-from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.checks import check_settings, lag_rows
 from gensample.data.descriptors import Descriptors, Levels
-from gensample.data.domain import domain_of
-from gensample.data.inputs import Input, Inputs
+from gensample.data.liquid import BaseEnsemble, Partners
 from gensample.data.loader import BatchLoader
-from gensample.data.resident import (
+from gensample.data.match import domain_of
+from gensample.data.positions import Input, Inputs
+from gensample.data.records import (
     Record,
     averages,
     collate,
@@ -30,8 +30,8 @@ from gensample.data.resident import (
     structure_record,
 )
 from gensample.data.scales import displacement_scales
-from gensample.data.shear import Quantity, open_view
 from gensample.data.store import Store
+from gensample.data.views import Quantity, open_view
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, TEMPERATURE, check_table
 from gensample.seeding import torch_generator
@@ -72,7 +72,7 @@ class KADataModule(lightning.LightningDataModule):
             the base of a flow (target "configuration"); None for none.
         base_temperature: of those; None where ``base`` has one temperature only.
         heating: Metropolis sweeps at the base's temperature that make each configuration's partner in
-            training (``data.base.Partners``); zero for independent partners.
+            training (``data.liquid.Partners``); zero for independent partners.
         cutoff: cut-off of the graph.
         batch_size: configurations in a batch.
         fields: displacement fields drawn per configuration and step.
@@ -86,7 +86,7 @@ class KADataModule(lightning.LightningDataModule):
         predict_split: split that ``predict`` goes through.
         quantity: what is predicted of each particle: the length of its "displacement", or the
             "bond_breaking" propensity (``data.bond_breaking``); of sheared glasses, "displacement" for the
-            length of the non-affine one, "d2min", or "first_event" (``data.shear.ShearView``).
+            length of the non-affine one, "d2min", or "first_event" (``data.views.ShearView``).
         resident: keep displacement fields on the device; "auto" decides by their size.
         seed: of the order of the configurations, of the fields drawn, of the augmentation.
 
@@ -213,7 +213,7 @@ class KADataModule(lightning.LightningDataModule):
 
     @property
     def domain(self) -> dict[str, Any]:
-        """What a model that is trained on these data is good for (``data.domain``)."""
+        """What a model that is trained on these data is good for (``data.match``)."""
         return domain_of(self.store, self.temperatures, self.lag_times)
 
     def rows(self, split: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from gensample.stats.moments import mean_and_scale
 from gensample.structure.describe import SETS, Structure, describe, descriptor_names
 
 if TYPE_CHECKING:
-    from gensample.data.inputs import Inputs
+    from gensample.data.positions import Inputs
     from gensample.data.store import Store
 
 Levels = Sequence[Sequence[float]]

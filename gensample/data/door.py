@@ -9,8 +9,8 @@ from pathlib import Path
 
 import h5py
 
-from gensample.data.layout import check_layout
 from gensample.data.members import DAMAGE, Members
+from gensample.data.schema import check_layout
 from gensample.data.values import check_values
 from gensample.errors import DataError
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gensample.data.resident import Record
+from gensample.data.records import Record
 from gensample.stats.moments import mean_and_scale
 
 

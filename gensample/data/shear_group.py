@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.layout import SHEARED
+from gensample.data.schema import SHEARED
 from gensample.data.shear_values import first_strains
 from gensample.data.store import Store
 from gensample.stats.plasticity import initial_modulus

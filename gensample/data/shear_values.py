@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gensample.data.layout import SHEAR, SHEARED
 from gensample.data.members import Members
+from gensample.data.schema import SHEAR, SHEARED
 from gensample.errors import ConfigError, DataError
 from gensample.physics.strain import shear_direction
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from gensample.data.catalog import resolve
 from gensample.data.door import open_members
-from gensample.data.layout import PREDICTIONS, PROBE
 from gensample.data.members import Attributes
+from gensample.data.schema import PREDICTIONS, PROBE
 from gensample.data.values import check_fields
 from gensample.data.writer import Contents, StoreWriter
 from gensample.errors import DataError
@@ -299,7 +299,7 @@ class Store:
                 f"{self.path} has no inherent displacements; add them with `gensample quench --futures`"
             )
 
-    # What `data.shear.ShearView` serves otherwise.
+    # What `data.views.ShearView` serves otherwise.
 
     axes: Literal["cubic", "shear"] = "cubic"
     """Symmetry of the axes: all alike, or a shear of the first along the second."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensample.data.layout import PREDICTIONS, PROBE, SHEARED, SPLITS
 from gensample.data.members import Members
+from gensample.data.schema import PREDICTIONS, PROBE, SHEARED, SPLITS
 from gensample.data.shear_values import check_shear_values
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image

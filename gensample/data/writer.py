@@ -20,7 +20,7 @@ import torch
 import gensample
 from gensample.data.disk import Disk
 from gensample.data.door import check_dataset, open_members
-from gensample.data.layout import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION
+from gensample.data.schema import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION
 from gensample.data.values import check_fields
 from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from gensample.data.inputs import MINIMISER
+from gensample.data.positions import MINIMISER
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import Mixture
 from gensample.simulate.minimisers import Minima, Minimiser, Task, choose

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from gensample.data.inputs import ACCEPTED_SHIFT, MAX_STEPS, MAX_STEPS_SHIFT, MINIMISER, TOLERANCE
+from gensample.data.positions import ACCEPTED_SHIFT, MAX_STEPS, MAX_STEPS_SHIFT, MINIMISER, TOLERANCE
 from gensample.errors import ConfigError, GensampleError, MissingDependencyError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import SHIFT, Mixture

@@ -100,7 +100,7 @@ class DisplacementTask(Reader, lightning.LightningModule):
         validation_every: epochs between them.
         compile: compile the velocity networks for training (a minute or two at the first step).
         seed: of the noise of training and validation.
-        domain: what the training data are (``data.domain``); None where it is not known.
+        domain: what the training data are (``data.match``); None where it is not known.
 
     Raises:
         ConfigError: a prior that needs a conditioner without one, or a longer cut-off.

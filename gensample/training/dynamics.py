@@ -49,7 +49,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
         descriptors: D, number of structural invariants that the network reads.
         probe_levels: temperature and time of the probe runs among them.
         compile: compile the network for training (a minute at the first step; see benchmarks/botan_step.py).
-        domain: what the training data are (``data.domain``); None where it is not known.
+        domain: what the training data are (``data.match``); None where it is not known.
     """
 
     node_mean: Tensor

@@ -8,7 +8,7 @@ from lattices import WIDE, write_lattices
 
 from gensample.cli import main
 from gensample.commands.predict_propensity import Predictor
-from gensample.data import inputs
+from gensample.data import positions as inputs
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.simulate.quench import quench

@@ -9,9 +9,9 @@ from synthetic import SIZE, write_dataset
 
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
-from gensample.data.inputs import Inputs
-from gensample.data.shear import ShearView
+from gensample.data.positions import Inputs
 from gensample.data.store import Store, StoreWriter
+from gensample.data.views import ShearView
 from gensample.errors import ConfigError, DataError
 from gensample.nn.glassmlp import GlassMLP
 from gensample.predictors.ridge import Ridge

@@ -16,7 +16,8 @@ from sheared import write_shear
 
 from gensample.cli import main
 from gensample.data import door
-from gensample.data.layout import (
+from gensample.data.members import Members
+from gensample.data.schema import (
     ARRAYS,
     ATTRIBUTES,
     GROUPS,
@@ -26,7 +27,6 @@ from gensample.data.layout import (
     check_attributes,
     check_layout,
 )
-from gensample.data.members import Members
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import DataError
 
@@ -488,7 +488,7 @@ FIELDS = [
 @pytest.mark.parametrize("base", ["whole", "sheared"])
 @pytest.mark.parametrize(("change", "named"), FIELDS)
 def test_displacements_are_checked_when_they_are_read(base, request, change, named):
-    from gensample.data.shear import open_view
+    from gensample.data.views import open_view
 
     path = edited(request.getfixturevalue(base), change)
     with open_view(path) as store, pytest.raises(DataError, match=named):

@@ -9,7 +9,7 @@ import torch
 from lattices import PARTICLES, write_lattices
 
 from gensample.cli import main
-from gensample.data.inputs import MINIMISER
+from gensample.data.positions import MINIMISER
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.minimize import minimize

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gensample.data.official import load_official
-from gensample.data.resident import averages, collate, structure_record
+from gensample.data.records import averages, collate, structure_record
 from gensample.nn.botan import Botan
 from gensample.training.regression import bond_mask, pearson
 

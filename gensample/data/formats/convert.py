@@ -12,7 +12,7 @@ import torch
 
 from gensample.data.formats import checks
 from gensample.data.formats.base import SPECIES_LETTERS, Imported, Options, Structure, say, temperature_of
-from gensample.data.layout import SPLITS
+from gensample.data.schema import SPLITS
 from gensample.data.store import StoreWriter
 from gensample.errors import DataError
 from gensample.physics.box import wrap

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.layout import SHEARED
+from gensample.data.schema import SHEARED
 from gensample.data.store import StoreWriter
 from gensample.simulate.shear.jobs import MINIMUM, SHEAR, ShearWorkshop
 from gensample.simulate.structure import load, wrapped

@@ -6,8 +6,8 @@ import torch
 from equilibrium import COLD, HOT, SIZE, SPLIT, write_equilibrium
 from synthetic import write_dataset
 
-from gensample.data.base import BaseEnsemble, Partners
 from gensample.data.datamodule import KADataModule
+from gensample.data.liquid import BaseEnsemble, Partners
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image

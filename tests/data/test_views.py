@@ -9,8 +9,8 @@ from synthetic import write_dataset
 
 from gensample.data.augment import random_shear_symmetry
 from gensample.data.datamodule import KADataModule
-from gensample.data.shear import ShearFrame, ShearView, open_view
 from gensample.data.store import Store
+from gensample.data.views import ShearFrame, ShearView, open_view
 from gensample.errors import ConfigError, DataError
 from gensample.fields import check_batch
 from gensample.physics.box import minimum_image

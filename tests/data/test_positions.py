@@ -5,7 +5,7 @@ import pytest
 import torch
 from lattices import PARTICLES, WIDE, write_lattices
 
-from gensample.data import inputs
+from gensample.data import positions as inputs
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
