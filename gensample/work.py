@@ -1,29 +1,57 @@
-"""One way to write: whole or not at all, over no input, one process at a time.
+"""One way to write, and one to do work that takes long: whole or not at all, resumed, by one or by many.
 
-While an output NAME is written there are ``.NAME.lock`` and ``.NAME.tmp`` (with NAME's suffix) beside it.
-The lock goes with its process, however that ends: who holds it removes what a killed process left. Work that
-takes long is kept in a folder of finished parts, with a lock and a record of whose work it is.
+*Files.* `atomic` (a file), `amended` (a file that something is added to) and `atomic_folder` make an output
+whole or not at all, over no input, one process at a time. Meanwhile ``.NAME.lock`` and ``.NAME.tmp`` (with
+NAME's suffix) lie beside it. The lock goes with its process, however that ends: who holds it next removes
+what a killed process left.
+
+*Work* of many parts is a folder, by custom `parts_beside` its output::
+
+    settings = {"seed": 1, "content": digest}           # whatever decides the bits
+    if out.exists():
+        ...                                             # refuse another's output
+        tidy(out, parts_beside(out))
+        return
+    check_output(out)
+    with claim(parts_beside(out), settings) as work:    # new, or resumed; of other settings: refused
+        for part in ("a.npz", "b.npz"):
+            if not work.has(part):
+                work.keep(part, numbers=draw(part))     # there whole or not at all
+        work.publish(out, lambda temporary: write(temporary, work.arrays("a.npz"), work.arrays("b.npz")))
+
+A part is a folder (`Work.make`), or arrays in an npz file (`Work.keep`, `Work.arrays`). With
+``claim(..., shared=True)`` processes of the same settings work side by side, each at parts that `Work.once`
+gives to no other. ``claim(..., renew=True)`` is for what is kept for later, such as the rows of a benchmark:
+parts of other settings are thrown away instead of refused, and nothing is published.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from gensample.errors import ConfigError
 
+if TYPE_CHECKING:
+    import numpy as np
+
 log = logging.getLogger(__name__)
 
-RECORD, LOCK = "config.json", "lock"
-DOES_NOT_COUNT = (".", "scratch-")
+RECORD = "work.json"
+SCRATCH = "scratch-"
+# Before the names of locks of those who work in a folder.
+SHARED, ALONE = ".shared-", ".alone-"
+DOES_NOT_COUNT = (".", SCRATCH)
 CHOOSE = "remove it or choose another --out"
 
 
@@ -173,12 +201,8 @@ def alone(path: Path, *, wait: bool = True) -> Iterator[None]:
     Raises:
         Busy: another process holds it, and this one does not ``wait``.
     """
-    lock = _lock_of(path)
-    with _locked(lock, fcntl.LOCK_EX, wait):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    with _locked(_lock_of(path), wait):
+        yield
 
 
 def sweep(path: Path) -> None:
@@ -203,41 +227,133 @@ def empty(folder: Path, *kept: str) -> None:
             remove(path)
 
 
-class Claim:
-    """A folder of finished parts that this process works in, alone or together with others.
+class Work:
+    """A folder of finished parts; names that begin with ``scratch-`` or a dot do not count as finished."""
 
-    ``scratch-*`` and hidden files do not count as finished.
-    """
+    def __init__(self, root: Path, *, shared: bool = False) -> None:
+        self.root, self._shared, self._over = root, shared, False
 
-    def __init__(self, root: Path, lock: IO[str]) -> None:
-        self.root, self._lock = root, lock
+    def path(self, part: str) -> Path:
+        """Where a part is when it is finished."""
+        return self.root / part
 
-    def become_last(self) -> None:
-        """Wait until no other process works here."""
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+    def has(self, part: str) -> bool:
+        """Whether a part is finished."""
+        return self.path(part).exists()
+
+    def make(self, part: str, fill: Callable[[Path], None]) -> None:
+        """A part that is a folder, filled elsewhere; what a failure leaves stays until the next claim."""
+        scratch = self.root / f"{SCRATCH}{part}"
+        scratch.mkdir()
+        fill(scratch)
+        scratch.rename(self.path(part))
+
+    def keep(self, part: str, **arrays: Any) -> None:
+        """A part that is an npz file of arrays, in place of what it was."""
+        import numpy as np
+
+        self.path(part).parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.path(part).with_name(f"{SCRATCH}{Path(part).name}")
+        with scratch.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.rename(self.path(part))
+
+    def arrays(self, part: str) -> dict[str, np.ndarray]:
+        """The arrays of a part."""
+        import numpy as np
+
+        with np.load(self.path(part)) as stored:
+            return dict(stored)
+
+    def once(self, part: str, make: Callable[[], None], *, wait: bool = True) -> bool:
+        """Let ``make`` keep a part that is missing; without ``wait``, not where another process is at it."""
+        with suppress(Busy), alone(self.path(part), wait=wait):
+            if not self.has(part):
+                make()
+                return True
+        return False
+
+    def publish(self, out: Path, write: Callable[[Path], None], *, keep: bool = False) -> None:
+        """Write the output of all parts, unless another process that shares the work has.
+
+        The parts go when the last process leaves, unless ``keep``.
+        """
+        with alone(self.root):
+            if not (self._shared and out.exists()):
+                with atomic(out) as temporary:
+                    write(temporary)
+            self._over = not keep
 
     def remove(self) -> None:
-        """Delete the folder."""
-        _remove_claimed(self.root)
+        """The work is over: its folder goes when the last process leaves."""
+        self._over = True
 
 
 @contextmanager
-def claim(root: Path, settings: Mapping[str, Any], *, shared: bool = False) -> Iterator[Claim]:
+def claim(
+    root: Path,
+    settings: Mapping[str, Any],
+    *,
+    shared: bool = False,
+    renew: bool = False,
+    wait: bool = False,
+) -> Iterator[Work]:
     """A folder for the parts of this work, new or to be resumed; it vanishes when nothing was finished.
 
-    ``shared``: processes of the same settings may work there together.
+    ``shared``: processes of the same settings may work there together. ``renew``: finished parts of other
+    settings are removed. ``wait`` for a process that may not be joined.
 
     Raises:
         ConfigError: the folder belongs to other settings or to nobody.
-        Busy: another process works in it.
+        Busy: another process works in it that may not be joined.
     """
-    with _entered(root, settings, shared) as lock:
-        try:
-            _check_record(root, settings)
-            yield Claim(root, lock)
-        finally:
-            _leave(root, lock)
+    worker = _join(root, settings, shared=shared, renew=renew, wait=wait)
+    work = Work(root, shared=shared)
+    try:
+        yield work
+    finally:
+        with alone(root):
+            Path(worker.lock_file).unlink(missing_ok=True)
+            worker.release()
+            if root.is_dir() and not _workers(root) and (work._over or not _finished(root)):
+                _remove_claimed(root)
+
+
+def _join(root: Path, settings: Mapping[str, Any], *, shared: bool, renew: bool, wait: bool) -> FileLock:
+    """The lock by which others see that this process works in a folder, of what is its own in there.
+
+    The first to come removes what does not count.
+    """
+    while True:
+        with alone(root):
+            root.mkdir(parents=True, exist_ok=True)
+            others = _workers(root)
+            busy = [path for path in others if not (shared and path.name.startswith(SHARED))]
+            if not busy:
+                if not others:
+                    _clear(root)
+                _check_record(root, settings, renew=renew and not others)
+                kind = SHARED if shared else ALONE
+                worker = FileLock(root / f"{kind}{os.getpid()}-{secrets.token_hex(4)}.lock")
+                worker.acquire()
+                return worker
+        with suppress(FileNotFoundError), _locked(busy[0], wait):  # it may go with its folder
+            pass
+
+
+def _workers(root: Path) -> list[Path]:
+    """Locks of the processes that work in a folder; those of dead ones are removed."""
+    held = []
+    for path in root.glob(".*.lock"):
+        if path.name.startswith((SHARED, ALONE)):
+            try:
+                with _locked(path, wait=False):
+                    pass
+            except Busy:
+                held.append(path)
+    return held
 
 
 def is_of(root: Path, settings: Mapping[str, Any]) -> bool:
@@ -248,39 +364,21 @@ def is_of(root: Path, settings: Mapping[str, Any]) -> bool:
 def tidy(out: Path, root: Path) -> None:
     """Remove what a run that was killed after it had written ``out`` left beside it and in ``root``."""
     sweep(out)
-    if is_claimed(root) or (root.is_dir() and not _names(root) - {LOCK, RECORD}):
-        with suppress(Busy), _locked(root / LOCK, fcntl.LOCK_EX, wait=False):
-            _remove_claimed(root)
+    if is_claimed(root) or (root.is_dir() and not any(root.iterdir())):
+        with suppress(Busy), alone(root, wait=False):
+            if not _workers(root):
+                _remove_claimed(root)
 
 
 def _remove_claimed(root: Path) -> None:
     """Delete a folder of parts; killed on the way, it is still known as such."""
-    empty(root, LOCK, RECORD)
+    empty(root, RECORD)
     remove(root)
 
 
 def is_claimed(root: Path) -> bool:
     """Whether a folder is unfinished work."""
-    return (root / RECORD).is_file() and (root / LOCK).is_file()
-
-
-@contextmanager
-def _entered(root: Path, settings: Mapping[str, Any], shared: bool) -> Iterator[IO[str]]:
-    """The lock of a folder; the first to come removes what does not count, and says whose work it is."""
-    with ExitStack() as stack:
-        try:
-            lock = stack.enter_context(_locked(root / LOCK, fcntl.LOCK_EX, wait=False))
-        except Busy:
-            if not shared:
-                raise
-            # Nobody keeps those who share waiting for long.
-            lock = stack.enter_context(_locked(root / LOCK, fcntl.LOCK_SH, wait=True))
-        else:
-            _clear(root)
-            _check_record(root, settings)
-            if shared:
-                fcntl.flock(lock, fcntl.LOCK_SH)
-        yield lock
+    return (root / RECORD).is_file()
 
 
 def _clear(root: Path) -> None:
@@ -292,68 +390,46 @@ def _clear(root: Path) -> None:
         remove(root / RECORD)
 
 
-def _check_record(root: Path, settings: Mapping[str, Any]) -> None:
+def _check_record(root: Path, settings: Mapping[str, Any], *, renew: bool) -> None:
     record, text = root / RECORD, _text(settings)
+    if not record.exists() and _finished(root):
+        raise ConfigError(f"{root} holds {_finished(root)[0]}, which is no unfinished work; {CHOOSE}")
+    if record.exists() and record.read_text(encoding="utf-8") != text:
+        if not renew:
+            raise ConfigError(f"{root} holds parts of other settings; {CHOOSE}")
+        empty(root, RECORD)
+        remove(record)
     if not record.exists():
-        if _finished(root):
-            raise ConfigError(f"{root} holds {_finished(root)[0]}, which is no unfinished work; {CHOOSE}")
-        with atomic(record, replace=True) as temporary:
+        with atomic(record) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    if record.read_text(encoding="utf-8") != text:
-        raise ConfigError(f"{root} holds parts of other settings; {CHOOSE}")
 
 
 def _finished(root: Path) -> list[str]:
-    return sorted(n for n in _names(root) - {RECORD, LOCK} if not n.startswith(DOES_NOT_COUNT))
-
-
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    names = [path.name for path in root.iterdir()]
+    return sorted(name for name in names if name != RECORD and not name.startswith(DOES_NOT_COUNT))
 
 
 def _text(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _leave(root: Path, lock: IO[str]) -> None:
-    """Remove a folder with nothing in it, unless another process works there."""
-    with suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(lock, root / LOCK) and not _names(root) - {LOCK, RECORD}:
-            remove(root)
-
-
 @contextmanager
-def _locked(path: Path, kind: int, wait: bool) -> Iterator[IO[str]]:
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            opened = path.open("a", encoding="utf-8")
-        except FileNotFoundError:  # the folder has just been removed
-            continue
-        with opened as lock:
-            _wait_for(lock, path, kind, wait)
-            # Whoever held it before may have removed it: what is locked then is not what others see.
-            if _is_at(lock, path):
-                yield lock
-                return
-
-
-def _wait_for(lock: IO[str], path: Path, kind: int, wait: bool) -> None:
+def _locked(path: Path, wait: bool) -> Iterator[None]:
+    """Hold a lock file, which goes with the lock: who waits for it sees that and makes it anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
     try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire(blocking=False)
+    except Timeout:
         if not wait:
             raise Busy(f"another gensample works at {path}; wait for it or choose another --out") from None
         log.warning("waiting for another gensample that works at %s", path)
-        fcntl.flock(lock, kind)
-
-
-def _is_at(lock: IO[str], path: Path) -> bool:
+        lock.acquire()
     try:
-        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _lock_of(path: Path) -> Path:

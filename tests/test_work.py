@@ -279,7 +279,7 @@ def test_finished_parts_are_of_one_setting(tmp_path):
         assert (claimed.root / "part").exists()
     with pytest.raises(ConfigError, match="other settings"), claim(root, {"seed": 2}):
         pass
-    assert json.loads((root / "config.json").read_text()) == {"seed": 1}
+    assert json.loads((root / "work.json").read_text()) == {"seed": 1}
     with claim(root, {"seed": 1}) as claimed:
         claimed.remove()
     assert names(tmp_path) == []
@@ -303,7 +303,7 @@ def test_work_without_a_finished_part_binds_nobody(tmp_path):
 
     killed(begin_and_die)
     with claim(root, {"method": "midpoint"}):
-        assert names(root) == ["config.json", "lock"]
+        assert [name for name in names(root) if not name.startswith(".")] == ["work.json"]
         finish(root)
 
 
@@ -377,3 +377,85 @@ def test_errors_of_the_work_pass_through(tmp_path, error):
 def test_parts_lie_beside_a_file(name):
     with pytest.raises(ConfigError, match="must name a file"):
         parts_beside(Path(name), "parts")
+
+
+def test_a_part_is_a_folder_or_arrays(tmp_path):
+    with claim(tmp_path / "parts", {}) as work:
+        assert not work.has("a")
+        work.make("a", lambda folder: (folder / "result").write_text("1"))
+        work.keep("b.npz", numbers=[1, 2])
+        assert work.has("a")
+        assert work.path("a").joinpath("result").read_text() == "1"
+        assert work.arrays("b.npz")["numbers"].tolist() == [1, 2]
+
+
+def test_a_failed_part_leaves_nothing_that_counts(tmp_path):
+    def fail(folder):
+        (folder / "half").write_text("1")
+        raise OSError("disk full")
+
+    root = tmp_path / "parts"
+    with claim(root, {}) as work:
+        work.keep("b.npz")
+        with pytest.raises(OSError, match="disk full"):
+            work.make("a", fail)
+        assert not work.has("a")
+        assert list(root.glob("scratch-*"))  # kept to be looked at
+    with claim(root, {}):
+        assert not list(root.glob("scratch-*"))
+
+
+def draw_both(root, out, slow):
+    """Parts that this process makes of two; the second is waited for."""
+    with claim(root, {}, shared=True) as work:
+        made = []
+        for part in ("a.npz", "b.npz"):
+
+            def make(part=part):
+                time.sleep(slow)
+                work.keep(part, x=1)
+                made.append(part)
+
+            work.once(part, make)
+        work.publish(out, lambda temporary: temporary.write_text("done"))
+        return made
+
+
+def test_processes_that_share_make_each_part_once_and_publish_once(tmp_path):
+    root, out = tmp_path / "parts", tmp_path / "out"
+    context = multiprocessing.get_context("fork")
+    with context.Pool(3) as pool:
+        found = pool.starmap(draw_both, [(root, out, 0.2)] * 3)
+    assert sorted(part for parts in found for part in parts) == ["a.npz", "b.npz"]
+    assert names(tmp_path) == ["out"]
+
+
+def test_what_is_kept_for_later_is_renewed(tmp_path):
+    root = tmp_path / "row"
+    for seed in (1, 2):
+        with claim(root, {"seed": seed}, renew=True) as work:
+            assert not work.has("part")
+            finish(root)
+    with claim(root, {"seed": 2}, renew=True) as work:
+        assert work.has("part")
+    (tmp_path / "other").mkdir()
+    finish(tmp_path / "other", "thesis")
+    with pytest.raises(ConfigError, match="thesis"), claim(tmp_path / "other", {}, renew=True):
+        pass
+
+
+def wait_and_enter(root):
+    with claim(root, {}, wait=True) as work:
+        return work.has("part")
+
+
+def test_one_may_wait_for_another(tmp_path):
+    root = tmp_path / "parts"
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as pool:
+        with claim(root, {}):
+            found = pool.apply_async(wait_and_enter, (root,))
+            time.sleep(0.3)
+            assert not found.ready()
+            finish(root)
+        assert found.get(timeout=20)

@@ -78,7 +78,7 @@ def chi4(snapshots: np.ndarray, members: np.ndarray, lag: int) -> list[list[floa
 def main() -> None:
     """Write evidence.json beside this file."""
     parts = Path(sys.argv[1])
-    config = json.loads((parts / "config.json").read_text())
+    config = json.loads((parts / "work.json").read_text())
     snapshots, energy = read(parts)
     members = np.flatnonzero(get_mixture(config["mixture"]).species(config["particles"]).numpy() == 0)
     inherent = inherent_energies(snapshots, config)

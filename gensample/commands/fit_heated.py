@@ -24,15 +24,13 @@ from gensample.generators.heated_fit import (
     score,
 )
 from gensample.meter import Meter
-from gensample.simulate.parts import Parts
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.short_runs import System, displacements
 from gensample.simulate.structure import keep as keep_files
-from gensample.simulate.structure import load
 from gensample.stats.dynamics import OVERLAP_LENGTH
 from gensample.stats.propensity import magnitudes
-from gensample.work import claim, parts_beside
+from gensample.work import Work, claim, parts_beside
 
 LENGTHS = "lengths.npz"
 
@@ -47,13 +45,12 @@ def fit_heated(task: Task, search: Search, out: Path, dynamics: Dynamics) -> str
     """
     check_out(out)
     fit = Fit(task, search, dynamics)
-    with claim(parts_beside(out, "fit"), fit.fingerprint) as claimed:
-        parts = Parts(claimed.root)
+    with claim(parts_beside(out, "fit"), fit.fingerprint) as work:
         jobs = fit.jobs()
-        run_jobs(jobs, parts.run, parts.is_done, dynamics.processes, dynamics.stop, "fitted", "tau")
-        choices = [fit.choice(parts, lag) for lag in range(len(task.lag_time))]
-        fit.write(out, choices, fit.core_seconds(parts))
-        claimed.remove()
+        run_jobs(jobs, work, dynamics.processes, dynamics.stop, "fitted", "tau")
+        choices = [fit.choice(work, lag) for lag in range(len(task.lag_time))]
+        fit.write(out, choices, fit.core_seconds(work))
+        work.remove()
     return "\n".join([f"{out}: {fit.criterion}", *map(fit.told, range(len(choices)), choices)])
 
 
@@ -130,11 +127,11 @@ class Fit:
 
         return work
 
-    def core_seconds(self, parts: Parts) -> float:
+    def core_seconds(self, work: Work) -> float:
         """Of all jobs."""
-        return sum(float(load(parts.root / job.name / LENGTHS)["core_seconds"]) for job in self.jobs())
+        return sum(float(work.arrays(f"{job.name}/{LENGTHS}")["core_seconds"]) for job in self.jobs())
 
-    def choice(self, parts: Parts, lag: int) -> Choice:
+    def choice(self, work: Work, lag: int) -> Choice:
         """The recipe of one lag (its index)."""
         time, search = self.task.lag_time[lag], self.search
         if search.is_plain(time):
@@ -147,12 +144,12 @@ class Fit:
             for b, recipe in enumerate(search.recipes(self.task.temperature, hot, self.times)):
                 if search.holds(recipe, time):
                     recipes.append(recipe)
-                    scores.append([self._score(parts, start, hot, b, lag) for start in self.starts])
+                    scores.append([self._score(work, start, hot, b, lag) for start in self.starts])
         return choose(recipes, scores, time, search)
 
-    def _score(self, parts: Parts, start: Start, hot: float, b: int, lag: int) -> Scores:
+    def _score(self, work: Work, start: Start, hot: float, b: int, lag: int) -> Scores:
         found = [
-            load(parts.root / _name(start.row, hot, replicas) / LENGTHS)["lengths"][:, b]
+            work.arrays(f"{_name(start.row, hot, replicas)}/{LENGTHS}")["lengths"][:, b]
             for replicas in self._blocks
         ]
         observed = magnitudes(self.task.store.displacements(start.row)[:, lag])

@@ -30,7 +30,7 @@ from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.ode import ADAPTIVE, FIXED
 from gensample.seeding import torch_generator
 from gensample.training.configuration import ConfigurationTask
-from gensample.work import atomic, check_output, claim, parts_beside, tidy
+from gensample.work import Work, check_output, claim, parts_beside, tidy
 
 # Particles carried in one call: it decides the bits, so it is not a setting.
 PARTICLES_PER_CALL = 4096
@@ -91,11 +91,10 @@ class Request:
 
 
 class Configurations:
-    """One request with its model and folder of finished chunks."""
+    """One request with its model."""
 
-    def __init__(self, request: Request, out: Path, device: str, force: bool) -> None:
-        self.request, self.out = request, out
-        self.parts = parts_beside(out)
+    def __init__(self, request: Request, device: str, force: bool) -> None:
+        self.request = request
         self.model = load_generator(request.model, device)
         system = self.model.settings.system
         self.mixture: Mixture = get_mixture(system["mixture"])
@@ -115,9 +114,10 @@ class Configurations:
         """Numbers of the chunks."""
         return range(-(-self.request.num // self.width))
 
-    def path(self, chunk: int) -> Path:
+    @staticmethod
+    def part(chunk: int) -> str:
         """File of a finished chunk."""
-        return self.parts / f"configurations-{chunk:05d}.npz"
+        return f"configurations-{chunk:05d}.npz"
 
     def _open_base(self) -> Tensor | None:
         """Draws of a liquid base for all chunks (M, N, d); None for a uniform base."""
@@ -141,7 +141,7 @@ class Configurations:
         generator = torch_generator(self.request.seed, START, chunk)
         return uniform(self.width, self.particles, self.box, generator)
 
-    def draw(self, chunk: int) -> None:
+    def draw(self, chunk: int, work: Work) -> None:
         """Draw a chunk, correct it where asked, and keep it in its file."""
         request, device = self.request, self.model.device
         drawn = self.model.carry(
@@ -164,8 +164,7 @@ class Configurations:
         if request.sweeps:
             arrays["positions"], arrays["acceptance"] = self._correct(drawn.positions, chunk)
         plain = {name: x.cpu().numpy() if isinstance(x, Tensor) else x for name, x in arrays.items()}
-        with atomic(self.path(chunk)) as temporary:
-            np.savez(temporary, **plain)  # type: ignore[arg-type]
+        work.keep(self.part(chunk), **plain)
 
     def _correct(self, positions: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
         box = positions.new_full((self.mixture.dimension,), self.edge)
@@ -180,10 +179,10 @@ class Configurations:
         )
         return corrected.positions, corrected.acceptance
 
-    def write(self, seconds: float) -> None:
+    def write(self, temporary: Path, work: Work, seconds: float) -> None:
         """The dataset from the finished chunks."""
         request, system = self.request, self.model.settings.system
-        found = self._collect()
+        found = self._collect(work)
         attributes: dict[str, Any] = {
             "request": json.dumps(asdict(request)),
             "nfe": int(found.pop("nfe").max()),  # adaptive solvers take their own number in each chunk
@@ -195,35 +194,32 @@ class Configurations:
         if "acceptance" in found:
             attributes["acceptance"] = float(found.pop("acceptance").mean())
         positions = found.pop("positions")
-        with (
-            atomic(self.out) as temporary,
-            StoreWriter.create(
-                temporary,
-                mixture=self.mixture.name,
-                temperature=request.temperature,
-                density=system["density"],
-                truncation=self.mixture.truncation,
-                source=f"gensample sample {request.model}",
-                species=self.mixture.species(self.particles).numpy(),
-                box=np.full((request.num, self.mixture.dimension), self.edge),
-                split=["test"] * request.num,
-                positions=positions,
-                times=np.zeros(0),
-                replicas=np.zeros(request.num),
-                seed=request.seed,
-                command="gensample sample",
-                extra_attrs=attributes,
-                displacements=False,
-            ) as writer,
-        ):
+        with StoreWriter.create(
+            temporary,
+            mixture=self.mixture.name,
+            temperature=request.temperature,
+            density=system["density"],
+            truncation=self.mixture.truncation,
+            source=f"gensample sample {request.model}",
+            species=self.mixture.species(self.particles).numpy(),
+            box=np.full((request.num, self.mixture.dimension), self.edge),
+            split=["test"] * request.num,
+            positions=positions,
+            times=np.zeros(0),
+            replicas=np.zeros(request.num),
+            seed=request.seed,
+            command="gensample sample",
+            extra_attrs=attributes,
+            displacements=False,
+        ) as writer:
             for name, array in found.items():
                 writer.write_array(name, array)
 
-    def _collect(self) -> dict[str, np.ndarray]:
-        parts = []
-        for chunk in self.chunks:
-            with np.load(self.path(chunk)) as part:
-                parts.append({name: np.atleast_1d(part[name]) for name in part.files})
+    def _collect(self, work: Work) -> dict[str, np.ndarray]:
+        parts = [
+            {name: np.atleast_1d(array) for name, array in work.arrays(self.part(chunk)).items()}
+            for chunk in self.chunks
+        ]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return {name: array if name == "nfe" else array[: self.request.num] for name, array in joined.items()}
 
@@ -244,17 +240,16 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu", forc
         tidy(out, parts_beside(out))
         return f"{out} is complete; nothing to do"
     check_output(out)
-    work = Configurations(request, out, device, force)
-    with claim(work.parts, asdict(request)) as claimed:
+    drawn = Configurations(request, device, force)
+    with claim(parts_beside(out), asdict(request)) as work:
         started = time.monotonic()
-        missing = [chunk for chunk in work.chunks if not work.path(chunk).exists()]
-        told = f"{request.num} configurations of {work.particles} particles"
+        missing = [chunk for chunk in drawn.chunks if not work.has(drawn.part(chunk))]
+        told = f"{request.num} configurations of {drawn.particles} particles"
         for chunk in track(missing, told, console=Console(stderr=True)):
-            work.draw(chunk)
+            drawn.draw(chunk, work)
         seconds = time.monotonic() - started
-        work.write(seconds)
-        claimed.remove()
-    return f"{_describe(out)}\n{len(missing) * work.width} drawn in {seconds:.0f} s"
+        work.publish(out, lambda temporary: drawn.write(temporary, work, seconds))
+    return f"{_describe(out)}\n{len(missing) * drawn.width} drawn in {seconds:.0f} s"
 
 
 def load_generator(name: str, device: str) -> ConfigurationTask:

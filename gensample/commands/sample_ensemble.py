@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import time
-from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from gensample.meter import Meter
 from gensample.ranges import check_device, shown
 from gensample.sampling.ensemble import Unit, plan_units
 from gensample.simulate.runners import Dynamics, choose_dynamics
-from gensample.work import Busy, Claim, alone, atomic, check_output, claim, parts_beside, tidy
+from gensample.work import Work, check_output, claim, parts_beside, tidy
 
 __all__ = ["Request", "draw_fields", "load_generator", "sample_ensemble"]
 
@@ -34,18 +33,18 @@ SOLVER = {"method": "midpoint", "steps": 4, "tolerance": 1e-5}
 
 
 class Ensemble:
-    """One request with its source of fields and its folder of finished units."""
+    """One request with its source of fields."""
 
-    def __init__(self, request: AnyRequest, out: Path, source: Source) -> None:
-        self.request, self.out, self.source = request, out, source
-        self.parts = parts_beside(out)
+    def __init__(self, request: AnyRequest, source: Source) -> None:
+        self.request, self.source = request, source
         store = source.store
         self.configurations = [int(c) for c in store.indices(request.split)]
         self._meter = Meter()
 
-    def path(self, unit: Unit) -> Path:
+    @staticmethod
+    def part(unit: Unit) -> str:
         """File of a finished unit."""
-        return self.parts / f"fields-{unit.configuration:05d}-{unit.first:05d}.npz"
+        return f"fields-{unit.configuration:05d}-{unit.first:05d}.npz"
 
     def units(self, shard: tuple[int, int] = (0, 1)) -> list[Unit]:
         """Units of a shard."""
@@ -55,61 +54,56 @@ class Ensemble:
         """Have what the source reads at hand, what is missing of it found in batches."""
         self.source.prepare(sorted({unit.configuration for unit in units}))
 
-    def draw_unit(self, unit: Unit) -> None:
+    def draw_unit(self, unit: Unit, work: Work) -> None:
         """Draw the fields of a unit and keep them in its file."""
         found: dict[str, Any] = self.source.draw(unit)
-        with atomic(self.path(unit)) as temporary:
-            np.savez(temporary, core_seconds=self._meter.lap(), **found)
+        work.keep(self.part(unit), core_seconds=self._meter.lap(), **found)
 
-    def write(self, seconds: float) -> None:
+    def write(self, temporary: Path, work: Work, seconds: float) -> None:
         """The dataset from the finished units."""
         source, request, chosen = self.source, self.request, self.configurations
         store = source.store
         inherent = source.inherent(np.array(chosen))
         cage = source.cage(np.array(chosen))
-        with (
-            atomic(self.out) as temporary,
-            StoreWriter.create(
-                temporary,
-                mixture=store.mixture,
-                temperature=store.temperature[chosen],
-                density=store.density,
-                truncation=store.truncation,
-                source=f"gensample sample {request.model}",
-                species=store.species,
-                box=store.box[chosen],
-                split=list(store.split[chosen]),
-                positions=store.positions[chosen],
-                times=source.lag_time,
-                replicas=np.full(len(chosen), request.replicas),
-                inherent=None if inherent is None else inherent[0],
-                inherent_attrs=None if inherent is None else inherent[1],
-                seed=request.seed,
-                command="gensample sample",
-                extra_attrs={
-                    "request": json.dumps(asdict(request)),
-                    **source.attrs,
-                    **self._spent(),
-                    "seconds": seconds,
-                    **({"outside_domain": source.outside} if source.outside else {}),
-                },
-            ) as writer,
-        ):
+        with StoreWriter.create(
+            temporary,
+            mixture=store.mixture,
+            temperature=store.temperature[chosen],
+            density=store.density,
+            truncation=store.truncation,
+            source=f"gensample sample {request.model}",
+            species=store.species,
+            box=store.box[chosen],
+            split=list(store.split[chosen]),
+            positions=store.positions[chosen],
+            times=source.lag_time,
+            replicas=np.full(len(chosen), request.replicas),
+            inherent=None if inherent is None else inherent[0],
+            inherent_attrs=None if inherent is None else inherent[1],
+            seed=request.seed,
+            command="gensample sample",
+            extra_attrs={
+                "request": json.dumps(asdict(request)),
+                **source.attrs,
+                **self._spent(work),
+                "seconds": seconds,
+                **({"outside_domain": source.outside} if source.outside else {}),
+            },
+        ) as writer:
             writer.write_array("source_configuration", np.array(chosen))
             if cage is not None:
                 writer.write_cage(*cage)
             for unit in self.units():
-                with np.load(self.path(unit)) as part:
-                    for offset, field in enumerate(part["fields"]):
-                        writer.write_replica(chosen.index(unit.configuration), unit.first + offset, field)
+                for offset, field in enumerate(work.arrays(self.part(unit))["fields"]):
+                    writer.write_replica(chosen.index(unit.configuration), unit.first + offset, field)
 
-    def _spent(self) -> dict[str, Any]:
+    def _spent(self, work: Work) -> dict[str, Any]:
         """Core-seconds of all units, and function evaluations of a field; without what is not recorded."""
         total, found = 0.0, dict[str, Any]()
         for unit in self.units():
-            with np.load(self.path(unit)) as part:
-                total += float(part["core_seconds"]) if "core_seconds" in part else np.nan
-                found |= {"nfe": int(part["nfe"])} if "nfe" in part else {}
+            part = work.arrays(self.part(unit))
+            total += float(part["core_seconds"]) if "core_seconds" in part else np.nan
+            found |= {"nfe": int(part["nfe"])} if "nfe" in part else {}
         return found | ({"core_seconds": total} if np.isfinite(total) else {})
 
 
@@ -204,46 +198,36 @@ def sample_ensemble(
         source = Learned(request, device, force)
     else:
         source = Physics(request, device, force, dynamics, parts_beside(out))
-    ensemble = Ensemble(request, out, source)
-    with claim(ensemble.parts, asdict(request), shared=True) as claimed:
+    ensemble = Ensemble(request, source)
+    with claim(parts_beside(out), asdict(request), shared=True) as work:
         started = time.monotonic()
         # Another process may have finished it while this one loaded the model.
-        drawn = 0 if out.exists() else _draw_units(ensemble, ensemble.units(share))
-        missing = sum(not ensemble.path(unit).exists() for unit in ensemble.units())
+        drawn = 0 if out.exists() else _draw_units(ensemble, ensemble.units(share), work)
+        missing = sum(not work.has(ensemble.part(unit)) for unit in ensemble.units())
         if missing and not out.exists():
             return f"shard {shard} done; {missing} units of others are missing, so {out} is not written yet"
-        _publish(ensemble, claimed, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        work.publish(out, lambda temporary: ensemble.write(temporary, work, seconds))
     return _describe(out, drawn * len(source.lag_time), started)
 
 
-def _draw_units(ensemble: Ensemble, units: list[Unit]) -> int:
+def _draw_units(ensemble: Ensemble, units: list[Unit], work: Work) -> int:
     """Draw what no other process draws; then wait for what others do, and draw what they have left.
 
     The number of replicas drawn.
     """
-    ensemble.prepare([unit for unit in units if not ensemble.path(unit).exists()])
+    ensemble.prepare([unit for unit in units if not work.has(ensemble.part(unit))])
     request, drawn = ensemble.request, list[Unit]()
     told = f"{request.replicas} replicas of {len(ensemble.configurations)} configurations"
 
     def draw(unit: Unit, wait: bool) -> None:
-        path = ensemble.path(unit)
-        with suppress(Busy), alone(path.with_suffix(""), wait=wait):
-            if not path.exists():
-                ensemble.draw_unit(unit)
-                drawn.append(unit)
+        if work.once(ensemble.part(unit), partial(ensemble.draw_unit, unit, work), wait=wait):
+            drawn.append(unit)
 
     for wait in (False, True):
-        missing = [unit for unit in units if not ensemble.path(unit).exists()]
+        missing = [unit for unit in units if not work.has(ensemble.part(unit))]
         ensemble.source.each(missing, partial(draw, wait=wait), told)
     return sum(unit.stop - unit.first for unit in drawn)
-
-
-def _publish(ensemble: Ensemble, claimed: Claim, seconds: float) -> None:
-    """Write the dataset, unless another process that had finished too did so meanwhile."""
-    claimed.become_last()
-    if not ensemble.out.exists():
-        ensemble.write(seconds)
-    claimed.remove()
 
 
 def parse_shard(text: str) -> tuple[int, int]:

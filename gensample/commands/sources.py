@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -176,17 +177,16 @@ class Physics:
         if self._dynamics is None or self._dynamics.processes == 1 or not units:
             one_by_one(units, draw, told)
             return
-        work = {f"{unit.configuration}-{unit.first}": unit for unit in units}
-        jobs = [Job(name, None, unit.stop - unit.first, _nothing) for name, unit in work.items()]
-        run_jobs(
-            jobs,
-            lambda job: draw(work[job.name]),
-            lambda job: False,
-            self._dynamics.processes,
-            self._dynamics.stop,
-            "drawn",
-            "replicas",
-        )
+        jobs = [
+            Job(
+                f"{unit.configuration}-{unit.first}",
+                None,
+                unit.stop - unit.first,
+                partial(_drawn, draw, unit),
+            )
+            for unit in units
+        ]
+        run_jobs(jobs, None, self._dynamics.processes, self._dynamics.stop, "drawn", "replicas")
 
     def inherent(self, rows: np.ndarray) -> Made | None:
         """See `Source`."""
@@ -197,8 +197,8 @@ class Physics:
         return self._inputs.cage(rows)
 
 
-def _nothing(folder: Path) -> None:
-    """The work of a job that `each` does itself: it has no folder."""
+def _drawn(draw: Callable[[Unit], None], unit: Unit, folder: Path) -> None:
+    draw(unit)
 
 
 def one_by_one(units: Sequence[Unit], draw: Callable[[Unit], None], told: str) -> None:

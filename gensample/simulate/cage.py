@@ -16,13 +16,13 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.ranges import POSITIVE, SEED, TIMESTEP, check_choice, check_table, whole
 from gensample.simulate.lammps.scripts import Snapshots
-from gensample.simulate.parts import Addition, Parts
+from gensample.simulate.parts import Addition
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import THERMOSTATS, check_steps
 from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
-from gensample.simulate.structure import load, wrapped
+from gensample.simulate.structure import wrapped
 from gensample.simulate.workshop import CAGE
-from gensample.work import amended
+from gensample.work import Work, amended
 
 # Of the time of a run: what a particle takes to forget its initial velocity is not averaged over.
 BALLISTIC_SHARE = 0.2
@@ -159,11 +159,11 @@ def _write(
     starts: Starts,
     settings: CageSettings,
     source: Path,
-    parts: Parts,
+    work: Work,
     target: Path,
     attrs: dict[str, Any],
 ) -> str:
-    found = [_average(starts, parts, c, settings.replicas) for c in range(len(starts.positions))]
+    found = [_average(starts, work, c, settings.replicas) for c in range(len(starts.positions))]
     cages = wrapped([{"cage": centre} for centre, _ in found], "cage", starts.box)
     spread = np.stack([each for _, each in found])
     # Of a component of a cage position, root mean square over particles.
@@ -179,12 +179,12 @@ def _write(
     )
 
 
-def _average(starts: Starts, parts: Parts, c: int, replicas: int) -> tuple[np.ndarray, np.ndarray]:
+def _average(starts: Starts, work: Work, c: int, replicas: int) -> tuple[np.ndarray, np.ndarray]:
     """Cage positions (N, d), not wrapped, and the root of the variance (N,) between the runs' means.
 
     The latter is NaN for a single run.
     """
-    moved = np.concatenate([load(parts.root / name / MEAN)["moved"] for name, _ in _blocks(c, replicas)])
+    moved = np.concatenate([work.arrays(f"{name}/{MEAN}")["moved"] for name, _ in _blocks(c, replicas)])
     none = np.full(moved.shape[1], np.nan)
     spread = np.sqrt(moved.var(0, ddof=1).sum(1)) if replicas > 1 else none
     return starts.positions[c] + moved.mean(0), spread

@@ -16,9 +16,9 @@ from gensample.errors import ConfigError, DataError
 from gensample.ranges import ROUNDING
 from gensample.simulate.futures import PRECISION, Origin, choose_for_futures, rounded
 from gensample.simulate.minimisers import Minimiser
-from gensample.simulate.parts import Addition, Parts
+from gensample.simulate.parts import Addition
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.work import amended
+from gensample.work import Work, amended
 
 REPLICAS_PER_JOB = 8
 
@@ -66,10 +66,10 @@ def quench_futures(
         blocks, fingerprint = _blocks(store, chosen), _fingerprint(store, chosen, precision)
         jobs = [_job(store, block, chosen, precision) for block in blocks]
 
-    def add(parts: Parts, target: Path) -> str:
-        run_jobs(jobs, parts.run, parts.is_done, chosen.processes, chosen.stop, "quenched", "fields")
+    def add(work: Work, target: Path) -> str:
+        run_jobs(jobs, work, chosen.processes, chosen.stop, "quenched", "fields")
         with amended(source, target) as temporary, StoreWriter.resume(temporary) as writer:
-            return write_futures(writer, parts.root, blocks, chosen.attrs, precision)
+            return write_futures(writer, work.root, blocks, chosen.attrs, precision)
 
     what = "inherent displacements"
     return Addition(what, source, out, "futures", fingerprint, present).make(add, again)

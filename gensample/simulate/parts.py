@@ -1,4 +1,4 @@
-"""The folder of finished jobs beside an unfinished dataset: what makes a simulation resumable."""
+"""What jobs find for a dataset that is there: added in place or to a copy, resumable."""
 
 from __future__ import annotations
 
@@ -8,26 +8,7 @@ from pathlib import Path
 
 from gensample.data.catalog import is_ours
 from gensample.errors import ConfigError
-from gensample.simulate.scheduler import Job
-from gensample.work import amended, check_output, claim, is_of, parts_beside, tidy
-
-
-class Parts:
-    """Finished jobs are folders below ``root``, whole or absent; ``scratch-*`` is what does not count."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def is_done(self, job: Job) -> bool:
-        """Whether the job's folder is there."""
-        return (self.root / job.name).is_dir()
-
-    def run(self, job: Job) -> None:
-        """Do the work in a scratch folder and rename it, so that a killed job leaves nothing that counts."""
-        scratch = self.root / f"scratch-{job.name}"
-        scratch.mkdir()
-        job.work(scratch)
-        scratch.rename(self.root / job.name)
+from gensample.work import Work, amended, check_output, claim, is_of, parts_beside, tidy
 
 
 @dataclass(frozen=True)
@@ -45,7 +26,7 @@ class Addition:
     fingerprint: Mapping[str, str]
     present: bool
 
-    def make(self, add: Callable[[Parts, Path], str], again: bool) -> str:
+    def make(self, add: Callable[[Work, Path], str], again: bool) -> str:
         """Let ``add`` do the jobs and amend the target, unless nothing is to be done; a summary.
 
         Raises:
@@ -57,9 +38,9 @@ class Addition:
         target = self._target()
         if self.present and not again:
             return self._leave(target)
-        with claim(parts_beside(target, self.kind), self.fingerprint) as claimed:
-            summary = add(Parts(claimed.root), target)
-            claimed.remove()
+        with claim(parts_beside(target, self.kind), self.fingerprint) as work:
+            summary = add(work, target)
+            work.remove()
         return f"{target}: {summary}"
 
     def _is_complete(self) -> bool:

@@ -15,13 +15,12 @@ from gensample.data.digest import digest
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, check_choice, check_table, whole
-from gensample.simulate.parts import Addition, Parts
+from gensample.simulate.parts import Addition
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import THERMOSTATS, check_steps
 from gensample.simulate.short_runs import DAMPING, Lammps, Leg, Starts, add_runs, leg_job
-from gensample.simulate.structure import load
 from gensample.simulate.workshop import PROBE as STREAM
-from gensample.work import amended, remove
+from gensample.work import Work, amended
 
 MOVED = "moved.npz"
 RANGES = {
@@ -176,12 +175,12 @@ def _write(
     starts: Starts,
     settings: ProbeSettings,
     source: Path,
-    parts: Parts,
+    work: Work,
     target: Path,
     attrs: dict[str, Any],
 ) -> str:
     found = [
-        [load(parts.root / _name(c, q) / MOVED) for q in range(len(settings.temperatures))]
+        [work.arrays(f"{_name(c, q)}/{MOVED}") for q in range(len(settings.temperatures))]
         for c in range(len(starts.positions))
     ]
     # (C, N, Q, W)
@@ -192,7 +191,7 @@ def _write(
     made["velocity_temperature"] = [settings.drawn_at(temperature) for temperature in settings.temperatures]
     with amended(source, target) as temporary:
         if _fingerprint(_read(temporary)[0], settings) != _fingerprint(starts, settings):
-            remove(parts.root)
+            work.remove()
             raise DataError(f"{source} has got other inherent structures since these runs began; run again")
         with StoreWriter.resume(temporary) as writer:
             writer.write_probe(

@@ -12,10 +12,10 @@ from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.simulate.minimisers import Minimiser, Task, choose
-from gensample.simulate.parts import Addition, Parts
+from gensample.simulate.parts import Addition
 from gensample.simulate.scheduler import run_jobs
-from gensample.simulate.structure import load, wrapped
-from gensample.work import amended
+from gensample.simulate.structure import wrapped
+from gensample.work import Work, amended
 
 
 def quench(
@@ -47,10 +47,10 @@ def quench(
         _refuse_sheared(source)
     minimiser = choose(engine, device=device, tolerance=tolerance, processes=processes, lmp=lmp)
 
-    def add(parts: Parts, target: Path) -> str:
+    def add(work: Work, target: Path) -> str:
         jobs, stop = minimiser.jobs(task), minimiser.stop
-        run_jobs(jobs, parts.run, parts.is_done, minimiser.processes, stop, "quenched", "structures")
-        return _write(task, parts, minimiser, source, target)
+        run_jobs(jobs, work, minimiser.processes, stop, "quenched", "structures")
+        return _write(task, work, minimiser, source, target)
 
     fingerprint = _fingerprint(task, minimiser)
     return Addition("inherent structures", source, out, "quench", fingerprint, present).make(add, again)
@@ -75,8 +75,8 @@ def _read(source: Path) -> tuple[Task, bool]:
         return task, store.inherent is not None
 
 
-def _write(task: Task, parts: Parts, minimiser: Minimiser, source: Path, target: Path) -> str:
-    batches = [load(parts.root / job.name / "structure.npz") for job in minimiser.jobs(task)]
+def _write(task: Task, work: Work, minimiser: Minimiser, source: Path, target: Path) -> str:
+    batches = [work.arrays(f"{job.name}/structure.npz") for job in minimiser.jobs(task)]
     structures = minimiser.structures(batches)
     energy, residual = (np.array([float(one[key]) for one in structures]) for key in ("energy", "residual"))
     attrs = {**minimiser.attrs, "energy": energy, "residual": residual, "max_residual_force": residual.max()}

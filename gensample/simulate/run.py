@@ -18,10 +18,9 @@ from gensample.simulate.isoconfigurational.config import SimulationConfig
 from gensample.simulate.isoconfigurational.evidence import describe_equilibration
 from gensample.simulate.isoconfigurational.jobs import Workshop
 from gensample.simulate.lammps.engine import Engine, find_engine
-from gensample.simulate.parts import Parts
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.start import StartPoints, load_start
-from gensample.work import atomic, check_output, claim, parts_beside, tidy
+from gensample.work import check_output, claim, parts_beside, tidy
 
 
 def simulate(
@@ -51,14 +50,10 @@ def simulate(
     engine = find_engine(lmp)
     start = load_start(config, config.starting_points())
     fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
-    with claim(root, {**config.deciding(), **fingerprint}) as claimed:
-        parts = Parts(root)
+    with claim(root, {**config.deciding(), **fingerprint}) as work:
         jobs, write = _plan(config, engine, root, start, command)
-        run_jobs(jobs, parts.run, parts.is_done, config.processes, engine.stop)
-        with atomic(out) as temporary:
-            write(temporary)
-        if not keep_parts:
-            claimed.remove()
+        run_jobs(jobs, work, config.processes, engine.stop)
+        work.publish(out, write, keep=keep_parts)
     return describe(out)
 
 

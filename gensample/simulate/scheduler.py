@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gensample.errors import GensampleError
 from gensample.simulate.progress import Reporter
+from gensample.work import Work
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,7 @@ class Job:
 
 def run_jobs(
     jobs: Sequence[Job],
-    run: Callable[[Job], None],
-    is_done: Callable[[Job], bool],
+    work: Work | None,
     processes: int,
     stop: Callable[[], None],
     title: str = "simulated",
@@ -35,10 +35,12 @@ def run_jobs(
     An error in a job stops the start of new ones, waits for those that run, and is raised; an interrupt
     calls ``stop``, which must make running jobs end.
 
+    ``work``: its parts are what the jobs make; None for jobs that keep what they find themselves.
+
     Raises:
         GensampleError: a job failed; says which, and that the rest is kept.
     """
-    finished = {job.name for job in jobs if is_done(job)}
+    finished = {job.name for job in jobs if work is not None and work.has(job.name)}
     waiting = [job for job in jobs if job.name not in finished]
     total, left = sum(job.cost for job in jobs), sum(job.cost for job in waiting)
     reporter = Reporter(title, unit, total, total - left, len(jobs), len(finished))
@@ -48,13 +50,20 @@ def run_jobs(
             while waiting or running:
                 for job in _startable(waiting, finished, processes - len(running)):
                     waiting.remove(job)
-                    running[pool.submit(run, job)] = job
+                    running[pool.submit(_run, job, work)] = job
                 for job in _next_finished(running, reporter):
                     finished.add(job.name)
                     reporter.advance(job.cost)
         except KeyboardInterrupt:
             stop()
             raise
+
+
+def _run(job: Job, work: Work | None) -> None:
+    if work is None:
+        job.work(Path())
+    else:
+        work.make(job.name, job.work)
 
 
 def _startable(waiting: Sequence[Job], finished: set[str], slots: int) -> list[Job]:

@@ -18,10 +18,11 @@ from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import Engine, find_engine
 from gensample.simulate.lammps.files import read_dump, write_data
 from gensample.simulate.lammps.scripts import Snapshots
-from gensample.simulate.parts import Addition, Parts
+from gensample.simulate.parts import Addition
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import Bath
 from gensample.simulate.structure import keep, run_script
+from gensample.work import Work
 
 # Of the thermostat, tau.
 DAMPING = 0.5
@@ -157,7 +158,7 @@ def leg_job(
 def add_runs(
     addition: Addition,
     jobs: Callable[[Lammps], list[Job]],
-    write: Callable[[Parts, Path, dict[str, Any]], str],
+    write: Callable[[Work, Path, dict[str, Any]], str],
     *,
     done: str,
     processes: int,
@@ -173,9 +174,9 @@ def add_runs(
         GensampleError: LAMMPS failed.
     """
 
-    def add(parts: Parts, target: Path) -> str:
+    def add(work: Work, target: Path) -> str:
         lammps = Lammps(find_engine(lmp), processes)
-        run_jobs(jobs(lammps), parts.run, parts.is_done, lammps.processes, lammps.stop, done, "tau")
-        return write(parts, target, {"engine": lammps.description, "command": command})
+        run_jobs(jobs(lammps), work, lammps.processes, lammps.stop, done, "tau")
+        return write(work, target, {"engine": lammps.description, "command": command})
 
     return addition.make(add, again)

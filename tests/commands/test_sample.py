@@ -103,11 +103,11 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch):
 
     draw, count = sample_ensemble.Ensemble.draw_unit, []
 
-    def stop_at_third(self, unit):
-        count.append(unit)
+    def stop_at_third(self, *given):
+        count.append(given)
         if len(count) == 3:
             raise KeyboardInterrupt
-        draw(self, unit)
+        draw(self, *given)
 
     monkeypatch.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_third)
     out = tmp_path / "gen.h5"
@@ -189,10 +189,10 @@ def test_a_sample_knows_its_data_by_content(workplace, tmp_path, capsys, monkeyp
     with monkeypatch.context() as patched:
         draw, drawn = sample_ensemble.Ensemble.draw_unit, []
 
-        def stop_at_second(self, unit):
+        def stop_at_second(self, *given):
             if drawn:
                 raise KeyboardInterrupt
-            drawn.append(draw(self, unit))
+            drawn.append(draw(self, *given))
 
         patched.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_second)
         sample(folder, out, code=130)

@@ -146,11 +146,11 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
     sample(workplace, "uniform", tmp_path / "whole.h5", *words, num=9)
     draw, chunks = sample_configurations.Configurations.draw, []
 
-    def stop_at_third(self, chunk):
+    def stop_at_third(self, chunk, work):
         chunks.append(chunk)
         if len(chunks) == 3:
             raise KeyboardInterrupt
-        draw(self, chunk)
+        draw(self, chunk, work)
 
     monkeypatch.setattr(sample_configurations.Configurations, "draw", stop_at_third)
     out = tmp_path / "gen.h5"
@@ -167,8 +167,8 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
 def test_parts_and_samples_of_another_request_stay(workplace, tmp_path, monkeypatch, capsys):
     draw = sample_configurations.Configurations.draw
 
-    def stop(self, chunk):
-        draw(self, chunk)
+    def stop(self, chunk, work):
+        draw(self, chunk, work)
         raise KeyboardInterrupt
 
     out = tmp_path / "gen.h5"

@@ -93,11 +93,11 @@ def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, 
     monkeypatch.setattr(meter.Meter, "lap", lambda self: 1.0)
     monkeypatch.setattr(Lammps, "width", lambda self, particles, time: 5)
 
-    def stop_at_third(self, unit):
-        count.append(unit)
+    def stop_at_third(self, *given):
+        count.append(given)
         if len(count) == 3:
             raise KeyboardInterrupt
-        draw(self, unit)
+        draw(self, *given)
 
     monkeypatch.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_third)
     sample(model, data, tmp_path / "gen.h5", "--processes", "1", code=130)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -22,7 +21,7 @@ from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.lammps.files import read_dump
 from gensample.simulate.short_runs import Lammps, Leg, Starts
 from gensample.simulate.workshop import REPLICA
-from gensample.work import parts_beside
+from gensample.work import Work, parts_beside
 
 SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
 
@@ -253,6 +252,6 @@ def test_spread_is_the_root_of_the_variance_between_runs(tmp_path):
     np.savez(folder / "mean.npz", moved=np.stack([1.0 + away, 1.0 - away]))
     positions = np.zeros((1, 2, 2))
     starts = Starts(get_mixture("ka2d"), positions, np.zeros(2), np.ones((1, 2)), np.ones(1))
-    centre, spread = module._average(starts, SimpleNamespace(root=tmp_path), 0, 2)
+    centre, spread = module._average(starts, Work(tmp_path), 0, 2)
     np.testing.assert_allclose(centre, 1.0)
     np.testing.assert_allclose(spread, [np.sqrt(50.0), 0.0])

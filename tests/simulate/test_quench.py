@@ -238,7 +238,7 @@ def test_resumes_what_is_finished(engine, tmp_path, monkeypatch):
 def test_parts_of_other_positions_are_refused(engine, tmp_path, monkeypatch):
     path = write(tmp_path / "data.h5", count=1)
     (parts_beside(path, "quench") / "structure-00000").mkdir(parents=True)
-    (parts_beside(path, "quench") / "config.json").write_text('{"quench": "other"}')
+    (parts_beside(path, "quench") / "work.json").write_text('{"quench": "other"}')
     with pytest.raises(ConfigError, match="other settings"):
         quench(path)
 

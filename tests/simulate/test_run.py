@@ -228,7 +228,7 @@ def test_other_settings_never_overwrite(engine, reference, tiny_config, tmp_path
         simulate(tiny_config("seed=6"), reference)
     foreign = parts_beside(tmp_path / "new.h5")
     (foreign / "structure-00000").mkdir(parents=True)
-    (foreign / "config.json").write_text(json.dumps(tiny_config("seed=6").deciding(), sort_keys=True))
+    (foreign / "work.json").write_text(json.dumps(tiny_config("seed=6").deciding(), sort_keys=True))
     with pytest.raises(ConfigError, match="other settings"):
         simulate(tiny_config(), tmp_path / "new.h5")
 

@@ -8,26 +8,30 @@ from gensample.simulate.scheduler import Job, run_jobs
 
 
 class Record:
-    """Jobs that note when they start and end."""
+    """Work that notes when its parts start and end; ``after`` of each that waits for another."""
 
     def __init__(self, fail=(), slow=()):
         self.started, self.ended, self.fail, self.slow = [], [], set(fail), set(slow)
         self.together = self.most = 0
         self.lock = threading.Lock()
 
-    def run(self, job):
+    def has(self, name):
+        return name in self.done_before
+
+    def make(self, name, fill):
         with self.lock:
-            assert job.after is None or job.after in self.ended or job.after in self.done_before
-            self.started.append(job.name)
+            after = self.after[name]
+            assert after is None or after in self.ended or after in self.done_before
+            self.started.append(name)
             self.together += 1
             self.most = max(self.most, self.together)
-        time.sleep(0.05 if job.name in self.slow else 0.005)
+        time.sleep(0.05 if name in self.slow else 0.005)
         with self.lock:
             self.together -= 1
-        if job.name in self.fail:
+        if name in self.fail:
             raise GensampleError("out of luck")
         with self.lock:
-            self.ended.append(job.name)
+            self.ended.append(name)
 
     done_before = frozenset()
 
@@ -39,7 +43,8 @@ def chain(*names):
 
 def run(jobs, record, processes=2, done=(), stop=lambda: None):
     record.done_before = frozenset(done)
-    run_jobs(jobs, record.run, lambda job: job.name in done, processes, stop)
+    record.after = {job.name: job.after for job in jobs}
+    run_jobs(jobs, record, processes, stop)
 
 
 def test_each_job_runs_once_after_the_one_it_needs():
@@ -85,11 +90,11 @@ def test_an_error_stops_new_jobs_and_lets_running_ones_finish():
 
 
 def test_a_bug_in_a_job_keeps_its_own_exception():
-    def broken(job):
+    def broken(folder):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run_jobs(chain("a"), broken, lambda job: False, 1, lambda: None)
+        run_jobs([Job("a", None, 1.0, broken)], None, 1, lambda: None)
 
 
 def test_an_interrupt_stops_what_runs(monkeypatch):
@@ -98,10 +103,10 @@ def test_an_interrupt_stops_what_runs(monkeypatch):
     def interrupted(running, reporter):
         raise KeyboardInterrupt
 
-    def until_stopped(job):
+    def until_stopped(folder):
         assert stopped.wait(10)
 
     monkeypatch.setattr("gensample.simulate.scheduler._next_finished", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(chain("a", "b"), until_stopped, lambda job: False, 2, stopped.set)
+        run_jobs([Job(name, None, 1.0, until_stopped) for name in "ab"], None, 2, stopped.set)
     assert stopped.is_set()

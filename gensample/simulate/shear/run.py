@@ -8,14 +8,13 @@ from gensample.data.shear_group import describe_shear, summarise_shear
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.parts import Parts
 from gensample.simulate.run import refuse_other_settings
 from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.shear.assemble import assemble_shear
 from gensample.simulate.shear.config import ShearConfig
 from gensample.simulate.shear.jobs import ShearWorkshop
 from gensample.simulate.shear.source import load_glasses
-from gensample.work import atomic, check_output, claim, parts_beside, tidy
+from gensample.work import check_output, claim, parts_beside, tidy
 
 
 def shear(
@@ -40,14 +39,10 @@ def shear(
     check_output(out)
     glasses = load_glasses(config)
     engine = find_engine(lmp)
-    with claim(root, {**config.deciding(), "start_fingerprint": glasses.fingerprint()}) as claimed:
-        parts = Parts(root)
+    with claim(root, {**config.deciding(), "start_fingerprint": glasses.fingerprint()}) as work:
         shop = ShearWorkshop(config, glasses, engine, root)
-        run_jobs(shop.jobs(), parts.run, parts.is_done, config.processes, engine.stop, "sheared", "steps")
-        with atomic(out) as temporary:
-            assemble_shear(shop, temporary, command)
-        if not keep_parts:
-            claimed.remove()
+        run_jobs(shop.jobs(), work, config.processes, engine.stop, "sheared", "steps")
+        work.publish(out, lambda path: assemble_shear(shop, path, command), keep=keep_parts)
     return describe(out)
 
 
