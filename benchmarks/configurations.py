@@ -24,10 +24,12 @@ from memory import peak_gb
 from starts import jittered_lattice
 
 from gensample.commands.sample_configurations import PARTICLES_PER_CALL
+from gensample.generators.configuration import ConfigurationFlow
 from gensample.physics.mixtures import get_mixture
-from gensample.sampling.transport import transport
+from gensample.reads import Reads
+from gensample.sampling.solver import Solver
+from gensample.sampling.transport import Divergence, transport
 from gensample.seeding import torch_generator
-from gensample.training.configuration import ConfigurationTask
 
 DIVERGENCES = ("exact", "autograd", "hutchinson")
 
@@ -36,19 +38,13 @@ def evaluation(size: int, divergence: str, configurations: int) -> Callable[[], 
     """One evaluation of the velocity: an Euler step."""
     torch.manual_seed(0)
     system = {"mixture": "ka2d", "particles": size, "density": 1.2, "temperatures": [0.5]}
-    task = ConfigurationTask(2, 2, 2.5, system).eval().requires_grad_(False)
-    task.scale.fill_(0.1)
+    reads = Reads(cutoff=2.5, species=2, dimension=2)
+    flow = ConfigurationFlow(reads, system).eval().requires_grad_(False)
+    flow.scale.fill_(0.1)
     start, box = jittered_lattice(configurations, size)
-    velocity = task.bind(get_mixture("ka2d").species(size), box, torch.full((configurations,), 0.5))
-    return lambda: transport(
-        velocity,
-        start,
-        divergence=divergence,
-        generator=torch_generator(2),
-        chunk=16,
-        method="euler",
-        steps=1,
-    )
+    velocity = flow.bind(get_mixture("ka2d").species(size), box, torch.full((configurations,), 0.5))
+    change = Divergence(divergence, generator=torch_generator(2), chunk=16)
+    return lambda: transport(velocity, start, None, Solver("euler", 1), change)
 
 
 def measure(words: str) -> dict[str, float]:

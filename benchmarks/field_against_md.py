@@ -23,10 +23,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 from memory import peak_gb
 
-from gensample.commands.sample_ensemble import load_generator
+from gensample import zoo
 from gensample.data.datamodule import KADataModule
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.ensemble import FIELDS_PER_CALL
+from gensample.sampling.solver import Solver
 from gensample.seeding import numpy_generator, torch_generator
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.isoconfigurational.config import SimulationConfig, load_config
@@ -45,18 +46,8 @@ grep VmHWM /proc/$p/status > peak.txt
 
 def generated(options: argparse.Namespace) -> dict:
     """Seconds and memory of one field, and what goes before: graph with descriptors, conditioner."""
-    model = load_generator(options.model, "cpu")
-    settings = model.settings
-    data = KADataModule(
-        options.data,
-        target="structure",
-        input=settings.input,
-        cutoff=settings.cutoff,
-        descriptors=settings.descriptors > 0,
-    )
-    data.setup()
-    if settings.descriptors:
-        data.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale, model.probe_levels)
+    model = zoo.load_model(options.model)
+    data = model.open(options.data, [options.row], force=True)
     start = time.process_time()
     batch = data.batch([options.row])
     with torch.no_grad():
@@ -71,7 +62,7 @@ def generated(options: argparse.Namespace) -> dict:
 
     def draw() -> int:
         noise = lambda: torch.randn(shape, generator=generator)  # noqa: E731
-        return model.draw(batch, lag, noise, condition=condition, method="midpoint", steps=options.steps)[1]
+        return model.draw(batch, lag, noise, condition=condition, solver=Solver(steps=options.steps))[1]
 
     memory, times = peak_gb(draw), []
     for _ in range(options.repeats):

@@ -18,9 +18,11 @@ from collections.abc import Callable
 import torch
 from memory import peak_gb
 
+from gensample.generators.displacement import DisplacementFlow
 from gensample.nn.botan import Botan
+from gensample.reads import Reads
+from gensample.sampling.solver import Solver
 from gensample.testing import graph_batch, random_sample
-from gensample.training.displacement import DisplacementTask
 
 
 def batch_of(particles: int, cutoff: float):
@@ -42,7 +44,8 @@ def training_step(particles: int) -> Callable[[], object]:
 def field(particles: int) -> Callable[[], object]:
     """Eight fields at once, as `gensample sample` draws them, one step of two evaluations."""
     batch = batch_of(particles, 1.6)
-    task = DisplacementTask([1.0], 2, 3, 1.6, conditioner="none", prior="species").eval()
+    reads = Reads(cutoff=1.6, lags=(1.0,), species=2, dimension=3)
+    flow = DisplacementFlow(reads, conditioner="none").eval()
     generator = torch.Generator().manual_seed(0)
     shape, lag = (batch.num_nodes, 8, 3), torch.zeros(1, 8, dtype=torch.int64)
     batch.temperature = torch.ones(1)
@@ -50,7 +53,7 @@ def field(particles: int) -> Callable[[], object]:
     def noise() -> torch.Tensor:
         return torch.randn(shape, generator=generator)
 
-    return lambda: task.draw(batch, lag, noise, method="midpoint", steps=1)
+    return lambda: flow.draw(batch, lag, noise, solver=Solver(steps=1))
 
 
 WORK = {"training step of BOTAN": training_step, "eight fields": field}

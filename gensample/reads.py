@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from gensample.data.datamodule import KADataModule
+from gensample.data.dataset import as_dataset
+from gensample.data.descriptors import check_levels
 from gensample.data.match import domain_of
 from gensample.data.positions import Input
 from gensample.data.views import Quantity
@@ -108,9 +110,26 @@ class Reads:
             raise ConfigError(f"model.reads must be what `gensample fit` records, got {given!r:.100}")
         return cls(**given)
 
+    @classmethod
+    def of(cls, module: Any) -> Reads:
+        """What a data module serves."""
+        return cls(
+            module.input,
+            module.cutoff,
+            tuple(module.descriptors),
+            module.num_descriptors,
+            tuple(module.probe_levels),
+            None if module.target == "configuration" else tuple(module.lag_times) or None,
+            module.quantity,
+            module.num_species,
+            module.dimension,
+            module.domain,
+            module.cage_vectors,
+        )
+
     def open(
         self,
-        dataset: str | Path,
+        dataset: Any,
         rows: Sequence[int] | np.ndarray | str = "all",
         *,
         model: str = "the model",
@@ -121,18 +140,20 @@ class Reads:
     ) -> KADataModule:
         """A dataset as the model reads it, set up, to draw `batch`es of its configurations from.
 
-        rows: configurations, or a split, that must lie in the domain of the model called ``model``; with
-        ``force`` they may lie outside, and ``outside`` of what comes back says how. statistics: mean and
-        scale (S, D) that descriptors are standardised by. served: further settings of the data module, such
-        as ``target`` ("structure") or ``lags``.
+        dataset: whatever `as_dataset` takes; rows: configurations of its store, or a split of those it has,
+        that must lie in the domain of the model called ``model``; with ``force`` they may lie outside, and
+        ``outside`` of what comes back says how. statistics: mean and scale (S, D) that descriptors are
+        standardised by. served: further settings of the data module, such as ``target`` ("structure") or
+        ``lags``.
 
         Raises:
             ConfigError: the data cannot serve what the model reads, are of another dimension or number of
                 species, or lie outside its domain.
         """
         structure = served.setdefault("target", "structure") == "structure"
-        module = KADataModule(
-            str(dataset),
+        data = as_dataset(dataset)
+        module = KADataModule.of(
+            data.store,
             input=self.input,
             cutoff=self.cutoff,
             descriptors=list(self.descriptors),
@@ -140,32 +161,37 @@ class Reads:
             quantity="displacement" if structure else self.quantity,
             **served,
         )
-        self.check(module, model)
-        chosen = module.store.indices(rows) if isinstance(rows, str) else rows
-        found = domain_of(module.store, module.store.temperature[chosen])
-        module.outside = check_domain(model, self.domain, str(dataset), found, force=force)
+        name = str(dataset) if isinstance(dataset, str | Path) else str(data.store.path)
+        found = {"dimension": module.dimension, "species": module.num_species}
+        self._refuse(found | {"columns": module.num_descriptors}, model, name)
+        chosen = data[rows].rows if isinstance(rows, str) else rows
+        served_domain = domain_of(module.store, module.store.temperature[chosen])
+        module.outside = check_domain(model, self.domain, name, served_domain, force=force)
         module.device = torch.device(device)
         module.setup()
         if statistics is not None and self.descriptors:
             module.use_descriptor_statistics(*statistics, self.levels)
         return module
 
-    def check(self, module: KADataModule, model: str = "the model") -> None:
-        """Refuse data of another dimension, or of other species or descriptors.
+    def check(self, served: Reads, model: str, data: str, *, force: bool) -> None:
+        """Refuse data that are served in another way than those a model goes on from; ``force``: see `open`.
 
         Raises:
-            ConfigError: names both.
+            ConfigError: names what differs.
         """
-        pairs = {
-            "dimension": (self.dimension, module.dimension),
-            "species": (self.species, module.num_species),
-            "descriptors": (self.columns, module.num_descriptors),
-        }
-        wrong = [f"{name} {a}, not {b}" for name, (a, b) in pairs.items() if a not in (None, b)]
+        check_domain(model, self.domain, data, served.domain, force=force)
+        check_lags(self.lags, served.lags or (), model)
+        check_levels(self.levels, served.levels, data)
+        alike = ("input", "cutoff", "descriptors", "columns", "species", "dimension")
+        self._refuse({name: getattr(served, name) for name in alike}, model, data)
+
+    def _refuse(self, served: Mapping[str, Any], model: str, data: str) -> None:
+        ours = {name: getattr(self, name) for name in served}
+        wrong = [name for name in served if ours[name] not in (None, served[name])]
         if wrong:
+            told = "; ".join(f"{name} {ours[name]}, not {served[name]}" for name in wrong)
             raise ConfigError(
-                f"{model} was trained on {'; '.join(wrong)} as {module.dataset} has; choose a model of this "
-                "mixture"
+                f"{model} was trained on {told} as {data} has: take other data or another model"
             )
 
 
@@ -177,26 +203,45 @@ class Reader:
     descriptor_scale: Tensor
 
     def open(
-        self, dataset: str | Path, rows: Sequence[int] | np.ndarray | str = "all", **options: Any
+        self, dataset: Any, rows: Sequence[int] | np.ndarray | str = "all", **options: Any
     ) -> KADataModule:
         """A dataset as the model reads it, see `Reads.open`."""
         given = (self.descriptor_mean, self.descriptor_scale) if self.reads.descriptors else None
         return self.reads.open(dataset, rows, statistics=given, **options)
 
 
-def reads_from(model: Mapping[str, Any], data: Mapping[str, Any], lags: Sequence[float] = ()) -> Reads:
-    """What a model reads that does not record it, from its hyper-parameters and those of its data module.
+OF_SYSTEM = ("mixture", "density", "temperatures")
+OLDER = (
+    *("lag_times", "num_species", "dimension", "cutoff", "input", "domain"),
+    *("descriptors", "descriptor_sets", "probe_levels"),
+)
+"""Settings of models of before they recorded what they read."""
 
-    lags: of its outputs, where neither says them.
+
+def with_reads(
+    model: Mapping[str, Any], data: Mapping[str, Any], lags: Sequence[float] = ()
+) -> dict[str, Any]:
+    """The hyper-parameters of a model with ``reads`` among them, whenever it was made.
+
+    data: hyper-parameters of its data module; lags: of its outputs, where neither says them.
 
     Raises:
         ConfigError: a setting that cannot be.
     """
-    domain = read_domain(model.get("domain"))
+    if model.get("reads") is not None:
+        return dict(model)
+    kept = {name: value for name, value in model.items() if name not in OLDER}
+    return kept | {"reads": reads_from(model, data, lags).plain()}
+
+
+def reads_from(model: Mapping[str, Any], data: Mapping[str, Any], lags: Sequence[float] = ()) -> Reads:
+    """What a model reads that does not record it, see `with_reads`."""
+    system, network = model.get("system"), model.get("network")
+    known = {key: system[key] for key in OF_SYSTEM if key in system} if isinstance(system, Mapping) else None
+    domain = read_domain(model.get("domain") or known)
     stated: Any = model.get("lag_times") or domain.get("lag_times") or lags
     columns = model.get("descriptors") or 0
     names: Any = (model.get("descriptor_sets") or data.get("descriptors") or True) if columns else ()
-    network = model.get("network")
     inner = network.get("init_args") if isinstance(network, Mapping) else None
     found = Reads(
         input=model.get("input") or data.get("input") or "thermal",

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gensample.generators.base import Generator
-    from gensample.reads import Reads
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
@@ -109,7 +108,7 @@ def _cure(name: str) -> str:
     return f"{known}; a folder of a released model or a .ckpt file will do as well"
 
 
-def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> LightningModule | Generator:
+def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> Any:
     """Model in evaluation mode, from a name, a released folder or a checkpoint, on ``device``.
 
     A generator without training where the config names one.
@@ -121,24 +120,8 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> 
     path = resolve(name_or_path)
     if is_generator(path):
         return load_physics(path).to(device)
-    model: Any = _from_checkpoint(path) if path.is_file() else _from_folder(path)
-    model.reads = _reads_of(model, path)
-    trained: LightningModule = model.to(device).eval().requires_grad_(False)
-    return trained
-
-
-def _reads_of(model: Any, path: Path) -> Reads:
-    """What a trained model reads; those of before it was recorded may say their lag times in the metrics."""
-    from gensample.reads import reads_from
-
-    # A configuration generator has its domain from the system it was made for.
-    settings = {**model.hparams, "domain": getattr(model, "domain", None)}
-    data = data_settings(path)
-    found = reads_from(settings, data)
-    if found.lags is None and (path / METRICS).is_file():
-        lags = [float(lag["time"]) for lag in load_metrics(path).get("lags", [])]
-        found = reads_from(settings, data, lags)
-    return found
+    model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
+    return model.to(device).eval().requires_grad_(False)
 
 
 def load_physics(name_or_path: str | Path) -> Generator:
@@ -204,19 +187,34 @@ def data_settings(name_or_path: str | Path) -> dict[str, Any]:
     return found
 
 
-def _from_folder(folder: Path) -> LightningModule:
+def _from_folder(folder: Path) -> Any:
     from gensample.weights import read_tensors
 
-    block = _model_block(folder / CONFIG, read_yaml(folder / CONFIG))
+    content = read_yaml(folder / CONFIG)
+    block = _with_reads(_model_block(folder / CONFIG, content), data_settings(folder), folder)
     return _assemble(block, read_tensors(folder / WEIGHTS), source=folder)
 
 
-def _from_checkpoint(path: Path) -> LightningModule:
+def _from_checkpoint(path: Path) -> Any:
     """The model of a checkpoint with its averaged weights, see :func:`release`."""
     from gensample.weights import read_checkpoint
 
     checkpoint = read_checkpoint(path)
     return _assemble(_checkpoint_block(path, checkpoint), checkpoint["state_dict"], source=path)
+
+
+def _with_reads(block: dict[str, Any], data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A model block that says what is read; older predictors may say their lag times in the metrics."""
+    from gensample.reads import with_reads
+
+    settings = block.get("init_args") or {}
+    if not isinstance(settings, dict):
+        raise DataError(f"{path}: init_args must be a mapping, got {type(settings).__name__}")
+    found = with_reads(settings, data)
+    if found["reads"]["lags"] is None and (path / METRICS).is_file():
+        lags = [float(lag["time"]) for lag in load_metrics(path).get("lags", [])]
+        found = with_reads(settings, data, lags)
+    return block | {"init_args": found}
 
 
 def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -225,7 +223,8 @@ def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
     class_path = settings.pop("_class_path", None)
     if class_path is None:
         raise ConfigError(f"{path} was not written by `gensample fit`: it does not name its model class")
-    return {"class_path": class_path, "init_args": settings}
+    block = {"class_path": class_path, "init_args": settings}
+    return _with_reads(block, checkpoint["datamodule_hyper_parameters"], path)
 
 
 def _assemble(block: dict[str, Any], weights: dict[str, Tensor], source: Path) -> LightningModule:

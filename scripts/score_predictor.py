@@ -17,10 +17,10 @@ import torch
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
+from gensample.generators.displacement import DisplacementFlow
 from gensample.seeding import numpy_generator
 from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.propensity import ceiling_exact, pearson, split_variance
-from gensample.training.displacement import DisplacementTask
 
 
 def score(model: torch.nn.Module, data: KADataModule, split: str) -> dict:
@@ -45,23 +45,7 @@ def score(model: torch.nn.Module, data: KADataModule, split: str) -> dict:
 
 def predict(model: torch.nn.Module, batch: Any) -> torch.Tensor:
     """Propensity (n, K)."""
-    return model.condition(batch).propensity if isinstance(model, DisplacementTask) else model(batch)[0]
-
-
-def module_for(model: torch.nn.Module, options: argparse.Namespace) -> KADataModule:
-    """The data as the model reads them."""
-    if not isinstance(model, DisplacementTask):
-        return KADataModule(options.data, input=options.input, cutoff=options.cutoff)
-    settings = model.settings
-    module = KADataModule(
-        options.data,
-        input=settings.input,
-        cutoff=settings.cutoff,
-        lags=settings.lag_times,
-        descriptors=model.descriptors,
-    )
-    module.use_descriptor_statistics(model.descriptor_mean, model.descriptor_scale, model.probe_levels)
-    return module
+    return model.condition(batch).propensity if isinstance(model, DisplacementFlow) else model(batch)[0]
 
 
 def lag(t: float, values: np.ndarray, ceilings: np.ndarray, weights: np.ndarray) -> dict:
@@ -82,13 +66,11 @@ if __name__ == "__main__":
     parser.add_argument("model", help="released model, folder or checkpoint")
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--input", default="thermal", help="of a predictor; generators know theirs")
-    parser.add_argument("--cutoff", type=float, default=2.0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     loaded = zoo.load_model(options.model)
-    module = module_for(loaded, options)
-    module.setup()
+    lags = loaded.reads.lags
+    module = loaded.open(options.data, options.split, target="propensity", lags=lags and list(lags))
     found = score(loaded, module, options.split)
     found["meta"] = {"data": options.data, "split": options.split, "input": module.input}
     options.out.write_text(json.dumps(found, indent=1))

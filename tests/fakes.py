@@ -2,6 +2,7 @@
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import lightning
 import pytest
@@ -13,15 +14,13 @@ from gensample import registry
 class FakeTask(lightning.LightningModule):
     def __init__(
         self,
-        lag_times: list[float],
+        reads: dict[str, Any],
         width: int = 1,
-        cutoff: float = 1.0,
         lr: float = 0.1,
-        descriptors: int = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.width, self.cutoff, self.lr = width, cutoff, lr
+        self.width, self.lr = width, lr
         self.linear = torch.nn.Linear(1, width)
 
     def loss(self, batch):
@@ -46,14 +45,16 @@ class FakeTask(lightning.LightningModule):
 
 
 class UnlinkedTask(FakeTask):
-    """Declares no cut-off: the link must be skipped."""
+    """Declares no reads: the link must be skipped."""
 
     def __init__(self, width: int = 1) -> None:
-        super().__init__([], width)
+        super().__init__({}, width)
 
 
 class FakeData(lightning.LightningDataModule):
-    dimension = 2
+    dimension, num_species, num_descriptors = 2, 2, 0
+    input, target, quantity, cage_vectors = "thermal", "structure", "displacement", True
+    descriptors, probe_levels, domain, system = [], [], {}, {}
 
     def __init__(self, cutoff: float = 2.0, lag_times: list[float] | None = None) -> None:
         super().__init__()

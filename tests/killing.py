@@ -22,6 +22,7 @@ from gensample.cli import COMMANDS as MODULES
 from gensample.cli import main
 from gensample.commands import sample_configurations
 from gensample.data.datamodule import KADataModule
+from gensample.reads import Reads
 from gensample.simulate import minimisers
 from gensample.training.configuration import ConfigurationTask
 from gensample.training.displacement import DisplacementTask
@@ -76,9 +77,9 @@ def prepare(folder, asked):
     write_equilibrium(Path("liquid.h5"))
     settings = {"target": "configuration", "temperatures": [COLD], "batch_size": 2}
     module = KADataModule("liquid.h5", cutoff=1.5, **settings)
-    save(ConfigurationTask(2, 2, 1.5, module.system, **SMALL), module, "uniform.ckpt")
+    save(ConfigurationTask(reads=Reads.of(module), system=module.system, **SMALL), module, "uniform.ckpt")
     fields = KADataModule("fields.h5", target="displacement", cutoff=1.6)
-    task = DisplacementTask(fields.lag_times, 2, 2, 1.6, width=8, vectors=4, layers=1, conditioner="none")
+    task = DisplacementTask(reads=Reads.of(fields), width=8, vectors=4, layers=1, conditioner="none")
     save(task, fields, "fields.ckpt")
     without_lammps = asked.keys() <= {"fields", "shards", "configurations", "benchmark", "fit"}
     return 0 if without_lammps else main(["simulate", "tiny.yaml", "--out", "data.h5"])

@@ -14,9 +14,11 @@ from pathlib import Path
 import torch
 
 from gensample.data.datamodule import KADataModule
+from gensample.generators.displacement import DisplacementFlow
 from gensample.physics.mobility import averaging_matrix, log_mobility
+from gensample.reads import Reads
+from gensample.sampling.solver import Solver
 from gensample.seeding import torch_generator
-from gensample.training.displacement import DisplacementTask
 
 HERE = Path(__file__).parent
 OVERLAP = 0.3
@@ -47,19 +49,10 @@ def moments(fields: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     return torch.stack([length.mean(), length.square().mean(), length.pow(4).mean(), chi4])
 
 
-def untrained(data: KADataModule) -> DisplacementTask:
+def untrained(data: KADataModule) -> DisplacementFlow:
     """The generator with fitted priors and regression, and networks that add nothing."""
-    task = DisplacementTask(
-        data.lag_times,
-        data.num_species,
-        data.dimension,
-        data.cutoff,
-        input="inherent",
-        descriptors=data.num_descriptors,
-        prior="elastic-mobility",
-        layers=1,
-    )
-    task._take_statistics(data)
+    task = DisplacementFlow(reads=Reads.of(data), prior="elastic-mobility", layers=1)
+    task.fit_statistics(data, 0)
     for parameter in task.conditioner.head[-1].parameters():
         torch.nn.init.zeros_(parameter)
     return task.eval()
@@ -92,7 +85,7 @@ def main() -> None:
             per_configuration.append(mobility_statistics(fields, matrix, a))
             generator, shape = torch_generator(1, int(row), k), (batch.num_nodes, 16, 2)
             white = lambda: torch.randn(shape, generator=generator)  # noqa: B023, E731
-            draws, _ = task.draw(batch, torch.full((1, 16), k), white, method="midpoint", steps=4)
+            draws, _ = task.draw(batch, torch.full((1, 16), k), white, solver=Solver(steps=4))
             drawn.append(moments(draws, a))
             simulated.append(moments(fields, a))
         means = {

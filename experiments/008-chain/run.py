@@ -36,7 +36,6 @@ from evaluate import evaluate
 from files import CHAINED, SETS, Files, need
 
 from gensample import zoo
-from gensample.commands.sample_configurations import load_generator
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.box import wrap
@@ -119,7 +118,7 @@ class Chain:
 
     def _control(self) -> None:
         options = self.options
-        system = load_generator(options.model, "cpu").settings.system
+        system = zoo.load_model(options.model).system
         if options.base is None:
             raise ConfigError("the control is made of the liquid that a model starts from: give --base")
         corrected_base(

@@ -23,7 +23,6 @@ from gensample.benchmark.workspace import Unit
 from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.errors import ConfigError
-from gensample.training.displacement import DisplacementTask
 
 
 class Checks:
@@ -122,7 +121,5 @@ def _refuse_model(row: RowSettings, targets: Sequence[str]) -> None:
 @cache
 def _reads(name: str) -> dict[str, Any]:
     """Input and quantity of a model."""
-    data = zoo.data_settings(name)
-    model = zoo.load_model(name)
-    source = model.settings.input if isinstance(model, DisplacementTask) else data.get("input", "thermal")
-    return {"input": source, "quantity": data.get("quantity", "displacement")}
+    reads = zoo.load_model(name).reads
+    return {"input": reads.input, "quantity": reads.quantity}

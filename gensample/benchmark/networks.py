@@ -16,16 +16,15 @@ from gensample.benchmark.data import DataModules, judged_rows, lag_columns
 from gensample.benchmark.settings import RowSettings, slug
 from gensample.benchmark.workspace import Workspace
 from gensample.commands import train
-from gensample.commands.predict_propensity import reads, stated_lag_times
 from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule
 from gensample.data.match import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator
+from gensample.generators.displacement import DisplacementFlow
 from gensample.reads import check_domain
 from gensample.stats.propensity import magnitudes
-from gensample.training.displacement import DisplacementTask
 from gensample.training.dynamics import DynamicsTask
 from gensample.training.regression import bond_mask, pearson
 
@@ -117,9 +116,8 @@ def predict(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarr
 def _columns_of_model(name: str, asked: list[float]) -> list[int]:
     """Outputs of a model that belong to lag times; one that does not say which it has must have as many."""
     network: Any = zoo.load_model(name)
-    stated = stated_lag_times(name, network)
-    if stated is not None:
-        return lag_columns(stated, asked, elsewhere=False)
+    if network.reads.lags is not None:
+        return lag_columns(network.reads.lags, asked, elsewhere=False)
     count = len(getattr(network, "edge_scale", ()))
     if count != len(asked):
         raise ConfigError(f"{name} has {count} lag times and does not say which; asked for {asked}")
@@ -131,16 +129,16 @@ def _predict_one(
 ) -> dict[str, np.ndarray]:
     """Predictions at ``lags``, those of the ``columns`` of the model."""
     network: Any = zoo.load_model(model)
-    # A model that came from elsewhere may have been trained with vectors to the centres.
-    more = {"cage_vectors": True} if work.unit.row.model is not None else {}
-    more |= reads(str(model)) | {"lags": lags}
-    if more.pop("input", "thermal") != work.unit.input:
+    reads = network.reads
+    if reads.input != work.unit.input:
         raise ConfigError(f"{model} reads other positions than {work.unit.input} ones; see the row's inputs")
+    more = {"cutoff": reads.cutoff, "descriptors": list(reads.descriptors), "lags": lags}
+    more["cage_vectors"] = reads.cage_vectors
     module = data.get(test, work.unit, **more)
     rows = judged_rows(data.settings.datasets[test], module.store)
     if work.unit.row.model is not None:
         served = domain_of(module.store, module.store.temperature[rows])
-        check_domain(str(model), network.domain, test, served, force=True)
+        check_domain(str(model), reads.domain, test, served, force=True)
     _standardise_as_trained(network, module)
     step = max(1, BATCH_PARTICLES // module.store.num_particles)
     parts = [_of_batch(network, module.batch(rows[i : i + step]), columns) for i in range(0, len(rows), step)]
@@ -155,12 +153,12 @@ def _standardise_as_trained(network: Any, module: KADataModule) -> None:
         )
     if module.descriptors:
         statistics = (network.descriptor_mean, network.descriptor_scale)
-        module.use_descriptor_statistics(*statistics, network.probe_levels)
+        module.use_descriptor_statistics(*statistics, network.reads.levels)
 
 
 @torch.no_grad()
 def _of_batch(network: Any, batch: Any, columns: list[int]) -> dict[str, np.ndarray]:
-    if isinstance(network, DisplacementTask):
+    if isinstance(network, DisplacementFlow):
         condition = network.condition(batch)
         if condition is None:
             raise ConfigError("a generator without a conditioner predicts nothing by itself; give it draws")

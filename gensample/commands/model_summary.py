@@ -28,7 +28,7 @@ def inspect_model(name: str) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.parameters()) if trained else 0,
         "reads": {key: value for key, value in model.reads.plain().items() if key not in ("domain", "lags")},
         "lag_times": list(model.reads.lags or ()) or None,
-        "domain": {key: value for key, value in model.domain.items() if key != "lag_times"},
+        "domain": {key: value for key, value in model.reads.domain.items() if key != "lag_times"},
         "card": zoo.purpose(name),
     }
 

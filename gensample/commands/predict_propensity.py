@@ -12,10 +12,8 @@ from rich.progress import track
 
 from gensample import zoo
 from gensample.data.datamodule import KADataModule
-from gensample.data.match import domain_of
 from gensample.errors import ConfigError
-from gensample.reads import check_domain
-from gensample.training.displacement import DisplacementTask
+from gensample.generators.displacement import DisplacementFlow
 from gensample.training.dynamics import DynamicsTask
 
 MOST_CONFIGURATIONS = 1000
@@ -40,15 +38,14 @@ class Predictor:
         self.outside: set[str] = set()
         self.model: Any = zoo.load_model(name, device)
         self.device = torch.device(device)
-        if not isinstance(self.model, DisplacementTask | DynamicsTask):
+        if not isinstance(self.model, DisplacementFlow | DynamicsTask):
             raise ConfigError(f"{name} is a {type(self.model).__name__}, which predicts no propensity")
-        if isinstance(self.model, DisplacementTask) and self.model.conditioner is None:
+        if isinstance(self.model, DisplacementFlow) and self.model.conditioner is None:
             raise ConfigError(f"{name} has no conditioner, hence no propensity; choose a predictor")
-        self.quantity = str(zoo.data_settings(name).get("quantity", "displacement"))
+        self.quantity = self.model.reads.quantity
         if self.quantity in SHEARED:
             raise ConfigError(f"{name} predicts {self.quantity} of sheared glasses, which is no propensity")
-        self.reads = reads_of(name, self.model)
-        self.times, self.stated = _lag_times(name, self.model)
+        self.times, self.stated = _lag_times(self.model)
 
     def propensity(self, path: Path, rows: np.ndarray) -> np.ndarray:
         """Propensity (C', N, K) of the configurations ``rows`` of a file, or of some spread evenly over them.
@@ -72,22 +69,10 @@ class Predictor:
             ConfigError: the data cannot serve what the model reads, such as cage positions, or lie outside
                 its domain.
         """
-        module = KADataModule(str(path), target="structure", **self.reads)
-        served = domain_of(module.store, module.store.temperature[rows])
-        outside = check_domain(self.name, self.model.domain, str(path), served, force=self.force)
-        self.outside |= {outside} - {""}
-        model = self.model
-        if module.num_species != len(model.descriptor_mean):
-            raise ConfigError(
-                f"{self.name} was trained on {len(model.descriptor_mean)} species, {path} has "
-                f"{module.num_species}; choose a predictor of this mixture"
-            )
-        module.device = self.device
-        module.setup()
-        if module.descriptors:
-            module.use_descriptor_statistics(
-                model.descriptor_mean, model.descriptor_scale, model.probe_levels
-            )
+        module: KADataModule = self.model.open(
+            path, rows, model=self.name, device=self.device, force=self.force
+        )
+        self.outside |= {module.outside} - {""}
         return module
 
     def predict(self, module: KADataModule, rows: np.ndarray) -> np.ndarray:
@@ -105,42 +90,15 @@ class Predictor:
         """Outputs (C' N, ...) of a batch, whose graphs are then let go: a file may hold many."""
         batch = module.batch(rows)
         module.forget()
-        generator = isinstance(self.model, DisplacementTask)
+        generator = isinstance(self.model, DisplacementFlow)
         found = self.model.condition(batch).propensity if generator else self.model(batch)[0]
         return np.asarray(found.cpu())
 
 
-def reads_of(name: str, model: Any) -> dict[str, Any]:
-    """How a model reads configurations, as settings of the data module."""
-    if not isinstance(model, DisplacementTask):
-        return reads(name)
-    s = model.settings
-    return {"input": s.input, "cutoff": s.cutoff, "descriptors": model.descriptors}
-
-
-def reads(name: str) -> dict[str, Any]:
-    """How the model reads configurations: from the data settings of its config, else the defaults."""
-    data = zoo.data_settings(name)
-    return {key: data[key] for key in ("input", "cutoff", "descriptors", "cage_vectors") if key in data}
-
-
-def stated_lag_times(name: str, model: Any) -> list[float] | None:
-    """Lag times that the outputs of a model belong to, ascending; None where it does not say."""
-    if isinstance(model, DisplacementTask):
-        return [float(t) for t in model.lag_time]
-    if model.domain.get("lag_times"):
-        return [float(t) for t in model.domain["lag_times"]]
-    path = zoo.resolve(name)
-    if (path / zoo.METRICS).is_file():
-        return [float(lag["time"]) for lag in zoo.load_metrics(path).get("lags", [])] or None
-    lags = zoo.data_settings(name).get("lags")
-    return None if lags is None else sorted(float(t) for t in lags)
-
-
-def _lag_times(name: str, model: Any) -> tuple[tuple[float, ...], bool]:
+def _lag_times(model: Any) -> tuple[tuple[float, ...], bool]:
     """Lag times of the outputs, and whether the model says them."""
-    stated = stated_lag_times(name, model) or []
-    count = len(stated) if isinstance(model, DisplacementTask) else len(model.edge_scale)
+    stated = model.reads.lags or ()
+    count = len(stated) if isinstance(model, DisplacementFlow) else len(model.edge_scale)
     if len(stated) == count:
-        return tuple(stated), True
+        return stated, True
     return tuple(float(k + 1) for k in range(count)), False

@@ -13,7 +13,7 @@ from typing import Any
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.ranges import SEED, check_choice, check_table, positive_to, whole
-from gensample.sampling.ode import ADAPTIVE, FIXED
+from gensample.sampling.solver import ADAPTIVE, FIXED
 from gensample.simulate.runners import ENGINES
 
 RANGES = {

@@ -20,16 +20,16 @@ from gensample.commands.requests import refuse_other
 from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
-from gensample.flow.schedule import GRIDS
 from gensample.flow.torus import uniform
+from gensample.generators.configuration import ConfigurationFlow
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.ranges import SEED, TEMPERATURE, check_choice, check_device, check_table, positive_to, whole
 from gensample.reads import check_domain
 from gensample.sampling.correction import Corrected, langevin, metropolis
-from gensample.sampling.ode import ADAPTIVE, FIXED
+from gensample.sampling.solver import ADAPTIVE, FIXED, GRIDS, Solver
+from gensample.sampling.transport import Divergence
 from gensample.seeding import torch_generator
-from gensample.training.configuration import ConfigurationTask
 from gensample.work import Work, check_output, claim, parts_beside, tidy
 
 # Particles carried in one call: it decides the bits, so it is not a setting.
@@ -95,13 +95,13 @@ class Configurations:
 
     def __init__(self, request: Request, device: str, force: bool) -> None:
         self.request = request
-        self.model = load_generator(request.model, device)
-        system = self.model.settings.system
+        self.model, self.device = load_generator(request.model, device), torch.device(device)
+        system = self.model.system
         self.mixture: Mixture = get_mixture(system["mixture"])
         self.particles = request.particles or int(system["particles"])
         asked = {"temperatures": [request.temperature]}
         self.outside = check_domain(
-            request.model, self.model.domain, f"T = {request.temperature:g}", asked, force=force
+            request.model, self.model.reads.domain, f"T = {request.temperature:g}", asked, force=force
         )
         self.edge = (self.particles / system["density"]) ** (1 / self.mixture.dimension)
         check_cutoff(self.mixture.cutoff, torch.tensor([self.edge]))
@@ -121,7 +121,7 @@ class Configurations:
 
     def _open_base(self) -> Tensor | None:
         """Draws of a liquid base for all chunks (M, N, d); None for a uniform base."""
-        request, expected = self.request, self.model.settings.system.get("base_temperature")
+        request, expected = self.request, self.model.system.get("base_temperature")
         if (request.base is None) != (expected is None):
             uniform_base = "particles start anywhere: drop --base"
             liquid = f"give --base DATA.h5 with configurations at T = {expected}"
@@ -143,19 +143,17 @@ class Configurations:
 
     def draw(self, chunk: int, work: Work) -> None:
         """Draw a chunk, correct it where asked, and keep it in its file."""
-        request, device = self.request, self.model.device
+        request, device = self.request, self.device
         drawn = self.model.carry(
             self.start(chunk).to(device),
             self.box.to(device),
             request.temperature,
-            generator=torch_generator(request.seed, PROBES, chunk, device=device),
-            divergence=request.likelihood,
-            probes=request.probes,
-            method=request.method,
-            steps=request.steps,
-            grid=request.grid,
-            rtol=request.tolerance,
-            atol=0.1 * request.tolerance,
+            Solver(request.method, request.steps, request.tolerance, request.grid),
+            Divergence(
+                request.likelihood,
+                request.probes,
+                torch_generator(request.seed, PROBES, chunk, device=device),
+            ),
         )
         arrays: dict[str, Any] = {"positions": drawn.positions, "nfe": drawn.nfe}
         # Never with sweeps, see Request.check.
@@ -181,7 +179,7 @@ class Configurations:
 
     def write(self, temporary: Path, work: Work, seconds: float) -> None:
         """The dataset from the finished chunks."""
-        request, system = self.request, self.model.settings.system
+        request, system = self.request, self.model.system
         found = self._collect(work)
         attributes: dict[str, Any] = {
             "request": json.dumps(asdict(request)),
@@ -252,10 +250,10 @@ def sample_configurations(request: Request, out: Path, device: str = "cpu", forc
     return f"{_describe(out)}\n{len(missing) * drawn.width} drawn in {seconds:.0f} s"
 
 
-def load_generator(name: str, device: str) -> ConfigurationTask:
+def load_generator(name: str, device: str) -> ConfigurationFlow:
     """A configuration generator by released name, folder or checkpoint, in evaluation mode."""
     model = zoo.load_model(name, device)
-    if not isinstance(model, ConfigurationTask):
+    if not isinstance(model, ConfigurationFlow):
         raise ConfigError(f"{name} is a {type(model).__name__}, which draws no configurations: give --data")
     return model
 

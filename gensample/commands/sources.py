@@ -19,11 +19,12 @@ from gensample.data.positions import Inputs, Made
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator, Start, starts
+from gensample.generators.displacement import DisplacementFlow
 from gensample.reads import check_domain, differences
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Call, NoiseStream, Unit, run_unit
+from gensample.sampling.solver import Solver
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.scheduler import Job, run_jobs
-from gensample.training.displacement import DisplacementTask
 
 BARE = {"harmonic": "gensample.generators.harmonic.Harmonic", "heated": "gensample.generators.heated.Heated"}
 """Names of generators without training that stand for the one that belongs to the data."""
@@ -76,6 +77,7 @@ class Learned:
         self.store, self.outside = self.module.store, self.module.outside
         self.lag_time = self.model.lag_time.double().cpu().numpy()
         self.attrs: dict[str, Any] = {"input": self.model.reads.input}
+        self._device = torch.device(device)
         self._current: tuple[int, Any, Any] | None = None
         self._nfe = 0
 
@@ -91,23 +93,16 @@ class Learned:
             seed=self.request.seed,
             lags=range(len(self.lag_time)),
             shape=(self.store.num_particles, self.store.dimension),
-            device=self.model.device,
+            device=self._device,
         )
         return {"fields": fields.numpy(), "nfe": np.array(self._nfe)}
 
     def _draw(self, call: Call, noise: NoiseStream) -> torch.Tensor:
         data, condition = self._configuration(call.configuration)
-        lag = torch.full((1, len(call.replicas)), call.lag, device=self.model.device)
+        lag = torch.full((1, len(call.replicas)), call.lag, device=self._device)
         request = self.request
-        fields, self._nfe = self.model.draw(
-            data,
-            lag,
-            noise.next,
-            condition=condition,
-            method=request.method,
-            steps=request.steps,
-            tolerance=request.tolerance,
-        )
+        solver = Solver(request.method, request.steps, request.tolerance)
+        fields, self._nfe = self.model.draw(data, lag, noise.next, condition=condition, solver=solver)
         return fields
 
     @torch.no_grad()
@@ -207,10 +202,10 @@ def one_by_one(units: Sequence[Unit], draw: Callable[[Unit], None], told: str) -
         draw(unit)
 
 
-def load_generator(name: str, device: str) -> DisplacementTask:
+def load_generator(name: str, device: str) -> DisplacementFlow:
     """A trained displacement generator by released name, folder or checkpoint, in evaluation mode."""
     model = zoo.load_model(name, device)
-    if not isinstance(model, DisplacementTask):
+    if not isinstance(model, DisplacementFlow):
         raise ConfigError(f"{name} is a {type(model).__name__}, which draws no displacement fields")
     return model
 

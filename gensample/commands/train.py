@@ -15,6 +15,7 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -33,27 +34,18 @@ from torch import Tensor
 
 from gensample import registry
 from gensample.commands.run_folder import CHECKPOINTS, check_run_folder, run_folder
-from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
 from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, shown, whole
-from gensample.reads import check_domain, check_lags, read_domain
+from gensample.reads import Reads, with_reads
 from gensample.training.checkpoints import WholeCheckpoints
 from gensample.weights import check_fit, read_checkpoint
 
-# What holds for data and model alike is written once, under `data`; where the model's class has no such
-# argument, jsonargparse skips the link. The first are settings of the data, the second properties of
-# the data module and what a model gets whose data do not have them.
-SHARED_SETTINGS = ("cutoff", "input")
-SHARED_FACTS: dict[str, tuple[str, Any]] = {
-    "lag_times": ("lag_times", None),
-    "num_species": ("num_species", 2),
-    "dimension": ("dimension", 3),
-    "descriptors": ("num_descriptors", 0),
-    "descriptor_sets": ("descriptors", None),
-    "probe_levels": ("probe_levels", []),
-    "system": ("system", {}),
-    "domain": ("domain", None),
+# What holds for data and model alike is written once, under `data`: what a model gets of the data module.
+# Where the model's class has no such argument, jsonargparse skips the link.
+SHARED: dict[str, Callable[[Any], Any]] = {
+    "reads": lambda module: Reads.of(module).plain(),
+    "system": lambda module: module.system,
 }
 
 TRAINER_LIMITS = {
@@ -168,20 +160,18 @@ class GensampleCLI(LightningCLI):
             default=False,
             help="Go on with data outside the domain of the checkpoint, the data it was trained on.",
         )
-        for name in SHARED_SETTINGS:
-            parser.link_arguments(f"data.init_args.{name}", f"model.init_args.{name}")
-        for name, (fact, default) in SHARED_FACTS.items():
+        for name, fact in SHARED.items():
             # Applied when parsing: links applied on instantiation enter the hyper-parameters of classes
             # without the argument too, and such a checkpoint does not load.
-            parser.link_arguments("data", f"model.init_args.{name}", partial(self._fact, fact, default))
+            parser.link_arguments("data", f"model.init_args.{name}", partial(self._fact, fact))
 
-    def _fact(self, name: str, default: Any, data: Namespace | None) -> Any:
+    def _fact(self, fact: Callable[[Any], Any], data: Namespace | None) -> Any:
         if data is None:
-            return default
+            return {}
         key = repr(data)
         if key not in self._data:
             self._data[key] = registry.build(data.as_dict(), registry.DATA)
-        return getattr(self._data[key], name, default)
+        return fact(self._data[key])
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse; LightningCLI's own method warns whenever it is called by a console script."""
@@ -227,7 +217,8 @@ class GensampleCLI(LightningCLI):
             return {}
         checkpoint = read_checkpoint(path)
         self._weights = checkpoint["state_dict"]
-        return dict(registry.renewed(checkpoint["hyper_parameters"]))
+        settings = with_reads(checkpoint["hyper_parameters"], checkpoint["datamodule_hyper_parameters"])
+        return dict(registry.renewed(settings))
 
     def before_instantiate_classes(self) -> None:
         """Refuse a training that could not begin."""
@@ -246,25 +237,24 @@ class GensampleCLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         """Refuse data unlike those that the checkpoint was trained on: the links let the data win."""
         if self._trained_with:
-            self._check_domain()
-        for name in {*SHARED_SETTINGS, *SHARED_FACTS} - {"domain"}:
-            old, new = (found.get(name) for found in (self._trained_with, self.model.hparams))
-            if old is not None and new is not None and old != new:
-                raise ConfigError(f"the checkpoint was trained with {name} {old}, these data have {new}")
-        if self._trained_with and "probe_levels" not in self._trained_with:
-            check_levels([], self.model.hparams.get("probe_levels") or [], "these data")
+            self._check_data()
         if self._weights is not None:
             check_fit(self.model.state_dict(), self._weights, self._get(self.config, "ckpt_path"))
             self._weights = None
 
-    def _check_domain(self) -> None:
-        served = self.model.hparams.get("domain")
-        if served is None:
-            return
-        model, data = self._get(self.config, "ckpt_path"), getattr(self.datamodule, "dataset", "the data")
-        trained = read_domain(self._trained_with.get("domain"))
-        check_domain(model, trained, data, served, force=self._get(self.config, "force"))
-        check_lags(trained.get("lag_times"), served["lag_times"], model)
+    def _check_data(self) -> None:
+        """The links let the data win; here the checkpoint does."""
+        model, data = (
+            str(self._get(self.config, "ckpt_path")),
+            getattr(self.datamodule, "dataset", "the data"),
+        )
+        old, new = self._trained_with, self.model.hparams
+        if new.get("reads") is not None:
+            trained, served = Reads.read(old["reads"]), Reads.read(new["reads"])
+            trained.check(served, model, data, force=self._get(self.config, "force"))
+        before, after = old.get("system"), new.get("system")
+        if before != after:
+            raise ConfigError(f"the checkpoint was trained with system {before}, these data have {after}")
 
     def _check_settings(self) -> None:
         """Refuse what Lightning or torch would stumble over later."""

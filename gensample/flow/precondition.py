@@ -7,6 +7,8 @@ et al. (arXiv:2206.00364, table 1) written for a general path.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -27,3 +29,22 @@ def skip_gain(path: Path, s: Tensor) -> Tensor:
 def output_gain(path: Path, s: Tensor) -> Tensor:
     """|alpha sigma' - alpha' sigma| / sqrt(alpha^2 + sigma^2): deviation of the residual velocity."""
     return path.determinant(s).abs() * input_gain(path, s)
+
+
+def preconditioned(
+    path: Path, network: Callable[[Tensor, Tensor], Tensor], ptr: Tensor, fields: int, scale: Tensor | None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """velocity(x (n, F, d), s () or (n, F)) of what a network(x, s (B, F)) of order one learns.
+
+    ptr: first node of each configuration, then n; scale: deviation of the prior, (n, F, 1), None for 1.
+    """
+    first = ptr[:-1]
+
+    def velocity(x: Tensor, s: Tensor) -> Tensor:
+        at_field = s.expand(len(first), fields) if s.ndim == 0 else s[first]
+        at_node = s if s.ndim == 0 else s.unsqueeze(-1)
+        learned = network(input_gain(path, at_node) * x, at_field)
+        gain = output_gain(path, at_node)
+        return skip_gain(path, at_node) * x + (gain if scale is None else gain * scale) * learned
+
+    return velocity

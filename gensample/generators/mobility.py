@@ -7,21 +7,33 @@ displacements are nearly Gaussian too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gensample.errors import ConfigError
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import Path
-from gensample.flow.precondition import input_gain, output_gain, skip_gain
+from gensample.flow.precondition import output_gain, preconditioned
 from gensample.nn.conditioner import Condition
 from gensample.nn.mobility import MobilityNetwork, MobilitySetting
-from gensample.priors.fitting import averaging_of, mobility_of, sample_batches
-from gensample.priors.mobility import MobilityPrior, fit_mobility_prior
-from gensample.sampling.ode import Velocity, integrate
+from gensample.physics.mobility import averaging_matrix, log_mobility
+from gensample.priors.mobility import MobilityPrior
+from gensample.sampling.solver import Solver, Velocity, integrate
+
+
+def averaging_of(batch: Any) -> Tensor:
+    """Averaging over neighbours on the graph of a batch, (n, n); made once and kept with it."""
+    if "averaging" not in batch:
+        batch.averaging = averaging_matrix(batch.edge_index, batch.edge_vector, batch.num_nodes)
+    found: Tensor = batch.averaging
+    return found
+
+
+def mobility_of(batch: Any) -> Tensor:
+    """Log mobility (n, F) of the displacement fields of a batch."""
+    return log_mobility(batch.displacement, averaging_of(batch))
 
 
 class MobilityFlow(nn.Module):
@@ -49,28 +61,18 @@ class MobilityFlow(nn.Module):
         self.register_buffer("mean", torch.zeros(num_species, len(lag_time)))
         self.register_buffer("scale", torch.ones(num_species, len(lag_time)))
 
-    def fit_prior(self, data: Any, seed: int) -> None:
-        """Take mean and spread of the training split, and fit the prior to its deviations.
-
-        ConfigError for training configurations with a single replica, which have no deviations.
-        """
-        fewest = min(int(data.batch([int(row)], fields=1).replicas) for row in data.rows("train"))
-        if fewest < 2:
-            raise ConfigError(
-                f"a mobility flow needs 2 replicas or more of every training configuration, got {fewest}"
-            )
-        found = data.statistics()
-        self.mean.copy_(found["mobility"])
-        self.scale.copy_(found["mobility_spread"])
+    def fit_prior(self, statistics: dict[str, Tensor], batches: Sequence[Any]) -> None:
+        """Take mean and spread of the training split, and fit the prior to its deviations in some batches."""
+        self.mean.copy_(statistics["mobility"])
+        self.scale.copy_(statistics["mobility_spread"])
         samples = []
-        for batch in sample_batches(data, seed):
-            lag = batch.field_lag[0]
+        for batch in batches:
+            lag, replicas = batch.field_lag[0], float(batch.replicas[0])
             deviation = mobility_of(batch) - batch.mobility[:, lag]
             # A deviation from the mean of R replicas has (R - 1) / R of the variance.
-            replicas = float(batch.replicas[0])
             deviation = deviation / self._scale(batch, batch.field_lag) * (replicas / (replicas - 1)) ** 0.5
             samples.append((averaging_of(batch), deviation, lag))
-        fit_mobility_prior(self.prior, samples)
+        self.prior.fit(samples)
 
     def loss(self, data: Any, condition: Condition | None, s: Tensor, white: Callable[[], Tensor]) -> Tensor:
         """Flow-matching loss of the batch's fields in units of the best linear prediction, (B, F)."""
@@ -90,22 +92,12 @@ class MobilityFlow(nn.Module):
         field_lag: Tensor,
         condition: Condition | None,
         white: Callable[[], Tensor],
-        *,
-        method: str,
-        steps: int,
-        tolerance: float = 1e-5,
+        solver: Solver,
     ) -> tuple[Tensor, int]:
         """Log mobility (n, F) of fields at the lags ``field_lag`` (B, F), and function evaluations."""
         setting = self._setting(data, field_lag, condition)
         y0 = self.prior.colour(setting.matrix, field_lag[data.batch], white).unsqueeze(-1)
-        y1, evaluations = integrate(
-            self._velocity(data, setting),
-            y0,
-            method=method,
-            steps=steps,
-            rtol=tolerance,
-            atol=0.1 * tolerance,
-        )
+        y1, evaluations = integrate(self._velocity(data, setting), y0, solver)
         return setting.expected + self._scale(data, field_lag) * y1.squeeze(-1), evaluations
 
     def blurred(self, mobility: Tensor, white: Callable[[], Tensor]) -> Tensor:
@@ -127,12 +119,8 @@ class MobilityFlow(nn.Module):
         return scale
 
     def _velocity(self, data: Any, setting: MobilitySetting) -> Velocity:
-        def velocity(y: Tensor, s: Tensor) -> Tensor:
-            at_field = s.expand(setting.lag.shape) if s.ndim == 0 else s[data.ptr[:-1]]
-            at_node = s if s.ndim == 0 else s.unsqueeze(-1)
-            shown = (input_gain(self.path, at_node) * y).squeeze(-1)
-            learned = self.network(shown, at_field, data, setting).unsqueeze(-1)
-            v: Tensor = skip_gain(self.path, at_node) * y + output_gain(self.path, at_node) * learned
-            return v
+        def network(y: Tensor, s: Tensor) -> Tensor:
+            learned: Tensor = self.network(y.squeeze(-1), s, data, setting)
+            return learned.unsqueeze(-1)
 
-        return velocity
+        return preconditioned(self.path, network, data.ptr, setting.lag.shape[1], None)

@@ -8,9 +8,13 @@ Nodes are the particles of B configurations of equal size N, one configuration a
 Each configuration has F fields (replicas and lags), each with its own lag.
 """
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +39,26 @@ class FieldContext:
     field_lag: Tensor
     propensity: Tensor | None = None
     mobility: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        batch: Any,
+        propensity: Tensor | None = None,
+        field_lag: Tensor | None = None,
+        mobility: Tensor | None = None,
+    ) -> FieldContext:
+        """That of a batch; without ``field_lag`` at the lags of its own fields."""
+        return cls(
+            batch.species,
+            batch.batch,
+            int(batch.num_graphs),
+            batch.edge_index,
+            batch.edge_vector,
+            batch.field_lag if field_lag is None else field_lag,
+            propensity,
+            mobility,
+        )
 
     def __post_init__(self) -> None:
         if self.species.numel() % self.num_graphs or self.field_lag.shape[0] != self.num_graphs:
@@ -70,22 +94,18 @@ def mean_distance_factor(dimension: int) -> float:
     return math.sqrt(2) * math.gamma((dimension + 1) / 2) / math.gamma(dimension / 2)
 
 
-def species_scale(displacements: Tensor, species: Tensor, num_species: int) -> Tensor:
-    """Root mean square of one component, per species and lag: (num_species, K) from (..., K, N, d).
-
-    Species that do not occur get the scale 1. Sums in float64.
-    """
-    square = displacements.double().square().mean(-1)
-    square = square.reshape(-1, *square.shape[-2:]).mean(0)
-    columns = []
-    for a in range(num_species):
-        chosen = square[:, species == a]
-        columns.append(chosen.mean(1).sqrt() if chosen.shape[1] else torch.ones(square.shape[0]).to(square))
-    return torch.stack(columns).float()
+Sample = tuple[FieldContext, Tensor]
+"""A context and displacement fields (n, F, d) on it."""
 
 
 class Prior(nn.Module, ABC):
-    """Zero-mean Gaussian over drift-free fields; subclasses say how noise is coloured."""
+    """Zero-mean Gaussian over drift-free fields; subclasses say how noise is coloured.
+
+    ``needs``: what its contexts must hold, "propensity" (a conditioner predicts it) or "mobility" (drawn
+    before the displacements); "" for neither.
+    """
+
+    needs = ""
 
     @abstractmethod
     def scale(self, context: FieldContext) -> Tensor:
@@ -95,60 +115,15 @@ class Prior(nn.Module, ABC):
     def colour(self, context: FieldContext, white: Tensor) -> Tensor:
         """Field (n, F, d) of the prior from white noise of that shape; linear in the noise."""
 
+    def fit(self, samples: Sequence[Sample], rms: Tensor) -> None:
+        """Fill the buffers; without any there is nothing to do.
+
+        samples: of some configurations of the training split, with the propensity and mobility measured in
+        place of those predicted; rms: root mean square (S, K) of one component over the whole split.
+        """
+
     def sample(self, context: FieldContext, generator: torch.Generator | None = None) -> Tensor:
         """One draw of every field, (n, F, d), in the dtype and on the device of the edge vectors."""
         like = context.edge_vector
         white = torch.randn(context.shape, generator=generator, dtype=like.dtype, device=like.device)
         return self.colour(context, white)
-
-
-class IndependentPrior(Prior):
-    """Independent particles, each with its own scale, but for the common drift that is removed."""
-
-    def colour(self, context: FieldContext, white: Tensor) -> Tensor:
-        """Noise times scale, less its drift."""
-        return remove_drift(self.scale(context).unsqueeze(-1) * white, context.num_graphs)
-
-
-class SpeciesPrior(IndependentPrior):
-    """One scale per species and lag. ``fit`` or a checkpoint fills ``table`` (S, K)."""
-
-    table: Tensor
-
-    def __init__(self, num_species: int, num_lags: int) -> None:
-        super().__init__()
-        self.register_buffer("table", torch.ones(num_species, num_lags))
-
-    def fit(self, displacements: Tensor, species: Tensor) -> None:
-        """Sets the scales to the root mean squares of displacements (..., K, N, d)."""
-        table = species_scale(displacements, species, self.table.shape[0])
-        if table.shape != self.table.shape or not bool((table > 0).all()):
-            raise ConfigError(
-                f"expected positive displacements at {self.table.shape[1]} lags, got {table.shape[1]} lags "
-                f"with scales {table.tolist()}"
-            )
-        self.table.copy_(table)
-
-    def scale(self, context: FieldContext) -> Tensor:
-        """Table entry of each particle's species and each field's lag, (n, F)."""
-        return self.table[context.species.unsqueeze(1), context.node_lag]
-
-
-class ParticlePrior(IndependentPrior):
-    """One scale per particle, from its predicted propensity mu: sigma = mu / E|u| of a unit Gaussian.
-
-    ``floor`` (LJ units) keeps particles predicted not to move at all from having no width.
-    """
-
-    def __init__(self, floor: float = 1e-2) -> None:
-        super().__init__()
-        self.floor = floor
-
-    def scale(self, context: FieldContext) -> Tensor:
-        """mu sqrt(pi/8) in 3D, mu sqrt(2/pi) in 2D, at least ``floor``, (n, F); ConfigError without mu."""
-        if context.propensity is None:
-            raise ConfigError(
-                "a prior with per-particle scales needs a conditioner that predicts the propensity"
-            )
-        mu = context.propensity.gather(1, context.node_lag)
-        return (mu / mean_distance_factor(context.dimension)).clamp(min=self.floor)

@@ -23,7 +23,7 @@ FieldSample = tuple[Tensor, Tensor, Tensor]
 
 
 class MobilityPrior(nn.Module):
-    """Zero mean, unit variance; ``fit_mobility_prior`` or a checkpoint fills the buffers.
+    """Zero mean, unit variance; ``fit`` or a checkpoint fills the buffers.
 
     ``weights`` (P, K): share of each range in the variance, per lag; ``gain`` (P,): root mean square of
     averaged white noise.
@@ -37,6 +37,25 @@ class MobilityPrior(nn.Module):
         self.register_buffer("weights", torch.full((len(RANGES), num_lags), 1 / len(RANGES)))
         self.register_buffer("gain", torch.ones(len(RANGES)))
 
+    def fit(self, samples: Sequence[FieldSample]) -> None:
+        """Fill the buffers from fields of unit variance; every lag must occur."""
+        generator = torch.Generator().manual_seed(0)
+        lags = self.weights.shape[1]
+        power = torch.zeros(len(LEVELS), lags, dtype=torch.float64)
+        count = torch.zeros(lags, dtype=torch.float64)
+        noise = torch.zeros(len(RANGES), len(LEVELS), dtype=torch.float64)
+        for matrix, fields, lag in samples:
+            lag = lag.cpu()
+            power.index_add_(1, lag, _powers(fields, matrix))
+            count += torch.bincount(lag, minlength=lags)
+            white = torch.randn(len(fields), _PROBES, generator=generator).to(fields)
+            noise += torch.stack([_powers(average(white, matrix, p), matrix).mean(1) for p in RANGES])
+        noise /= len(samples)
+        self.gain.copy_(noise[:, 0].sqrt())
+        shape = (noise / noise[:, :1]).T
+        for k in range(lags):
+            self.weights[:, k] = _shares(shape, power[:, k] / count[k])
+
     def colour(self, matrix: Tensor, node_lag: Tensor, white: Callable[[], Tensor]) -> Tensor:
         """Fields (n, F) of the prior; ``white()`` gives fresh white noise of that shape, one per range."""
         fields = torch.zeros_like(node_lag, dtype=self.weights.dtype)
@@ -44,26 +63,6 @@ class MobilityPrior(nn.Module):
             share = self.weights[p].sqrt()[node_lag] / self.gain[p]
             fields = fields + share * average(white(), matrix, rounds)
         return fields
-
-
-def fit_mobility_prior(prior: MobilityPrior, samples: Sequence[FieldSample]) -> None:
-    """Fill the prior's buffers from fields of unit variance; every lag of the prior must occur."""
-    generator = torch.Generator().manual_seed(0)
-    lags = prior.weights.shape[1]
-    power = torch.zeros(len(LEVELS), lags, dtype=torch.float64)
-    count = torch.zeros(lags, dtype=torch.float64)
-    noise = torch.zeros(len(RANGES), len(LEVELS), dtype=torch.float64)
-    for matrix, fields, lag in samples:
-        lag = lag.cpu()
-        power.index_add_(1, lag, _powers(fields, matrix))
-        count += torch.bincount(lag, minlength=lags)
-        white = torch.randn(len(fields), _PROBES, generator=generator).to(fields)
-        noise += torch.stack([_powers(average(white, matrix, p), matrix).mean(1) for p in RANGES])
-    noise /= len(samples)
-    prior.gain.copy_(noise[:, 0].sqrt())
-    shape = (noise / noise[:, :1]).T
-    for k in range(lags):
-        prior.weights[:, k] = _shares(shape, power[:, k] / count[k])
 
 
 def _powers(fields: Tensor, matrix: Tensor) -> Tensor:

@@ -15,13 +15,9 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.priors.base import FieldContext, remove_drift
-from gensample.priors.elastic import ElasticPrior
-from gensample.priors.network import spectral_bound
+from gensample.priors.base import Sample, remove_drift
+from gensample.priors.elastic import ElasticPrior, spectral_bound
 from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
-
-Sample = tuple[FieldContext, Tensor]
-"""A context and displacement fields (n, F, d) on it, like a training batch."""
 
 PROBES = 16
 WINDOWS = 64
@@ -158,10 +154,7 @@ def _gain(spectrum: Spectrum, f: Tensor) -> float:
 
 def _bound(prior: ElasticPrior, samples: Sequence[Sample]) -> Tensor:
     """Largest bound of the spectrum over the configurations."""
-    bounds = [
-        spectral_bound(c.edge_index, c.edge_vector, c.species.shape[0], prior.cutoff, prior.transverse)
-        for c, _ in samples
-    ]
+    bounds = [spectral_bound(context, prior.cutoff, prior.transverse) for context, _ in samples]
     return torch.cat(bounds).max()
 
 

@@ -1,87 +1,39 @@
-"""The configuration generator: p(x | T) of a glass-forming mixture by flow matching on the torus."""
+"""Training of the configuration generator."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.flow.schedule import fixed_times
-from gensample.flow.torus import assign, geodesic, log_uniform, uniform
-from gensample.nn.configuration import ConfigurationNetwork
-from gensample.physics.box import wrap
+from gensample.flow.torus import assign, geodesic, uniform
+from gensample.generators.configuration import ConfigurationFlow
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
-from gensample.ranges import (
-    COUNT,
-    NOT_NEGATIVE,
-    NUMBER,
-    POSITIVE,
-    SEED,
-    SPECIES,
-    WIDTH,
-    check_table,
-    whole,
-)
-from gensample.reads import Reader, read_domain
-from gensample.sampling.transport import Transported, transport
+from gensample.ranges import COUNT, NOT_NEGATIVE, NUMBER, POSITIVE, SEED, check_table
+from gensample.sampling.solver import Solver
 from gensample.seeding import torch_generator
-from gensample.training.schedule import warm_cosine
+from gensample.training.schedule import adamw, fixed_times, warm_cosine
+from gensample.training.settings import save_settings
 
 LIMITS = {
-    **dict.fromkeys(("width", "vectors", "radial"), WIDTH),
-    **dict.fromkeys(("cutoff", "late"), POSITIVE),
-    **dict.fromkeys(("steps", "validation_every"), COUNT),
-    **{"num_species": SPECIES, "dimension": whole(2, 3), "seed": SEED},
+    **{"late": POSITIVE, "steps": COUNT, "validation_every": COUNT, "seed": SEED},
     **{"lr": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE, "validation_samples": NUMBER},
 }
 # Keys of the random streams.
 TRAIN, VALIDATE, DRAW = range(3)
 
 
-@dataclass(frozen=True)
-class BoundVelocity:
-    """The task's velocity for C boxes at given temperatures, as ``sampling.transport`` wants it."""
+class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
+    """Trains the flow from the base of the data module to its configurations.
 
-    task: ConfigurationTask
-    species: Tensor  # (N,)
-    box: Tensor  # (C, d)
-    inverse_temperature: Tensor  # (C,)
-
-    def __call__(self, x: Tensor, s: Tensor) -> Tensor:
-        """Velocity (C, N, d) in LJ units; s () or (C,)."""
-        velocity: Tensor = self.task.network(*self._arguments(x, s))
-        return (self.task.scale * velocity).to(x)
-
-    def with_divergence(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        """The same and its divergence (C,)."""
-        velocity, divergence = self.task.network.with_divergence(*self._arguments(x, s))
-        return (self.task.scale * velocity).to(x), (self.task.scale * divergence).to(x)
-
-    def _arguments(self, x: Tensor, s: Tensor) -> tuple[Tensor, ...]:
-        inside = wrap(x, self.box.to(x).unsqueeze(1))  # single precision is best near the origin
-        kind = self.inverse_temperature.dtype
-        at = s.to(kind).expand(len(x))
-        return inside.to(kind), self.species, self.box.to(kind), at, self.inverse_temperature
-
-
-class ConfigurationTask(Reader, lightning.LightningModule):
-    """Flow from a base to equilibrium configurations, one model for all temperatures.
-
-    The base is that of the data module: uniform independent particles, or a liquid at a higher temperature.
-    Trained on heated partners (``data.heating``) it learns to cool vibrations and leaves inherent structures.
+    The base is uniform independent particles, or a liquid at a higher temperature. Trained on heated partners
+    (``data.heating``) it learns to cool vibrations and leaves inherent structures.
 
     Args:
-        num_species: number of species.
-        dimension: d.
-        cutoff: of the network's graph.
-        system: mixture, particles, density, temperatures and temperature of the base of the training data.
-        graph: "local" or "all-pairs" (small systems).
-        width, vectors, radial: see ``nn.configuration.ConfigurationNetwork``.
         late: training times are s = 1 - u^late with u uniform: more of them near the data for values above 1.
         assignment: pair base and data particles by least distance within each species.
         lr: learning rate (AdamW), times ``warm_cosine``.
@@ -91,20 +43,12 @@ class ConfigurationTask(Reader, lightning.LightningModule):
         validation_every: epochs between them.
         compile: compile the network for training.
         seed: of the noise of training and validation.
+        flow: settings of `generators.configuration.ConfigurationFlow`.
     """
-
-    scale: Tensor
 
     def __init__(
         self,
-        num_species: int,
-        dimension: int,
-        cutoff: float,
-        system: dict[str, Any],
-        graph: Literal["local", "all-pairs"] = "local",
-        width: int = 64,
-        vectors: int = 8,
-        radial: int = 32,
+        *,
         late: float = 1.0,
         assignment: bool = True,
         lr: float = 2e-3,
@@ -114,49 +58,17 @@ class ConfigurationTask(Reader, lightning.LightningModule):
         validation_every: int = 1,
         compile: bool = False,
         seed: int = 0,
+        **flow: Any,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        check_table(self.hparams, LIMITS, "model.")
-        known = ("mixture", "density", "temperatures")
-        self.domain = read_domain({name: system[name] for name in known if name in system})
-        self.network = ConfigurationNetwork(num_species, dimension, cutoff, graph, width, vectors, radial)
-        self.register_buffer("scale", torch.ones(()))
+        flow.pop("_class_path", None)  # which Lightning hands over from a checkpoint
+        super().__init__(**flow)
+        save_settings(self)
+        check_table(self.settings, LIMITS, "model.")
 
     @property
     def settings(self) -> Any:
         """The hyper-parameters, by attribute."""
         return self.hparams
-
-    # What a sampler needs
-
-    def bind(self, species: Tensor, box: Tensor, temperature: Tensor) -> BoundVelocity:
-        """Velocity of C configurations: species (N,), box (C, d), temperature (C,)."""
-        return BoundVelocity(self, species, box, 1 / temperature.to(self.scale))
-
-    def carry(self, start: Tensor, box: Tensor, temperature: float, **solver: Any) -> Transported:
-        """Draws of the base, start (C, N, d) in boxes (C, d), carried to configurations at a temperature.
-
-        ``solver``: arguments of ``sampling.transport.transport``; with a ``divergence`` the log density of
-        the labelled configurations comes too, see ``log_base``.
-        """
-        mixture = get_mixture(self.settings.system["mixture"])
-        species = mixture.species(start.shape[1]).to(self.device)
-        velocity = self.bind(species, box, torch.full((len(start),), temperature, device=self.device))
-        moved = transport(velocity, start, self.log_base(start, box), **solver)
-        return replace(moved, positions=wrap(moved.positions, box.unsqueeze(1)))
-
-    def log_base(self, start: Tensor, box: Tensor) -> Tensor:
-        """Log density (C,) of draws of the base; for a liquid -U / T0, up to one constant."""
-        base_temperature = self.settings.system.get("base_temperature")
-        if base_temperature is None:
-            return log_uniform(start.shape[1], box)
-        mixture = get_mixture(self.settings.system["mixture"])
-        species = mixture.species(start.shape[1]).to(start.device)
-        total: Tensor = energy(start, species, box, mixture).sum(1)
-        return -total / float(base_temperature)
-
-    # Lightning
 
     def setup(self, stage: str) -> None:
         """Take the scale of the velocity from the training split at the first fit."""
@@ -221,7 +133,7 @@ class ConfigurationTask(Reader, lightning.LightningModule):
         due = (self.current_epoch + 1) % self.settings.validation_every == 0
         if not self.settings.validation_samples or not due:
             return
-        mixture = get_mixture(self.settings.system["mixture"])
+        mixture, solver = get_mixture(self.system["mixture"]), Solver(steps=self.settings.steps)
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         batch = data.batch(data.rows("val")[: self.settings.validation_samples])
         generator = torch_generator(self.settings.seed, DRAW)
@@ -232,16 +144,12 @@ class ConfigurationTask(Reader, lightning.LightningModule):
             start = data.base.draw("val", int(batch.num_graphs), batch.box.cpu(), species, generator).to(
                 batch.pos
             )
-        for temperature in self.settings.system["temperatures"]:
-            drawn = self.carry(start, batch.box, temperature, steps=self.settings.steps).positions
+        for temperature in self.system["temperatures"]:
+            drawn = self.carry(start, batch.box, temperature, solver).positions
             species = mixture.species(drawn.shape[1]).to(drawn.device)
             energies = energy(drawn, species, batch.box, mixture).mean(1)
             self.log(f"val/median_energy_T{temperature:g}", energies.median())
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay."""
-        h = self.settings
-        optimizer = torch.optim.AdamW(self.parameters(), lr=h.lr, weight_decay=h.weight_decay)
-        total = max(int(self.trainer.estimated_stepping_batches), 1)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, total))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return adamw(self, warm_cosine, self.settings.weight_decay, self.settings.lr)

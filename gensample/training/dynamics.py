@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from gensample.data.official import load_official
 from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
-from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SPECIES, between, check_table
-from gensample.reads import Reader, check_lags, read_domain
-from gensample.training.hparams import as_module, save_plain_hyperparameters
+from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, between, check_table
+from gensample.reads import Reader, Reads, check_lags
 from gensample.training.regression import Score, bond_mask, summarise
 from gensample.training.schedule import warm_cosine
+from gensample.training.settings import as_module, save_settings
 from gensample.weights import check_fit
 
 LIMITS = {
     **{"p": between(0, 1), "lr": NOT_NEGATIVE, "edge_epochs": NUMBER, "heterogeneity": NOT_NEGATIVE},
-    **{"bond_cutoff": POSITIVE, "num_species": SPECIES, "descriptors": NUMBER, "loss_species": NUMBER},
+    **{"bond_cutoff": POSITIVE, "loss_species": NUMBER},
 }
 
 
@@ -45,11 +45,8 @@ class DynamicsTask(Reader, lightning.LightningModule):
         loss_species: species that the node loss is over; None for all.
         heterogeneity: weight of ``nn.glassmlp.heterogeneity_loss`` in the node loss.
         bond_cutoff: A-A bonds shorter than this count in the edge correlation.
-        num_species: S, number of species (used by ``normalise``).
-        descriptors: D, number of structural invariants that the network reads.
-        probe_levels: temperature and time of the probe runs among them.
         compile: compile the network for training (a minute at the first step; see benchmarks/botan_step.py).
-        domain: what the training data are (``data.match``); None where it is not known.
+        reads: what is read of the data; None where the network is made without knowing any.
     """
 
     node_mean: Tensor
@@ -71,21 +68,18 @@ class DynamicsTask(Reader, lightning.LightningModule):
         loss_species: list[int] | None = None,
         heterogeneity: float = 0.0,
         bond_cutoff: float = 1.35,
-        num_species: int = 2,
-        descriptors: int = 0,
-        probe_levels: list[list[float]] | None = None,
         compile: bool = False,
-        domain: dict[str, Any] | None = None,
+        reads: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        save_plain_hyperparameters(self)
+        save_settings(self)
         check_table(self.hparams, LIMITS, "model.")
         self.network = as_module(network)
         self.p, self.lr, self.schedule, self.edge_epochs = p, lr, schedule, edge_epochs
         self.normalise, self.spread, self.init_from = normalise, spread, init_from
         self.bond_cutoff, self.compiled = bond_cutoff, compile
-        self.probe_levels = probe_levels or []
-        self.domain = read_domain(domain)
+        self.reads = Reads() if reads is None else Reads.read(reads)
+        num_species = self.reads.species or 2
         if loss_species is not None and not set(loss_species) & set(range(num_species)):
             known = ", ".join(map(str, range(num_species)))
             raise ConfigError(f"model.loss_species must name some of {known}, got {loss_species}")
@@ -96,8 +90,8 @@ class DynamicsTask(Reader, lightning.LightningModule):
         self.register_buffer("node_scale", torch.ones(num_species, width))
         self.register_buffer("edge_scale", torch.ones(lags))
         # Kept with the weights, so that other data are standardised as the training data were.
-        self.register_buffer("descriptor_mean", torch.zeros(num_species, descriptors))
-        self.register_buffer("descriptor_scale", torch.ones(num_species, descriptors))
+        self.register_buffer("descriptor_mean", torch.zeros(num_species, self.reads.columns))
+        self.register_buffer("descriptor_scale", torch.ones(num_species, self.reads.columns))
         self._scores: list[Score] = []
 
     def forward(self, batch: Any) -> tuple[Tensor, Tensor]:
@@ -124,7 +118,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
                 f"the data serve {len(batch.lag_time)} lag times, the network has {self.node_mean.shape[1]} "
                 f"outputs; set model.network.outputs to {len(batch.lag_time) * (2 if self.spread else 1)}"
             )
-        check_lags(self.domain.get("lag_times"), batch.lag_time.tolist(), "the model")
+        check_lags(self.reads.lags, batch.lag_time.tolist(), "the model")
 
     def setup(self, stage: str) -> None:
         """Before a fit: initial weights, and the scales of the training split; else hand ours to the data."""
@@ -143,7 +137,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
             if self.compiled:
                 self.network.compile(dynamic=True)
         elif len(self.descriptor_mean[0]):
-            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale, self.probe_levels)
+            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale, self.reads.levels)
 
     def _take_scales(self, found: dict[str, Tensor]) -> None:
         kinds = ("propensity", "spread") if self.spread else ("propensity",)

@@ -12,6 +12,7 @@ import torch
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
+from gensample.reads import Reads
 from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
 
@@ -23,17 +24,13 @@ def workplace(tmp_path_factory):
     data = write_dataset(folder / "data.h5")
     module = KADataModule(str(data), target="displacement", cutoff=1.6, fields=3)
     task = DisplacementTask(
-        module.lag_times,
-        2,
-        2,
-        1.6,
+        reads=Reads.of(module),
         width=8,
         vectors=4,
         layers=2,
         conditioner_layers=1,
         lr=1e-2,
         prior="elastic",
-        domain=module.domain,
     )
     task.hparams["_class_path"] = "gensample.training.displacement.DisplacementTask"
     trainer = lightning.Trainer(
@@ -173,7 +170,7 @@ def test_data_outside_the_domain_are_refused_unless_forced(workplace, tmp_path, 
 
 def test_a_model_without_a_domain_says_that_nothing_was_checked(workplace, tmp_path, caplog):
     checkpoint = torch.load(workplace / "model.ckpt", weights_only=True)
-    del checkpoint["hyper_parameters"]["domain"]
+    checkpoint["hyper_parameters"]["reads"]["domain"] = {}
     torch.save(checkpoint, tmp_path / "model.ckpt")
     shutil.copy(workplace / "data.h5", tmp_path / "data.h5")
     sample(tmp_path, tmp_path / "gen.h5")

@@ -17,6 +17,7 @@ from gensample.cli import main
 from gensample.commands import sample_configurations
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
+from gensample.reads import Reads
 from gensample.training.configuration import ConfigurationTask
 from gensample.training.displacement import DisplacementTask
 
@@ -43,10 +44,14 @@ def workplace(tmp_path_factory):
             data, target="configuration", temperatures=[COLD], cutoff=1.5, batch_size=2, **base
         )
         torch.manual_seed(0)
-        save(ConfigurationTask(2, 2, 1.5, module.system, **SMALL), module, folder / f"{name}.ckpt")
+        save(
+            ConfigurationTask(reads=Reads.of(module), system=module.system, **SMALL),
+            module,
+            folder / f"{name}.ckpt",
+        )
     fields = KADataModule(str(write_dataset(folder / "fields.h5")), target="displacement", cutoff=1.6)
     tiny = {"width": 8, "vectors": 4, "layers": 1, "conditioner": "none"}
-    save(DisplacementTask(fields.lag_times, 2, 2, 1.6, **tiny), fields, folder / "displacement.ckpt")
+    save(DisplacementTask(reads=Reads.of(fields), **tiny), fields, folder / "displacement.ckpt")
     return folder
 
 

@@ -11,6 +11,7 @@ from gensample.commands.predict_propensity import Predictor
 from gensample.data import positions as inputs
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
+from gensample.reads import Reads
 from gensample.simulate.quench import quench
 from gensample.training.displacement import DisplacementTask
 from gensample.zoo import load_model
@@ -37,8 +38,7 @@ def workplace(tmp_path_factory):
         module = KADataModule(
             str(folder / "quenched.h5"), target="displacement", input=source, cutoff=1.6, fields=2
         )
-        known = {"input": source, "domain": module.domain}
-        task = DisplacementTask(module.lag_times, 2, 2, 1.6, lr=1e-2, **known, **TINY)
+        task = DisplacementTask(reads=Reads.of(module), lr=1e-2, **TINY)
         task.hparams["_class_path"] = "gensample.training.displacement.DisplacementTask"
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet)
@@ -157,10 +157,10 @@ def test_a_generator_reads_the_descriptors_it_was_fitted_with(tmp_path):
     assert main(["fit", "--config", str(config), "--out", str(tmp_path / "run")]) == 0
     checkpoint = str(tmp_path / "run/checkpoints/last.ckpt")
     model = load_model(checkpoint)
-    assert model.descriptors == sets
+    assert model.reads.descriptors == tuple(sets)
     assert model.conditioner.linear.abs().max() > 0
     out = tmp_path / "out.h5"
     words = ["--data", str(data), "--out", str(out), "--steps", "1", "--replicas", "1", "--split", "test"]
     assert main(["sample", checkpoint, *words]) == 0
     assert Predictor(checkpoint).propensity(data, np.array([3])).shape == (1, WIDE, 2)
-    assert load_model("ka2d-mini-flow").descriptors is True
+    assert load_model("ka2d-mini-flow").reads.descriptors == ("invariants",)

@@ -15,6 +15,7 @@ from gensample.data.views import ShearView
 from gensample.errors import ConfigError, DataError
 from gensample.nn.glassmlp import GlassMLP
 from gensample.predictors.ridge import Ridge
+from gensample.reads import Reads
 from gensample.structure.probe import probe_names
 from gensample.training.dynamics import DynamicsTask
 
@@ -103,7 +104,7 @@ def test_checkpoints_that_do_not_say_their_levels_are_refused(tmp_path, capsys):
     checkpoint = out / "checkpoints" / "last.ckpt"
     assert main(["test", *words, *quiet, "--ckpt_path", str(checkpoint), "--out", str(out)]) == 0
     content = torch.load(checkpoint, weights_only=True)
-    assert content["hyper_parameters"].pop("probe_levels") == [[T, t] for T in TEMPERATURES for t in TIMES]
+    assert content["hyper_parameters"]["reads"].pop("levels") == [[T, t] for T in TEMPERATURES for t in TIMES]
     torch.save(content, checkpoint)
     capsys.readouterr()
     assert main(["test", *words, *quiet, "--ckpt_path", str(checkpoint), "--out", str(out)]) == 2
@@ -124,8 +125,7 @@ def test_networks_keep_their_levels(tmp_path):
     """They hand them over with what they were standardised by."""
     data = served(write(tmp_path / "data.h5"))
     network = GlassMLP(3, data.num_descriptors)
-    count, levels = data.num_descriptors, data.probe_levels
-    task = DynamicsTask(network, p=1.0, descriptors=count, probe_levels=levels)
+    task = DynamicsTask(network, p=1.0, reads=Reads.of(data))
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.test(task, datamodule=data, verbose=False)
     with pytest.raises(ConfigError, match="fitted on probe runs"):

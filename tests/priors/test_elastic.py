@@ -7,8 +7,7 @@ import torch
 
 import gensample.priors.spectrum as spectrum_module
 from gensample.errors import ConfigError
-from gensample.priors.elastic import ElasticPrior
-from gensample.priors.network import elastic_network, spectral_bound
+from gensample.priors.elastic import ElasticPrior, elastic_network, spectral_bound
 from gensample.priors.spectrum import estimate_spectrum, fit_elastic_prior
 from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
@@ -30,9 +29,7 @@ def planted(context, degree=24, **options):
     prior.table.copy_(torch.tensor([[0.2, 0.6], [0.3, 1.0]]))
     prior.correction.copy_(torch.tensor([[1.5, 1.1], [1.4, 1.2]]))
     prior.transverse.fill_(0.3)
-    bounds = spectral_bound(
-        context.edge_index, context.edge_vector, len(context.species), 1.6, prior.transverse
-    )
+    bounds = spectral_bound(context, 1.6, prior.transverse)
     prior.bound.copy_(1.05 * bounds.max())
     nodes = chebyshev_nodes(200)
     prior.coefficients.copy_(chebyshev_fit(filters(0.5 * (nodes + 1)).sqrt(), degree))
@@ -70,16 +67,14 @@ def dense_covariance(prior, context, graph, field):
 def test_network_is_the_textbook_operator(dimension, make_context):
     context = make_context(side=3, dimension=dimension)
     n, c, bound = len(context.species), torch.tensor(0.3).double(), torch.tensor(9.0).double()
-    network = elastic_network(
-        context.edge_index, context.edge_vector, 2, n, cutoff=1.6, transverse=c, bound=bound
-    )
+    network = elastic_network(context, 1.6, c, bound)
     x = torch.randn(n, 3, dimension, dtype=torch.float64)
     expected = torch.zeros_like(x)
     for i, j, r in zip(*context.edge_index.tolist(), context.edge_vector, strict=True):
         unit, weight = r / r.norm(), (1 - (r.norm() / 1.6) ** 2) ** 2
         matrix = weight * (torch.outer(unit, unit) * (1 - c) + c * torch.eye(dimension))
         expected[i] += (x[i] - x[j]) @ matrix
-    top = spectral_bound(context.edge_index, context.edge_vector, n, 1.6, c).reshape(2, -1).amax(1)
+    top = spectral_bound(context, 1.6, c).reshape(2, -1).amax(1)
     factor = 2 / torch.maximum(top, bound).repeat_interleave(n // 2)[:, None, None]
     got = network.unpack(network.matrix @ network.pack(x))
     torch.testing.assert_close(got, factor * expected - x)
@@ -89,10 +84,7 @@ def test_network_is_the_textbook_operator(dimension, make_context):
 def test_spectrum_lies_within_its_bound_and_only_translations_are_free(bound, make_context):
     for dimension in (2, 3):
         context = make_context(side=4, dimension=dimension, seed=3)
-        network = elastic_network(
-            context.edge_index, context.edge_vector, 2, len(context.species),
-            cutoff=1.6, transverse=torch.tensor(0.3).double(), bound=torch.tensor(bound).double(),
-        )  # fmt: skip
+        network = elastic_network(context, 1.6, *torch.tensor([0.3, bound]).double())
         for graph in range(2):
             matrix = dense(network, graph)
             torch.testing.assert_close(matrix, matrix.T)

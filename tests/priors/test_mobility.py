@@ -3,7 +3,7 @@
 import torch
 
 from gensample.physics.mobility import average, averaging_matrix
-from gensample.priors.mobility import LEVELS, RANGES, MobilityPrior, fit_mobility_prior
+from gensample.priors.mobility import LEVELS, RANGES, MobilityPrior
 from gensample.testing import graph_batch, random_sample
 
 
@@ -34,7 +34,7 @@ def falls(fields, matrix):
 def test_the_fit_reproduces_the_fall_of_the_variance_and_its_value():
     samples = made_with([0.5, 0.0, 0.0, 0.2, 0.0, 0.3])
     prior = MobilityPrior(1)
-    fit_mobility_prior(prior, samples)
+    prior.fit(samples)
     assert abs(prior.weights.sum() - 1) < 1e-5
     matrix, fields, lag = samples[0]
     generator = torch.Generator().manual_seed(5)
@@ -51,6 +51,6 @@ def test_lags_are_fitted_apart():
     fields = torch.cat([short[1], long[1]], 1)
     lag = torch.cat([short[2], long[2] + 1])
     prior = MobilityPrior(2)
-    fit_mobility_prior(prior, [(short[0], fields, lag)])
+    prior.fit([(short[0], fields, lag)])
     assert prior.weights[0, 0] > 0.8
     assert prior.weights[3:, 1].sum() > 0.8

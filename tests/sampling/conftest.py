@@ -3,7 +3,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gensample.priors.base import FieldContext, SpeciesPrior
+from gensample.priors.base import FieldContext
+from gensample.priors.independent import SpeciesPrior
 
 
 @dataclass

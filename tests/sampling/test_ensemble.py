@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gensample.errors import ConfigError
 from gensample.sampling.ensemble import Call, NoiseStream, plan_units, run_unit
-from gensample.sampling.ode import integrate
+from gensample.sampling.solver import Solver, integrate
 
 SIZE, DIM = 30, 2
 
@@ -33,7 +33,7 @@ NET = Net()
 def draw_with(method):
     def draw(call, noise):
         x = noise.next() + 0.1 * call.configuration + 0.01 * call.lag
-        return integrate(NET, x, method=method, steps=4)[0]
+        return integrate(NET, x, Solver(method))[0]
 
     return draw
 

@@ -4,8 +4,7 @@ import torch
 from gensample.errors import ConfigError
 from gensample.flow.path import PATHS, get_path
 from gensample.priors.base import FieldContext
-from gensample.sampling.ode import integrate
-from gensample.sampling.sde import integrate_sde
+from gensample.sampling.solver import Solver, integrate, integrate_sde
 
 
 def widened(context, fields):
@@ -19,7 +18,7 @@ def test_samples_have_mean_and_covariance_of_the_data(name, eta, gaussian_field)
     context, g = widened(field.context, 20000), torch.Generator().manual_seed(0)
     x0 = field.prior.sample(context, g)
     x1, nfe = integrate_sde(
-        field.velocity, x0, field.path, lambda: field.prior.sample(context, g), steps=64, eta=eta
+        field.velocity, x0, field.path, lambda: field.prior.sample(context, g), Solver(steps=64), eta=eta
     )
     assert nfe == 64
     # 20000 x 2 draws: 0.7 % of a variance; the rest is the first-order step.
@@ -37,7 +36,7 @@ def test_noise_replaces_memory_of_the_start(gaussian_field):
 
     def memory(eta):
         noise = lambda: field.prior.sample(context, g)  # noqa: E731
-        x1, _ = integrate_sde(field.velocity, x0, field.path, noise, steps=64, eta=eta)
+        x1, _ = integrate_sde(field.velocity, x0, field.path, noise, Solver(steps=64), eta=eta)
         return torch.corrcoef(torch.stack([x0[0, :, 0], x1[0, :, 0]]))[0, 1]
 
     assert memory(0.0) > memory(1.0) + 0.05 > memory(4.0) + 0.1
@@ -46,8 +45,8 @@ def test_noise_replaces_memory_of_the_start(gaussian_field):
 def test_without_noise_it_is_the_euler_ode(gaussian_field):
     field = gaussian_field(get_path("linear"))
     x0 = field.prior.sample(field.context, torch.Generator().manual_seed(0))
-    x1, _ = integrate_sde(field.velocity, x0, field.path, lambda: x0, steps=9, eta=0.0)
-    torch.testing.assert_close(x1, integrate(field.velocity, x0, method="euler", steps=9)[0])
+    x1, _ = integrate_sde(field.velocity, x0, field.path, lambda: x0, Solver(steps=9), eta=0.0)
+    torch.testing.assert_close(x1, integrate(field.velocity, x0, Solver("euler", 9))[0])
 
 
 def test_bad_noise_and_bad_velocity_are_named(gaussian_field):

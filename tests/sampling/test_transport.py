@@ -13,7 +13,8 @@ from gensample.nn.configuration import ConfigurationNetwork
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy, pair_potential
-from gensample.sampling.transport import transport
+from gensample.sampling.solver import Solver
+from gensample.sampling.transport import Divergence, transport
 from gensample.seeding import torch_generator
 from gensample.stats.weights import effective_sample_size, log_weights
 
@@ -68,7 +69,7 @@ def pairs_of(number: int, box: float, seed: int) -> tuple[torch.Tensor, torch.Te
 @pytest.mark.parametrize(("method", "steps"), SOLVERS)
 def test_every_solver_carries_the_base_to_a_harmonic_site(method: str, steps: int) -> None:
     start, box = pairs_of(4000, SITE.box, 1)
-    moved = transport(SITE, start, method=method, steps=steps, rtol=1e-6, atol=1e-7)
+    moved = transport(SITE, start, solver=Solver(method, steps, 1e-6))
     r = minimum_image(moved.positions[:, 1] - moved.positions[:, 0] - SITE.site, box)
     error = SITE.sd / math.sqrt(4000)
     assert r.mean(0).abs().max() < 4 * error
@@ -81,16 +82,8 @@ def test_every_solver_carries_the_base_to_a_harmonic_site(method: str, steps: in
 @pytest.mark.parametrize(("divergence", "tolerance"), [("autograd", 2e-3), ("hutchinson", 2e-3)])
 def test_density_of_a_harmonic_site_is_known(divergence: str, tolerance: float) -> None:
     start, box = pairs_of(100, SITE.box, 2)
-    moved = transport(
-        SITE,
-        start,
-        log_uniform(2, box),
-        divergence=divergence,
-        probes=32,
-        generator=torch_generator(3),
-        method="rk4",
-        steps=60,
-    )
+    change = Divergence(divergence, 32, torch_generator(3))
+    moved = transport(SITE, start, log_uniform(2, box), Solver("rk4", 60), change)
     assert moved.log_density is not None
     assert moved.variance is not None
     error = moved.log_density - SITE.log_density(moved.positions)
@@ -110,7 +103,7 @@ def test_an_ideal_gas_stays_one() -> None:
         def __call__(self, x: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
             return torch.zeros_like(x)
 
-    moved = transport(Still(), start, log_uniform(2, box), divergence="autograd", steps=2)
+    moved = transport(Still(), start, log_uniform(2, box), Solver(steps=2), Divergence("autograd"))
     assert torch.equal(moved.positions, start)
     assert moved.log_density is not None
     assert moved.log_density.tolist() == pytest.approx([-2 * math.log(9.0)] * 100)
@@ -156,16 +149,8 @@ def grid_averages() -> tuple[float, float]:
 @pytest.mark.parametrize(("divergence", "samples"), [("exact", 4000), ("hutchinson", 2000)])
 def test_reweighted_averages_of_two_particles_agree_with_a_grid(divergence: str, samples: int) -> None:
     start, box = pairs_of(samples, EDGE, 6)
-    moved = transport(
-        Random(box),
-        start,
-        log_uniform(2, box),
-        divergence=divergence,
-        probes=4,
-        generator=torch_generator(7),
-        method="rk4",
-        steps=8,
-    )
+    change = Divergence(divergence, 4, torch_generator(7))
+    moved = transport(Random(box), start, log_uniform(2, box), Solver("rk4", 8), change)
     u = energy(moved.positions, torch.tensor([0, 1]), box, MIXTURE).sum(1)
     assert moved.log_density is not None
     assert moved.variance is not None
@@ -184,13 +169,12 @@ def test_reweighted_averages_of_two_particles_agree_with_a_grid(divergence: str,
 def test_the_network_s_own_divergence_gives_the_density_of_automatic_differentiation() -> None:
     start, box = pairs_of(20, EDGE, 8)
     found = [
-        transport(Random(box), start, log_uniform(2, box), divergence=kind, method="rk4", steps=24)
+        transport(Random(box), start, log_uniform(2, box), Solver("rk4", 24), Divergence(kind))
         for kind in ("exact", "autograd")
     ]
     torch.testing.assert_close(found[0].log_density, found[1].log_density)
-    back = transport(
-        Random(box), found[0].positions, divergence="exact", method="rk4", steps=24, backward=True
-    )
+    solver, change = Solver("rk4", 24), Divergence("exact")
+    back = transport(Random(box), found[0].positions, None, solver, change, backward=True)
     torch.testing.assert_close(back.positions, start, atol=1e-4, rtol=0)
     assert found[0].log_density is not None
     assert back.log_density is not None
@@ -202,12 +186,12 @@ def test_the_network_s_own_divergence_gives_the_density_of_automatic_differentia
 def test_an_unknown_divergence_is_refused() -> None:
     start, box = pairs_of(2, 3.0, 0)
     with pytest.raises(ConfigError, match="hutchinson"):
-        transport(SITE, start, log_uniform(2, box), divergence="skilling")
+        transport(SITE, start, log_uniform(2, box), divergence=Divergence("skilling"))
 
 
 def test_weights_of_a_perfect_flow_are_all_the_same() -> None:
     start, box = pairs_of(500, SITE.box, 9)
-    moved = transport(SITE, start, log_uniform(2, box), divergence="autograd", method="rk4", steps=60)
+    moved = transport(SITE, start, log_uniform(2, box), Solver("rk4", 60), Divergence("autograd"))
     assert moved.log_density is not None
     target = SITE.log_density(moved.positions)
     logs = log_weights(-target.numpy(), 1.0, moved.log_density.numpy(), None)

@@ -15,12 +15,15 @@ from gensample import zoo
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.flow.schedule import fixed_times
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import pair_potential
+from gensample.reads import Reads
+from gensample.sampling.solver import Solver
+from gensample.sampling.transport import Divergence
 from gensample.seeding import torch_generator
 from gensample.training.configuration import DRAW, ConfigurationTask
+from gensample.training.schedule import fixed_times
 
 SMALL = {"width": 8, "vectors": 2, "radial": 6}
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
@@ -43,7 +46,7 @@ def serve(dataset, base, **settings):
 
 def make(data, **settings):
     torch.manual_seed(0)
-    return ConfigurationTask(2, 2, data.cutoff, data.system, **{**SMALL, **settings})
+    return ConfigurationTask(**{"reads": Reads.of(data), "system": data.system, **SMALL, **settings})
 
 
 def fit(task, data, epochs=1):
@@ -118,7 +121,7 @@ def test_a_few_configurations_are_learnt(dataset, base):
     # And the flow leads there, not away: nearest neighbours of samples are nearly as far as in the data.
     batch = data.batch(data.rows("train").repeat(4))
     start = task._base(batch, torch_generator(1))
-    drawn = task.carry(start, batch.box, COLD, steps=8).positions
+    drawn = task.carry(start, batch.box, COLD, Solver(steps=8)).positions
     before, after, goal = (nearest(x, batch.box) for x in (start, drawn, batch.pos.reshape(start.shape)))
     assert abs(after - goal) < 0.5 * abs(before - goal)
 
@@ -214,17 +217,17 @@ def test_the_density_changes_by_the_divergence(dataset, base):
     task, box = make(data), torch.full((2, 2), (SIZE / 1.2) ** 0.5, dtype=torch.float64)
     task.double().eval()
     start = torch.from_numpy(data.store.positions[:2])
-    solver = {"method": "rk4", "steps": 4}
+    solver = Solver("rk4", 4)
     task.scale.fill_(0.0)
-    still = task.carry(start, box, COLD, divergence="exact", **solver)
+    still = task.carry(start, box, COLD, solver, Divergence("exact"))
     torch.testing.assert_close(still.positions, start)
     torch.testing.assert_close(still.log_density, task.log_base(start, box))
     task.scale.fill_(0.3)
-    exact, slow = (task.carry(start, box, COLD, divergence=kind, **solver) for kind in ("exact", "autograd"))
+    exact, slow = (task.carry(start, box, COLD, solver, Divergence(kind)) for kind in ("exact", "autograd"))
     assert (exact.log_density - still.log_density).abs().min() > 0.1
     torch.testing.assert_close(exact.log_density, slow.log_density)
     assert bool(((exact.positions >= 0) & (exact.positions < box[:, None])).all())
-    warmer = task.carry(start, box, HOT, **solver)
+    warmer = task.carry(start, box, HOT, solver)
     assert (warmer.positions - exact.positions).abs().max() > 1e-6
     assert warmer.log_density is None
 
@@ -287,11 +290,11 @@ def test_a_checkpoint_draws_what_the_task_drew(dataset, base, tmp_path):
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     batch = data.batch([13, 14])
     start = task._base(batch, torch_generator(5))
-    expected = task.eval().carry(start, batch.box, COLD, steps=2, divergence="exact")
+    expected = task.eval().carry(start, batch.box, COLD, Solver(steps=2), Divergence("exact"))
     loaded = ConfigurationTask.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True).eval()
     for other in (loaded, zoo.load_model(tmp_path / "model.ckpt")):
-        assert other.settings.system == data.system
-        found = other.carry(start, batch.box, COLD, steps=2, divergence="exact")
+        assert other.system == data.system
+        found = other.carry(start, batch.box, COLD, Solver(steps=2), Divergence("exact"))
         assert torch.equal(found.positions, expected.positions)
         assert torch.equal(found.log_density, expected.log_density)
 
@@ -310,6 +313,6 @@ def test_other_data_are_refused_in_one_line(tmp_path, capsys, monkeypatch, targe
 
 def test_an_unknown_mixture_is_refused(dataset):
     data = serve(dataset, "uniform")
-    task = ConfigurationTask(2, 2, 1.5, {**data.system, "mixture": "ka9d"}, **SMALL)
+    task = make(data, system={**data.system, "mixture": "ka9d"})
     with pytest.raises(ConfigError, match="ka9d"):
         task.carry(torch.zeros(1, SIZE, 2), torch.full((1, 2), 6.0), COLD)

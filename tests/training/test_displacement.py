@@ -8,9 +8,11 @@ from lattices import WIDE, write_lattices
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
+from gensample.generators.mobility import averaging_of, mobility_of
 from gensample.nn.conditioner import FOLDS
 from gensample.physics.mobility import average
-from gensample.priors.fitting import averaging_of, mobility_of
+from gensample.reads import Reads
+from gensample.sampling.solver import Solver
 from gensample.stats.ridge import block_ridge
 from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
@@ -28,9 +30,7 @@ def module(tmp_path):
 
 
 def make(data, **settings):
-    return DisplacementTask(
-        data.lag_times, data.num_species, data.dimension, data.cutoff, **{**SMALL, **settings}
-    )
+    return DisplacementTask(reads=Reads.of(data), **{**SMALL, **settings})
 
 
 def fit(task, data, epochs=1, **settings):
@@ -56,7 +56,9 @@ def test_every_prior_trains_and_draws_drift_free_fields(module, prior):
     generator = torch.Generator().manual_seed(0)
     lag = torch.tensor([[0, 1, 2, 2]])
     shape = (batch.num_nodes, 4, 2)
-    fields, nfe = task.draw(batch, lag, lambda: torch.randn(shape, generator=generator), steps=3)
+    fields, nfe = task.draw(
+        batch, lag, lambda: torch.randn(shape, generator=generator), solver=Solver(steps=3)
+    )
     assert nfe == (12 if prior == "elastic-mobility" else 6)
     assert torch.isfinite(fields).all()
     assert fields.mean(0).abs().max() < 1e-5
@@ -80,7 +82,7 @@ def test_two_stages_train_in_batches_and_draw_with_every_solver(module, settings
     generator = torch.Generator().manual_seed(0)
     shape = (batch.num_nodes, 3, 2)
     white = lambda: torch.randn(shape, generator=generator)  # noqa: E731
-    fields, _ = task.draw(batch, torch.tensor([[0, 1, 2]] * 2), white, **solver)
+    fields, _ = task.draw(batch, torch.tensor([[0, 1, 2]] * 2), white, solver=Solver(**solver))
     assert torch.isfinite(fields).all()
     assert fields.reshape(2, -1, 3, 2).mean(1).abs().max() < 1e-5
     assert fields.norm(dim=-1).mean() > 0.01
@@ -101,12 +103,14 @@ def test_a_single_replica_has_no_mobility_to_fluctuate(tmp_path):
     )
     data.setup()  # the last replica of row 0 is incomplete
     with pytest.raises(ConfigError, match="2 replicas"):
-        make(data, prior="elastic-mobility", conditioner="none")._take_statistics(data)
+        make(data, prior="elastic-mobility", conditioner="none").fit_statistics(data, 0)
 
 
 def test_mobility_needs_the_first_neighbours():
     with pytest.raises(ConfigError, match=r"cutoff is 1\.2"):
-        DisplacementTask([1.0], 2, 2, 1.2, prior="elastic-mobility", **SMALL)
+        DisplacementTask(
+            reads=Reads(cutoff=1.2, lags=(1.0,), species=2, dimension=2), prior="elastic-mobility"
+        )
 
 
 @pytest.mark.parametrize("path", ["linear", "trigonometric", "variance-preserving"])
@@ -114,12 +118,12 @@ def test_mobility_needs_the_first_neighbours():
 def test_untrained_generator_reproduces_its_prior(module, path, method):
     """Without a learned part the flow is the exact one between equal Gaussians: the variance is kept."""
     task = make(module, path=path, conditioner="none")
-    task._take_statistics(module)
+    task.fit_statistics(module, 0)
     batch = module.batch([5])
     generator = torch.Generator().manual_seed(0)
     lag = torch.full((1, 100), 1)
     noise = torch.randn((batch.num_nodes, 100, 2), generator=generator)
-    fields, _ = task.draw(batch, lag, lambda: noise, method=method, steps=25)
+    fields, _ = task.draw(batch, lag, lambda: noise, solver=Solver(method, 25))
     scale = task.prior.table[:, 1]
     for species in (0, 1):
         assert abs(fields[batch.species == species].std() / scale[species] - 1) < 0.05
@@ -128,7 +132,7 @@ def test_untrained_generator_reproduces_its_prior(module, path, method):
 def test_untrained_loss_is_one_for_gaussian_data(module):
     """The loss is in units of the best linear prediction, which the untrained network is."""
     task = make(module, conditioner="none")
-    task._take_statistics(module)
+    task.fit_statistics(module, 0)
     generator = torch.Generator().manual_seed(0)
     losses = []
     for _ in range(40):
@@ -169,7 +173,7 @@ def test_same_seed_same_weights(module):
 
 def test_statistics_are_those_of_the_training_split(module):
     task = make(module)
-    task._take_statistics(module)
+    task.fit_statistics(module, 0)
     store = module.store
     for species in (0, 1):
         rows = [store.displacements(c)[:, :, store.species == species] for c in store.indices("train")]
@@ -191,8 +195,8 @@ def test_training_configurations_are_predicted_by_the_others(tmp_path):
     path = write_dataset(tmp_path / "large.h5", size=120, box=10.5, split=split)
     data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=True)
     data.setup()
-    task = make(data, descriptors=data.num_descriptors)
-    task._take_statistics(data)
+    task = make(data)
+    task.fit_statistics(data, 0)
     linear, held_out = task.conditioner.linear, task.conditioner.held_out
     task.conditioner.collective.zero_()
     batch = data.batch([2])
@@ -212,9 +216,9 @@ def test_the_linear_part_within_configurations_is_the_estimator_s(tmp_path):
     sets = ["invariants", "mechanics"]
     data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=sets)
     data.setup()
-    task = make(data, descriptors=data.num_descriptors, descriptor_sets=sets, linear="within")
-    task._take_statistics(data)
-    assert task.descriptors == sets
+    task = make(data, linear="within")
+    task.fit_statistics(data, 0)
+    assert task.reads.descriptors == tuple(sets)
     linear = task.conditioner.linear
     batches = [data.batch([row]) for row in range(5)]
     inputs = [b.descriptors[b.species == 0] for b in batches]
@@ -229,8 +233,8 @@ def test_levels_of_configurations_follow_their_energy(tmp_path):
     path = write_lattices(tmp_path / "wide.h5", count=6, split=["train"] * 6, particles=WIDE)
     data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=["mechanics"])
     data.setup()
-    task = make(data, descriptors=data.num_descriptors, descriptor_sets=["mechanics"], linear="within")
-    task._take_statistics(data)
+    task = make(data, linear="within")
+    task.fit_statistics(data, 0)
     batches = [data.batch([row]) for row in range(6)]
     energy = np.array([float(b.energy) for b in batches])
     whole = data.batch(np.arange(6))  # configurations of a batch keep to themselves
@@ -252,8 +256,8 @@ def test_means_over_configurations_are_not_shrunk(tmp_path):
     path = write_dataset(tmp_path / "large.h5", size=120, box=10.5, split=split)
     data = KADataModule(str(path), target="displacement", cutoff=1.6, fields=3, descriptors=True)
     data.setup()
-    task = make(data, descriptors=data.num_descriptors)
-    task._take_statistics(data)
+    task = make(data)
+    task.fit_statistics(data, 0)
     batches = [data.batch([row]) for row in range(7)]
     predicted = torch.stack([task.conditioner.regression(b, held_out=True).mean(0) for b in batches])
     measured = torch.stack([task.targets.standardise(b).mean(0) for b in batches])
@@ -266,12 +270,12 @@ def test_means_over_configurations_are_not_shrunk(tmp_path):
 def test_mobility_drawn_first_has_the_statistics_of_the_training_split(module):
     """Untrained, the mobility is its Gaussian prior about the mean of the species."""
     task = make(module, prior="elastic-mobility", conditioner="none")
-    task._take_statistics(module)
+    task.fit_statistics(module, 0)
     batch = module.batch([0], fields=12)
     generator = torch.Generator().manual_seed(0)
     lag, shape = torch.full((1, 400), 1), (batch.num_nodes, 400)
     white = lambda: torch.randn(shape, generator=generator)  # noqa: E731
-    drawn, evaluations = task.mobility.draw(batch, lag, None, white, method="midpoint", steps=10)
+    drawn, evaluations = task.mobility.draw(batch, lag, None, white, Solver(steps=10))
     assert evaluations == 20
     for species in (0, 1):
         of = drawn[batch.species == species]
@@ -282,7 +286,7 @@ def test_mobility_drawn_first_has_the_statistics_of_the_training_split(module):
 def test_the_displacement_flow_never_sees_an_exact_mobility(module):
     """An exact one gives every length away to a network that undoes the average: good loss, bad samples."""
     task = make(module, prior="elastic-mobility", mobility_blur=0.5)
-    task._take_statistics(module)
+    task.fit_statistics(module, 0)
     batch, seen = module.batch([0], fields=6), []
     bind = task.bind
     task.bind = lambda data, context, condition: (
@@ -295,7 +299,9 @@ def test_the_displacement_flow_never_sees_an_exact_mobility(module):
     # Drawn mobilities get the same noise: white, where the draw itself is smooth.
     shape = (batch.num_nodes, 200, 2)
     white = lambda: torch.randn(shape, generator=generator)  # noqa: E731
-    task.draw(batch, torch.zeros((1, 200), dtype=torch.long), white, condition=condition, steps=1)
+    task.draw(
+        batch, torch.zeros((1, 200), dtype=torch.long), white, condition=condition, solver=Solver(steps=1)
+    )
     matrix = averaging_of(batch)
     rough = seen[1] - average(seen[1], matrix, 1)
     exact = mobility_of(batch)

@@ -10,11 +10,12 @@ from gensample.nn.bapst import Bapst
 from gensample.nn.botan import Botan
 from gensample.nn.glassmlp import GlassMLP, heterogeneity_loss
 from gensample.nn.se3 import EquivariantPredictor
+from gensample.reads import Reads
 from gensample.stats.propensity import ceiling_exact, split_variance
 from gensample.training.callbacks import EMA
 from gensample.training.dynamics import DynamicsTask
-from gensample.training.hparams import as_module
 from gensample.training.regression import pearson
+from gensample.training.settings import as_module
 from gensample.zoo import load_model
 
 
@@ -163,7 +164,7 @@ def test_wrong_number_of_outputs_says_what_to_set(dataset):
 
 
 def test_columns_are_never_called_other_lag_times_than_they_were_trained_at(dataset):
-    task = small(outputs=2, domain=KADataModule(dataset, lags=[1.0, 10.0]).domain)
+    task = small(outputs=2, reads=Reads.of(KADataModule(dataset, lags=[1.0, 10.0])))
     others = KADataModule(dataset, lags=[10.0, 100.0])
     for run in (trainer().predict, trainer().validate):
         with pytest.raises(ConfigError, match=r"trained at lag times \[1.0, 10.0\].*\[10.0, 100.0\]"):
@@ -190,7 +191,7 @@ def test_other_data_are_standardised_as_the_training_data_were(tmp_path):
         for seed in (1, 2)
     )
     data = KADataModule(ours, descriptors=True)
-    task = DynamicsTask(Linear(data.num_descriptors, 3), p=1.0, descriptors=data.num_descriptors)
+    task = DynamicsTask(Linear(data.num_descriptors, 3), p=1.0, reads=Reads.of(data))
     trainer(max_epochs=1).fit(task, data)
     other = KADataModule(theirs, descriptors=True)
     trainer().test(task, other, verbose=False)

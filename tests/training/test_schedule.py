@@ -2,7 +2,7 @@
 
 import pytest
 
-from gensample.training.schedule import warm_cosine
+from gensample.training.schedule import fixed_times, warm_cosine
 
 
 def test_warm_up_then_half_a_cosine_down_to_a_hundredth():
@@ -13,3 +13,7 @@ def test_warm_up_then_half_a_cosine_down_to_a_hundredth():
     assert warm_cosine(5000, 1000) == pytest.approx(0.01)
     rates = [warm_cosine(step, 300) for step in range(100, 300)]
     assert rates == sorted(rates, reverse=True)
+
+
+def test_fixed_times_are_centres_of_intervals():
+    assert fixed_times(4).tolist() == [0.125, 0.375, 0.625, 0.875]

@@ -1,5 +1,7 @@
 """Hyper-parameters that a checkpoint can hold: plain values only, networks as class path and arguments."""
 
+from __future__ import annotations
+
 import copy
 import inspect
 import warnings
@@ -9,25 +11,37 @@ import lightning
 from torch import nn
 
 from gensample.errors import ConfigError
+from gensample.reads import Reads
 from gensample.registry import NETWORKS, build
 
 
-def save_plain_hyperparameters(task: lightning.LightningModule) -> None:
-    """``task.save_hyperparameters()`` for the caller's constructor, with every network as a plain dictionary.
+def save_settings(module: lightning.LightningModule) -> None:
+    """Record the arguments of the caller's constructor and of those above it, so that they load by name.
 
-    LightningCLI records networks as ``{class_path, init_args}`` by itself. The same is done here for a task
-    made in Python, so that its checkpoint also loads with ``weights_only=True`` and by name.
+    LightningCLI records networks as ``{class_path, init_args}`` and the class by itself. The same is done
+    here for a module made in Python, with the defaults of what was left to a constructor above.
     """
     frame = inspect.currentframe()
     assert frame is not None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is an instance of `nn.Module`.*")
-        task.save_hyperparameters(frame=frame.f_back)
-    networks = {name: value for name, value in task.hparams.items() if isinstance(value, nn.Module)}
-    if networks:
-        task.hparams.update({name: specification(value) for name, value in networks.items()})
-        task.hparams["_class_path"] = _class_path(type(task))
-        object.__setattr__(task, "_hparams_initial", copy.copy(task.hparams))
+        module.save_hyperparameters(frame=frame.f_back)
+    above = {
+        name: each.default
+        for cls in reversed(type(module).__mro__)
+        if cls.__module__.startswith("gensample.") and "__init__" in vars(cls)
+        for name, each in inspect.signature(cls).parameters.items()
+        if each.default is not inspect.Parameter.empty
+    }
+    found = {"_class_path": _class_path(type(module)), **above, **module.hparams}
+    module.hparams.update({name: _plain(value) for name, value in found.items()})
+    object.__setattr__(module, "_hparams_initial", copy.copy(module.hparams))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Reads):
+        return value.plain()
+    return specification(value) if isinstance(value, nn.Module) else value
 
 
 def specification(module: nn.Module) -> dict[str, Any]:
@@ -40,9 +54,8 @@ def specification(module: nn.Module) -> dict[str, Any]:
     absent = [name for name in names if not hasattr(module, name)]
     if absent:
         raise ConfigError(f"{type(module).__name__} must keep its arguments as attributes; absent: {absent}")
-    values = {name: getattr(module, name) for name in names}
-    plain = {n: specification(v) if isinstance(v, nn.Module) else v for n, v in values.items()}
-    return {"class_path": _class_path(type(module)), "init_args": plain}
+    values = {name: _plain(getattr(module, name)) for name in names}
+    return {"class_path": _class_path(type(module)), "init_args": values}
 
 
 def as_module(network: nn.Module | dict[str, Any]) -> nn.Module:

@@ -1,38 +1,36 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from gensample.errors import ConfigError
-from gensample.priors.base import (
-    FieldContext,
-    ParticlePrior,
-    SpeciesPrior,
-    mean_distance_factor,
-    remove_drift,
-    species_scale,
-)
+from gensample.priors import PRIORS, make_prior
+from gensample.priors.base import FieldContext, mean_distance_factor, remove_drift
+from gensample.priors.independent import ParticlePrior
 
 
-def species_prior():
-    prior = SpeciesPrior(2, 3)
-    prior.table.copy_(torch.tensor([[0.1, 0.4, 1.0], [0.3, 0.8, 2.0]]))
-    return prior
-
-
-priors = pytest.mark.parametrize("prior", [species_prior(), ParticlePrior()], ids=["species", "particle"])
-
-
-@priors
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_draws_are_drift_free_to_rounding_and_repeat(prior, dtype, make_context):
-    context = make_context(dtype=dtype)
+@pytest.mark.parametrize("name", PRIORS)
+def test_every_prior_keeps_the_contract(name, dtype, make_context):
+    """Drift-free draws of the stated scale, the same for the same seed, fitted and loaded again."""
+    context = make_context(side=8, dtype=dtype)
+    mobility = torch.zeros(context.shape[:2], dtype=dtype)
+    context = replace(context, mobility=mobility)
+    prior, fresh = (make_prior(name, 2, 3, 1.6) for _ in range(2))
+    u = 0.1 * torch.randn(context.shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    prior.fit([(context, u)], torch.full((2, 3), 0.1))
     x = prior.sample(context, torch.Generator().manual_seed(3))
-    assert x.shape == context.shape
-    assert x.dtype == dtype
+    assert (x.shape, x.dtype) == (context.shape, dtype)
+    assert torch.equal(x, prior.sample(context, torch.Generator().manual_seed(3)))
     drift = x.reshape(context.num_graphs, -1, *x.shape[1:]).mean(1).abs().max()
     assert drift < 4 * torch.finfo(dtype).eps
-    assert torch.equal(x, prior.sample(context, torch.Generator().manual_seed(3)))
+    assert abs((x / prior.scale(context).unsqueeze(-1)).square().mean().sqrt() - 1) < 0.1
+    if prior.needs:
+        with pytest.raises(ConfigError, match=f"conditioner|{prior.needs}"):
+            prior.scale(replace(context, **{prior.needs: None}))
+    fresh.load_state_dict(prior.state_dict())
+    assert torch.equal(x, fresh.sample(context, torch.Generator().manual_seed(3)))
 
 
 def test_particle_prior_has_the_predicted_propensity(make_context):
@@ -54,25 +52,6 @@ def test_particle_prior_floor_and_missing_propensity(make_context):
     assert (ParticlePrior(floor=0.02).scale(still) == 0.02).all()
     with pytest.raises(ConfigError, match="conditioner"):
         ParticlePrior().scale(FieldContext(**{**vars(context), "propensity": None}))
-
-
-def test_species_prior_fits_scales(make_context):
-    g = torch.Generator().manual_seed(0)
-    species = torch.tensor([0] * 30 + [1] * 20)
-    sigma = torch.tensor([[0.2, 0.5], [0.4, 1.5]])
-    u = torch.randn(400, 2, 50, 3, generator=g) * sigma.T[:, species].unsqueeze(-1)
-    prior = SpeciesPrior(2, 2)
-    prior.fit(u, species)
-    torch.testing.assert_close(prior.table, sigma, rtol=0.02, atol=0)
-    assert species_scale(u, torch.zeros(50, dtype=torch.long), 2)[1].tolist() == [1, 1]
-    with pytest.raises(ConfigError, match="2 lags"):
-        SpeciesPrior(2, 3).fit(u, species)
-
-
-def test_scale_survives_a_state_dict():
-    fresh = SpeciesPrior(2, 3)
-    fresh.load_state_dict(species_prior().state_dict())
-    assert torch.equal(fresh.table, species_prior().table)
 
 
 def test_context_of_unequal_configurations_is_refused(make_context):
