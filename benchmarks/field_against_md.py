@@ -102,7 +102,7 @@ def run_md(options: argparse.Namespace, config: SimulationConfig) -> tuple[float
     velocities = maxwell_boltzmann(*positions.shape, config.temperature, numpy_generator(0))
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "replica-0.data"
-        write_data(data, positions, store.species, mixture.num_species, box, velocities)
+        write_data(data, positions, store.species, mixture.masses, box, velocities)
         (Path(name) / "peak.sh").write_text(PEAK)
         script = scripts.replica(config, mixture, 0, 1).removeprefix("clear\n") + "shell sh peak.sh\n"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

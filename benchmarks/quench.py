@@ -40,7 +40,7 @@ def main() -> None:
     started = time.perf_counter()
     for x, edges in zip(positions, box, strict=True):
         with tempfile.TemporaryDirectory() as folder:
-            write_data(Path(folder) / "start.data", x, species, mixture.num_species, edges)
+            write_data(Path(folder) / "start.data", x, species, mixture.masses, edges)
             quench_in(Path(folder), engine, mixture, "data")
             structure = load(Path(folder) / "structure.npz")
             energies.append(float(structure["energy"]))

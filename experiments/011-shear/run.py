@@ -63,9 +63,7 @@ class Glasses:
         if not done.exists():
             folder.mkdir(parents=True, exist_ok=True)
             (folder / shear_scripts.CURVE).unlink(missing_ok=True)
-            write_data(
-                folder / "start.data", self.minima[c], self.species, self.mixture.num_species, self.box[c]
-            )
+            write_data(folder / "start.data", self.minima[c], self.species, self.mixture.masses, self.box[c])
             script = shear_scripts.quasistatic(
                 self.mixture, self.box[c], self.direction(r), strains, MINIMISER, TOLERANCE
             )

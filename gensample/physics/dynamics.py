@@ -60,11 +60,11 @@ def run(
 ) -> Tensor:
     """Displacements (K, B, N, d), unwrapped, float64, of B runs after the steps ``kept``, ascending.
 
-    positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) of
-    unit masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al., J. Chem.
-    Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does, or friction and noise without drift, half
-    a step before and half after (G. Bussi and M. Parrinello, Phys. Rev. E 75, 056707 (2007)). No run depends
-    on the others in the batch but for rounding, and on a CPU not even by that.
+    positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) with
+    the mixture's masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al.,
+    J. Chem. Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does, or friction and noise without
+    drift, half a step before and half after (G. Bussi and M. Parrinello, Phys. Rev. E 75, 056707 (2007)). No
+    run depends on the others in the batch but for rounding, and on a CPU not even by that.
 
     Raises:
         ConfigError: settings that cannot be, or a box shorter than twice the interaction range.
@@ -127,7 +127,9 @@ def _run(
     """`run` of one piece of a batch."""
     start, v = (values.permute(2, 0, 1).to(positions).contiguous() for values in (positions, velocities))
     forces = ListedForces(system.species, system.box, system.mixture, None, skin, RESERVE)
-    moving = _Moving(start.clone(), v.clone(), forces, limits, timestep)
+    masses = start.new_tensor(system.mixture.masses)
+    mass = None if bool((masses == 1).all()) else masses[system.species.long()]
+    moving = _Moving(start.clone(), v.clone(), forces, limits, timestep, mass)
     found = []
     for step in moving.pauses(kept):
         moved = moving.x - start
@@ -138,10 +140,18 @@ def _run(
 
 
 class _Moving:
-    """Configurations on their way: positions and velocities (d, B, N), unit masses."""
+    """Configurations on their way: positions and velocities (d, B, N), masses (N,), None where all are 1."""
 
-    def __init__(self, x: Tensor, v: Tensor, forces: ListedForces, limits: Limits, timestep: float) -> None:
-        self.x, self.v, self.forces, self.dt = x, v, forces, timestep
+    def __init__(
+        self,
+        x: Tensor,
+        v: Tensor,
+        forces: ListedForces,
+        limits: Limits,
+        timestep: float,
+        mass: Tensor | None = None,
+    ) -> None:
+        self.x, self.v, self.forces, self.dt, self.mass = x, v, forces, timestep, mass
         self.fastest = None if limits.move is None else limits.move / timestep
         self.chain: _Chain | None = None
         self.noise: _Noise | None = None
@@ -151,8 +161,8 @@ class _Moving:
             if limits.noise is None:
                 self.chain = _Chain(temperature, freedom, limits.damping, timestep)
             else:
-                self.noise = _Noise(temperature, limits.noise, limits.damping, timestep)
-        self.f = forces.forces(x)
+                self.noise = _Noise(temperature, limits.noise, limits.damping, timestep, mass)
+        self.f = self._pull()
 
     def pauses(self, steps: Sequence[int]) -> Iterator[int]:
         """Go on to each of the steps in turn; DataError if a run explodes."""
@@ -169,9 +179,14 @@ class _Moving:
         self._thermostat()
         self._kick()
         self.x.add_(self.v, alpha=self.dt)
-        self.f = self.forces.forces(self.x)
+        self.f = self._pull()
         self._kick()
         self._thermostat()
+
+    def _pull(self) -> Tensor:
+        """Accelerations (d, B, N)."""
+        f = self.forces.forces(self.x)
+        return f if self.mass is None else f.div_(self.mass)
 
     def _kick(self) -> None:
         """Half a step of the velocities, which end within the limit (fix nve/limit of LAMMPS)."""
@@ -181,7 +196,7 @@ class _Moving:
 
     def _thermostat(self) -> None:
         if self.chain is not None:
-            self.v.mul_(self.chain.half(twice_kinetic(self.v))[:, None])
+            self.v.mul_(self.chain.half(twice_kinetic(self.v, self.mass))[:, None])
         if self.noise is not None:
             self.noise.half(self.v)
 
@@ -192,18 +207,27 @@ def _exploded() -> DataError:
     )
 
 
-def twice_kinetic(v: Tensor) -> Tensor:
-    """Sum (B,) of v^2 of velocities (d, B, N).
+def twice_kinetic(v: Tensor, mass: Tensor | None = None) -> Tensor:
+    """Sum (B,) of m v^2 of velocities (d, B, N) of masses (N,), all 1 unless given.
 
     In two steps: in one, the order of the additions, hence the last bits, would depend on B.
     """
-    return v.square().sum(2).sum(0)
+    square = v.square()
+    return (square if mass is None else square.mul_(mass)).sum(2).sum(0)
 
 
 class _Noise:
     """Friction and noise of B configurations, each from a generator of its own."""
 
-    def __init__(self, temperature: Tensor, seeds: Sequence[int], damping: float, timestep: float) -> None:
+    def __init__(
+        self,
+        temperature: Tensor,
+        seeds: Sequence[int],
+        damping: float,
+        timestep: float,
+        mass: Tensor | None = None,
+    ) -> None:
+        self.mass = mass
         self.kept = math.exp(-0.5 * timestep / damping)
         self.width = (temperature * (1 - self.kept**2)).sqrt()[:, None]
         self.generators = [torch.Generator(temperature.device).manual_seed(seed) for seed in seeds]
@@ -213,7 +237,12 @@ class _Noise:
         shape = (len(v), v.shape[2])
         drawn = [torch.randn(shape, generator=g, dtype=v.dtype, device=v.device) for g in self.generators]
         noise = torch.stack(drawn, 1)
-        v.mul_(self.kept).add_((noise - noise.mean(2, keepdim=True)).mul_(self.width))
+        if self.mass is None:
+            noise = noise - noise.mean(2, keepdim=True)
+        else:
+            noise = noise / self.mass.sqrt()
+            noise = noise - (noise * self.mass).sum(2, keepdim=True) / self.mass.sum()
+        v.mul_(self.kept).add_(noise.mul_(self.width))
 
 
 class _Chain:

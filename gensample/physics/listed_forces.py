@@ -12,27 +12,43 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gensample.errors import ConfigError, DataError
+from gensample.errors import DataError
 from gensample.physics.box import boxes_of, check_cutoff, edges, lattice_vectors_, minimum_image_
-from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
+from gensample.physics.mixtures import FORCE_SHIFT, HARMONIC, INVERSE_POWER, SHIFT, Mixture
 from gensample.physics.neighbors import batched_half_list
-from gensample.physics.potentials import smooth_coefficients
+from gensample.physics.potentials import known_truncation, smooth_coefficients
 
 CLOSEST = 0.01
 """Closer than this (in sigma) the potential is flat, at about 4e24 epsilon: huge, never infinite."""
 
 
 class ReducedPotential(NamedTuple):
-    """v(q) = 4 (q^-12 - q^-6) + constant + linear q + quadratic q^2 + quartic q^4 below the cut-off, else 0.
+    """v(q) + constant + linear q + quadratic q^2 + quartic q^4 below the cut-off, else 0.
 
-    Every truncation of `gensample.physics.potentials` has this form; q = r / sigma, V = epsilon v.
+    Every potential and truncation of `gensample.physics.potentials` has this form; q = r / sigma, V = epsilon
+    times it; v is 4 (q^-12 - q^-6), or where ``power`` n is not None q^-n, or nothing for n = 0.
     """
 
     cutoff: float
+    power: float | None = None
     constant: float = 0.0
     linear: float = 0.0
     quadratic: float = 0.0
     quartic: float = 0.0
+
+    def plus(self, mixture: Mixture, truncation: str, value: float, slope: float) -> "ReducedPotential":
+        """The same truncated, given what it is at the cut-off without that."""
+        if truncation == SHIFT:
+            return self._replace(constant=self.constant - value)
+        if truncation == FORCE_SHIFT:
+            return self._replace(
+                constant=self.constant + (-value + self.cutoff * slope), linear=self.linear - slope
+            )
+        scale, *c = smooth_coefficients(mixture)
+        c0, c2, c4 = (scale * each for each in c)
+        return self._replace(
+            constant=self.constant + c0, quadratic=self.quadratic + c2, quartic=self.quartic + c4
+        )
 
     def clamp_(self, q2: Tensor) -> Tensor:
         """Squared distances, in place, moved to where v is finite and beyond which it keeps its value."""
@@ -46,7 +62,10 @@ class ReducedPotential(NamedTuple):
         outside = q2 >= self.cutoff**2
         powers = self._powers(q2)
         slope = self._slope(q2, powers)
-        energy = powers.sixth.sub(1.0).mul_(powers.sixth).mul_(4.0).add_(self.constant)
+        energy = powers.steep
+        if self.power is None:
+            energy = energy.sub(1.0).mul_(energy).mul_(4.0)
+        energy = energy.add_(self.constant)
         if powers.first is not None:
             energy.addcmul_(q2, powers.first, value=self.linear)
         if self.quadratic or self.quartic:
@@ -60,10 +79,17 @@ class ReducedPotential(NamedTuple):
 
     def _powers(self, q2: Tensor) -> "_Powers":
         second = self.clamp_(q2).reciprocal()
-        return _Powers(second.sqrt() if self.linear else None, second, second * second * second)
+        if self.power is None:
+            steep = second * second * second
+        else:
+            steep = second ** (0.5 * self.power) if self.power else torch.zeros_like(second)
+        return _Powers(second.sqrt() if self.linear else None, second, steep)
 
     def _slope(self, q2: Tensor, powers: "_Powers") -> Tensor:
-        slope = (powers.sixth * -48.0).add_(24.0).mul_(powers.sixth).mul_(powers.second)
+        if self.power is None:
+            slope = (powers.steep * -48.0).add_(24.0).mul_(powers.steep).mul_(powers.second)
+        else:
+            slope = (powers.steep * -self.power).mul_(powers.second)
         if powers.first is not None:
             slope.add_(powers.first, alpha=self.linear)
         if self.quadratic or self.quartic:
@@ -72,25 +98,23 @@ class ReducedPotential(NamedTuple):
 
 
 class _Powers(NamedTuple):
-    """q^-1, where the potential has a linear term, q^-2 and q^-6."""
+    """q^-1, where the potential has a linear term, q^-2, and q^-6 or the power alone that it has."""
 
     first: Tensor | None
     second: Tensor
-    sixth: Tensor
+    steep: Tensor
 
 
 def reduced_potential(mixture: Mixture, truncation: str | None = None) -> ReducedPotential:
-    """The mixture's potential, or another truncation of it, reduced; ConfigError for an unknown one."""
-    kind, q = truncation or mixture.truncation, mixture.cutoff_factor
+    """The mixture's potential, or another truncation of it, reduced; errors as of `known_truncation`."""
+    kind, q = known_truncation(mixture, truncation), mixture.cutoff_factor
+    if mixture.potential == HARMONIC:
+        return ReducedPotential(q, 0.0, 0.5, -1.0, 0.5).plus(mixture, kind, 0.0, 0.0)
+    if mixture.potential == INVERSE_POWER:
+        n = mixture.exponent
+        return ReducedPotential(q, n).plus(mixture, kind, q**-n, -n * q ** (-n - 1))
     value, slope = 4.0 * (q**-12 - q**-6), -24.0 * (2.0 * q**-13 - q**-7)
-    if kind == SHIFT:
-        return ReducedPotential(q, -value)
-    if kind == FORCE_SHIFT:
-        return ReducedPotential(q, -value + q * slope, -slope)
-    if kind == SMOOTH:
-        c0, c2, c4 = (4.0 * c for c in smooth_coefficients(q))
-        return ReducedPotential(q, c0, 0.0, c2, c4)
-    raise ConfigError(f"unknown truncation {kind!r}: use one of {', '.join(TRUNCATIONS)}")
+    return ReducedPotential(q).plus(mixture, kind, value, slope)
 
 
 def check_particles(

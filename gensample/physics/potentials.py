@@ -1,11 +1,17 @@
 r"""Energies, forces, virials and stresses of the mixtures, with analytic forces, in any periodic box.
 
-Truncations, for the Lennard-Jones potential v(q) = 4 eps (q^-12 - q^-6), q = r / sigma, cut at q_c:
+With q = r / sigma, V(r) = eps v(q) below the cut-off q_c, where v is
+
+* lennard-jones: 4 (q^-12 - q^-6);
+* inverse-power: q^-n;
+* harmonic: (1 - q)^2 / 2, which ends at q_c = 1; C. S. O'Hern et al., Phys. Rev. E 68, 011306 (2003);
+
+truncated as
 
 * shift: v(q) - v(q_c).
 * force-shift: v(q) - v(q_c) - (q - q_c) v'(q_c); Toxvaerd and Dyre, J. Chem. Phys. 134, 081102 (2011).
-* smooth: v(q) + 4 eps (c0 + c2 q^2 + c4 q^4), the c's such that V, V' and V'' vanish at q_c;
-  Jung, Biroli and Berthier, Phys. Rev. Lett. 130, 238202 (2023) and GlassBench.
+* smooth: v(q) + s (c0 + c2 q^2 + c4 q^4), the c's such that V, V' and V'' vanish at q_c, s = 4 for
+  Lennard-Jones, else 1; Jung, Biroli and Berthier, Phys. Rev. Lett. 130, 238202 (2023) and GlassBench.
 """
 
 from typing import NamedTuple
@@ -15,7 +21,15 @@ from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import boxes_of, volume
-from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, SMOOTH, TRUNCATIONS, Mixture
+from gensample.physics.mixtures import (
+    FORCE_SHIFT,
+    HARMONIC,
+    INVERSE_POWER,
+    SHIFT,
+    SMOOTH,
+    TRUNCATIONS,
+    Mixture,
+)
 from gensample.physics.neighbors import batched_neighbor_list
 
 
@@ -82,64 +96,94 @@ def stress(
 
 
 def pair_potential(
-    distance: Tensor, sigma: Tensor, epsilon: Tensor, cutoff_factor: float, truncation: str
+    distance: Tensor, sigma: Tensor, epsilon: Tensor, mixture: Mixture, truncation: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """V(r) and V'(r) of pairs at distance r, zero beyond cutoff_factor * sigma; shapes broadcast.
+    """V(r) and V'(r) of pairs at distance r, zero beyond the cut-off; shapes broadcast.
 
-    Raises ConfigError for an unknown truncation.
+    truncation: overrides the mixture's. Raises ConfigError for an unknown one, DataError for a mixture
+    without a potential.
     """
-    _check_truncation(truncation)
+    truncation, cutoff = known_truncation(mixture, truncation), mixture.cutoff_factor
     q = distance / sigma
-    value, slope = _lennard_jones(q)
-    at_cutoff, slope_at_cutoff = _lennard_jones(torch.as_tensor(cutoff_factor, dtype=torch.float64))
+    value, slope = _reduced(mixture, q)
+    at_cutoff, slope_at_cutoff = _reduced(mixture, torch.as_tensor(cutoff, dtype=torch.float64))
     if truncation == SHIFT:
         value = value - float(at_cutoff)
     elif truncation == FORCE_SHIFT:
-        value = value - float(at_cutoff) - (q - cutoff_factor) * float(slope_at_cutoff)
+        value = value - float(at_cutoff) - (q - cutoff) * float(slope_at_cutoff)
         slope = slope - float(slope_at_cutoff)
     elif truncation == SMOOTH:
-        c0, c2, c4 = smooth_coefficients(cutoff_factor)
-        value = value + 4.0 * (c0 + c2 * q**2 + c4 * q**4)
-        slope = slope + 4.0 * (2.0 * c2 * q + 4.0 * c4 * q**3)
-    inside = q < cutoff_factor
+        scale, c0, c2, c4 = smooth_coefficients(mixture)
+        value = value + scale * (c0 + c2 * q**2 + c4 * q**4)
+        slope = slope + scale * (2.0 * c2 * q + 4.0 * c4 * q**3)
+    inside = q < cutoff
     return torch.where(inside, epsilon * value, 0.0), torch.where(inside, epsilon * slope / sigma, 0.0)
 
 
 def pair_curvature(
-    distance: Tensor, sigma: Tensor, epsilon: Tensor, cutoff_factor: float, truncation: str
+    distance: Tensor, sigma: Tensor, epsilon: Tensor, mixture: Mixture, truncation: str | None = None
 ) -> Tensor:
     """V''(r) of pairs at distance r, the derivative of `pair_potential`'s slope; zero beyond the cut-off.
 
     Jumps at the cut-off unless the truncation is smooth; the delta function that differentiating the jump of
     the force of a merely shifted potential would give there is left out. Raises as `pair_potential`.
     """
-    _check_truncation(truncation)
+    truncation = known_truncation(mixture, truncation)
     q = distance / sigma
-    inverse6 = q**-6
-    curvature = 24.0 * inverse6 * (26.0 * inverse6 - 7.0) / q**2
+    if mixture.potential == HARMONIC:
+        curvature = torch.ones_like(q)
+    elif mixture.potential == INVERSE_POWER:
+        n = mixture.exponent
+        curvature = n * (n + 1.0) * q ** (-n - 2.0)
+    else:
+        inverse6 = q**-6
+        curvature = 24.0 * inverse6 * (26.0 * inverse6 - 7.0) / q**2
     if truncation == SMOOTH:
-        _, c2, c4 = smooth_coefficients(cutoff_factor)
-        curvature = curvature + 4.0 * (2.0 * c2 + 12.0 * c4 * q**2)
-    return torch.where(q < cutoff_factor, epsilon * curvature / sigma**2, 0.0)
+        scale, _, c2, c4 = smooth_coefficients(mixture)
+        curvature = curvature + scale * (2.0 * c2 + 12.0 * c4 * q**2)
+    return torch.where(q < mixture.cutoff_factor, epsilon * curvature / sigma**2, 0.0)
 
 
-def smooth_coefficients(x: float) -> tuple[float, float, float]:
-    """c0, c2 and c4 that make q^-12 - q^-6 + c0 + c2 q^2 + c4 q^4 vanish at q = x with two derivatives."""
-    f = x**-12 - x**-6
-    f1 = -12 * x**-13 + 6 * x**-7
-    f2 = 156 * x**-14 - 42 * x**-8
+def smooth_coefficients(mixture: Mixture) -> tuple[float, float, float, float]:
+    """s, c0, c2, c4 that make v(q) + s (c0 + c2 q^2 + c4 q^4) vanish at the cut-off with two derivatives."""
+    x, scale = mixture.cutoff_factor, 1.0
+    if mixture.potential == HARMONIC:
+        f, f1, f2 = 0.0, 0.0, 1.0
+    elif mixture.potential == INVERSE_POWER:
+        n = mixture.exponent
+        f, f1, f2 = x**-n, -n * x ** (-n - 1), n * (n + 1) * x ** (-n - 2)
+    else:
+        scale = 4.0
+        f = x**-12 - x**-6
+        f1 = -12 * x**-13 + 6 * x**-7
+        f2 = 156 * x**-14 - 42 * x**-8
     c4 = (f1 / x - f2) / (8 * x**2)
     c2 = -(f1 / x + 4 * c4 * x**2) / 2
-    return -(f + c2 * x**2 + c4 * x**4), c2, c4
+    return scale, -(f + c2 * x**2 + c4 * x**4), c2, c4
 
 
-def _check_truncation(truncation: str) -> None:
+def known_truncation(mixture: Mixture, truncation: str | None) -> str:
+    """The truncation asked for, or the mixture's.
+
+    Raises:
+        ConfigError: an unknown one.
+        DataError: the mixture has no known potential.
+    """
+    if not mixture.has_potential:
+        raise DataError(f"the potential of {mixture.name} is not known: there are no energies and forces")
+    truncation = truncation or mixture.truncation
     if truncation not in TRUNCATIONS:
         raise ConfigError(f"unknown truncation {truncation!r}: use one of {', '.join(TRUNCATIONS)}")
+    return truncation
 
 
-def _lennard_jones(q: Tensor) -> tuple[Tensor, Tensor]:
-    """4 (q^-12 - q^-6) and its derivative with respect to q."""
+def _reduced(mixture: Mixture, q: Tensor) -> tuple[Tensor, Tensor]:
+    """v(q) before truncation, and its derivative."""
+    if mixture.potential == HARMONIC:
+        return 0.5 * (1.0 - q) ** 2, q - 1.0
+    if mixture.potential == INVERSE_POWER:
+        value = q**-mixture.exponent
+        return value, -mixture.exponent * value / q
     inverse6 = q**-6
     return 4.0 * inverse6 * (inverse6 - 1.0), -24.0 * inverse6 * (2.0 * inverse6 - 1.0) / q
 
@@ -148,6 +192,7 @@ def _pairs(
     positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture, truncation: str | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Flattened positions (M, d); source, vector, V and V' of every ordered pair within the range."""
+    known_truncation(mixture, truncation)
     _check(positions, species, mixture)
     batch = positions if positions.ndim == 3 else positions[None]
     (i, j), vectors = batched_neighbor_list(batch, box.to(positions), mixture.cutoff)
@@ -157,9 +202,7 @@ def _pairs(
         torch.tensor(table, dtype=positions.dtype, device=positions.device).reshape(-1)[kind]
         for table in (mixture.sigma, mixture.epsilon)
     )
-    value, slope = pair_potential(
-        vectors.norm(dim=-1), sigma, epsilon, mixture.cutoff_factor, truncation or mixture.truncation
-    )
+    value, slope = pair_potential(vectors.norm(dim=-1), sigma, epsilon, mixture, truncation)
     return batch.reshape(-1, batch.shape[-1]), i, vectors, value, slope
 
 

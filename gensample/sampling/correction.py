@@ -122,11 +122,16 @@ class _Moves:
     def _quarter_energy(self, q2: Tensor, v: Tensor, scratch: Tensor) -> None:
         """A quarter of v(q) without its constant, which drops out of differences; overwrites all three."""
         potential = self._potential
-        torch.reciprocal(q2, out=v)
-        torch.mul(v, v, out=scratch)
-        v.mul_(scratch)
-        torch.sub(v, 1.0, out=scratch)
-        v.mul_(scratch)
+        if potential.power is None:
+            torch.reciprocal(q2, out=v)
+            torch.mul(v, v, out=scratch)
+            v.mul_(scratch)
+            torch.sub(v, 1.0, out=scratch)
+            v.mul_(scratch)
+        elif potential.power:
+            torch.pow(q2, -0.5 * potential.power, out=v).mul_(0.25)
+        else:
+            v.zero_()
         if potential.quadratic or potential.quartic:
             v.add_(q2, alpha=potential.quadratic / 4.0)
             v.addcmul_(q2, q2, value=potential.quartic / 4.0)

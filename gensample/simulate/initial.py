@@ -19,9 +19,17 @@ def lattice_melt(particles: int, box: np.ndarray, generator: np.random.Generator
 
 
 def maxwell_boltzmann(
-    particles: int, dimension: int, temperature: float, generator: np.random.Generator
+    particles: int,
+    dimension: int,
+    temperature: float,
+    generator: np.random.Generator,
+    mass: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Velocities at temperature T for unit masses, total momentum zero, (N, d)."""
+    """Velocities (N, d) at temperature T, of masses (N,), 1 unless given, total momentum zero."""
     velocities: np.ndarray = generator.normal(scale=math.sqrt(temperature), size=(particles, dimension))
-    velocities -= velocities.mean(0)
+    if mass is None or (mass == 1).all():
+        velocities -= velocities.mean(0)
+    else:
+        velocities /= np.sqrt(mass)[:, None]
+        velocities -= np.average(velocities, axis=0, weights=mass)
     return velocities

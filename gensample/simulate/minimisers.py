@@ -164,8 +164,8 @@ class Lammps(Minimiser):
         """One after the other in one process."""
         rows = range(len(task.positions))
         for k in rows:
-            path, species = folder / f"start-{k}.data", task.mixture.num_species
-            write_data(path, task.positions[k], task.species, species, task.box[k])
+            path, masses = folder / f"start-{k}.data", task.mixture.masses
+            write_data(path, task.positions[k], task.species, masses, task.box[k])
         run_script(self._engine, task.mixture, scripts.quenches(task.mixture, self._tolerance, rows), folder)
         energy, residual = np.array([np.loadtxt(folder / f"inherent-{k}.txt") for k in rows]).T
         _check(

@@ -78,7 +78,7 @@ class Torch:
         )
         moved = dynamics.run(
             self._tensor(start),
-            self._tensor(np.stack([leg.velocities for leg in legs])),
+            self._tensor(np.stack([leg.velocities(system.mass) for leg in legs])),
             dynamics.System(
                 torch.from_numpy(system.species.astype(np.int64)).to(self.device),
                 self._tensor(system.box),

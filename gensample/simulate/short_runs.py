@@ -46,12 +46,11 @@ class Leg:
     drawn_at: float | None = None
     thermostat: str = "nose-hoover"
 
-    @property
-    def velocities(self) -> np.ndarray:
+    def velocities(self, mass: np.ndarray) -> np.ndarray:
         """Maxwell-Boltzmann velocities (N, d) to begin with, total momentum zero."""
         temperature = self.temperature if self.drawn_at is None else self.drawn_at
         particles, dimension = self.positions.shape
-        return maxwell_boltzmann(particles, dimension, temperature, numpy_generator(*self.key))
+        return maxwell_boltzmann(particles, dimension, temperature, numpy_generator(*self.key), mass)
 
 
 class System(NamedTuple):
@@ -60,6 +59,12 @@ class System(NamedTuple):
     mixture: Mixture
     species: np.ndarray
     box: np.ndarray
+
+    @property
+    def mass(self) -> np.ndarray:
+        """Of each particle (N,)."""
+        mass: np.ndarray = np.array(self.mixture.masses)[self.species]
+        return mass
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,9 @@ class Lammps:
         """
         mixture, script = system.mixture, ""
         for number, leg in enumerate(legs):
-            path, kinds = folder / f"leg-{number}.data", mixture.num_species
-            write_data(path, leg.positions, system.species, kinds, system.box, leg.velocities)
+            path = folder / f"leg-{number}.data"
+            velocities = leg.velocities(system.mass)
+            write_data(path, leg.positions, system.species, mixture.masses, system.box, velocities)
             bath = Bath(leg.thermostat, DAMPING)
             script += scripts.short_run(number, leg, bath, timestep, mixture, noise_seed(leg))
         run_script(self.engine, mixture, script, folder)

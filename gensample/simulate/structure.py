@@ -11,7 +11,7 @@ import torch
 
 from gensample.errors import GensampleError
 from gensample.physics.box import wrap
-from gensample.physics.mixtures import SMOOTH, Mixture
+from gensample.physics.mixtures import Mixture
 from gensample.ranges import RESIDUAL_FORCE
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import Engine
@@ -26,7 +26,7 @@ Structure = Mapping[str, np.ndarray]
 
 def run_script(engine: Engine, mixture: Mixture, script: str, folder: Path) -> float:
     """Run a script in ``folder``, beside the table of potentials if the mixture needs one; core-seconds."""
-    if mixture.truncation == SMOOTH:
+    if scripts.tabulated(mixture):
         write_pair_table(folder / scripts.TABLE, mixture)
     return engine.run(script, folder)
 

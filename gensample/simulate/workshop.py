@@ -47,8 +47,9 @@ class Bench:
     ) -> None:
         """A data file of positions (N, d) with Maxwell-Boltzmann velocities."""
         particles, dimension = positions.shape
-        velocities = maxwell_boltzmann(particles, dimension, temperature, generator)
-        write_data(path, positions, self.species, self.mixture.num_species, self.box, velocities)
+        mass = np.array(self.mixture.masses)[self.species]
+        velocities = maxwell_boltzmann(particles, dimension, temperature, generator, mass)
+        write_data(path, positions, self.species, self.mixture.masses, self.box, velocities)
 
     def lammps_seed(self, *keys: int) -> int:
         """LAMMPS takes positive 32-bit seeds; a few units are left for scripts that need several."""

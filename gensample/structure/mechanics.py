@@ -54,9 +54,8 @@ def _own(positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture) -> T
         torch.as_tensor(table, dtype=positions.dtype, device=positions.device)[species[i], species[j]]
         for table in (mixture.sigma, mixture.epsilon)
     )
-    law = (mixture.cutoff_factor, mixture.truncation)
-    value, slope = pair_potential(distance, sigma, epsilon, *law)
-    curvature = pair_curvature(distance, sigma, epsilon, *law)
+    value, slope = pair_potential(distance, sigma, epsilon, mixture)
+    curvature = pair_curvature(distance, sigma, epsilon, mixture)
     by_kind, size = i * kinds + species[j], len(positions)
     columns = [
         distance.new_zeros(size * kinds).index_add(0, by_kind, each).reshape(size, kinds)

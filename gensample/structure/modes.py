@@ -242,7 +242,7 @@ def _bonds(
     sigma, epsilon = (vectors.new_tensor(t)[kinds[i], kinds[j]] for t in (mixture.sigma, mixture.epsilon))
     near = (i < j) & (distance < mixture.cutoff_factor * sigma)
     i, j, vectors, distance, sigma, epsilon = (t[near] for t in (i, j, vectors, distance, sigma, epsilon))
-    potential = (distance, sigma, epsilon, mixture.cutoff_factor, truncation or mixture.truncation)
+    potential = (distance, sigma, epsilon, mixture, truncation)
     tension = (pair_potential(*potential)[1] / distance)[:, None, None]
     normal = vectors / distance[:, None]
     along = (pair_curvature(*potential)[:, None, None] - tension) * (normal[:, :, None] * normal[:, None, :])

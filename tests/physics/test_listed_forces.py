@@ -91,7 +91,7 @@ def test_reduced_form(truncation):
     """Against the formulas of `potentials`; huge and finite at contact, exactly zero beyond the cut-off."""
     potential = reduced_potential(get_mixture("ka2d"), truncation)
     q = torch.linspace(0.3, 2.6, 231, dtype=torch.float64)
-    value, slope = pair_potential(q, torch.ones(()), torch.ones(()), 2.5, truncation)
+    value, slope = pair_potential(q, torch.ones(()), torch.ones(()), get_mixture("ka2d"), truncation)
     energy, ratio = potential.energy_and_slope(q**2)
     torch.testing.assert_close(energy, value, rtol=1e-12, atol=1e-13)
     torch.testing.assert_close(ratio * q, slope, rtol=1e-12, atol=1e-13)

@@ -2,6 +2,7 @@ import importlib.util
 import os
 import subprocess
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from gensample.physics.potentials import (
     smooth_coefficients,
 )
 
+KA = get_mixture("ka2d")
+
 
 def lattice(mixture: Mixture, seed: int = 0, noise: float = 0.12) -> tuple[Tensor, Tensor, Tensor]:
     """A disturbed lattice at the mixture's density, species shuffled: no overlaps, forces of order ten."""
@@ -32,6 +35,15 @@ def lattice(mixture: Mixture, seed: int = 0, noise: float = 0.12) -> tuple[Tenso
     return x, species, torch.full((mixture.dimension,), edge, dtype=torch.float64)
 
 
+def in_r(potential: str, s: float, e: float, r: float) -> tuple[float, float]:
+    """V(r) and V'(r) before truncation."""
+    if potential == "harmonic":
+        return e / 2 * (1 - r / s) ** 2, -e / s * (1 - r / s)
+    if potential == "inverse-power":
+        return e * (s / r) ** 12, -12 * e * s**12 / r**13
+    return 4 * e * ((s / r) ** 12 - (s / r) ** 6), -24 * e * (2 * s**12 / r**13 - s**6 / r**7)
+
+
 def naive_energy(
     x: Tensor, species: Tensor, box: Tensor, mixture: Mixture, truncation: str
 ) -> tuple[Tensor, float]:
@@ -41,11 +53,10 @@ def naive_energy(
         for j in range(i + 1, len(x)):
             a, b = int(species[i]), int(species[j])
             s, e = mixture.sigma[a][b], mixture.epsilon[a][b]
-            r, c = float(minimum_image(x[j] - x[i], box).norm()), 2.5 * s
+            r, c = float(minimum_image(x[j] - x[i], box).norm()), mixture.cutoff_factor * s
             if r >= c:
                 continue
-            v, dv = 4 * e * ((s / r) ** 12 - (s / r) ** 6), -24 * e * (2 * s**12 / r**13 - s**6 / r**7)
-            vc, dvc = 4 * e * ((s / c) ** 12 - (s / c) ** 6), -24 * e * (2 * s**12 / c**13 - s**6 / c**7)
+            (v, dv), (vc, dvc) = (in_r(mixture.potential, s, e, distance) for distance in (r, c))
             if truncation == "shift":
                 v = v - vc
             elif truncation == "force-shift":
@@ -149,7 +160,7 @@ def test_truncations_vanish_at_the_cutoff_as_smoothly_as_they_promise() -> None:
     sigma, epsilon = torch.tensor([0.8], dtype=torch.float64), torch.tensor([1.5], dtype=torch.float64)
 
     def at(truncation: str, distance: Tensor) -> tuple[float, float]:
-        value, slope = pair_potential(distance, sigma, epsilon, 2.5, truncation)
+        value, slope = pair_potential(distance, sigma, epsilon, KA, truncation)
         return abs(float(value)), abs(float(slope))
 
     value, slope = at("shift", r)
@@ -171,9 +182,10 @@ def test_curvature_is_the_derivative_of_the_slope(truncation: str, cutoff_factor
     sigma = torch.tensor([[0.8], [1.0], [0.88]], dtype=torch.float64)
     epsilon = torch.tensor([[1.5], [1.0], [0.5]], dtype=torch.float64)
     r = torch.linspace(0.75, 2.7, 60, dtype=torch.float64)
+    mixture = replace(KA, cutoff_factor=cutoff_factor)
     h = 1e-5
-    up, down = (pair_potential(r + s * h, sigma, epsilon, cutoff_factor, truncation)[1] for s in (1, -1))
-    curvature = pair_curvature(r, sigma, epsilon, cutoff_factor, truncation)
+    up, down = (pair_potential(r + s * h, sigma, epsilon, mixture, truncation)[1] for s in (1, -1))
+    curvature = pair_curvature(r, sigma, epsilon, mixture, truncation)
     smooth_there = ((r / sigma) - cutoff_factor).abs() > 2e-5
     difference = (curvature - (up - down) / (2 * h))[smooth_there]
     assert float((difference / (1.0 + curvature[smooth_there].abs())).abs().max()) < 1e-7
@@ -184,14 +196,14 @@ def test_curvature_is_the_derivative_of_the_slope(truncation: str, cutoff_factor
 def test_curvature_of_a_smooth_potential_vanishes_at_the_cutoff() -> None:
     sigma = epsilon = torch.ones(1, dtype=torch.float64)
     r = torch.tensor([2.5 - 1e-9, 2.5], dtype=torch.float64)
-    assert pair_curvature(r, sigma, epsilon, 2.5, "smooth").abs().max() < 1e-8
-    assert pair_curvature(r, sigma, epsilon, 2.5, "force-shift")[0].abs() > 0.05
+    assert pair_curvature(r, sigma, epsilon, KA, "smooth").abs().max() < 1e-8
+    assert pair_curvature(r, sigma, epsilon, KA, "force-shift")[0].abs() > 0.05
     with pytest.raises(ConfigError, match="unknown truncation 'cut'"):
-        pair_curvature(r, sigma, epsilon, 2.5, "cut")
+        pair_curvature(r, sigma, epsilon, KA, "cut")
 
 
 def test_smooth_coefficients_are_the_published_ones() -> None:
-    assert smooth_coefficients(2.5) == pytest.approx((0.04049024, -0.00970155, 0.00062013), abs=5e-9)
+    assert smooth_coefficients(KA) == pytest.approx((4.0, 0.04049024, -0.00970155, 0.00062013), abs=5e-9)
 
 
 def test_bad_input_is_refused() -> None:

@@ -46,7 +46,7 @@ def exact_distances(box, temperature, bins):
     """Probability of each bin of the A-B distance, by the midpoint rule over the box."""
     x, y = (((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000 - 0.5) * edge for edge in box)
     distance = (x[:, None] ** 2 + y**2).sqrt().reshape(-1)
-    value, _ = pair_potential(distance, torch.tensor(0.8), torch.tensor(1.5), 2.5, "force-shift")
+    value, _ = pair_potential(distance, torch.tensor(0.8), torch.tensor(1.5), get_mixture("ka2d"))
     weight = torch.exp(-value / temperature)
     return torch.histogram(distance, bins, weight=weight).hist / weight.sum()
 

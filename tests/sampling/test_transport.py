@@ -137,9 +137,7 @@ def grid_averages() -> tuple[float, float]:
     """Mean pair energy and log of the configuration integral of an A and a B particle, from a fine grid."""
     x = (np.arange(2000) + 0.5) / 2000 * EDGE - EDGE / 2
     r = torch.from_numpy(np.hypot(*np.meshgrid(x, x)))
-    u, _ = pair_potential(
-        r, *(torch.tensor(t[0][1]) for t in (MIXTURE.sigma, MIXTURE.epsilon)), 2.5, MIXTURE.truncation
-    )
+    u, _ = pair_potential(r, *(torch.tensor(t[0][1]) for t in (MIXTURE.sigma, MIXTURE.epsilon)), MIXTURE)
     weight = torch.exp(-u / T)
     # Times the volume for where the pair is as a whole.
     integral = weight.mean() * EDGE**4

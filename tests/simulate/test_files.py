@@ -14,7 +14,7 @@ def test_lammps_gives_back_the_positions_and_velocities_it_was_given(engine, tmp
     positions = generator.uniform(-2, 3, (40, dimension)) * box
     velocities = generator.normal(size=(40, dimension))
     species = generator.integers(0, 2, 40)
-    write_data(tmp_path / "start.data", positions, species, 3, box, velocities)
+    write_data(tmp_path / "start.data", positions, species, (1.0, 1.0, 0.5), box, velocities)
     xyz, v = ("xu yu zu"[: 3 * dimension - 1], "vx vy vz"[: 3 * dimension - 1])
     script = scripts.header(dimension) + "read_data start.data\n"
     script += f"write_dump all custom out.dump id type {xyz} {v} modify sort id format float %.17g\n"

@@ -83,7 +83,7 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
         folder.mkdir()
         key = (5, 1, module.STREAM, 1_000_000, r)
         velocities = maxwell_boltzmann(500, 2, 1.0, numpy_generator(*key))
-        write_data(folder / "leg-0.data", minima[1], starts.species, 2, starts.box[1], velocities)
+        write_data(folder / "leg-0.data", minima[1], starts.species, (1.0, 1.0), starts.box[1], velocities)
         leg = Leg(minima[1], 1.0, key, [10, 40])
         seed = derive_seed(*key) % 900_000_000 + 1
         engine.run(scripts.short_run(0, leg, BATH, 0.005, starts.mixture, seed), folder)

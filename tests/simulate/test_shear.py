@@ -184,7 +184,7 @@ def trajectory(engine, folder, strains, image=True):
         start, species, edges = store.positions[0], store.species, store.box[0]
     for script, count in ((shear_scripts.minimum(mixture, "cg", TOLERANCE), 1), (None, len(strains))):
         folder.mkdir()
-        write_data(folder / "start.data", start, species, 2, edges)
+        write_data(folder / "start.data", start, species, (1.0, 1.0), edges)
         if script is None:
             direction = shear_direction("xy+", 2)
             script = shear_scripts.quasistatic(mixture, edges, direction, strains, "cg", TOLERANCE)

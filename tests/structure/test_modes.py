@@ -27,13 +27,13 @@ from gensample.structure.modes import (
     zero_modes,
 )
 
-PARTICLES = {2: 44, 3: 160}
+PARTICLES = {2: 44, 3: 160, "wahnstrom": 180, "soft-spheres": 180}
 
 
 def start(name, seed=0):
     """Uniform positions, species and box at the mixture's density."""
     mixture = get_mixture(name)
-    particles = PARTICLES[mixture.dimension]
+    particles = PARTICLES.get(name, PARTICLES[mixture.dimension])
     box = torch.full((mixture.dimension,), mixture.edge_length(particles), dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
     positions = torch.rand(particles, mixture.dimension, generator=generator, dtype=torch.float64) * box
@@ -313,7 +313,7 @@ def stress(positions, species, box, mixture, plane):
     sigma, epsilon = (
         torch.tensor(t, dtype=torch.float64)[species[i], species[j]] for t in (mixture.sigma, mixture.epsilon)
     )
-    slope = pair_potential(distance, sigma, epsilon, 2.5, mixture.truncation)[1]
+    slope = pair_potential(distance, sigma, epsilon, mixture)[1]
     volume = box[: mixture.dimension].prod()
     return float((0.5 * slope * vectors[:, plane[0]] * vectors[:, plane[1]] / distance).sum() / volume)
 
@@ -354,7 +354,7 @@ def test_affine_forces_are_those_of_a_uniform_shear(structures, plane):
     def forces(strain):
         strained = vectors + strain * vectors @ unit
         distance = strained.norm(dim=1)
-        slope = pair_potential(distance, sigma, epsilon, 2.5, mixture.truncation)[1]
+        slope = pair_potential(distance, sigma, epsilon, mixture)[1]
         return torch.zeros_like(positions).index_add(0, i, (slope / distance)[:, None] * strained)
 
     zero, one = (torch.tensor(x, dtype=torch.float64) for x in (0.0, 1.0))

@@ -194,7 +194,7 @@ def total_energy(x, species, edge):
             apart = x[:, i] - x[:, j]
             r = (apart - edge * (apart / edge).round()).norm(dim=-1)
             pair = [torch.tensor(t[species[i]][species[j]]) for t in (mixture.sigma, mixture.epsilon)]
-            total += pair_potential(r, *pair, 2.5, mixture.truncation)[0]
+            total += pair_potential(r, *pair, mixture)[0]
     return total
 
 

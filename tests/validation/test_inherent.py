@@ -21,7 +21,7 @@ def engine():
 
 
 def quenched(engine, folder, mixture, positions, species, box):
-    write_data(folder / "start.data", positions, species, mixture.num_species, box)
+    write_data(folder / "start.data", positions, species, mixture.masses, box)
     quench_in(folder, engine, mixture, "data")
     return load(folder / "structure.npz")
 

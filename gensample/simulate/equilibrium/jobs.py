@@ -97,7 +97,7 @@ class ChainWorkshop(Bench):
         scratch = folder / "quench"
         for x in positions:
             scratch.mkdir()
-            write_data(scratch / "start.data", x, self.species, self.mixture.num_species, self.box)
+            write_data(scratch / "start.data", x, self.species, self.mixture.masses, self.box)
             quench_in(scratch, self.engine, self.mixture, "data")
             found.append(load(scratch / "structure.npz"))
             shutil.rmtree(scratch)

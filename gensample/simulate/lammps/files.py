@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,25 @@ def write_data(
     path: Path,
     positions: np.ndarray,
     species: np.ndarray,
-    types: int,
+    masses: Sequence[float],
     box: np.ndarray,
     velocities: np.ndarray | None = None,
 ) -> None:
-    """LAMMPS data file (atom style ``atomic``) of ``types`` species; 2D systems lie in the plane z = 0."""
+    """LAMMPS data file (atom style ``atomic``) of species of these masses; 2D lies in the plane z = 0."""
     edges = [(0.0, float(length)) for length in box] + ([(-0.5, 0.5)] if len(box) == 2 else [])
-    lines = ["gensample", "", f"{len(species)} atoms", f"{types} atom types", ""]
+    lines = ["gensample", "", f"{len(species)} atoms", f"{len(masses)} atom types", ""]
     lines += [
         f"{low:.17g} {high:.17g} {axis}lo {axis}hi" for (low, high), axis in zip(edges, "xyz", strict=True)
     ]
-    lines += ["", "Masses", "", *[f"{kind + 1} 1.0" for kind in range(types)], "", "Atoms # atomic", ""]
+    lines += [
+        "",
+        "Masses",
+        "",
+        *[f"{kind} {mass}" for kind, mass in enumerate(masses, 1)],
+        "",
+        "Atoms # atomic",
+        "",
+    ]
     lines += [
         f"{i + 1} {kind + 1} {_row(x)}" for i, (kind, x) in enumerate(zip(species, positions, strict=True))
     ]

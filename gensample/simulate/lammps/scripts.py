@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from gensample.physics.mixtures import FORCE_SHIFT, SHIFT, Mixture
+from gensample.physics.mixtures import FORCE_SHIFT, HARMONIC, INVERSE_POWER, SMOOTH, Mixture
 from gensample.simulate.equilibrium.config import ENERGY_STEPS, EquilibriumConfig
 from gensample.simulate.isoconfigurational.config import SimulationConfig
 from gensample.simulate.lammps.tables import POINTS
@@ -33,19 +33,28 @@ newton on
 """
 
 
+def tabulated(mixture: Mixture) -> bool:
+    """Whether LAMMPS has no style for the potential and reads `TABLE` beside the script."""
+    return mixture.potential == INVERSE_POWER or mixture.truncation == SMOOTH
+
+
 def interactions(mixture: Mixture) -> str:
     """Pair style and coefficients of a mixture."""
     kinds = range(mixture.num_species)
     pairs = [(a, b) for a in kinds for b in kinds if a <= b]
     cutoffs = {(a, b): mixture.cutoff_factor * mixture.sigma[a][b] for a, b in pairs}
-    lj = [f"{mixture.epsilon[a][b]} {mixture.sigma[a][b]} {cutoffs[a, b]:.10g}" for a, b in pairs]
-    if mixture.truncation == FORCE_SHIFT:
-        style, coefficients = f"pair_style lj/smooth/linear {mixture.cutoff:.10g}", lj
-    elif mixture.truncation == SHIFT:
-        style, coefficients = f"pair_style lj/cut {mixture.cutoff:.10g}\npair_modify shift yes", lj
-    else:
+    lj = [f"{mixture.epsilon[a][b]} {mixture.sigma[a][b]} {cutoffs[a, b]:.15g}" for a, b in pairs]
+    if tabulated(mixture):
         style = f"pair_style table spline {POINTS}"
-        coefficients = [f"{TABLE} PAIR_{a}_{b} {cutoffs[a, b]:.10g}" for a, b in pairs]
+        coefficients = [f"{TABLE} PAIR_{a}_{b} {cutoffs[a, b]:.15g}" for a, b in pairs]
+    elif mixture.potential == HARMONIC:
+        style = "pair_style harmonic/cut"
+        sigma, epsilon = mixture.sigma, mixture.epsilon
+        coefficients = [f"{0.5 * epsilon[a][b] / sigma[a][b] ** 2:.17g} {sigma[a][b]:.17g}" for a, b in pairs]
+    elif mixture.truncation == FORCE_SHIFT:
+        style, coefficients = f"pair_style lj/smooth/linear {mixture.cutoff:.15g}", lj
+    else:
+        style, coefficients = f"pair_style lj/cut {mixture.cutoff:.15g}\npair_modify shift yes", lj
     lines = [f"pair_coeff {a + 1} {b + 1} {text}" for (a, b), text in zip(pairs, coefficients, strict=True)]
     return "\n".join([style, *lines, "neighbor 0.3 bin", "neigh_modify every 1 delay 0 check yes", ""])
 

@@ -32,9 +32,7 @@ def _table(mixture: Mixture) -> str:
 def _section(mixture: Mixture, a: int, b: int) -> str:
     sigma, epsilon = (torch.tensor(t[a][b], dtype=torch.float64) for t in (mixture.sigma, mixture.epsilon))
     r = np.linspace(INNER * float(sigma), mixture.cutoff_factor * float(sigma), POINTS)
-    energy, slope = pair_potential(
-        torch.from_numpy(r), sigma, epsilon, mixture.cutoff_factor, mixture.truncation
-    )
+    energy, slope = pair_potential(torch.from_numpy(r), sigma, epsilon, mixture)
     rows = zip(r, energy.tolist(), (-slope).tolist(), strict=True)
     body = "\n".join(f"{i + 1} {x:.12g} {e:.15g} {f:.15g}" for i, (x, e, f) in enumerate(rows))
     return f"PAIR_{a}_{b}\nN {POINTS} R {r[0]:.12g} {r[-1]:.12g}\n\n{body}\n"

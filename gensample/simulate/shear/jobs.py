@@ -85,8 +85,8 @@ class ShearWorkshop:
         return work
 
     def _run(self, folder: Path, c: int, positions: np.ndarray, script: str) -> None:
-        types = self.mixture.num_species
-        write_data(folder / "start.data", positions, self.glasses.species, types, self.glasses.box[c])
+        masses = self.mixture.masses
+        write_data(folder / "start.data", positions, self.glasses.species, masses, self.glasses.box[c])
         run_script(self.engine, self.mixture, script, folder)
 
     def _frames(self, folder: Path, count: int) -> np.ndarray:
