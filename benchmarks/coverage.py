@@ -20,8 +20,7 @@ from gensample.seeding import numpy_generator
 from gensample.stats import intervals
 from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.dynamics import chi4_spread, overlap
-from gensample.stats.metrics import chi4_bounds, wasserstein_and_floor
-from gensample.stats.summary import half_cdfs
+from gensample.stats.scores import half_cdfs, half_distance
 
 COUNT, PARTICLES, SAMPLES = 12, 325, 500
 WITHIN, BETWEEN = 4.4, 2.6
@@ -51,7 +50,7 @@ def chi4(q: np.ndarray, generator: np.random.Generator) -> Rows:
     values = parts(np.full(count, 1 / count))
     resampled = parts(resample_weights(count, SAMPLES, generator))
     known = {name: (values[name], intervals.standard_error(resampled[name], count)) for name in values}
-    new = chi4_bounds(known, np.full(count, replicas))
+    new = intervals.chi4(*known.values(), np.full(count, replicas))
     old = (resampled["chi4_iso"], resampled["chi4_spread"] - resampled["chi4_noise"])
     names = ("within", "between")
     rows = {f"{n}, percentile": percentile_interval(x) for n, x in zip(names, old, strict=True)}
@@ -90,10 +89,10 @@ def distance(replicas: int, shift: float, seed: int) -> tuple[float, Rows]:
         own = np.exp(0.12 * generator.normal(size=(COUNT, replicas, 1)))
         return factor * scale * own * generator.gamma(2.0, 0.5, size=(COUNT, replicas, PARTICLES))
 
-    cdfs = [half_cdfs(a, b, generator)["cdf"] for a, b in zip(lengths(1.0), lengths(1 + shift), strict=True)]
+    cdfs = [half_cdfs(a, b, generator) for a, b in zip(lengths(1.0), lengths(1 + shift), strict=True)]
     weights = resample_weights(COUNT, 200, generator)
-    value = wasserstein_and_floor(np.stack(cdfs), np.full((1, COUNT), 1 / COUNT))[0][0]
-    resampled = wasserstein_and_floor(np.stack(cdfs), weights)[0]
+    value = half_distance(np.stack(cdfs), np.full((1, COUNT), 1 / COUNT))[0]
+    resampled = half_distance(np.stack(cdfs), weights)
     error = intervals.standard_error(resampled, COUNT)
     new = intervals.student(value, error, COUNT, positive=True)
     return float(value), {"W1": new, "W1, percentile": percentile_interval(resampled)}

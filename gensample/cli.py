@@ -57,7 +57,7 @@ COMMANDS = {
     "predict": Command("predict", "write the propensities that a model predicts for configurations"),
     "sample": Command("sample", "draw displacement fields or configurations from a generator"),
     "benchmark": Command("benchmark", "train, load and judge many predictors of the dynamics as one table"),
-    "compare": Command("compare", "judge generated against simulated dynamics or configurations"),
+    "compare": Command("compare", "judge generated against simulated dynamics or configurations", "Compare"),
 }
 
 

@@ -18,7 +18,7 @@ sys.path.append(str(HERE.parent))
 
 from common import call, sample_and_compare, without_curves
 
-from gensample.comparison.metrics import Metrics
+from gensample.comparison.result import Comparison
 from gensample.comparison.tables import to_markdown
 
 DATA = "runs/botan-t044.h5"
@@ -107,7 +107,7 @@ def main() -> None:
                 found[f"conditioner of {name}"] = score(name, "last.ckpt", "inherent")
                 metrics = draw(name)
                 found[name] = without_curves(metrics)
-                tables.append(f"{name}:\n\n{to_markdown(Metrics(metrics))}\n")
+                tables.append(f"{name}:\n\n{to_markdown(Comparison(metrics))}\n")
         (HERE / "results.json").write_text(json.dumps(found, indent=1))
         (HERE / "table.md").write_text("\n".join([predictors(found), *tables]))
 

@@ -29,12 +29,12 @@ sys.path.append(str(HERE.parent))
 from common import call
 
 from gensample.commands.sample_configurations import BASE
+from gensample.comparison.sets import Configurations, potential_energies
 from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
 from gensample.seeding import numpy_generator, torch_generator
-from gensample.stats.configurations import Configurations, potential_energies
 from gensample.stats.weights import effective_sample_size, heat_capacity, log_weights, reweighted_mean
 
 SAMPLES, SEED = 1024, 1

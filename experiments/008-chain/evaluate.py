@@ -11,12 +11,12 @@ from files import SETS, SOURCES, Files
 from tables import tables
 
 from gensample.commands.predict_propensity import Predictor
+from gensample.comparison.sets import Configurations, compare_configurations, potential_energies
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
 from gensample.report.page import to_json
 from gensample.seeding import numpy_generator
 from gensample.stats.bootstrap import percentile_interval, resample_weights
-from gensample.stats.configurations import Configurations, compare_configurations, potential_energies
 from gensample.stats.dynamics import overlap
 from gensample.stats.propensity import (
     ceiling_exact,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gensample.stats import bootstrap, intervals
 from gensample.stats.ensemble import Floats
-from gensample.stats.metrics import mean
-from gensample.stats.summary import Summary
 
+Summary = dict[str, Any]
+"""What is kept of one configuration, arrays by name; stacked, each has a leading axis C."""
 Bounds = tuple[Floats, Floats]
+
+
+def stack(summaries: Sequence[Summary]) -> Summary:
+    """Summaries of C configurations as one, with a leading axis C."""
+    return {name: np.stack([s[name] for s in summaries]) for name in summaries[0]}
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,14 @@ class Averages:
     particles: int
     dimension: int
 
+    @classmethod
+    def uniform(cls, stacked: Summary, particles: int, dimension: int) -> Averages:
+        """Under equal weights."""
+        count = len(next(iter(stacked.values())))
+        return cls(stacked, np.full((1, count), 1 / count), particles, dimension)
+
     def __getitem__(self, name: str) -> Floats:
-        return mean(self.stacked, name, self.weights)
+        return np.tensordot(self.weights, self.stacked[name], axes=1)
 
     @property
     def configurations(self) -> int:

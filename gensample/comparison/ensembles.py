@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture, get_mixture
@@ -64,10 +65,10 @@ class FieldQuench:
 
 
 class Ensembles(Sequence[Ensemble]):
-    """Ensembles of the configurations ``rows`` of a dataset at the lag indices ``lags``.
+    """Ensembles of the configurations of a dataset at the lag indices ``lags``, read when asked for.
 
     Inherent displacements are those of the file, else are found once by ``quench``, with the inherent
-    structures ``inherent`` (one a row, None for unknown).
+    structures ``inherent`` (one a configuration, None for unknown).
 
     Raises:
         DataError: the dataset has no displacements.
@@ -76,43 +77,40 @@ class Ensembles(Sequence[Ensemble]):
     def __init__(
         self,
         name: str,
-        store: Store,
-        rows: Sequence[int],
+        data: Dataset,
         lags: Sequence[int],
         quench: FieldQuench,
         inherent: list[Floats | None],
     ) -> None:
-        if not store.has_displacements:
+        if not data.store.has_displacements:
             raise DataError(
-                f"{store.path} holds averages only; compare needs displacements of single replicas"
+                f"{data.store.path} holds averages only; compare needs displacements of single replicas"
             )
-        self.name, self.store, self.rows, self.lags = name, store, list(rows), list(lags)
+        self.name, self.data, self.lags = name, data, list(lags)
         self._quench, self._inherent = quench, inherent
-        self._positions, self._box, self._species = store.positions, store.box, store.species
-        self._mixture = mixture_of_data(store)
+        self._positions, self._box, self._species = data.positions, data.box, data.species
+        self._mixture = mixture_of_data(data.store)
         self._found: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.data)
 
     def __getitem__(self, c: Any) -> Any:
         if isinstance(c, slice):
             return [self[k] for k in range(*c.indices(len(self)))]
-        row = self.rows[c]
-        u = self.store.displacements(row)[:, self.lags]
-        bare = Ensemble(self._positions[row], self._box[row], self._species, u)
-        found = self._of_inherent(c, row, bare)
-        return replace(bare, inherent=self._inherent[c], **found)
+        u = self.data.fields(c)[:, self.lags]
+        bare = Ensemble(self._positions[c], self._box[c], self._species, u)
+        return replace(bare, inherent=self._inherent[c], **self._of_inherent(c, bare))
 
-    def _of_inherent(self, c: int, row: int, bare: Ensemble) -> dict[str, Any]:
+    def _of_inherent(self, c: int, bare: Ensemble) -> dict[str, Any]:
         """What an `Ensemble` holds of inherent displacements."""
-        if self.store.has_inherent_displacements:
-            h, energies = self.store.inherent_displacements(row), self.store.inherent_energies(row)
+        store, row = self.data.store, int(self.data.rows[c])
+        if store.has_inherent_displacements:
             return {
-                "inherent_displacements": h[:, self.lags],
-                "inherent_energies": energies[:, self.lags],
+                "inherent_displacements": store.inherent_displacements(row)[:, self.lags],
+                "inherent_energies": store.inherent_energies(row)[:, self.lags],
             }
-        if c not in self._found and self._quench.fits(self.store):
+        if c not in self._found and self._quench.fits(store):
             self._quench.progress(f"quenching futures of configuration {c + 1} of {len(self)} ({self.name})")
             inherent = self._inherent[c]
             if inherent is None:
@@ -122,10 +120,7 @@ class Ensembles(Sequence[Ensemble]):
         return self._found.get(c, {})
 
 
-def inherent_structures(stores: Sequence[tuple[Store, Sequence[int]]]) -> list[Floats | None]:
-    """The inherent structure of every configuration, from the first (store, rows) that has them."""
-    for store, rows in stores:
-        found = store.inherent
-        if found is not None:
-            return [found[row] for row in rows]
-    return [None for _ in stores[0][1]]
+def inherent_structures(sources: Sequence[Dataset]) -> list[Floats | None]:
+    """The inherent structure of every configuration, from the first source that has them."""
+    found = next((x for data in sources if (x := data.inherent) is not None), None)
+    return [None] * len(sources[0]) if found is None else list(found)

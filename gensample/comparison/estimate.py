@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensample.comparison.averages import Averages, student_interval
-from gensample.comparison.quantities import Quantity
+from gensample.comparison.averages import Averages, Summary, stack, student_interval
+from gensample.comparison.quantities import OfFields
 from gensample.stats import intervals
 from gensample.stats.ensemble import Floats
-from gensample.stats.metrics import interval_entry, plain
-from gensample.stats.summary import Summary
 
-Table = dict[Callable[..., Summary], Summary]
-"""Stacked summaries (C, ...) by the function that made them."""
+Table = dict[Callable[..., Summary], list[Summary]]
+"""Summaries of all configurations by the function that made them."""
+DIGITS = 8
+"""Significant digits of numbers in metrics.json: more than any of them is known to, half the file."""
 
 
 class Sides(NamedTuple):
-    """Stacked summaries of an observed source, of a drawn one, and of the two together."""
+    """Summaries of an observed source, of a drawn one, and of the two together."""
 
     seen: Table
     made: Table
@@ -33,8 +33,16 @@ class Counted(NamedTuple):
     dimension: int
 
 
+class Estimate(NamedTuple):
+    """A value, the bounds (..., 2) of its interval, None without, and its resamples (B, ...)."""
+
+    value: Floats
+    bounds: Floats | None
+    resampled: Floats
+
+
 def block(
-    quantities: Sequence[Quantity], sides: Sides, counted: Counted, weights: Floats | None
+    quantities: Sequence[OfFields], sides: Sides, counted: Counted, weights: Floats | None
 ) -> dict[str, Any]:
     """{name: {"value", "interval", "correlation"}} of the quantities whose summaries are there.
 
@@ -42,54 +50,75 @@ def block(
     the correlation of the two errors.
     """
     found: dict[str, Any] = {}
-    resamples: dict[str, Floats] = {}
-    for quantity in quantities:
-        tables = _tables(quantity, sides)
-        if tables is not None:
-            estimates = [_estimate(quantity, table, counted, weights) for table in tables]
-            found[quantity.name] = _entry(estimates, weights is not None)
-            if weights is not None and quantity.kind != "pair":
-                resamples[quantity.name] = estimates[0].resampled
-    for quantity in quantities:
-        ours, theirs = resamples.get(quantity.name), resamples.get(str(quantity.reference))
-        if ours is not None and theirs is not None:
-            found[quantity.name]["correlation"] = plain(intervals.correlation(ours, theirs))
+    estimates: dict[str, Estimate] = {}
+    for q in quantities:
+        tables = _tables(q, sides)
+        if tables is None:
+            continue
+        each = [estimate(q, table, counted, weights) for table in tables]
+        if q.kind == "pair":
+            found[q.name] = {
+                name: [part[name] for part in map(entry, each)] for name in ("value", "interval")
+            }
+            if weights is None:
+                found[q.name]["interval"] = None
+            else:
+                found[q.name]["correlation"] = plain(intervals.correlation(*(one.resampled for one in each)))
+        else:
+            estimates[q.name], found[q.name] = each[0], entry(each[0])
+    for q in (q for q in quantities if weights is not None and q.name in estimates):
+        theirs = estimates.get(str(q.reference))
+        if theirs is not None:
+            together = intervals.correlation(estimates[q.name].resampled, theirs.resampled)
+            found[q.name]["correlation"] = plain(together)
     return found
 
 
-def _tables(quantity: Quantity, sides: Sides) -> list[Summary] | None:
-    """The summaries that a quantity is made of: two sources' or that of both together; None without."""
-    places = (sides.seen, sides.made) if quantity.kind == "pair" else (sides.paired,)
-    tables = [place.get(quantity.summarise) for place in places]
-    return None if any(t is None for t in tables) else [t for t in tables if t is not None]
+def _tables(q: OfFields, sides: Sides) -> list[Summary] | None:
+    """The stacked summaries that a quantity is made of: two sources' or one of both together; None
+    without.
+    """
+    if not q.of_each:
+        return [stack(sides.paired[q.summarise])] if q.summarise in sides.paired else None
+    if q.summarise not in sides.seen or q.summarise not in sides.made:
+        return None
+    seen, made = sides.seen[q.summarise], sides.made[q.summarise]
+    return [stack(seen), stack(made)] if q.join is None else [q.join(seen, made)]
 
 
-class _Estimate(NamedTuple):
-    value: Floats
-    interval: Any
-    resampled: Floats
-
-
-def _estimate(quantity: Quantity, table: Summary, counted: Counted, weights: Floats | None) -> _Estimate:
-    count = len(next(iter(table.values())))
-    uniform = Averages(table, np.full((1, count), 1 / count), *counted)
-    value = np.asarray(quantity.combine(uniform)[0])
+def estimate(q: OfFields, table: Summary, counted: Counted, weights: Floats | None) -> Estimate:
+    """Value and interval of a quantity from a stacked summary."""
+    uniform = Averages.uniform(table, *counted)
+    value = np.asarray(q.combine(uniform)[0])
     if weights is None:
-        return _Estimate(value, None, value)
+        return Estimate(value, None, value[None])
     resamples = Averages(table, weights, *counted)
-    resampled = quantity.combine(resamples)
-    if quantity.bounds is None:
-        bounds = student_interval(value, resampled, count, quantity.positive)
+    resampled = q.combine(resamples)
+    if q.bounds is None:
+        bounds = student_interval(value, resampled, uniform.configurations, q.positive)
     else:
-        bounds = quantity.bounds(uniform, resamples)
-    return _Estimate(value, interval_entry(np.stack(bounds, axis=-1).clip(*quantity.limits)), resampled)
+        bounds = q.bounds(uniform, resamples)
+    return Estimate(value, np.stack(bounds, axis=-1).clip(*q.limits), resampled)
 
 
-def _entry(estimates: list[_Estimate], resampled: bool) -> dict[str, Any]:
-    if len(estimates) == 1:
-        return {"value": plain(estimates[0].value), "interval": estimates[0].interval}
-    entry: dict[str, Any] = {"value": [plain(e.value) for e in estimates], "interval": None}
-    if resampled:
-        entry["interval"] = [e.interval for e in estimates]
-        entry["correlation"] = plain(intervals.correlation(*(e.resampled for e in estimates)))
-    return entry
+def entry(found: Estimate) -> dict[str, Any]:
+    """{"value", "interval"} as JSON."""
+    return {
+        "value": plain(found.value),
+        "interval": None if found.bounds is None else _interval(found.bounds),
+    }
+
+
+def _interval(bounds: Floats) -> Any:
+    """[low, high], a list of them for bins (bins, 2), and None for each that is undefined."""
+    if bounds.ndim == 2:
+        return [_interval(b) for b in bounds]
+    return plain(bounds) if np.isfinite(bounds).all() else None
+
+
+def plain(value: Any) -> Any:
+    """Numbers and nested lists of them, None for what is not finite: JSON has no nan."""
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim:
+        return [plain(v) for v in array]
+    return float(f"{array:.{DIGITS}g}") if np.isfinite(array) else None

@@ -1,70 +1,303 @@
-"""Figures of the comparison, each a function from the report's numbers to a matplotlib ``Figure``.
+"""The figures of a comparison of displacements, drawn from what its quantities say of themselves.
 
-Only the object interface is used: nothing here touches pyplot or its global state. In every figure
-simulation is black, generated is blue and the controls keep their own muted colours.
+Only the object interface of matplotlib is used: nothing here touches pyplot or its global state. In every
+figure simulation is black, generated is blue and the controls keep their own muted colours.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from textwrap import fill
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from gensample.comparison.content import Content
-from gensample.comparison.metrics import Metrics
-from gensample.report.style import CEILING, CONTROLS, SOURCES, look_of
+from gensample.comparison import maps, set_figures
+from gensample.comparison.quantities import OfFields, all_quantities, in_sentence
+from gensample.comparison.result import Comparison
+from gensample.comparison.tables import group_words
+from gensample.report.page import Plate
+from gensample.report.style import (
+    CEILING,
+    SOURCES,
+    canvas,
+    chosen,
+    draw_curve,
+    lag_title,
+    legend_above,
+    look_of,
+)
 
-WIDTH = 7.4  # inches: the text width of an A4 page
-MOST_LAGS = 4  # columns that remain readable
-EVERYONE = ("simulated", "generated", *CONTROLS)
-
-
-def canvas(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of text width with a grid of axes, ``height`` inches per row."""
-    figure = Figure(figsize=(WIDTH, height * rows + 0.35), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, **kwargs)
-    return figure, axes
-
-
-def species_by_lag(
-    m: Metrics, height: float, xlabel: str, ylabel: str, **kwargs: Any
-) -> tuple[Figure, list[tuple[Axes, int, int]]]:
-    """A panel for each species (rows) and lag (columns), with its two indices; one lag makes one row."""
-    lags = chosen_lags(m.times)
-    single = len(lags) == 1
-    shape = (1, len(m.species)) if single else (len(m.species), len(lags))
-    figure, axes = canvas(*shape, height, **kwargs)
-    for a in axes[-1]:
-        a.set_xlabel(xlabel)
-    for a in axes[:, 0]:
-        a.set_ylabel(ylabel)
-    panels = []
-    for s, line in enumerate(axes.T if single else axes):
-        for a, k in zip(line, lags, strict=True):
-            a.set_title(f"{m.species[s]}, {lag_title(m.times, k)}")
-            panels.append((a, s, k))
-    return figure, panels
+FIRST = "moves"
+"""Name of the picture that a report opens with."""
+JUDGED = ("simulated", "generated")
+_WIDEST = 22  # characters of a title above a panel
 
 
-def legend_above(figure: Figure, axes: Axes, columns: int = 5) -> None:
-    """One legend for the whole figure, above it."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
+class Words(NamedTuple):
+    """Title and reading of a figure that quantities name, and the height of its rows in inches."""
+
+    title: str
+    reading: str
+    height: float
 
 
-def chosen_lags(times: Sequence[float], most: int = MOST_LAGS) -> list[int]:
-    """All lags, or ``most`` of them evenly from the first to the last."""
-    return sorted({round(i) for i in np.linspace(0, len(times) - 1, min(most, len(times)))})
+NUMBERS = {
+    "propensity_correlation": Words(
+        "Propensity correlation and predictability against lag time",
+        "Left: a perfect sampler with as many draws lies on the dashed line, so the distance to it, not to "
+        "1, is what is missing (halves have fewer draws, and a lower ceiling). Right: the share of the "
+        "variance of |u| that structure decides should agree with simulation.",
+        2.3,
+    ),
+    "moments": Words(
+        "Mean squared displacement, non-Gaussian parameter, overlap and bond breaking",
+        "Blue should lie on black; bands are 95 % intervals over configurations.",
+        1.9,
+    ),
+    "distribution_distance": Words(
+        "Distance between the distributions of |u|",
+        "On the dashed line the generated distribution is as near to simulation as two halves of the "
+        "simulated replicas are to each other.",
+        2.3,
+    ),
+    "chi4": Words(
+        "Susceptibility χ₄ of the overlap, split",
+        "Left: particles that move together because of the velocities; the independent control shows how "
+        "little is left without joint motion. Right: whole configurations that are fast or slow because of "
+        "their structure.",
+        2.0,
+    ),
+    "skill": Words(
+        "Skill over climatology and the classifier test",
+        "Skill rises from 0 (knows only the species) to the dashed line (a perfect sampler); the classifier "
+        "should stay at 0.5, where generated cannot be told from simulated.",
+        2.1,
+    ),
+}
+DENSITIES = {
+    "propensity_histogram": Words(
+        "Distribution of propensity",
+        "The curves should agree in place and width; fewer draws than replicas widen the generated one.",
+        1.8,
+    ),
+    "van_hove": Words(
+        "Self van Hove function",
+        "Probability density of a displacement of length r; the tail beyond the first few tenths is rare, "
+        "large moves.",
+        1.8,
+    ),
+    "log_displacement": Words(
+        "Distribution of the logarithm of the displacement",
+        "The main peak is rattling in the cage, a shoulder or second peak near r = 1 is hopping.",
+        1.8,
+    ),
+}
+FUNCTIONS = {
+    "correlations": Words(
+        "Displacement correlations",
+        "Particles at distance r: do they move along together (top), sideways together (middle), and far "
+        "in the same replica (bottom)? The independent control keeps only what the mean displacements of "
+        "the particles share.",
+        1.4,
+    ),
+}
+_TITLES = {
+    "displacements": "Further statistics of displacements",
+    "future": "Futures x + u",
+    "aftermath": "What happens after the futures",
+    "inherent": "Inherent structures of the futures",
+}
 
 
-def lag_title(times: Sequence[float], k: int) -> str:
-    """Title of a panel that belongs to one lag."""
-    return rf"$t = {times[k]:g}\,\tau$"
+def plates(result: Comparison) -> Iterator[Plate]:
+    """Every figure that the comparison allows, in order; what was not computed is left out."""
+    if result.of_sets:
+        yield from set_figures.plates(result)
+        return
+    yield from maps.moves_plate(result)
+    for source in ("future", "aftermath", "inherent"):
+        yield from _others(result, source)
+    yield _numbers(result, "propensity_correlation")
+    yield from maps.propensity_plates(result)
+    yield _numbers(result, "moments")
+    for name, words in DENSITIES.items():
+        yield Plate(name, words.title, words.reading, partial(densities, result, name))
+    for name in ("distribution_distance", "chi4"):
+        yield _numbers(result, name)
+    yield from _named_functions(result)
+    yield _numbers(result, "skill")
+    yield from _others(result, "displacements")
+    yield from _functions(result)
+
+
+def _numbers(result: Comparison, name: str) -> Plate:
+    words = NUMBERS[name]
+    return Plate(name, words.title, words.reading, partial(numbers, result, name))
+
+
+def _others(result: Comparison, source: str) -> Iterator[Plate]:
+    """Numbers against lag time that name no figure, those of one source together."""
+    for group in result.groups:
+        found = [
+            q
+            for q in all_quantities(OfFields, source=source, axis=None, plot=None)
+            if q.kind not in ("reference", "nominal") and known(result, group, q.name)
+        ]
+        if found:
+            yield Plate(
+                f"{source}_{group}",
+                f"{_TITLES[source]}, {group_words(group)}",
+                "Blue should lie on black, a correlation on the dashed line; bands are 95 % intervals.",
+                partial(other_numbers, result, group, found),
+            )
+
+
+def _named_functions(result: Comparison) -> Iterator[Plate]:
+    for name, words in FUNCTIONS.items():
+        for group in result.species:
+            found = [q for q in all_quantities(OfFields) if q.axis and q.plot and q.plot.figure == name]
+            draw = partial(functions, result, group, found, words.height)
+            yield Plate(f"{name}_{group}", f"{words.title}, species {group}", words.reading, draw)
+
+
+def _functions(result: Comparison) -> Iterator[Plate]:
+    """Functions that name no figure, those of one axis in one."""
+    by_axis: dict[tuple[str, str], list[OfFields]] = {}
+    for group in result.groups:
+        for q in all_quantities(OfFields, plot=None):
+            if q.axis is not None and known(result, group, q.name):
+                by_axis.setdefault((group, q.axis.label), []).append(q)
+    for number, ((group, _), found) in enumerate(by_axis.items(), start=1):
+        names = [found[0].label, *(in_sentence(q.label) for q in found[1:])]
+        yield Plate(
+            f"functions_{number}_{group}",
+            f"{'; '.join(names)} ({group_words(group)})",
+            " ".join(dict.fromkeys(q.meaning for q in found)),
+            partial(functions, result, group, found),
+        )
+
+
+def known(result: Comparison, group: str, name: str) -> bool:
+    """Whether a quantity has a value at any lag."""
+    points = (result.points(k, group, side, name) for k in range(len(result.levels)) for side in JUDGED)
+    return any(np.isfinite(p[:, 0]).any() for p in points)
+
+
+# Numbers against lag time
+
+
+def numbers(result: Comparison, figure: str) -> Figure:
+    """The quantities that name the figure, a row for each species; a single one has them side by side."""
+    found = [q for q in all_quantities(OfFields) if q.plot and q.plot.figure == figure]
+    panels = [[(q, group) for q in found] for group in result.species]
+    panels = panels if len(found) > 1 else [[panel for line in panels for panel in line]]
+    grid, axes = canvas(len(panels), len(panels[0]) if panels else 1, NUMBERS[figure].height)
+    for line, of in zip(axes, panels, strict=False):
+        for a, (q, group) in zip(line, of, strict=True):
+            _panel(a, result, group, q)
+            a.set_title(f"{q.plot.label if q.plot else q.label}, {group}")
+    _finish_lags(grid, axes, result.levels)
+    return grid
+
+
+def other_numbers(result: Comparison, group: str, quantities: Sequence[OfFields]) -> Figure:
+    """A panel for each quantity of one group."""
+    count = len(quantities)
+    columns = count if count < 5 else min((4, 3), key=lambda c: -count % c)
+    figure, axes = canvas(-(-count // columns), columns, 1.75)
+    for a, q in zip(axes.flat, quantities, strict=False):
+        _panel(a, result, group, q)
+        a.set_title(_wrapped(q), fontsize=8)
+    _finish_lags(figure, axes, result.levels)
+    for place in range(count, axes.size):
+        axes.flat[place].set_visible(False)
+        axes.flat[place - columns].set_xlabel(axes.flat[place].get_xlabel())
+    return figure
+
+
+def _wrapped(q: OfFields) -> str:
+    return fill(q.label, _WIDEST, break_on_hyphens=False)
+
+
+def _panel(axes: Axes, result: Comparison, group: str, q: OfFields) -> None:
+    """A quantity of every source that it is drawn of, beside what it is measured by."""
+    plot, times = q.plot, result.levels
+    sources = [*(["simulated"] if q.kind == "pair" else []), "generated", *(plot.sources if plot else ())]
+    shown = {name: result.series(group, name, q.name) for name in (*sources, *result.beside)}
+    if plot and plot.bars:
+        _bars(axes, times, shown)
+        return
+    for name, values in shown.items():
+        draw_series(axes, times, values, name)
+    labels = {other.name: other.label for other in all_quantities(OfFields, kind="reference")}
+    for line, name in zip(("--", ":"), (str(q.reference), *q.beside), strict=False):
+        if name in labels:
+            shown[name] = result.series(group, "generated", name)
+            draw_ceiling(axes, times, shown[name], labels[name], line)
+    if plot and plot.level is not None:
+        named = plot.level_label is not None
+        axes.axhline(plot.level, color=CEILING if named else "black", lw=1.3 if named else 0.6,
+                     ls=":" if named else "-", label=plot.level_label)  # fmt: skip
+    if plot and plot.log:
+        axes.set_yscale("log")
+        _plain_log(axes.yaxis)
+    else:
+        limit(axes, list(shown.values()))
+
+
+def draw_series(axes: Axes, times: Sequence[float], values: np.ndarray, name: str) -> None:
+    """One quantity of one source against lag: (K, 3) value, low, high as markers, line and band."""
+    if not np.isfinite(values[:, 0]).any():
+        return
+    look, judged = look_of(name), name in JUDGED
+    if len(times) == 1:  # a little apart for each source, so that markers do not hide others
+        place = list(SOURCES).index(name) if name in SOURCES else len(SOURCES)
+        times = [times[0] * (1 + 0.07 * (place - 2))]
+    axes.plot(
+        times, values[:, 0], look.line, color=look.colour, marker=look.marker, ms=5.0 if judged else 3.5,
+        label=look.label, zorder=3 if judged else 2, mfc="white" if name == "simulated" else look.colour,
+        lw=1.6 if judged else 1.1,
+    )  # fmt: skip
+    if judged and len(times) > 1:
+        axes.fill_between(times, values[:, 1], values[:, 2], color=look.colour, alpha=0.15, lw=0)
+    elif judged:
+        axes.vlines(times, values[:, 1], values[:, 2], color=look.colour, alpha=0.5, lw=4)
+
+
+def draw_ceiling(axes: Axes, times: Sequence[float], values: np.ndarray, label: str, line: str) -> None:
+    """What bounds a quantity, against lag: (K, 3) value, low, high as a grey line."""
+    if len(times) == 1:
+        axes.axhline(values[0, 0], ls=line, color=CEILING, lw=1.3, label=label, zorder=1)
+    else:
+        axes.plot(times, values[:, 0], line, color=CEILING, lw=1.3, label=label, marker="_", ms=9, zorder=1)
+
+
+def _bars(axes: Axes, times: Sequence[float], shown: dict[str, np.ndarray]) -> None:
+    width = 0.8 / len(shown)
+    for i, (name, values) in enumerate(shown.items()):
+        look, x = look_of(name), np.arange(len(times)) + (i - (len(shown) - 1) / 2) * width
+        axes.bar(x, values[:, 0], width * 0.92, color=look.colour, label=look.label)
+        error = np.abs(values[:, 1:] - values[:, :1]).T
+        axes.errorbar(x, values[:, 0], yerr=error, fmt="none", ecolor="#606060", elinewidth=0.9, capsize=1.5)
+    axes.set_xticks(range(len(times)), [f"{t:g}" for t in times])
+    axes.grid(False, axis="x")
+    axes.axhline(0, color="black", lw=0.8)
+
+
+def _finish_lags(figure: Figure, grid: np.ndarray, times: Sequence[float]) -> None:
+    """Lag axes below, and one legend above of everything drawn anywhere."""
+    for axes in grid.flat:
+        if not axes.patches:  # bars have a place for each lag
+            _lag_axis(axes, times)
+    for axes in grid[-1]:
+        axes.set_xlabel(r"lag time $t/\tau$")
+    legend_above(figure, grid, 4)
 
 
 def _lag_axis(axes: Axes, times: Sequence[float]) -> None:
@@ -74,35 +307,9 @@ def _lag_axis(axes: Axes, times: Sequence[float]) -> None:
         axes.set_xlim(times[0] * 0.5, times[0] * 1.5)
     axes.set_xticks(list(times), [f"{t:g}" for t in times])
     axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-    axes.set_xlabel(r"lag time $t/\tau$")
 
 
-def draw_series(axes: Axes, times: Sequence[float], values: np.ndarray, name: str) -> None:
-    """One metric of one source against lag: (K, 3) value, low, high as markers, line and band."""
-    if not np.isfinite(values[:, 0]).any():
-        return
-    look = look_of(name)
-    judged = name in ("simulated", "generated")
-    times = _beside(times, name)
-    size = 5.0 if judged else 3.5
-    axes.plot(
-        times, values[:, 0], look.line, color=look.colour, marker=look.marker, ms=size, label=look.label,
-        zorder=3 if judged else 2, mfc="white" if name == "simulated" else look.colour,
-        lw=1.6 if judged else 1.1,
-    )  # fmt: skip
-    if judged:
-        _band(axes, times, values, look.colour)
-
-
-def _beside(times: Sequence[float], name: str) -> Sequence[float]:
-    """The lag times; a single one is moved a little for each source, so that markers do not hide others."""
-    if len(times) > 1:
-        return times
-    place = list(SOURCES).index(name) if name in SOURCES else len(SOURCES)
-    return [times[0] * (1 + 0.07 * (place - 2))]
-
-
-def plain_log(axis: Axis) -> None:
+def _plain_log(axis: Axis) -> None:
     """Ticks at 1, 2 and 5 of each decade, or at more within a single one, written as plain numbers."""
     low, high = axis.get_view_interval()
     subs = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
@@ -111,138 +318,67 @@ def plain_log(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _band(axes: Axes, x: Sequence[float] | np.ndarray, values: np.ndarray, colour: str) -> None:
-    if len(x) > 1:
-        axes.fill_between(x, values[:, 1], values[:, 2], color=colour, alpha=0.15, lw=0)
-    else:
-        axes.vlines(x, values[:, 1], values[:, 2], color=colour, alpha=0.5, lw=4)
-
-
-def draw_ceiling(axes: Axes, times: Sequence[float], values: np.ndarray, label: str, line: str) -> None:
-    """What bounds a metric, against lag: (K, 3) value, low, high as a grey line."""
-    if len(times) == 1:
-        axes.axhline(values[0, 0], ls=line, color=CEILING, lw=1.3, label=label, zorder=1)
+def limit(axes: Axes, series: Sequence[np.ndarray]) -> None:
+    """Energies of overlapping particles on a logarithmic scale; no interval reaches far beyond the values."""
+    value, low, high = np.concatenate(series).T
+    if not np.isfinite(value).any():
         return
-    axes.plot(times, values[:, 0], line, color=CEILING, lw=1.3, label=label, marker="_", ms=9, zorder=1)
+    usual, largest = np.nanmax(np.abs(series[0][:, 0]), initial=1.0), np.nanmax(np.abs(value), initial=1e-12)
+    if largest > 1e3 * usual:
+        # Linear up to ten times what is usual, logarithmic beyond, with a few ticks.
+        axes.set_yscale("symlog", linthresh=10 * usual)
+        axes.set_ylim(-10 * usual, 10 * largest)
+        powers = np.unique(np.linspace(np.log10(10 * usual) + 1, np.log10(largest), 4).round())
+        axes.set_yticks([0.0, *10.0**powers])
+        axes.yaxis.set_minor_locator(NullLocator())
+        return
+    bottom, top = np.nanmin(value), np.nanmax(value)
+    reach = 1.5 * max(largest, top - bottom)
+    bottom = np.nanmin(np.append(value, low.clip(min=bottom - reach)))
+    top = np.nanmax(np.append(value, high.clip(max=top + reach)))
+    pad = 0.06 * (top - bottom) or 0.05 * largest
+    axes.set_ylim(bottom - pad, top + pad)
 
 
-def propensity_against_lag(content: Content) -> Figure:
-    """Pearson correlation with its ceilings, and predictability, for each species."""
-    m = content.metrics
-    figure, axes = canvas(len(m.species), 2, 2.3, sharex=True)
-    for (left, right), s in zip(axes, m.species, strict=True):
-        # The independent control has the propensities of simulation itself: 1 by construction.
-        for source in ("generated", "halves", "climatology", *m.beside):
-            draw_series(left, m.times, m.series(s, source, "pearson"), source)
-        ceiling = m.series(s, "generated", "pearson_ceiling_sampler")
-        draw_ceiling(left, m.times, ceiling, "best, as many draws", "--")
-        exact = m.series(s, "generated", "pearson_ceiling_exact")
-        draw_ceiling(left, m.times, exact, "best, exact propensity", ":")
-        left.set(ylabel=f"Pearson correlation, {s}", ylim=(min(-0.05, left.get_ylim()[0]), 1.02))
-        for source in ("simulated", "generated", "halves", "climatology", *m.beside):
-            draw_series(right, m.times, m.series(s, source, "predictability"), source)
-        right.set(ylabel=f"predictability $R$, {s}", ylim=(min(0, right.get_ylim()[0]), None))
-    finish_lags(figure, axes, m)
+# Functions
+
+
+def functions(result: Comparison, group: str, quantities: Sequence[OfFields], height: float = 1.7) -> Figure:
+    """A row for each quantity, a column for each lag."""
+    lags = chosen(result.levels)
+    figure, grid = canvas(len(quantities), len(lags), height, sharex=bool(quantities[0].plot), sharey="row")
+    for line, q in zip(grid, quantities, strict=True):
+        for axes, k in zip(line, lags, strict=True):
+            _function(axes, result, group, q, k)
+        line[0].set_ylabel(q.plot.label if q.plot else _wrapped(q), fontsize=None if q.plot else 8)
+        if q.at:
+            line[0].set_ylim(*_typical([result.points(k, group, "simulated", q.name) for k in lags]))
+    for axes, k in zip(grid[0], lags, strict=True):
+        axes.set_title(lag_title(result.levels[k]))
+    for axes in grid[-1]:
+        axes.set_xlabel(quantities[0].axis.label if quantities[0].axis else "")
+    legend_above(figure, grid)
     return figure
 
 
-def finish_lags(figure: Figure, axes: np.ndarray, m: Metrics) -> None:
-    """Lag axes below, and one legend above of everything drawn anywhere."""
-    for a in axes.flat:
-        _lag_axis(a, m.times)
-    for a in axes[:-1].flat:
-        a.set_xlabel("")
-    entries: dict[str, Any] = {}
-    for a in axes.flat:
-        for handle, label in zip(*a.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    order = sorted(entries, key=lambda label: label != SOURCES["simulated"].label)
-    figure.legend([entries[x] for x in order], order, loc="outside upper center", ncols=4)
+def _function(axes: Axes, result: Comparison, group: str, q: OfFields, k: int) -> None:
+    shown = [*JUDGED, *(q.plot.sources if q.plot else ()), *result.beside]
+    if q.kind == "nominal":
+        axes.axhline(float(q.reference or 0), color=CEILING, lw=1.3, ls="--", label="calibrated")
+        shown = shown[1:]
+    if q.at:
+        axes.axhline(0, color="black", lw=0.6)
+    for name in shown:
+        curve, look = result.curve(q.name, k, group, name), look_of(name)
+        if len(curve):
+            x, value, low, high = curve[np.isfinite(curve[:, 0])].T
+            axes.plot(x, value, look.line, color=look.colour, label=look.label, lw=1.4)
+            if name in JUDGED:
+                axes.fill_between(x, low, high, color=look.colour, alpha=0.18, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=bool(q.at)))
 
 
-_MOMENTS = (
-    ("msd", r"$\langle u^2\rangle/\sigma^2$", True),
-    ("alpha2", r"$\alpha_2$", False),
-    ("overlap", r"overlap $Q$", False),
-    ("bond_breaking", r"bonds broken $C_B$", False),
-)
-
-
-def moments_against_lag(content: Content) -> Figure:
-    """Mean squared displacement, non-Gaussian parameter, overlap and bond breaking."""
-    m = content.metrics
-    figure, axes = canvas(len(m.species), len(_MOMENTS), 1.9, sharex=True)
-    for line, s in zip(axes, m.species, strict=True):
-        for a, (name, label, logarithmic) in zip(line, _MOMENTS, strict=True):
-            for source in ("simulated", "generated", *m.beside):
-                draw_series(a, m.times, m.series(s, source, name), source)
-            a.set_title(f"{label}, {s}")
-            if logarithmic and len(m.times) > 1:
-                a.set_yscale("log")
-                plain_log(a.yaxis)
-    finish_lags(figure, axes, m)
-    return figure
-
-
-def chi4_split(content: Content) -> Figure:
-    """Susceptibility of the overlap within and between configurations, beside the controls."""
-    m = content.metrics
-    figure, axes = canvas(len(m.species), 2, 2.0, sharex=True)
-    names = (("chi4_iso", "within a configuration"), ("chi4_between", "between configurations"))
-    for line, s in zip(axes, m.species, strict=True):
-        for a, (name, title) in zip(line, names, strict=True):
-            _bars(a, m, s, name)
-            a.set_title(f"{title}, {s}")
-            a.set_ylabel(r"$\chi_4$")
-    for a in axes[-1]:
-        a.set_xlabel(r"lag time $t/\tau$")
-    legend_above(figure, axes[0, 0])
-    return figure
-
-
-def _bars(axes: Axes, m: Metrics, species: str, name: str) -> None:
-    sources = (*EVERYONE, *m.beside)
-    width = 0.8 / len(sources)
-    for i, source in enumerate(sources):
-        values, look = m.series(species, source, name), look_of(source)
-        x = np.arange(len(m.times)) + (i - (len(sources) - 1) / 2) * width
-        axes.bar(x, values[:, 0], width * 0.92, color=look.colour, label=look.label)
-        error = np.abs(values[:, 1:] - values[:, :1]).T
-        axes.errorbar(x, values[:, 0], yerr=error, fmt="none", ecolor="#606060", elinewidth=0.9, capsize=1.5)
-    axes.set_xticks(range(len(m.times)), [f"{t:g}" for t in m.times])
-    axes.grid(False, axis="x")
-    axes.axhline(0, color="black", lw=0.8)
-
-
-_PROFILES = (
-    ("corr_longitudinal", r"along $\hat r$: $C_L(r)$"),
-    ("corr_transverse", r"across $\hat r$: $C_T(r)$"),
-    ("corr_mobility", r"mobility: $C_\mu(r)$"),
-)
-
-
-def displacement_correlations(content: Content, species: str) -> Figure:
-    """Longitudinal, transverse and mobility correlations against distance, a column for each lag."""
-    m = content.metrics
-    lags = chosen_lags(m.times)
-    figure, axes = canvas(len(_PROFILES), len(lags), 1.4, sharex=True, sharey="row")
-    for line, (name, label) in zip(axes, _PROFILES, strict=True):
-        for a, k in zip(line, lags, strict=True):
-            for source in ("simulated", "generated", "independent"):
-                _profile(a, m, k, species, source, name)
-            a.axhline(0, color="black", lw=0.6)
-            a.xaxis.set_major_locator(MaxNLocator(integer=True))
-        line[0].set_ylabel(label)
-        line[0].set_ylim(*_typical_range([m.profile(k, species, "simulated", name) for k in lags]))
-    for a, k in zip(axes[0], lags, strict=True):
-        a.set_title(lag_title(m.times, k))
-    for a in axes[-1]:
-        a.set_xlabel(r"distance $r/\sigma$")
-    legend_above(figure, axes[0, 0])
-    return figure
-
-
-def _typical_range(profiles: Sequence[np.ndarray]) -> tuple[float, float]:
+def _typical(profiles: Sequence[np.ndarray]) -> tuple[float, float]:
     """Limits that hold all but the noisiest bins: those of the closest pairs rest on a handful of them."""
     values = np.concatenate([p[:, 0] for p in profiles if len(p)] or [np.zeros(1)])
     low, high = np.percentile(np.append(values[np.isfinite(values)], 0.0), [2.5, 97.5])
@@ -251,51 +387,37 @@ def _typical_range(profiles: Sequence[np.ndarray]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _profile(axes: Axes, m: Metrics, k: int, species: str, source: str, name: str) -> None:
-    values, look = m.profile(k, species, source, name), SOURCES[source]
-    if not len(values):
+# Densities
+
+
+def densities(result: Comparison, figure: str) -> Figure:
+    """The curve that names the figure, for each species and lag."""
+    (q,) = (q for q in all_quantities(OfFields, kind="curve") if q.plot and q.plot.figure == figure)
+    log, ylabel = (q.plot.log, q.plot.label) if q.plot else (False, "")
+    grid, panels = maps.species_by_lag(result, DENSITIES[figure].height, q.label, ylabel)
+    for axes, group, k in panels:
+        curves = [result.curve(q.name, k, group, source) for source in JUDGED]
+        for source, curve in zip(JUDGED, curves, strict=True):
+            draw_curve(axes, _positive(curve) if log else curve, source)
+        _frame(axes, curves, log)
+    legend_above(grid, np.array([axes for axes, _, _ in panels]))
+    return grid
+
+
+def _positive(curve: np.ndarray) -> np.ndarray:
+    """The points above zero: empty bins of the tail are bridged, intervals end where the axis does."""
+    kept = curve[curve[:, 1] > 0]
+    return np.column_stack([kept[:, :2], np.fmax(kept[:, 2], np.finfo(float).tiny), kept[:, 3]])
+
+
+def _frame(axes: Axes, curves: list[np.ndarray], log: bool) -> None:
+    """Show the range where any curve is above a millionth of its peak, and nothing empty."""
+    peak = max((np.nanmax(c[:, 1]) for c in curves if len(c)), default=0.0)
+    drawn = np.concatenate([c[c[:, 1] > 1e-6 * peak] for c in curves])
+    if not len(drawn):
         return
-    r = m.distances[: len(values)]
-    axes.plot(r, values[:, 0], look.line, color=look.colour, label=look.label, lw=1.4)
-    if source != "independent":
-        axes.fill_between(r, values[:, 1], values[:, 2], color=look.colour, alpha=0.18, lw=0)
-
-
-def distribution_distance(content: Content) -> Figure:
-    """Wasserstein distance of |u| against lag beside the floor between halves of the replicas."""
-    m = content.metrics
-    figure, axes = canvas(1, len(m.species), 2.3)
-    for a, s in zip(axes[0], m.species, strict=True):
-        for source in ("generated", "halves", *m.beside):
-            draw_series(a, m.times, m.series(s, source, "W1"), source)
-        floor = m.series(s, "generated", "W1_floor")
-        draw_ceiling(a, m.times, floor, "floor (halves)", "--")
-        a.set(ylabel=rf"$W_1(|u|)/\sigma$, {s}", yscale="log")
-        plain_log(a.yaxis)
-    finish_lags(figure, axes, m)
-    return figure
-
-
-_SKILLS = (
-    ("crps_skill", "crps_skill_best", "skill, CRPS of $|u|$"),
-    ("energy_score_skill", "energy_score_skill_best", "skill, energy score of $u$"),
-    ("c2st", None, "classifier accuracy"),
-)
-
-
-def skill_against_lag(content: Content) -> Figure:
-    """Skill over climatology beside the best possible, and the classifier two-sample test."""
-    m = content.metrics
-    figure, axes = canvas(len(m.species), len(_SKILLS), 2.1, sharex=True)
-    for line, s in zip(axes, m.species, strict=True):
-        for a, (name, best, label) in zip(line, _SKILLS, strict=True):
-            for source in ("generated", *CONTROLS, *m.beside):
-                draw_series(a, m.times, m.series(s, source, name), source)
-            if best:
-                draw_ceiling(a, m.times, m.series(s, "generated", best), "best possible", "--")
-                a.axhline(0, color="black", lw=0.6)
-            else:
-                a.axhline(0.5, color=CEILING, lw=1.3, ls=":", label="indistinguishable")
-            a.set_title(f"{label}, {s}")
-    finish_lags(figure, axes, m)
-    return figure
+    low, high = drawn[:, 0].min(), drawn[:, 0].max()
+    pad = 0.03 * (high - low)
+    axes.set_xlim(low - pad, high + pad)
+    if log:
+        axes.set(yscale="log", ylim=(0.4 * drawn[:, 1].min(), 2.5 * drawn[:, 1].max()))

@@ -1,29 +1,32 @@
-"""Propensity seen particle by particle: maps of one configuration, and scatter."""
+"""Particles seen one by one: what moves in one field, maps and scatter of the propensity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
-from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from gensample.comparison.content import Content, Propensities
-from gensample.comparison.figures import WIDTH, canvas, chosen_lags, lag_title, species_by_lag
-from gensample.report.style import SOURCES
+from gensample.comparison.result import Comparison, Moves, Propensities
+from gensample.report.page import Plate
+from gensample.report.style import WIDTH, canvas, chosen, lag_title, look_of
+from gensample.stats.ensemble import Ensemble
 
 SLAB = 2.0  # thickness in sigma of the slab shown of a three-dimensional configuration
-COLOURS = "viridis"
+MOVED = 0.3
+"""Lengths from here on are drawn as arrows: a hop, for inherent displacements."""
+MOST = 4
+"""Sources whose moves are shown."""
+FAR = 1.2
+"""The length at which the colours of moves end."""
+_RESTING = ListedColormap(["#e2e2e2", "#cccccc", "#d7d7d7"])
 # Blues without its palest third, so that single particles show on paper.
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#a9cbe8", "#0072b2", "#062a4d"])
-
-
-def typical_configuration(p: Propensities) -> int:
-    """Configuration whose generated propensities correlate with simulation as the median one does."""
-    k = p.simulated.shape[1] - 1
-    first = p.species == 0
-    scores = [
-        np.corrcoef(s[k, first], g[k, first])[0, 1] for s, g in zip(p.simulated, p.generated, strict=True)
-    ]
-    return median(np.nan_to_num(scores))
 
 
 def median(values: np.ndarray | list[float]) -> int:
@@ -40,43 +43,14 @@ def visible(p: Propensities, c: int) -> np.ndarray:
     return inside
 
 
-def propensity_maps(content: Content, c: int | None = None) -> Figure:
-    """Particles of one configuration coloured by propensity: simulation left, generated right."""
-    p = _present(content)
-    c = typical_configuration(p) if c is None else c
-    lags = chosen_lags(content.metrics.times, most=3)
-    figure, axes = canvas(len(lags), 2, 0.46 * WIDTH, sharex=True, sharey=True)
-    shown = visible(p, c)
-    for line, k in zip(axes, lags, strict=True):
-        scale = _scale(p.simulated[c, k, shown])
-        for a, values, name in zip(line, (p.simulated, p.generated), ("simulated", "generated"), strict=True):
-            drawn = discs(a, p, c, shown, values[c, k], scale)
-            a.set_title(
-                f"{SOURCES[name].label}, {lag_title(content.metrics.times, k)}", color=SOURCES[name].colour
-            )
-        bar = figure.colorbar(drawn, ax=list(line), shrink=0.85, pad=0.01, extend="both")
-        bar.set_label(r"propensity $\mu/\sigma$")
-    for a in axes[-1]:
-        a.set_xlabel(r"$x/\sigma$")
-    for a in axes[:, 0]:
-        a.set_ylabel(r"$y/\sigma$")
-    return figure
-
-
-def _scale(values: np.ndarray) -> Normalize:
-    low, high = np.percentile(values, [2, 97])
-    return Normalize(low, max(high, low + 1e-9))
+def _where(p: Propensities) -> str:
+    return "" if p.positions.shape[-1] == 2 else f", a slab {SLAB:g} σ thick through the middle of the box"
 
 
 def discs(
-    axes: Axes,
-    p: Propensities,
-    c: int,
-    shown: np.ndarray,
-    values: np.ndarray,
-    scale: Normalize,
-    colours: str | Colormap = COLOURS,
-) -> EllipseCollection:
+    axes: Axes, p: Propensities, c: int, shown: np.ndarray, values: np.ndarray, scale: Normalize,
+    colours: str | Colormap = "viridis",
+) -> EllipseCollection:  # fmt: skip
     """Particles ``shown`` of configuration ``c`` as discs of their size, coloured by ``values`` (N,)."""
     at, which = with_images(p, c, shown)
     sizes = p.diameters[p.species[which]]
@@ -104,29 +78,171 @@ def with_images(p: Propensities, c: int, shown: np.ndarray) -> tuple[np.ndarray,
     return images[inside], particles[inside % max(len(at), 1)]
 
 
-def propensity_scatter(content: Content) -> Figure:
-    """Generated against simulated propensity of every particle, as densities, for each species and lag."""
-    p = _present(content)
-    labels = (r"simulated $\mu/\sigma$", r"generated $\mu/\sigma$")
-    figure, panels = species_by_lag(content.metrics, 2.0, *labels)
-    for axes, s, k in panels:
-        of = p.species == s
-        _density(axes, p.simulated[:, k, of].ravel(), p.generated[:, k, of].ravel())
+def _plane(axes: np.ndarray) -> None:
+    for a in axes[-1]:
+        a.set_xlabel(r"$x/\sigma$")
+    for a in axes[:, 0]:
+        a.set_ylabel(r"$y/\sigma$")
+
+
+# What moves
+
+
+def choose_moves(sources: Mapping[str, Sequence[Ensemble]], propensities: Propensities) -> Moves:
+    """One field of each source at the longest lag, from the median configuration by simulated propensity.
+
+    Of each source the replica in which as many particles move as in the median one. Inherent displacements
+    where all sources have them, else displacements.
+    """
+    c = median(propensities.simulated[:, -1].mean(axis=1))
+    found = {name: source[c] for name, source in list(sources.items())[:MOST]}
+    inherent = all(e.inherent_displacements is not None for e in found.values())
+    fields = {}
+    for name, e in found.items():
+        each = np.asarray(e.inherent_displacements if inherent else e.displacements)[:, -1]
+        counts = (np.linalg.norm(each, axis=-1) > MOVED).sum(axis=1)
+        fields[name] = np.asarray(each[median(counts)], dtype=np.float64)
+    return Moves(c, inherent, fields)
+
+
+def moves_plate(result: Comparison) -> Iterator[Plate]:
+    """The first picture of a report, where it is known what moves."""
+    p, found = result.propensities, result.moves
+    if p is None or found is None:
+        return
+    what = (
+        "hop, which is that their place in the inherent structure moved"
+        if found.inherent
+        else "moved (hops are not known here: no quench was made)"
+    )
+    yield Plate(
+        "moves",
+        f"What moves in one field, configuration {p.names[found.configuration]}{_where(p)}",
+        f"One replica of simulation and one draw: particles that {what} by more than {MOVED:g} σ are "
+        "coloured by how far, with the displacement as an arrow; the others are grey. Replicas "
+        "differ, so the places need not agree one by one: their number, their clusters and the way "
+        "neighbours follow each other should. Shown is the median configuration by simulated mean "
+        "propensity, and of each source the field with the median number.",
+        partial(moves_map, result, p, found),
+    )
+
+
+def moves_map(result: Comparison, p: Propensities, moves: Moves) -> Figure:
+    """Particles that move as coloured discs with their displacement as an arrow, a panel for each source."""
+    count = len(moves.fields)
+    columns = 3 if count == 3 else 2
+    height = (0.9 if columns == 3 else 0.82) * WIDTH / columns
+    figure, axes = canvas(-(-count // columns), columns, height, sharex=True, sharey=True)
+    for a, (name, field) in zip(axes.flat, moves.fields.items(), strict=True):
+        length = np.linalg.norm(field, axis=-1)
+        shown, moved = visible(p, moves.configuration), length > MOVED
+        discs(a, p, moves.configuration, shown & ~moved, p.species, Normalize(0, 2), _RESTING)
+        _arrows(a, p, moves.configuration, shown & moved, field)
+        drawn = discs(a, p, moves.configuration, shown & moved, length, Normalize(MOVED, FAR), "viridis_r")
+        verb, lag = "hop" if moves.inherent else "moved", lag_title(result.levels[-1])
+        title = f"{look_of(name).label}, {lag}, {100 * moved.mean():.0f} % {verb}"
+        a.set_title(title, color=look_of(name).colour, fontsize=8.5)
+    _plane(axes)
+    bar = figure.colorbar(drawn, ax=list(axes.flat), shrink=0.8, pad=0.01, extend="max")
+    bar.set_label(r"$|h|/\sigma$" if moves.inherent else r"$|u|/\sigma$")
     return figure
 
 
-def _density(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    low, high = np.percentile(np.concatenate([x, y]), [0.1, 99.8])
-    pad = 0.04 * (high - low) + 1e-9
-    ends = (low - pad, high + pad)
-    axes.hexbin(
-        x, y, gridsize=32, extent=(*ends, *ends), cmap=_BLUES, norm=LogNorm(), mincnt=1, linewidths=0.1
+def _arrows(axes: Axes, p: Propensities, c: int, shown: np.ndarray, field: np.ndarray) -> None:
+    """Displacements in their true lengths, from where the particles are."""
+    at, which = with_images(p, c, shown)
+    if len(at):
+        axes.quiver(
+            at[:, 0], at[:, 1], field[which, 0], field[which, 1], angles="xy", scale_units="xy", scale=1,
+            width=0.004, headwidth=3.5, headlength=4, headaxislength=3.6, color="#101010", zorder=3,
+        )  # fmt: skip
+
+
+# Propensities
+
+
+def propensity_plates(result: Comparison) -> Iterator[Plate]:
+    """Maps and scatter, where the propensities are known."""
+    p = result.propensities
+    if p is None:
+        return
+    c = typical_configuration(p)
+    yield Plate(
+        "propensity_maps",
+        f"Propensity maps, configuration {p.names[c]}{_where(p)}",
+        "The same particles in the same places, coloured on the same scale for each lag: fast and slow "
+        "regions should coincide. The configuration shown is the median one by correlation at the longest "
+        "lag, not the best.",
+        partial(propensity_maps, result, p, c),
     )
-    axes.plot(ends, ends, color="black", lw=0.9)
-    axes.set(xlim=ends, ylim=ends, aspect="equal")
-    axes.locator_params(nbins=4)
+    yield Plate(
+        "propensity_scatter",
+        "Generated against simulated propensity",
+        "Number of particles on a logarithmic scale, all configurations; part of the scatter about the "
+        "diagonal is the finite number of replicas on both axes.",
+        partial(propensity_scatter, result, p),
+    )
 
 
-def _present(content: Content) -> Propensities:
-    assert content.propensities is not None, "maps need the propensities of the particles"
-    return content.propensities
+def typical_configuration(p: Propensities) -> int:
+    """Configuration whose generated propensities correlate with simulation as the median one does."""
+    first = p.species == 0
+    scores = [
+        np.corrcoef(s[-1, first], g[-1, first])[0, 1] for s, g in zip(p.simulated, p.generated, strict=True)
+    ]
+    return median(np.nan_to_num(scores))
+
+
+def propensity_maps(result: Comparison, p: Propensities, c: int) -> Figure:
+    """Particles of one configuration coloured by propensity: simulation left, generated right."""
+    lags = chosen(result.levels, most=3)
+    figure, axes = canvas(len(lags), 2, 0.46 * WIDTH, sharex=True, sharey=True)
+    shown = visible(p, c)
+    for line, k in zip(axes, lags, strict=True):
+        low, high = np.percentile(p.simulated[c, k, shown], [2, 97])
+        scale = Normalize(low, max(high, low + 1e-9))
+        for a, values, name in zip(line, (p.simulated, p.generated), ("simulated", "generated"), strict=True):
+            drawn, look = discs(a, p, c, shown, values[c, k], scale), look_of(name)
+            a.set_title(f"{look.label}, {lag_title(result.levels[k])}", color=look.colour)
+        bar = figure.colorbar(drawn, ax=list(line), shrink=0.85, pad=0.01, extend="both")
+        bar.set_label(r"propensity $\mu/\sigma$")
+    _plane(axes)
+    return figure
+
+
+def propensity_scatter(result: Comparison, p: Propensities) -> Figure:
+    """Generated against simulated propensity of every particle, as densities, for each species and lag."""
+    labels = (r"simulated $\mu/\sigma$", r"generated $\mu/\sigma$")
+    figure, panels = species_by_lag(result, 2.0, *labels)
+    for axes, group, k in panels:
+        of = p.species == result.species.index(group)
+        x, y = p.simulated[:, k, of].ravel(), p.generated[:, k, of].ravel()
+        low, high = np.percentile(np.concatenate([x, y]), [0.1, 99.8])
+        pad = 0.04 * (high - low) + 1e-9
+        ends = (low - pad, high + pad)
+        axes.hexbin(
+            x, y, gridsize=32, extent=(*ends, *ends), cmap=_BLUES, norm=LogNorm(), mincnt=1, linewidths=0.1
+        )
+        axes.plot(ends, ends, color="black", lw=0.9)
+        axes.set(xlim=ends, ylim=ends, aspect="equal")
+        axes.locator_params(nbins=4)
+    return figure
+
+
+def species_by_lag(
+    result: Comparison, height: float, xlabel: str, ylabel: str, **kwargs: Any
+) -> tuple[Figure, list[tuple[Axes, str, int]]]:
+    """A panel for each species (rows) and lag (columns), with which they are; one lag makes one row."""
+    lags, species = chosen(result.levels), result.species
+    single = len(lags) == 1
+    figure, axes = canvas(*((1, len(species)) if single else (len(species), len(lags))), height, **kwargs)
+    for a in axes[-1]:
+        a.set_xlabel(xlabel)
+    for a in axes[:, 0]:
+        a.set_ylabel(ylabel)
+    panels = []
+    for group, line in zip(species, axes.T if single else axes, strict=True):
+        for a, k in zip(line, lags, strict=True):
+            a.set_title(f"{group}, {lag_title(result.levels[k])}")
+            panels.append((a, group, k))
+    return figure, panels

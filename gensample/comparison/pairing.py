@@ -1,12 +1,17 @@
 """Which configuration and lag of a generated dataset belongs to which of the simulated one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 
+Pair = tuple[int, int]
 
-def pair_configurations(sim: Store, gen: Store) -> list[tuple[int, int]]:
+
+def pair_configurations(sim: Store, gen: Store) -> list[Pair]:
     """Pairs (configuration of ``sim``, of ``gen``) that are the same structure, in order of ``sim``.
 
     Both files must say the same of mixture, truncation and density, and of each pair's temperature and box.
@@ -87,20 +92,22 @@ def _same(
     return True
 
 
-def choose(sim: Store, gen: Store, split: str, temperature: float | None) -> list[tuple[int, int]]:
-    """The pairs of the wanted split and temperature, all at one temperature.
+def choose(sim: Dataset, gen: Dataset, temperature: float | None = None) -> list[Pair]:
+    """Pairs of rows that are the same structure, all at one temperature: the only one, or the one wanted.
 
     Raises:
-        DataError: the files do not match, or share no configuration of the split.
+        DataError: the files do not match, or share none of these configurations.
         ConfigError: the pairs do not have one temperature, or none the wanted one.
     """
-    wanted = set(sim.indices(split).tolist())
-    pairs = [(i, j) for i, j in pair_configurations(sim, gen) if i in wanted]
+    ours, theirs = set(sim.rows.tolist()), set(gen.rows.tolist())
+    pairs = [(i, j) for i, j in pair_configurations(sim.store, gen.store) if i in ours and j in theirs]
     if not pairs:
+        splits = " and ".join(sim.splits)
         raise DataError(
-            f"{gen.path} has no configuration of split {split!r} of {sim.path}; use another --split"
+            f"{gen.store.path} has no configuration of the split {splits} of {sim.store.path}; use another "
+            "--split"
         )
-    temperatures = sim.temperature
+    temperatures = sim.store.temperature
     if temperature is not None:
         pairs = [(i, j) for i, j in pairs if np.isclose(temperatures[i], temperature)]
     found = sorted({float(temperatures[i]) for i, _ in pairs})
@@ -114,31 +121,30 @@ def choose(sim: Store, gen: Store, split: str, temperature: float | None) -> lis
 
 
 def common_temperatures(
-    sim: Store, gen: Store, split: str, wanted: float | None
+    sim: Dataset, gen: Dataset, wanted: float | None = None
 ) -> list[tuple[float, np.ndarray, np.ndarray]]:
-    """(T, rows of ``sim`` in the split, rows of ``gen``) at each common temperature, or at ``wanted`` alone.
+    """(T, rows of ``sim``, rows of ``gen``) at each common temperature, or at ``wanted`` alone.
 
     Raises:
         DataError: the files hold other mixtures, or share no temperature.
         ConfigError: ``wanted`` is not in both.
     """
-    _check_system(sim, gen)
-    rows, other = sim.indices(split), np.arange(gen.num_configurations)
-    levels = np.unique(sim.temperature[rows].round(9))
+    _check_system(sim.store, gen.store)
+    levels = np.unique(sim.temperature.round(9))
     groups = [
-        (float(t), rows[np.isclose(sim.temperature[rows], t)], other[np.isclose(gen.temperature, t)])
-        for t in levels
+        (float(t), *(data.rows[np.isclose(data.temperature, t)] for data in (sim, gen))) for t in levels
     ]
     found = [g for g in groups if len(g[2]) and (wanted is None or np.isclose(g[0], wanted))]
     if not found:
-        names = f"{sim.path} has {levels.tolist()}, {gen.path} has {np.unique(gen.temperature).tolist()}"
+        there = np.unique(gen.temperature).tolist()
+        names = f"{sim.store.path} has {levels.tolist()}, {gen.store.path} has {there}"
         if wanted is not None:
             raise ConfigError(f"T = {wanted:g} is not in both files: {names}")
         raise DataError(f"no temperature in common: {names}; generate at one of the simulation")
     return found
 
 
-def common_lags(sim: Store, gen: Store, wanted: list[float] | None) -> list[tuple[int, int]]:
+def common_lags(sim: Store, gen: Store, wanted: Sequence[float] | None = None) -> list[Pair]:
     """Pairs of lag indices (in ``sim``, in ``gen``) of equal lag times, all or the wanted ones.
 
     Raises:
@@ -155,3 +161,31 @@ def common_lags(sim: Store, gen: Store, wanted: list[float] | None) -> list[tupl
     if not pairs:
         raise ConfigError(f"no lag time in common: {names}")
     return pairs
+
+
+def rows_beside(sim: Dataset, other: Dataset, pairs: Sequence[Pair]) -> list[int]:
+    """The rows of ``other`` that are those of ``sim`` in ``pairs``.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    found = dict(pair_configurations(sim.store, other.store))
+    for i, _ in pairs:
+        if i not in found:
+            raise DataError(
+                f"{other.store.path} has no fields of configuration {i} of {sim.store.path}; draw them too"
+            )
+    return [found[i] for i, _ in pairs]
+
+
+def lags_of_all(sim: Dataset, others: Sequence[Dataset], wanted: Sequence[float] | None) -> list[list[int]]:
+    """Lag indices of ``sim`` and of every other, of the lag times that all have or that are wanted.
+
+    Raises:
+        ConfigError: a wanted lag time is missing somewhere, or there is none in common.
+    """
+    tables = [dict(common_lags(sim.store, other.store, wanted)) for other in others]
+    common = [a for a in tables[0] if all(a in table for table in tables)]
+    if not common:
+        raise ConfigError("no lag time is in all files; compare fewer of them at once")
+    return [common, *([table[a] for a in common] for table in tables)]

@@ -10,6 +10,7 @@ import numpy as np
 
 import gensample
 from gensample.comparison.pairing import composition
+from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 
 # Attributes that the layout itself or other entries already tell.
@@ -17,21 +18,15 @@ _TOLD = {"format", "version", "mixture", "temperature", "density", "units", "tru
 _LONGEST = 160  # characters of an attribute that still reads as a fact; `gensample info` shows the rest
 
 
-def describe(
-    sim: Store,
-    gen: Store,
-    pairs: list[tuple[int, int]],
-    further: Mapping[str, tuple[Store, list[int]]] | None = None,
-) -> dict[str, Any]:
+def describe(sim: Dataset, gen: Dataset, further: Mapping[str, Dataset] | None = None) -> dict[str, Any]:
     """Entries of ``meta`` about the paired configurations, both files, and ``further`` ones by name."""
-    ours, theirs = (list(side) for side in zip(*pairs, strict=True))
-    meta = _both(sim, gen, ours, theirs)
-    meta["simulated"]["temperature"] = float(sim.temperature[ours[0]])
     others = further or {}
-    stores = {"simulated": sim, "generated": gen, **{name: store for name, (store, _) in others.items()}}
-    meta["core_seconds"] = {name: core_seconds(store) for name, store in stores.items()}
-    meta["further"] = {name: facts(store, rows) for name, (store, rows) in others.items()}
-    return {"configurations": len(pairs), **meta}
+    meta = _both(sim, gen)
+    meta["simulated"]["temperature"] = float(sim.temperature[0])
+    sources = {"simulated": sim, "generated": gen, **others}
+    meta["core_seconds"] = {name: core_seconds(data.store) for name, data in sources.items()}
+    meta["further"] = {name: facts(data) for name, data in others.items()}
+    return {"configurations": len(sim), **meta}
 
 
 def core_seconds(store: Store) -> float | None:
@@ -42,30 +37,30 @@ def core_seconds(store: Store) -> float | None:
     return None if each is None else float(each)
 
 
-def describe_sets(sim: Store, gen: Store, ours: list[int], theirs: list[int]) -> dict[str, Any]:
+def describe_sets(sim: Dataset, gen: Dataset) -> dict[str, Any]:
     """Entries of ``meta`` about two sets of configurations: nothing is paired, and N may differ."""
-    meta = _both(sim, gen, ours, theirs)
-    meta["generated"]["particles"] = f"{gen.num_particles} ({composition(gen)})"
+    meta = _both(sim, gen)
+    meta["generated"]["particles"] = f"{gen.store.num_particles} ({composition(gen.store)})"
     for side in (meta["simulated"], meta["generated"]):
         side.pop("replicas")
     return meta
 
 
-def _both(sim: Store, gen: Store, ours: list[int], theirs: list[int]) -> dict[str, Any]:
-    made = facts(gen, theirs)
+def _both(sim: Dataset, gen: Dataset) -> dict[str, Any]:
+    made, store = facts(gen), sim.store
     return {
-        "split": ", ".join(sorted({str(name) for name in sim.split[ours]})),
+        "split": ", ".join(sorted(sim.splits)),
         "gensample": gensample.__version__,
         "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "simulated": {
-            **facts(sim, ours),
-            "name": sim.path.stem,
+            **facts(sim),
+            "name": store.path.stem,
             "mixture": sim.mixture,
-            "particles": f"{sim.num_particles} ({composition(sim)})",
-            "density": sim.density,
-            "truncation": sim.truncation,
+            "particles": f"{store.num_particles} ({composition(store)})",
+            "density": store.density,
+            "truncation": store.truncation,
         },
-        "generated": {"name": _model_name(made.get("model"), gen.path), **made},
+        "generated": {"name": _model_name(made.get("model"), gen.store.path), **made},
     }
 
 
@@ -74,9 +69,9 @@ def _model_name(model: str | None, path: Path) -> str:
     return path.stem if model is None else "/".join(Path(model).parts[-3:])
 
 
-def facts(store: Store, chosen: list[int]) -> dict[str, Any]:
+def facts(data: Dataset) -> dict[str, Any]:
     """File, complete replicas, and every short attribute: seeds, solver, function evaluations, versions."""
-    counts = store.done[chosen].sum(axis=1)
+    store, counts = data.store, data.replicas
     low, high = int(counts.min()), int(counts.max())
     found: dict[str, Any] = {"file": str(store.path), "replicas": low if low == high else f"{low} to {high}"}
     for name, value in store.attrs.items():

@@ -20,9 +20,11 @@ PAIRINGS = {
     "halves": ("first half", "second half"),
 }
 """Blocks of the result: which source is observed and which is drawn."""
-
+CONTROLS = ("halves", "independent", "climatology")
 SHOWN = ("simulated", "generated", "climatology", "independent")
 """Sources with histograms of their own."""
+EVERYONE = "all"
+"""In place of a species: all particles together."""
 
 
 class Fields(NamedTuple):
@@ -33,42 +35,35 @@ class Fields(NamedTuple):
     h: NDArray[np.float32] | None = None
     energies: Floats | None = None
 
-    @classmethod
-    def of(cls, ensemble: Ensemble) -> Fields:
-        """Those of an ensemble."""
-        return cls(ensemble.displacements, ensemble.inherent_displacements, ensemble.inherent_energies)
-
 
 def check_names(names: Mapping[str, object]) -> None:
     """ConfigError where a further source has the name of one that is always there."""
-    taken = {*PAIRINGS, *SHOWN, *PAIRINGS["halves"], "all"} & set(names)
+    taken = {*PAIRINGS, *SHOWN, *PAIRINGS["halves"], EVERYONE} & set(names)
     if taken:
         raise ConfigError(
             f"{', '.join(sorted(taken))}: the comparison has such a source itself; rename yours"
         )
 
 
-def pairings(beside: Mapping[str, object]) -> dict[str, tuple[str, str]]:
-    """`PAIRINGS` and simulation against every further source."""
-    return {**PAIRINGS, **{name: ("simulated", name) for name in beside}}
+def sources_of(c: int, ensembles: Mapping[str, Ensemble], seed: int) -> dict[str, Fields]:
+    """All sources of configuration ``c``: those given, simulated and generated first, and the controls.
 
-
-def sources_of(
-    c: int, simulated: Ensemble, generated: Ensemble, beside: Mapping[str, Ensemble], seed: int
-) -> dict[str, Fields]:
-    """All sources of configuration ``c``; the halves where there are replicas enough."""
-    ours = Fields.of(simulated)
+    The halves where there are replicas enough.
+    """
+    given = {
+        name: Fields(e.displacements, e.inherent_displacements, e.inherent_energies)
+        for name, e in ensembles.items()
+    }
+    ours, species = given["simulated"], ensembles["simulated"].species
     found = {
         "simulated": ours,
-        "generated": Fields.of(generated),
-        "climatology": _control(
-            ours, lambda u, keys: controls.climatology(u, simulated.species, keys), seed, 0, c
-        ),
+        "generated": given["generated"],
+        "climatology": _control(ours, lambda u, key: controls.climatology(u, species, key), seed, 0, c),
         "independent": _control(ours, controls.independent, seed, 1, c),
     }
     if len(ours.u) >= 4:
         found["first half"], found["second half"] = _halves(ours)
-    return found | {name: Fields.of(ensemble) for name, ensemble in beside.items()}
+    return found | {name: fields for name, fields in given.items() if name not in found}
 
 
 Control = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]

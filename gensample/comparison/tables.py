@@ -1,335 +1,345 @@
-"""The comparison as rows, and the rows as text, markdown or HTML."""
+"""The rows of a comparison as text, as Markdown and as tables of the page, and the sentence that sums them
+up.
+"""
 
-import html
-import math
+from __future__ import annotations
+
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import fill
+from typing import NamedTuple
 
-import numpy as np
+from markupsafe import Markup, escape
 
-from gensample.comparison.glossary import MAIN, QUANTITIES, group_words
-from gensample.comparison.metrics import NAN, Metrics, Number
-from gensample.comparison.quantities import Words
-from gensample.comparison.verdicts import BEYOND, MARKS, SIGNS, Evidence, Mark, verdict
-from gensample.report.style import CONTROLS
-from gensample.stats.metrics import REFERENCES
+from gensample.comparison.quantities import OfFields, Quantity, all_quantities, in_sentence
+from gensample.comparison.result import Comparison
+from gensample.comparison.rows import (
+    MARKS,
+    MISSING,
+    SIGNS,
+    Mark,
+    Row,
+    aim_words,
+    finding,
+    main_marks,
+    number,
+    row_of,
+    rows,
+)
+from gensample.comparison.sources import CONTROLS, EVERYONE
 
-MISSING = "–"
+# Of a terminal
 
-
-@dataclass(frozen=True)
-class Row:
-    """One quantity at one lag and species: simulation, generated, best possible, verdict, other sources.
-
-    ``controls`` are the controls and then what is shown beside, ``correlation`` is that of the errors of
-    generated and target, ``draws`` the least number of replicas of either source.
-    """
-
-    quantity: Words
-    simulation: Number
-    generated: Number
-    best: Number
-    controls: tuple[Number, ...]
-    correlation: float = 0.0
-    draws: float = NAN
-
-    @property
-    def target(self) -> Number:
-        """What the generated value is judged by."""
-        return self.simulation if self.quantity.kind == "pair" else self.best
-
-    def shown(self, x: Number, interval: bool = False) -> str:
-        """A value of the row, with the decimals that its aim asks for."""
-        return number(x, interval, self.decimals)
-
-    @property
-    def decimals(self) -> int:
-        """Decimals that show a deviation as small as an aim that is not relative; 0 for all others."""
-        q = self.quantity
-        exact = q.aim is not None and (q.absolute or q.kind == "nominal")
-        return 1 + math.floor(-math.log10(q.aim)) if exact and q.aim else 0
-
-    @property
-    def verdict(self) -> tuple[str, Mark]:
-        """Words and mark that say how near generated is to what it should be."""
-        return verdict(self.quantity, Evidence(self.generated, self.target, self.correlation, self.draws))
-
-
-def _read(metrics: Metrics, k: int, species: str, source: str, quantity: Words) -> Number:
-    if quantity.at is None:
-        return metrics.get(k, species, source, quantity.name)
-    profile = metrics.profile(k, species, source, quantity.name)
-    return Number(*profile[_nearest(metrics, quantity.at, len(profile))]) if len(profile) else Number(NAN)
-
-
-def _nearest(metrics: Metrics, distance: float, bins: int) -> int:
-    return int(np.abs(metrics.distances[:bins] - distance).argmin())
-
-
-def _correlation(metrics: Metrics, k: int, species: str, quantity: Words) -> float:
-    found = (metrics.entry(k, species, "generated", quantity.name) or {}).get("correlation")
-    if isinstance(found, list):
-        found = found[_nearest(metrics, quantity.at or 0.0, len(found))]
-    return 0.0 if found is None else float(found)
-
-
-def _best(metrics: Metrics, k: int, species: str, quantity: Words) -> Number:
-    reference = quantity.reference or REFERENCES.get(quantity.name)
-    if reference is None:
-        return Number(NAN)
-    if isinstance(reference, float):
-        return Number(reference, reference, reference)
-    return metrics.get(k, species, "generated", reference)
-
-
-def row(metrics: Metrics, k: int, species: str, quantity: Words) -> Row:
-    """One row of the table of lag index ``k`` and ``species``."""
-    return Row(
-        quantity,
-        _read(metrics, k, species, "simulated", quantity),
-        _read(metrics, k, species, "generated", quantity),
-        _best(metrics, k, species, quantity),
-        tuple(_read(metrics, k, species, name, quantity) for name in (*CONTROLS, *metrics.beside)),
-        _correlation(metrics, k, species, quantity),
-        metrics.draws(quantity.source),
-    )
-
-
-def rows(metrics: Metrics, k: int, species: str, names: Sequence[str] | None = None) -> list[Row]:
-    """Rows that have a generated value, of all quantities or of ``names``."""
-    wanted = [q for q in QUANTITIES if names is None or q.name in names]
-    found = [row(metrics, k, species, q) for q in wanted]
-    return [r for r in found if r.generated.defined]
-
-
-def aim_words(quantity: Words) -> str:
-    """The aim of a quantity, in words."""
-    if quantity.aim is None:
-        return ""
-    if quantity.name == "c2st":
-        return f"at most {quantity.aim:g}"
-    if quantity.kind == "nominal":
-        return f"{quantity.reference:g} ± {quantity.aim:g}"
-    if quantity.absolute:
-        return f"within {quantity.aim:g}"
-    if quantity.kind == "floor":
-        return f"at most {quantity.aim:g} × floor"
-    if quantity.kind == "ceiling":
-        return f"at least {100 * quantity.aim:.0f} % of best"
-    return f"within {100 * quantity.aim:.0f} %"
-
-
-HUGE = 1e6  # written with an exponent from here on: energies of overlapping particles
-
-
-def _decimals(value: float) -> int:
-    """Decimals that show three significant digits of ``value``, two below 0.1, and no more than five."""
-    size = abs(value)
-    if size < 5e-6:
-        return 0
-    return max(0, min(5, (2 if size >= 0.1 else 1) - math.floor(math.log10(size))))
-
-
-def number(x: Number, interval: bool = False, least: int = 0) -> str:
-    """Two or three significant digits, ``least`` decimals, and the interval to the same ones when asked."""
-    if not x.defined:
-        return MISSING
-    text = _digits(x.value, x.value, least)
-    shown = interval and abs(x.value) < HUGE
-    if shown and math.isfinite(x.low) and math.isfinite(x.high):
-        text += f" [{_digits(x.low, x.value, least)}, {_digits(x.high, x.value, least)}]"
-    return text.replace("-", "−")
-
-
-def _digits(number: float, value: float, least: int = 0) -> str:
-    """A number to the decimals that ``value`` is shown with, huge ones with an exponent."""
-    if abs(number) >= HUGE:
-        return f"{number:.2g}"
-    places = 0 if abs(value) >= HUGE else _decimals(value)
-    if 0 < abs(value) < 1000:
-        places = max(places, least)
-    return f"{number:.{places}f}" if places or abs(number) >= 1 else "0"
-
-
-HEADER = ("quantity", "target", "generated [95 %]", "verdict", "", "halves", "indep.", "clim.")
+_FIELDS = ("quantity", "target", "generated [95 %]", "verdict", "", "halves", "indep.", "clim.")
+_SETS = ("quantity", "simulation", "generated [95 %]", "reweighted", "halves", "verdict", "")
 _LONGEST_NAME = 12
 
 
-def _header(metrics: Metrics) -> tuple[str, ...]:
-    return (*HEADER, *(name[:_LONGEST_NAME] for name in metrics.beside))
+def _header(result: Comparison) -> tuple[str, ...]:
+    return _SETS if result.of_sets else (*_FIELDS, *(name[:_LONGEST_NAME] for name in result.beside))
 
 
-def cells(r: Row) -> tuple[str, ...]:
-    """The cells of a row as text, in the order of the header; the target is simulation, ceiling or floor."""
-    words, mark = r.verdict
+def cells(row: Row, beside: Sequence[str] = ()) -> tuple[str, ...]:
+    """The cells of a row as text, in the order of the header."""
+    words, mark = row.verdict
+    generated, judged = row.text("generated", interval=True), (words, SIGNS[mark])
+    if not isinstance(row.quantity, OfFields):
+        others = (row.text("reweighted"), row.text("halves"))
+        return (row.label, row.text("simulated"), generated, *others, *judged)
+    controls = (row.text(name) for name in (*CONTROLS, *beside))
+    return (row.label, row.shown(row.target), generated, *judged, *controls)
+
+
+def heading(result: Comparison, k: int, group: str) -> str:
+    """What a block of rows is of."""
+    if not result.of_sets:
+        return f"t = {result.levels[k]:g} τ, {group_words(group)}"
+    counts = result.blocks[k]["configurations"]
     return (
-        r.quantity.short,
-        r.shown(r.target),
-        r.shown(r.generated, interval=True),
-        words,
-        SIGNS[mark],
-        *(r.shown(c) for c in r.controls),
+        f"T = {result.levels[k]:g}: {counts['generated']} generated, {counts['simulated']} simulated "
+        "configurations"
     )
 
 
-def _heading(metrics: Metrics, k: int, species: str) -> str:
-    return f"t = {metrics.times[k]:g} τ, {group_words(species)}"
+def group_words(group: str) -> str:
+    """A species, or all particles together."""
+    return "all particles" if group == EVERYONE else f"species {group}"
 
 
-def _chosen(metrics: Metrics, groups: Sequence[str] | None) -> list[tuple[int, str]]:
-    """Lag and species of every block of a table: when none are given, the first and all together."""
-    first = [*metrics.species[:1], *(g for g in metrics.groups if g == "all")]
-    return [(k, s) for k in range(len(metrics.times)) for s in (first if groups is None else groups)]
-
-
-def to_text(
-    metrics: Metrics, species: Sequence[str] | None = None, names: Sequence[str] | None = MAIN
-) -> str:
-    """Plain-text table of the main quantities, a block for each lag and species.
-
-    Of the first species and of all particles together when none is given.
+def _blocks(
+    result: Comparison, groups: Sequence[str] | None, main: bool
+) -> Iterator[tuple[int, str, list[Row]]]:
+    """(level, group, rows) of every block of a table: of the first species and of all together when no groups
+    are given; all groups of configurations in one.
     """
+    first = [*result.species[:1], *(g for g in result.groups if g == EVERYONE)]
+    for k in range(len(result.levels)):
+        if result.of_sets:
+            yield k, EVERYONE, rows(result, k, main=main)
+        else:
+            yield from ((k, g, rows(result, k, g, main)) for g in (first if groups is None else groups))
+
+
+def to_text(result: Comparison, groups: Sequence[str] | None = None, main: bool = True) -> str:
+    """Plain-text table of the main quantities, a block for each level and group, and what they say."""
+    header = _header(result)
     blocks = [
-        (_heading(metrics, k, s), [cells(r) for r in rows(metrics, k, s, names)])
-        for k, s in _chosen(metrics, species)
+        (k, g, [cells(r, result.beside) for r in found]) for k, g, found in _blocks(result, groups, main)
     ]
-    header = _header(metrics)
-    lines = [header, *(line for _, block in blocks for line in block)]
+    lines = [header, *(line for _, _, block in blocks for line in block)]
     widths = [max(len(line[c]) for line in lines) for c in range(len(header))]
-    text = [aligned(header, widths)]
-    for heading, block in blocks:
-        text += ["", heading, *(aligned(line, widths) for line in block)]
-    found = finding(metrics)
-    return "\n".join([*text, "", found] if found else text)
+    text = [_aligned(header, widths)]
+    for k, group, block in blocks:
+        text += ["", heading(result, k, group), *(_aligned(line, widths) for line in block)]
+        text += [words] if (words := weight_words(result, k)) else []
+    if not result.of_sets:
+        found = finding(result)
+        text += ["", found] if found else []
+        text += ["", in_text(result)]
+    return "\n".join(text)
 
 
-def judged_rows(metrics: Metrics) -> Iterator[tuple[float, str, Row]]:
-    """(lag time, species, row) of every row that has an aim."""
-    for k, time in enumerate(metrics.times):
-        for s in metrics.groups:
-            yield from ((time, s, r) for r in rows(metrics, k, s) if r.quantity.aim is not None)
-
-
-def finding(metrics: Metrics) -> str:
-    """A sentence that names what is too good to be true, and why; empty where nothing is."""
-    places = [
-        f"{r.quantity.short} ({s}, t = {time:g})"
-        for time, s, r in judged_rows(metrics)
-        if r.verdict[1] == "beyond"
-    ]
-    return f"! {', '.join(places)}: {BEYOND}" if places else ""
-
-
-def with_verdicts(metrics: Metrics) -> Metrics:
-    """The metrics with the verdict of every judged row, and what was found, for metrics.json."""
-    verdicts = []
-    for time, s, r in judged_rows(metrics):
-        words, mark = r.verdict
-        entry = {"time": time, "species": s, "quantity": r.quantity.name, "at": r.quantity.at}
-        verdicts.append({**entry, "verdict": mark, "words": words, "meaning": MARKS[mark]})
-    return Metrics({**metrics.data, "verdicts": verdicts, "finding": finding(metrics)})
-
-
-def aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
     """A line of a plain-text table: the first cell to the left, the others to the right."""
     first = line[0].ljust(widths[0])
     return "  ".join([first, *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
 
 
-def to_markdown(
-    metrics: Metrics, species: Sequence[str] | None = None, names: Sequence[str] | None = MAIN
-) -> str:
-    """One markdown table, with the lag and species in front of every row."""
-    header = ("t / τ", "species", *_header(metrics))
+def to_markdown(result: Comparison, groups: Sequence[str] | None = None, main: bool = True) -> str:
+    """One markdown table of displacements, with the lag and species in front of every row."""
+    header = ("t / τ", "species", *_header(result))
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    for k, s in _chosen(metrics, species):
-        for r in rows(metrics, k, s, names):
-            line = (f"{metrics.times[k]:g}", s, *(cell.replace("|", "\\|") for cell in cells(r)))
-            lines.append("| " + " | ".join(line) + " |")
+    for k, group, found in _blocks(result, groups, main):
+        for r in found:
+            texts = (cell.replace("|", "\\|") for cell in cells(r, result.beside))
+            lines.append("| " + " | ".join((f"{result.levels[k]:g}", group, *texts)) + " |")
     return "\n".join(lines)
 
 
-def to_html(metrics: Metrics, k: int, species: str) -> str:
-    """The full table of one lag and species; definitions show as tooltips."""
-    header = (*_HTML_HEADER, *metrics.beside)
-    head = "".join(f'<th scope="col"{_th(i)}>{html.escape(h)}</th>' for i, h in enumerate(header))
-    body = "\n".join(_html_row(r) for r in rows(metrics, k, species))
-    caption = html.escape(_heading(metrics, k, species))
-    return table_html(caption, head, body)
+def weight_words(result: Comparison, k: int) -> str:
+    """The effective sample size in a sentence; empty without weights."""
+    w = result.blocks[k].get("weights")
+    if w is None:
+        return ""
+    text = f"Effective sample size {number(w['size'])} of {w['samples']} ({100 * w['fraction']:.2g} %)"
+    if not w["enough"]:
+        text += ", from fewer than 1,000 samples: indicative only"
+    if w["largest"] is not None:
+        text += (
+            f"; the largest weight is {number(w['largest'])} of the sum; "
+            f"standard deviation of ln w {number(w['log_std'])}"
+        )
+    return text + f"; weights not finite: {w['not_finite']}."
 
 
-def table_html(caption: str, head: str, body: str) -> str:
-    """A table of finished rows."""
-    return (
-        f"<table><caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody></table>"
-    )
+# The sentence
+
+MOST = 8
+"""Quantities that a part of the sentence names."""
+_WORDS: dict[Mark, str] = {"good": "right", "off": "wrong", "beyond": "too good to be true"}
+_WORST: tuple[Mark, ...] = ("beyond", "off", "near", "good")
+_FIRST = ("future", "aftermath", "inherent", "displacements")
 
 
-_HTML_HEADER = ("quantity", "simulation", "generated", "95 % interval", "best", "verdict", *CONTROLS)
+def sentence(result: Comparison) -> str:
+    """What the verdicts of the main rows say of the first species and of all particles together."""
+    found = _worst(result)
+    parts = [
+        f"{words}: {', '.join(found[mark][:MOST])}"
+        + (f", {len(found[mark]) - MOST} more" if len(found[mark]) > MOST else "")
+        for mark, words in _WORDS.items()
+        if mark in found
+    ]
+    if "near" in found:
+        parts.append(f"{len(found['near'])} {'more ' if parts else ''}cannot be decided with these data")
+    if not parts:
+        return "Nothing here can be judged: too few configurations or draws."
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]} (species {result.species[0]})."
 
 
-def _th(index: int) -> str:
-    return ' class="control"' if index > 5 else ' class="words"' if index == 0 else ""
+def _worst(result: Comparison) -> dict[Mark, list[str]]:
+    """Main quantities by the worst of their marks, each with the lags where it is so, unless all.
+
+    A function that is read at several distances counts once.
+    """
+    marks: dict[str, dict[float, Mark]] = {}
+    told = main_marks(result, [EVERYONE, *result.species[:1]])
+    # Whether futures are configurations comes before how far particles moved.
+    for time, row, mark in sorted(told, key=lambda entry: _FIRST.index(entry[1].quantity.source)):
+        if mark in _WORST:
+            by_time = marks.setdefault(row.quantity.label, {})
+            by_time[time] = min(mark, by_time.get(time, "good"), key=_WORST.index)
+    found: dict[Mark, list[str]] = {}
+    for label, by_time in marks.items():
+        worst = next(m for m in _WORST if m in by_time.values())
+        times = [f"{time:g}" for time, m in by_time.items() if m == worst]
+        # What follows the first comma of a label, and the lags, go into brackets.
+        head, *notes = label.split(", ", 1)
+        notes += [f"t = {', '.join(times)}"] if len(times) < len(result.levels) else []
+        found.setdefault(worst, []).append(in_sentence(head) + (f" ({'; '.join(notes)})" if notes else ""))
+    return found
 
 
-def _label(quantity: Words) -> str:
-    """Row heading that shows its definition when hovered over."""
-    meaning = html.escape(quantity.meaning, quote=True)
-    symbol = f'<span class="symbol">{symbol_html(quantity.symbol)}</span>'
-    return f'<th scope="row" title="{meaning}">{html.escape(quantity.label)} {symbol}</th>'
+def in_text(result: Comparison) -> str:
+    """The sentence and the cost, for a terminal."""
+    costs: Mapping[str, float | None] = result.meta.get("core_seconds", {})
+    told = (f"{name} {seconds(cost)}" for name, cost in costs.items())
+    cost = f"Core-seconds of a replica, to its longest lag: {', '.join(told)}."
+    return "\n".join(fill(line, 110) for line in (sentence(result), *([cost] if costs else [])))
 
 
-def symbol_html(symbol: str) -> str:
+def seconds(cost: float | None) -> str:
+    """Core-seconds to three digits."""
+    if cost is None:
+        return "not recorded"
+    return f"{cost:.3g}" if cost < 1000 else f"{cost:.0f}"
+
+
+# Of the page
+
+
+class Cell(NamedTuple):
+    """Text of a cell, its class and what shows when it is hovered over."""
+
+    text: str
+    css: str = ""
+    title: str = ""
+
+
+class Table(NamedTuple):
+    """A caption, the header and the rows, whose first cells head them."""
+
+    caption: str
+    head: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    css: str = ""
+
+
+def symbol_html(symbol: str) -> Markup:
     """A symbol whose ``_x`` is a subscript, all letters of it."""
-    return re.sub(r"_([A-Za-zμ]+)", r"<sub>\1</sub>", html.escape(symbol))
+    return Markup(re.sub(r"_([A-Za-zμ]+)", r"<sub>\1</sub>", str(escape(symbol))))
 
 
-def _html_row(r: Row) -> str:
-    words, mark = r.verdict
-    best = MISSING if r.quantity.kind == "pair" else r.shown(r.best)
-    return (
-        f"<tr>{_label(r.quantity)}"
-        f'<td title="{interval_words(r.simulation, r.decimals)}">{r.shown(r.simulation)}</td>'
-        f'<td class="generated">{r.shown(r.generated)}</td>'
-        f'<td class="interval">{interval_words(r.generated, r.decimals)}</td>'
-        f"<td>{best}</td>"
-        f'<td class="verdict {mark}" title="{MARKS[mark]}">{html.escape(words)} {SIGNS[mark]}</td>'
-        + "".join(f'<td class="control">{r.shown(c)}</td>' for c in r.controls)
-        + "</tr>"
+def _named(label: str, symbol: str, meaning: str = "") -> Cell:
+    """Row heading that shows its definition when hovered over."""
+    if not symbol:
+        return Cell(label, title=meaning)
+    shown = Markup('{} <span class="symbol">{}</span>').format(label, symbol_html(symbol))
+    return Cell(shown, title=meaning)
+
+
+def _head(row: Row) -> Cell:
+    of_fields = isinstance(row.quantity, OfFields)
+    return _named(row.quantity.label if of_fields else row.label, row.symbol, row.quantity.meaning)
+
+
+def _verdict(row: Row) -> Cell:
+    words, mark = row.verdict
+    return Cell(f"{words} {SIGNS[mark]}", f"verdict {mark}", MARKS[mark])
+
+
+def full_table(result: Comparison, k: int, group: str, main: bool = False) -> Table:
+    """The table of one level and group of displacements, or of one temperature."""
+    weighed = result.of_sets and result.blocks[k].get("weights") is not None
+    first = [Cell("quantity", "words"), *map(Cell, ("simulation", "generated", "95 % interval"))]
+    if result.of_sets:
+        found = rows(result, k, main=main)
+        others = [*[Cell("reweighted")] * weighed, Cell("halves", "control"), Cell("verdict")]
+    else:
+        found = rows(result, k, group, main)
+        others = [
+            Cell("best"),
+            Cell("verdict"),
+            *(Cell(name, "control") for name in (*CONTROLS, *result.beside)),
+        ]
+    return Table(
+        heading(result, k, group), [*first, *others], [_cells(row, result, weighed) for row in found]
     )
 
 
-def interval_words(x: Number, least: int = 0) -> str:
-    """The bounds of an interval, to the digits of its value."""
-    if not (x.defined and math.isfinite(x.low) and math.isfinite(x.high)):
-        return MISSING
-    low, high = (_digits(bound, x.value, least) for bound in (x.low, x.high))
-    return f"{low} … {high}".replace("-", "−")
+def _cells(row: Row, result: Comparison, weighed: bool) -> list[Cell]:
+    first = [
+        _head(row),
+        Cell(row.text("simulated"), title=row.bounds("simulated")),
+        Cell(row.text("generated"), "generated"),
+        Cell(row.bounds("generated"), "interval"),
+    ]
+    if result.of_sets:
+        reweighted = [Cell(row.text("reweighted"), title=row.bounds("reweighted"))] if weighed else []
+        return [*first, *reweighted, Cell(row.text("halves"), "control", row.bounds("halves")), _verdict(row)]
+    best = MISSING if row.quantity.kind == "pair" else row.shown(row.target)
+    controls = [Cell(row.text(name), "control") for name in (*CONTROLS, *result.beside)]
+    return [*first, Cell(best), _verdict(row), *controls]
 
 
-def glance_html(metrics: Metrics, species: str) -> str:
-    """Main quantities against lag for one species: generated value, what it is measured by, and mark."""
-    head = "".join(f'<th scope="col">t = {t:g} τ</th>' for t in metrics.times)
+def glance_table(result: Comparison, group: str) -> Table:
+    """Main quantities against lag for one group: generated value, what it is measured by, and mark."""
+    lags = range(len(result.levels))
     body = []
-    for quantity in (q for q in QUANTITIES if q.name in MAIN):
-        line = [row(metrics, k, species, quantity) for k in range(len(metrics.times))]
-        if any(r.generated.defined for r in line):
-            values = "".join(_glance_cell(r) for r in line)
-            aim = f'<td class="aim">{html.escape(aim_words(quantity))}</td>'
-            body.append(f"<tr>{_label(quantity)}{aim}{values}</tr>")
-    columns = '<th scope="col" class="words">quantity</th><th scope="col">aim</th>'
-    caption = group_words(species)
-    return table_html(html.escape(caption[0].upper() + caption[1:]), columns + head, "\n".join(body))
+    for q in (q for q in all_quantities(OfFields, main=True) if q.is_row):
+        for line in zip(*(row_of(result, k, group, q) for k in lags), strict=True):
+            if any(row.generated.defined for row in line):
+                body.append([_head(line[0]), Cell(aim_words(q), "aim"), *map(_glance, line)])
+    caption = group_words(group)
+    times = (Cell(f"t = {t:g} τ") for t in result.levels)
+    head = [Cell("quantity", "words"), Cell("aim"), *times]
+    return Table(caption[0].upper() + caption[1:], head, body)
 
 
-def _glance_cell(r: Row) -> str:
-    if not r.generated.defined:
-        return f"<td>{MISSING}</td>"
-    words, mark = r.verdict
-    note = f" / {r.shown(r.target)}" if r.target.defined else ""
-    return (
-        f'<td class="verdict {mark}" title="{html.escape(words)}; {MARKS[mark]}">'
-        f'<b>{r.shown(r.generated)}</b><span class="against">{note}</span> {SIGNS[mark]}</td>'
+def _glance(row: Row) -> Cell:
+    if not row.generated.defined:
+        return Cell(MISSING)
+    words, mark = row.verdict
+    note = f" / {row.shown(row.target)}" if row.target.defined else ""
+    shown = Markup('<b>{}</b><span class="against">{}</span> {}').format(
+        row.text("generated"), note, SIGNS[mark]
     )
+    return Cell(shown, f"verdict {mark}", f"{words}; {MARKS[mark]}")
+
+
+def weight_table(result: Comparison) -> Table | None:
+    """Diagnostics of the weights at every temperature that has them; None where none has."""
+    names = ("T", "samples", "effective size", "share", "largest weight", "sd of log w", "not finite", "")
+    body = []
+    for level, block in zip(result.levels, result.blocks, strict=True):
+        w = block["weights"]
+        if w is not None:
+            note = "" if w["enough"] else "fewer than 1,000 samples: indicative only"
+            numbers = (
+                number(w["size"]),
+                f"{100 * w['fraction']:.2g} %",
+                number(w["largest"]),
+                number(w["log_std"]),
+            )
+            texts = (f"{level:g}", str(w["samples"]), *numbers, str(w["not_finite"]), note)
+            body.append([Cell(text) for text in texts])
+    return Table("Weights of the reweighted columns", [Cell(name) for name in names], body) if body else None
+
+
+def cost_table(result: Comparison) -> Table | None:
+    """Core-seconds of a simulated replica and of a generated one, beside each other; None where unknown."""
+    costs: Mapping[str, float | None] = result.meta.get("core_seconds", {})
+    known = costs.get("simulated")
+    body = []
+    for name, cost in costs.items():
+        relative = share(cost / known) if cost and known and name != "simulated" else ""
+        body.append([Cell(name), Cell(seconds(cost)), Cell(relative)])
+    head = ("", "core-seconds of a replica, to its longest lag", "of a simulated one")
+    return Table("", [Cell(text) for text in head], body, "cost") if body else None
+
+
+def share(of: float) -> str:
+    """A ratio of costs as a percentage, or as so many times where it is above one."""
+    return f"{100 * of:.2g} %" if of <= 1 else f"{of:.2g} ×"
+
+
+def glossary(of: type[Quantity]) -> Table:
+    """Every row, what it means and its aim."""
+    words = [Cell("quantity", "words"), Cell("meaning", "words"), Cell("aim")]
+    body = [
+        [_named(q.label, q.symbol), Cell(q.meaning, "words"), Cell(aim_words(q))]
+        for q in all_quantities(of)
+        if q.is_row
+    ]
+    return Table("", words, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,13 +15,17 @@ from gensample.stats.aftermath import Aftermath, aftermath
 from gensample.stats.cage_relative import cage_relative
 from gensample.stats.ensemble import Floats, Integers
 
+BIN, FIRST, REACH = 0.1, 0.75, 4.05
+"""Width, start and, where the box allows, end of the bins of initial pair distance."""
+
 
 @dataclass(frozen=True)
 class Structure:
     """One configuration, shared by all its lags and sources; what is found of it is kept.
 
     ``positions`` (N, d), ``box`` (d,), ``species`` (N,), ``mixture`` with the truncation of the data,
-    ``temperature``; ``inherent`` (N, d) its inherent structure, None where unknown.
+    ``temperature``; ``inherent`` (N, d) its inherent structure, None where unknown; ``first_box`` (d,) that
+    of the first configuration of all, which decides bins, None for its own.
     """
 
     positions: Floats
@@ -30,11 +34,8 @@ class Structure:
     mixture: Mixture
     temperature: float
     inherent: Floats | None = None
-
-    @property
-    def sigma(self) -> Floats:
-        """Pair diameters (S, S)."""
-        return np.asarray(self.mixture.sigma)
+    first_box: Floats | None = None
+    _pairs: dict[int, pairs.Pairs] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def has_energies(self) -> bool:
@@ -43,7 +44,7 @@ class Structure:
 
     @cached_property
     def neighbors(self) -> pairs.Neighbors:
-        """First neighbours of the configuration, of every species."""
+        """First neighbours of the configuration, of every species: r_ij < 1.35 sigma_ab."""
         return self._neighbors(self.positions)
 
     @cached_property
@@ -52,23 +53,44 @@ class Structure:
         return self.neighbors if self.inherent is None else self._neighbors(self.inherent)
 
     def _neighbors(self, positions: Floats) -> pairs.Neighbors:
-        return pairs.initial_neighbors(positions, self.box, self.species, self.sigma, bonds.BOND_FORMED)
+        sigma = np.asarray(self.mixture.sigma)
+        return pairs.initial_neighbors(positions, self.box, self.species, sigma, bonds.BOND_FORMED)
 
     def inherent_pairs(self, cutoff: float) -> pairs.Pairs:
         """Unordered pairs nearer than ``cutoff`` in the inherent structure, as far as the box allows."""
         x = self.positions if self.inherent is None else self.inherent
         return pairs.close_pairs(x, self.box, pairs.largest_cutoff(self.box, cutoff))
 
+    @property
+    def pair_edges(self) -> Floats:
+        """Edges of the bins of initial pair distance, the same for all configurations."""
+        reach = pairs.largest_cutoff(self.box if self.first_box is None else self.first_box, REACH)
+        bins = int(np.floor((reach - FIRST) / BIN + 1e-9))
+        return FIRST + BIN * np.arange(max(bins, 1) + 1, dtype=np.float64)
+
+    def like_pairs(self, species: int) -> pairs.Pairs:
+        """Pairs of particles of one species within the last of the `pair_edges`, numbered among
+        themselves.
+        """
+        if species not in self._pairs:
+            reach = pairs.largest_cutoff(self.box, float(self.pair_edges[-1]))
+            self._pairs[species] = pairs.close_pairs(self.positions[self.members(species)], self.box, reach)
+        return self._pairs[species]
+
     def members(self, species: int) -> Integers:
         """Indices of the particles of one species, ascending."""
         return np.flatnonzero(self.species == species)
 
 
-class Sequel(NamedTuple):
-    """Molecular dynamics after futures: of the first ``futures`` fields; ``key`` of its random numbers."""
+class Key(NamedTuple):
+    """Where a view stands, for its random numbers: the ``seed`` of the comparison, ``place`` (configuration,
+    lag), the number of the ``source`` and that of all ``configurations``.
+    """
 
-    futures: int
-    key: tuple[int, ...]
+    seed: int = 0
+    place: tuple[int, int] = (0, 0)
+    source: int = 0
+    configurations: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,8 +99,9 @@ class View:
 
     ``u`` (R, N, d) displacements, unwrapped and free of drift; ``h`` (R', N, d) displacements between the
     inherent structures of x and of x + u, of some of the fields, None where no quench was made;
-    ``inherent_energies`` (R',) energy per particle of the latter; both these and the ``sequel`` are None for
-    controls, whose fields are no futures of anything.
+    ``inherent_energies`` (R',) energy per particle of the latter; ``follow``: of how many fields to see what
+    molecular dynamics makes, none for controls, whose fields are no futures of anything. ``dealt_anew``: the
+    values of simulation, permuted over the replicas for each particle.
     """
 
     structure: Structure
@@ -86,7 +109,9 @@ class View:
     u: Floats
     h: Floats | None = None
     inherent_energies: Floats | None = None
-    sequel: Sequel | None = None
+    follow: int = 0
+    key: Key = field(default_factory=Key)
+    dealt_anew: bool = False
 
     @property
     def positions(self) -> Floats:
@@ -104,19 +129,14 @@ class View:
         return self.structure.species
 
     @property
-    def mixture(self) -> Mixture:
-        """The mixture, with the truncation of the data."""
-        return self.structure.mixture
-
-    @property
-    def temperature(self) -> float:
-        """Temperature of the configuration."""
-        return self.structure.temperature
-
-    @property
     def neighbors(self) -> pairs.Neighbors:
-        """First neighbours of the configuration, of every species: r_ij < 1.35 sigma_ab."""
+        """First neighbours of the configuration."""
         return self.structure.neighbors
+
+    @cached_property
+    def broken(self) -> Floats:
+        """Fraction of its neighbours that each particle has lost, (R, N)."""
+        return bonds.bond_breaking(self.u, self.neighbors)
 
     @cached_property
     def cage_relative(self) -> Floats:
@@ -126,23 +146,24 @@ class View:
     @cached_property
     def future(self) -> futures.Futures:
         """The fields x + u as configurations."""
-        return futures.futures(self.positions + self.u, self.species, self.box, self.mixture)
+        return futures.futures(self.positions + self.u, self.species, self.box, self.structure.mixture)
 
     def shows(self, source: str) -> bool:
         """Whether the view holds what quantities of this source read."""
         if source == "inherent":
             return self.h is not None
         if source == "aftermath":
-            return self.sequel is not None and self.structure.has_energies
+            return self.follow > 0 and self.structure.has_energies
         return source == "displacements" or self.structure.has_energies
 
     def aftermath(self) -> Aftermath:
-        """What molecular dynamics makes of the first futures, where the view has a sequel."""
-        if self.sequel is None:
-            raise ValueError("what happens next was asked of a view without a sequel")
-        generators = [numpy_generator(*self.sequel.key, r) for r in range(self.sequel.futures)]
-        starts = self.positions + self.u[: self.sequel.futures]
-        return aftermath(starts, self.species, self.box, self.mixture, self.temperature, generators)
+        """What molecular dynamics makes of the first futures, where the view follows any."""
+        if not self.follow:
+            raise ValueError("what happens next was asked of a view that follows no future")
+        place, count = self.structure, min(self.follow, len(self.u))
+        generators = [numpy_generator(self.key.seed, 5, *self.key.place, r) for r in range(count)]
+        starts = self.positions + self.u[:count]
+        return aftermath(starts, place.species, place.box, place.mixture, place.temperature, generators)
 
     def inherent_fields(self) -> Floats:
         """``h``, where it has to be there: quantities of source "inherent" are asked of such views alone."""

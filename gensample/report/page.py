@@ -10,12 +10,11 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChainableUndefined, Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from gensample.errors import ConfigError
@@ -57,11 +56,11 @@ class Picture(NamedTuple):
 
 @cache
 def templates() -> Environment:
-    """The templates of all pages; text is escaped, and a name that is not there is an error."""
+    """The templates of all pages; text is escaped."""
     found = Environment(
         loader=PackageLoader("gensample.report"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -71,28 +70,28 @@ def templates() -> Environment:
 
 def assemble(title: str, lead: str, sections: Iterable[Section], meta: Mapping[str, Any]) -> str:
     """The page of ``sections``; title, headings and lead are plain text."""
-    told = {"gensample": meta.get("gensample", ""), "created": meta.get("created", "")}
-    page = templates().get_template("page.html")
-    return page.render(title=title, lead=lead, sections=list(sections), meta=told)
+    parts = list(sections)
+    headings, bodies = ({part[0]: part[k] for part in parts} for k in (1, 2))
+    return render("page.html", title=title, lead=lead, sections=headings, bodies=bodies, meta=meta)
+
+
+def render(template: str, **content: Any) -> str:
+    """The page that a template makes of its content; text is escaped."""
+    return templates().get_template(template).render(**content)
 
 
 def figure_html(picture: Picture) -> str:
     """The picture with its caption, embedded."""
-    return (
-        f'<figure id="{picture.name}"><img alt="{escape(picture.title)}" '
-        f'src="data:image/svg+xml;base64,{picture.data}">\n'
-        f"<figcaption><b>{escape(picture.title)}.</b> {escape(picture.reading)}</figcaption></figure>"
-    )
+    return str(_macros().figure(picture))
 
 
-def fact_list(title: str, facts: Mapping[str, Any]) -> str:
-    """A heading and one line for each fact that is known; nothing when none is."""
-    lines = "".join(
-        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(words(value))}</dd></div>"
-        for name, value in facts.items()
-        if value not in (None, "", [])
-    )
-    return f'<h3>{title}</h3>\n<dl class="facts">{lines}</dl>\n' if lines else ""
+def file_links(curves: Iterable[str]) -> str:
+    """Links to metrics.json and the CSV files."""
+    return str(_macros().files(list(curves)))
+
+
+def _macros() -> Any:
+    return templates().get_template("macros.html").module
 
 
 def words(value: Any) -> str:
@@ -104,16 +103,6 @@ def words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(words(v) for v in value)
     return str(value)
-
-
-def file_links(curves: Iterable[str]) -> str:
-    """Links to metrics.json and the CSV files."""
-    paths = ["metrics.json", *curves]
-    items = "".join(f'<li><a href="{escape(p, quote=True)}">{escape(p)}</a></li>' for p in paths)
-    return (
-        "<p>Next to this page: every number above, the curves behind the figures as CSV, and the figures as "
-        f'PNG and SVG in <span class="soft">figures/</span>.</p>\n<ul class="files">{items}</ul>'
-    )
 
 
 def write_folder(

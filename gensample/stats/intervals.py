@@ -94,3 +94,23 @@ def correlation(first: Floats, second: Floats) -> Floats:
     a, b = (np.where(there, x - x.sum(axis=0) / count, 0.0) for x in (a, b))
     scale = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
     return (a * b).sum(axis=0) / np.where(scale > 0, scale, np.inf)
+
+
+def chi4(
+    within: tuple[Any, Any], spread: tuple[Any, Any], noise: tuple[Any, Any], replicas: Floats
+) -> tuple[Bounds, Bounds]:
+    """Of chi4 within configurations and between them (spread - noise), from (value, error) of its parts.
+
+    ``replicas`` (C,) of each configuration.
+    """
+    count = len(replicas)
+    # What Gaussian overlaps would give: one degree of freedom less than replicas in each configuration.
+    freedom = float((replicas - 1).sum())
+    without = (noise[0], *chi_square(*noise, freedom, count))
+    between = difference((spread[0], *chi_square(*spread, count - 1)), without)
+    return chi_square(*within, freedom, count), between
+
+
+def centers(edges: Floats) -> Floats:
+    """Middles of bins."""
+    return (edges[1:] + edges[:-1]) / 2

@@ -8,9 +8,9 @@ from sheared import write_shear
 from tiny_ensembles import write
 
 from gensample.cli import main
-from gensample.comparison.metrics import Metrics
 from gensample.comparison.pairing import choose, common_lags, pair_configurations
-from gensample.comparison.tables import to_text
+from gensample.comparison.result import Comparison
+from gensample.data.dataset import as_dataset
 from gensample.data.store import Store
 from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture
@@ -105,19 +105,19 @@ def test_the_page_says_what_was_compared(report):
 
 
 def test_metrics_round_trip(report):
-    metrics = Metrics.load(report)
-    assert metrics.times == [10.0]
+    metrics = Comparison.load(report)
+    assert metrics.levels == [10.0]
     assert metrics.species == ["A", "B"]
     assert metrics.meta["configurations"] == 2
     assert metrics.meta["split"] == "test"
     assert metrics.meta["generated"]["replicas"] == 4
     text = (report / "metrics.json").read_text()
-    assert json.loads(text) == metrics.data
+    assert json.loads(text) == metrics.metrics
     assert "NaN" not in text
 
 
 def test_metrics_are_those_of_the_paired_configurations(files, report):
-    metrics = Metrics.load(report)
+    metrics = Comparison.load(report)
     sim, gen = (Store.open(path) for path in files)
     a = sim.species == 0
     for store, chosen, source in ((sim, (1, 2), "simulated"), (gen, (1, 0), "generated")):
@@ -146,13 +146,13 @@ def test_equal_positions_pair_files_that_do_not_say(files, tmp_path):
     gen = write(tmp_path / "gen.h5", chosen=(2, 0), replicas=4)
     with Store.open(files[0]) as sim, Store.open(gen) as other:
         assert pair_configurations(sim, other) == [(0, 1), (2, 0)]
-        assert choose(sim, other, "train", None) == [(0, 1)]
+        assert choose(as_dataset(sim)["train"], as_dataset(other)) == [(0, 1)]
 
 
 def test_lags_are_matched_by_time(files, tmp_path):
     gen = write(tmp_path / "gen.h5", times=(0.5, 1.0, 10.0), replicas=4)
     with Store.open(files[0]) as sim, Store.open(gen) as other:
-        assert common_lags(sim, other, None) == [(0, 1), (1, 2)]
+        assert common_lags(sim, other) == [(0, 1), (1, 2)]
         assert common_lags(sim, other, [10.0]) == [(1, 2)]
 
 
@@ -169,7 +169,7 @@ def test_lags_are_matched_by_time(files, tmp_path):
         ({}, ["--bootstrap", "0"], "--bootstrap must be a whole number from 1"),
         ({}, ["--seed", "-1"], "--seed must be a whole number from 0"),
         ({"replicas": 1}, [], "replicas"),
-        ({"chosen": (0,)}, ["--split", "test"], "no configuration of split 'test'"),
+        ({"chosen": (0,)}, ["--split", "test"], "no configuration of the split test"),
     ],
 )
 def test_bad_input_gets_one_line_and_leaves_nothing(files, tmp_path, capsys, change, words, message):
@@ -222,13 +222,13 @@ def test_a_sample_of_simulated_fields_is_refused(files, tmp_path, capsys, replic
 
 
 def test_chi4_in_all_is_the_sum_of_its_parts(report):
-    block = Metrics.load(report).data["lags"][0]["species"]["A"]["generated"]
+    block = Comparison.load(report).metrics["lags"][0]["species"]["A"]["generated"]
     parts = np.add(block["chi4_iso"]["value"], block["chi4_between"]["value"])
     np.testing.assert_allclose(block["chi4_total"]["value"], parts)
 
 
 def test_verdicts_are_in_the_metrics(report):
-    data = Metrics.load(report).data
+    data = Comparison.load(report).metrics
     assert data["finding"] == ""
     assert {v["quantity"] for v in data["verdicts"]} >= {"pearson", "W1", "chi4_iso", "c2st"}
     few = {v["quantity"] for v in data["verdicts"] if v["verdict"] == "few"}
@@ -239,7 +239,7 @@ def test_several_temperatures_must_be_told_apart(tmp_path):
     warm = np.array([0.4, 0.5, 0.5])
     sim = write(tmp_path / "sim.h5", temperature=warm)
     with Store.open(sim) as store:
-        assert choose(store, store, "all", 0.5) == [(1, 1), (2, 2)]
+        assert choose(as_dataset(store), as_dataset(store), 0.5) == [(1, 1), (2, 2)]
     assert main(["compare", str(sim), str(sim), "--out", str(tmp_path / "report")]) == 2
 
 
@@ -258,7 +258,7 @@ def test_sheared_glasses_are_no_ensemble(tmp_path, capsys):
 
 
 def test_fields_that_nobody_quenched_are_quenched_in_part(quenched, files):
-    metrics = Metrics.load(quenched)
+    metrics = Comparison.load(quenched)
     assert metrics.meta["quenched"] == {name: [2, 2] for name in ("simulated", "generated", "wide")}
     assert metrics.draws("inherent") == 2
     with Store.open(files[0]) as sim:
@@ -273,7 +273,7 @@ def test_fields_that_nobody_quenched_are_quenched_in_part(quenched, files):
 
 
 def test_what_happens_next_is_told_of_every_source_that_is_no_control(quenched, files):
-    metrics = Metrics.load(quenched)
+    metrics = Comparison.load(quenched)
     assert metrics.meta["followed"] == {name: [1, 1] for name in ("simulated", "generated", "wide")}
     assert metrics.entry(0, "all", "halves", "next_overlap") is None
     with Store.open(files[0]) as sim:
@@ -301,24 +301,24 @@ def test_inherent_displacements_of_a_file_are_used_as_they_are(files, quenched, 
     assert main(["quench", str(sim), "--futures"]) == 0
     words = ["--out", str(tmp_path / "report"), "--lags", "10", *BOOTSTRAP]
     assert main(["compare", str(sim), str(files[1]), *words]) == 0
-    metrics = Metrics.load(tmp_path / "report")
+    metrics = Comparison.load(tmp_path / "report")
     assert metrics.meta["quenched"] == {"simulated": [6, 6]}
     assert metrics.entry(0, "A", "generated", "hops") is None
     assert metrics.get(0, "A", "halves", "hops").defined
     assert main(["compare", str(sim), str(files[1]), *words, "--quench-replicas", "2"]) == 0
-    metrics, other = Metrics.load(tmp_path / "report"), Metrics.load(quenched)
+    metrics, other = Comparison.load(tmp_path / "report"), Comparison.load(quenched)
     assert metrics.meta["quenched"] == {"simulated": [6, 6], "generated": [2, 2]}
     ours, theirs = (m.get(0, "A", "generated", "hops").value for m in (metrics, other))
     assert ours == pytest.approx(theirs, abs=0.02)  # another structure may have been found for x itself
 
 
 def test_another_file_is_shown_beside(quenched):
-    metrics = Metrics.load(quenched)
+    metrics = Comparison.load(quenched)
     assert metrics.beside == ["wide"]
     assert metrics.meta["further"]["wide"]["replicas"] == 3
     sim, wide = (metrics.get(0, "A", source, "msd").value for source in ("simulated", "wide"))
     assert wide > 1.5 * sim
-    assert "wide" in to_text(metrics).splitlines()[0]
+    assert "wide" in metrics.table().splitlines()[0]
     assert metrics.get(0, "A", "wide", "hops").defined
 
 
@@ -361,7 +361,7 @@ def test_a_model_beside_is_drawn_once_and_kept(files, tmp_path, monkeypatch):
     folder = tmp_path / "report"
     words = [*map(str, files), "--out", str(folder), "--lags", "10", "--beside", "harmonic", *BOOTSTRAP]
     assert main(["compare", *words]) == 0
-    metrics = Metrics.load(folder)
+    metrics = Comparison.load(folder)
     drawn = folder / BESIDE / "harmonic.h5"
     with Store.open(drawn) as store:
         assert store.done.sum(axis=1).tolist() == [4, 4]
@@ -371,4 +371,4 @@ def test_a_model_beside_is_drawn_once_and_kept(files, tmp_path, monkeypatch):
     made = drawn.stat().st_mtime_ns
     assert main(["compare", *words]) == 0
     assert drawn.stat().st_mtime_ns == made
-    assert Metrics.load(folder).data["lags"] == metrics.data["lags"]
+    assert Comparison.load(folder).metrics["lags"] == metrics.metrics["lags"]

@@ -6,11 +6,13 @@ import pytest
 from tiny_ensembles import write as write_ensembles
 
 from gensample.cli import main
-from gensample.comparison.configurations import figures
-from gensample.comparison.configurations.content import Content
+from gensample.comparison import set_figures as figures
+from gensample.comparison.result import Comparison
+from gensample.data.dataset import as_dataset
 from gensample.data.energies import potential
 from gensample.data.store import Store, StoreWriter
 from gensample.physics.mixtures import get_mixture
+from gensample.report.style import chosen
 
 SIDE = 6
 BOOTSTRAP = ["--bootstrap", "20"]
@@ -58,7 +60,7 @@ def compare(sim, gen, out, *words):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    monkeypatch.setattr("gensample.comparison.configurations.page.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +127,11 @@ def test_metrics_are_those_of_each_common_temperature(tmp_path):
     with Store.open(gen) as store:
         rows = np.isclose(store.temperature, 0.6)
         u, _, _ = potential(store.positions[rows], store.species, store.box[rows], get_mixture("ka2d"))
-    content = Content(data)
-    assert content.get(1, "energy", "all", "generated").value == pytest.approx(u.mean())
-    assert content.temperatures == [0.5, 0.6]
-    assert content.get(0, "energy_gap", "all", "generated").value > 0
-    assert not content.get(0, "energy_gap", "all", "halves").defined
+    content = Comparison(data)
+    assert content.get(1, "all", "generated", "energy").value == pytest.approx(u.mean())
+    assert content.levels == [0.5, 0.6]
+    assert content["all", 0.5]["energy_gap"].generated.value > 0
+    assert not content.get(0, "all", "halves", "energy_gap").defined
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -200,19 +202,16 @@ def test_a_predictor_is_refused_for_displacements(tmp_path, capsys):
 
 def test_figures_have_a_row_for_each_temperature(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        "gensample.comparison.configurations.page.plates", lambda content: seen.append(content) or ()
-    )
+    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: seen.append(content) or ())
     sim, gen = (write(tmp_path / f"{k}.h5", 3, seed=k, temperature=(0.4, 0.5)) for k in (1, 2))
     assert compare(sim, gen, tmp_path / "report") == 0
     assert len(figures.energies(seen[0]).axes) == 2
     assert len(figures.pair_distribution(seen[0]).axes) == 2 * 2 * 3
-    assert "T = 0.5" in figures.angles(seen[0]).axes[-1].get_title()
+    assert "T = 0.5" in figures.by_label(seen[0], "angles").axes[-1].get_title()
 
 
 def test_many_temperatures_are_thinned_for_the_figures():
-    data = {"temperatures": [{"temperature": t} for t in range(1, 10)]}
-    assert figures.shown_temperatures(Content(data)) == [0, 3, 5, 8]
+    assert chosen(range(1, 10)) == [0, 3, 5, 8]
 
 
 def test_several_temperatures_of_a_file_are_told_apart(tmp_path):
@@ -220,7 +219,7 @@ def test_several_temperatures_of_a_file_are_told_apart(tmp_path):
 
     sim = write(tmp_path / "sim.h5", 2, temperature=(0.4, 0.5))
     with Store.open(sim) as store:
-        found = common_temperatures(store, store, "all", None)
+        found = common_temperatures(as_dataset(store), as_dataset(store))
     assert [(t, a.tolist(), b.tolist()) for t, a, b in found] == [
         (0.4, [0, 1], [0, 1]),
         (0.5, [2, 3], [2, 3]),

@@ -4,23 +4,17 @@ import numpy as np
 import pytest
 from gaussian_ensembles import ensemble, redraw
 
-from gensample.comparison.compare import compare
-from gensample.comparison.quantities import all_quantities
+from gensample.comparison.gather import compare_ensembles as compare
+from gensample.comparison.quantities import OfFields, all_quantities
 from gensample.comparison.sources import PAIRINGS
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.stats import dynamics, propensity
-from gensample.stats.curves import CurveRow
 from gensample.stats.ensemble import Ensemble
 from gensample.stats.intervals import difference
-from gensample.stats.metrics import PAIRED
 
 TIMES = [1.0, 10.0]
-CEILINGS = ("pearson_ceiling_exact", "pearson_ceiling_sampler", "W1_floor", "crps_skill_best")
-SCALARS = (
-    *("pearson", "pearson_pooled", "spearman", "W1", "crps_skill", "energy_score_skill", "c2st"),
-    *(*CEILINGS, "energy_score_skill_best"),
-)
+COLUMNS = ("time", "species", "source", "x", "value", "lo", "hi")
 LISTS = ("corr_longitudinal", "corr_transverse", "corr_mobility")
 
 
@@ -46,7 +40,7 @@ def small():
 
 
 def test_every_metric_of_the_schema_is_there(small):
-    _, _, (metrics, _) = small
+    metrics = small[2].metrics
     json.dumps(metrics, allow_nan=False)
     assert [lag["time"] for lag in metrics["lags"]] == TIMES
     for lag in metrics["lags"]:
@@ -54,20 +48,23 @@ def test_every_metric_of_the_schema_is_there(small):
         for blocks in (lag["species"][name] for name in ("A", "B")):
             assert list(blocks) == list(PAIRINGS)
             for name, block in blocks.items():
-                of_all = {} if name == "generated" else {"axis": None}
-                assert set(block) == {*SCALARS, *PAIRED, *registered(whole=False, **of_all)}
-                for name in SCALARS:
-                    assert block[name]["interval"] is None or len(block[name]["interval"]) == 2
-                for name in PAIRED:
-                    assert len(block[name]["value"]) == len(block[name]["interval"]) == 2
+                wanted = [q for q in quantities(whole=False) if name == "generated" or not q.axis or q.at]
+                assert set(block) == {q.name for q in wanted}
+                for q in wanted:
+                    interval = block[q.name]["interval"]
+                    if q.kind == "pair":
+                        assert len(block[q.name]["value"]) == len(interval) == 2
+                    elif q.axis is None:
+                        assert interval is None or len(interval) == 2
                 for name in LISTS:
                     assert len(block[name]["value"][1]) == len(metrics["meta"]["r"])
                     assert len(block[name]["interval"][1]) == len(metrics["meta"]["r"])
 
 
-def registered(**wanted):
-    """Names of registered quantities of fields that nobody quenched."""
-    return {q.name for q in all_quantities(**wanted) if q.source != "inherent"}
+def quantities(**wanted):
+    """Those of fields that nobody quenched."""
+    found = all_quantities(OfFields, **wanted)
+    return [q for q in found if q.source != "inherent" and q.kind != "curve"]
 
 
 def block_of(result, lag=0, species="A", source="generated"):
@@ -247,7 +244,7 @@ def test_curves_are_tidy_rows(small):
     ):
         rows = result.curves[name]
         assert rows
-        assert all(tuple(row) == CurveRow._fields for row in rows)
+        assert all(tuple(row) == COLUMNS for row in rows)
         assert {row["time"] for row in rows} == set(TIMES)
         assert {row["species"] for row in rows} == {"A", "B"}
     assert {r["source"] for r in result.curves["pearson"]} == {*PAIRINGS, "ceiling_exact", "ceiling_sampler"}

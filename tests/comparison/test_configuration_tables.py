@@ -1,19 +1,21 @@
 import pytest
 
-from gensample.comparison.configurations.content import Content
-from gensample.comparison.configurations.glossary import QUANTITIES
-from gensample.comparison.configurations.tables import Row, decimal, rows, to_html, to_text, weight_table
-from gensample.comparison.metrics import NAN, Number
+from gensample.comparison.page import render
+from gensample.comparison.quantities import OfSets, all_quantities
+from gensample.comparison.result import NAN, Comparison, Number
+from gensample.comparison.rows import Row, digits, rows
+from gensample.comparison.tables import to_text, weight_table
 
-QUANTITY = {q.name: q for q in QUANTITIES}
+QUANTITY = {q.name: q for q in all_quantities(OfSets)}
 
 
 def verdict(name, *, sim=None, gen=None, halves=None, width=0.01, sd=0.02):
     def around(value):
         return Number(NAN) if value is None else Number(value, value - width, value + width)
 
-    values = {"simulated": sim, "generated": gen, "halves": halves, "reweighted": None}
-    return Row(QUANTITY[name], "all", {k: around(v) for k, v in values.items()}, sd).verdict
+    q = QUANTITY[name]
+    target = Number(0.0) if q.kind == "gap" else around(halves if q.kind == "floor" else sim)
+    return Row(q, "all", {"simulated": around(sim), "generated": around(gen)}, target, sd=sd).verdict
 
 
 @pytest.mark.parametrize(
@@ -28,8 +30,8 @@ def verdict(name, *, sim=None, gen=None, halves=None, width=0.01, sd=0.02):
         ("energy_W1", {"gen": 0.2, "halves": 0.02}, ("10.0 × halves", "off")),
         ("energy_W1", {"gen": 0.03, "halves": None}, ("", "none")),
         ("closest", {"sim": 1.0, "gen": 0.9}, ("−10 %", "off")),
-        ("closest", {"sim": 1.0, "gen": 0.97, "width": 0.02}, ("−3 %", "near")),
-        ("coordination", {"sim": 1.0, "gen": 1.0 - 1e-6}, ("+0 %", "good")),
+        ("closest", {"sim": 1.0, "gen": 0.97, "width": 0.02}, ("−3.0 %", "near")),
+        ("coordination", {"sim": 1.0, "gen": 1.0 + 1e-6}, ("+0.0 %", "good")),
         ("heat_capacity_excess", {"sim": 1.0, "gen": 400.0}, ("× 400", "off")),
         ("energy", {"sim": 1.0, "gen": 2.0}, ("", "none")),
     ],
@@ -49,7 +51,9 @@ def test_verdicts(name, values, expected):
     ],
 )
 def test_decimals(value, places, expected):
-    assert decimal(value, places, interval=True) == expected
+    text, bounds = digits(value, places)
+    shown = f"{text} [{bounds[0]}, {bounds[1]}]" if bounds and abs(value.value) < 1e6 else text
+    assert shown == expected
 
 
 def entry(value, interval=None):
@@ -79,9 +83,11 @@ def content():
         "temperature": 0.5,
         "configurations": {"simulated": 7, "generated": 10},
         "quantities": quantities,
+        "particles": {"simulated": 36, "generated": 36},
+        "compared": 3,
         "weights": weights,
     }
-    return Content({"temperatures": [block]})
+    return Comparison({"temperatures": [block]})
 
 
 def test_infinite_energies_are_never_left_out(content):
@@ -96,15 +102,15 @@ def test_infinite_energies_are_never_left_out(content):
     assert "∞" in text
     assert "Energy U/N: infinite" in text
     assert "10 generated, 7 simulated" in text
-    page = to_html(content, 0)
+    page = render(content, [], [])
     assert "Energy U/N: std. dev." in page
     assert "0.2000 … 0.4000" in page
 
 
 def test_weights_without_a_finite_one_are_told(content):
     assert "weights not finite: 10" in to_text(content)
-    assert "fewer than 1,000 samples" in weight_table(content, [0])
-    content.block(0)["weights"] = None
-    assert weight_table(content, [0]) == ""
+    assert weight_table(content).rows[0][-1].text == "fewer than 1,000 samples: indicative only"
+    content.blocks[0]["weights"] = None
+    assert weight_table(content) is None
     assert "Effective" not in to_text(content)
-    assert "reweighted" not in to_html(content, 0)
+    assert "reweighted</th>" not in render(content, [], [])

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from comparison.views import structure, view
 
-from gensample.comparison.averages import Averages
-from gensample.comparison.quantities import all_quantities
+from gensample.comparison.averages import Averages, stack
+from gensample.comparison.quantities import OfFields, all_quantities
 from gensample.comparison.view import View
 from gensample.physics.mixtures import get_mixture
 from gensample.stats import calibration
-from gensample.stats.metrics import stack
 
-QUANTITY = {q.name: q for q in all_quantities()}
+QUANTITY = {q.name: q for q in all_quantities(OfFields)}
 
 
 def value(name, *summaries, particles=1):

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from comparison.views import structure, view
 
-from gensample.comparison.averages import Averages
-from gensample.comparison.quantities import all_quantities
+from gensample.comparison.averages import Averages, stack
+from gensample.comparison.quantities import OfFields, all_quantities
 from gensample.comparison.view import View
 from gensample.stats import dynamics
-from gensample.stats.metrics import stack
 from gensample.stats.propensity import ceiling_sampler, split_variance
 
-QUANTITY = {q.name: q for q in all_quantities()}
+QUANTITY = {q.name: q for q in all_quantities(OfFields)}
 
 
 def value(name, views, members=None):

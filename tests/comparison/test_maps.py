@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import Normalize
 
-from gensample.comparison.content import Propensities
-from gensample.comparison.figures import canvas
 from gensample.comparison.maps import SLAB, discs, typical_configuration, visible, with_images
+from gensample.comparison.result import Propensities
+from gensample.report.style import canvas
 
 
 def propensities(simulated, generated, dimension=2):

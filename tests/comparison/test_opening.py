@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 
-from gensample.comparison.content import Propensities
-from gensample.comparison.metrics import Metrics
-from gensample.comparison.moves import choose_moves
-from gensample.comparison.opening import cost_html, in_text, seconds, sentence, share
+from gensample.comparison.maps import choose_moves
 from gensample.comparison.page import render
 from gensample.comparison.provenance import core_seconds
+from gensample.comparison.result import Comparison, Propensities
+from gensample.comparison.tables import cost_table, in_text, seconds, sentence, share
 from gensample.report.page import Picture
 from gensample.stats.ensemble import Ensemble
 
@@ -26,7 +25,7 @@ def metrics(*lags, **meta):
         "replicas": {"simulated": [8], "generated": [8]},
         "quenched": {"simulated": [8], "generated": [8]},
     }
-    return Metrics({"meta": {"configurations": 12, **told, **meta}, "lags": entries})
+    return Comparison({"meta": {"configurations": 12, **told, **meta}, "lags": entries})
 
 
 def test_the_sentence_names_right_and_wrong_with_futures_first_and_counts_the_rest():
@@ -61,18 +60,24 @@ def test_labels_with_a_comma_go_into_brackets():
 
 def test_nothing_judged_is_said():
     assert "too few" in sentence(metrics(({}, {})))
-    assert "too few" in sentence(Metrics({"meta": {}, "lags": []}))
+    assert "too few" in sentence(Comparison({"meta": {}, "lags": []}))
 
 
 def test_costs_beside_each_other():
-    table = cost_html({"core_seconds": {"simulated": 50.0, "generated": 5.0, "slow": 100.0, "file": None}})
-    cells = [line.split("</tr>")[0] for line in table.split("<tr>")[2:]]
-    assert ["<td>50</td><td></td>" in cells[0], "<td>5</td><td>10 %</td>" in cells[1]] == [True, True]
-    assert "<td>100</td><td>2 ×</td>" in cells[2]
-    assert "<td>not recorded</td><td></td>" in cells[3]
-    assert "<td>5</td><td></td>" in cost_html({"core_seconds": {"simulated": None, "generated": 5.0}})
+    costs = {"simulated": 50.0, "generated": 5.0, "slow": 100.0, "file": None}
+    assert texts(costs) == [
+        ["simulated", "50", ""],
+        ["generated", "5", "10 %"],
+        ["slow", "100", "2 ×"],
+        ["file", "not recorded", ""],
+    ]
+    assert texts({"simulated": None, "generated": 5.0})[1] == ["generated", "5", ""]
     assert (seconds(0.1234), seconds(12345.6), share(0.0123)) == ("0.123", "12346", "1.2 %")
-    assert cost_html({}) == ""
+    assert cost_table(Comparison({"lags": []})) is None
+
+
+def texts(costs):
+    return [[cell.text for cell in line] for line in cost_table(metrics(core_seconds=costs)).rows]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ from comparison.views import structure, view
 
 from gensample.comparison.averages import LEVELS, Averages, levels
 from gensample.comparison.estimate import Counted, Sides, block
-from gensample.comparison.quantities import Quantity, all_quantities, mean_of, register
+from gensample.comparison.quantities import OfFields, all_quantities, mean_of, register
 from gensample.stats import aftermath
 from gensample.stats.bootstrap import resample_weights
-from gensample.stats.metrics import stack
 
-QUANTITIES = all_quantities()
+QUANTITIES = all_quantities(OfFields)
 CONFIGURATIONS = 3
 
 
@@ -28,12 +27,12 @@ def sides(quantity, seed=0):
         place = structure(rng, size=16)  # large enough for the four-point length
         members = np.arange(len(place.species)) if quantity.whole else place.members(0)
         seen, made = (view(rng, place, r, scale=0.12) for r in (6, 4))
-        if quantity.kind == "pair":
+        if quantity.of_each:
             tables["seen"].append(quantity.summarise(seen, members))
             tables["made"].append(quantity.summarise(made, members))
         else:
             tables["paired"].append(quantity.summarise(seen, made, members))
-    found = {k: {quantity.summarise: stack(s)} if s else {} for k, s in tables.items()}
+    found = {k: {quantity.summarise: s} if s else {} for k, s in tables.items()}
     return Sides(**found), Counted(len(members), 2), place
 
 
@@ -42,15 +41,16 @@ def test_every_quantity_keeps_the_contract(quantity):
     found, counted, place = sides(quantity)
     weights = resample_weights(CONFIGURATIONS, 20, np.random.default_rng(0))
     entry = block([quantity], found, counted, weights)[quantity.name]
-    shape = () if quantity.axis is None else quantity.axis.points(place).shape
-    pair = (2,) if quantity.kind == "pair" else ()
     values = np.array(entry["value"], dtype=float)
+    shape = values.shape[-1:] if quantity.kind == "curve" else ()
+    shape = shape if quantity.axis is None else quantity.axis.points(place).shape
+    pair = (2,) if quantity.kind == "pair" else ()
     assert values.shape == (*pair, *shape)
     assert np.isfinite(values).any()
     for value, bounds in pairs(entry["value"], entry["interval"]):
         assert bounds is None or bounds[0] - 1e-12 <= value <= bounds[1] + 1e-12
-    assert quantity.meaning.endswith(".")
-    assert isinstance(quantity.reference, float) == (quantity.kind == "nominal")
+    assert quantity.meaning[-1] in ".?"
+    assert isinstance(quantity.reference, float) or quantity.kind != "nominal"
     if isinstance(quantity.reference, str):
         assert quantity.reference in {q.name for q in QUANTITIES}
 
@@ -64,10 +64,9 @@ def pairs(value, interval):
 
 
 def test_a_name_is_taken_once():
-    taken = Quantity(
+    taken = OfFields(
         name="twice",
         label="",
-        symbol="",
         kind="pair",
         meaning="",
         source="future",
@@ -78,7 +77,7 @@ def test_a_name_is_taken_once():
         register(taken, taken)
     from gensample.comparison import quantities
 
-    quantities._REGISTRY.pop("twice")
+    quantities._REGISTRY.pop((OfFields, "twice"))
 
 
 def test_pooled_quantiles_weigh_configurations():
@@ -100,7 +99,7 @@ def test_intervals_of_wild_energies_are_those_of_their_resamples():
     energies = -1.7 + 10 ** rng.uniform(-3, 13, size=(10, 64))
     (quantity,) = (q for q in QUANTITIES if q.name == "future_energy_median")
     weights = resample_weights(10, 200, rng)
-    table = {quantity.summarise: {"levels": energies}}
+    table = {quantity.summarise: [{"levels": row} for row in energies]}
     low, high = block([quantity], Sides(table, table, {}), Counted(1, 2), weights)[quantity.name]["interval"][
         1
     ]

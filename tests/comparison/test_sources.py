@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gaussian_ensembles import ensemble, redraw
 
-from gensample.comparison.sources import check_names, pairings, sources_of
+from gensample.comparison.sources import check_names, sources_of
 from gensample.errors import ConfigError
 from gensample.stats.ensemble import Ensemble
 
@@ -21,7 +21,7 @@ def simulated():
 @pytest.fixture
 def found(simulated):
     drawn = redraw(simulated, np.random.default_rng(1), replicas=4)
-    return sources_of(0, simulated, drawn, {"other": drawn}, seed=3)
+    return sources_of(0, {"simulated": simulated, "generated": drawn, "other": drawn}, seed=3)
 
 
 def test_halves_keep_fields_and_energies_together(simulated, found):
@@ -40,7 +40,8 @@ def test_few_quenched_fields_leave_the_halves_without(simulated):
         inherent_displacements=simulated.inherent_displacements[:3],
         inherent_energies=simulated.inherent_energies[:3],
     )
-    found = sources_of(0, few, redraw(few, np.random.default_rng(1)), {}, seed=3)
+    drawn = redraw(few, np.random.default_rng(1))
+    found = sources_of(0, {"simulated": few, "generated": drawn}, seed=3)
     assert found["first half"].h is None
     assert len(found["first half"].u) == 3
 
@@ -58,7 +59,6 @@ def test_controls_shuffle_inherent_displacements_and_have_no_energies(simulated,
 
 def test_names_that_are_taken_are_refused():
     check_names({"harmonic": 0})
-    assert pairings({"harmonic": 0})["harmonic"] == ("simulated", "harmonic")
     for name in ("simulated", "generated", "first half", "independent", "all"):
         with pytest.raises(ConfigError, match="has such a source itself"):
             check_names({name: 0})

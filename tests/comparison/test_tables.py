@@ -1,30 +1,26 @@
 import pytest
 
-from gensample.comparison.glossary import QUANTITIES
-from gensample.comparison.metrics import NAN, Metrics, Number
 from gensample.comparison.page import render
-from gensample.comparison.tables import (
-    Row,
-    cells,
-    finding,
-    number,
-    row,
-    rows,
-    to_html,
-    to_markdown,
-    to_text,
-    with_verdicts,
-)
-from gensample.comparison.verdicts import MARKS
+from gensample.comparison.quantities import OfFields, all_quantities
+from gensample.comparison.result import NAN, Comparison, Number
+from gensample.comparison.rows import MARKS, Row, digits, finding, row_of, rows, verdicts
+from gensample.comparison.tables import cells, full_table, to_markdown, to_text
 
-QUANTITY = {q.name: q for q in QUANTITIES}
+QUANTITY = {q.name: q for q in all_quantities(OfFields)}
+
+
+def row(name, sim=None, gen=None, best=None, **known):
+    nothing = Number(NAN)
+    values = {"simulated": sim or nothing, "generated": gen or nothing}
+    target = values["simulated"] if QUANTITY[name].kind == "pair" else best or nothing
+    return Row(QUANTITY[name], "A", values, target, **known)
 
 
 def verdict(name, *, sim=None, gen=None, best=None, width=0.01, **known):
     def around(value):
-        return Number(float("nan")) if value is None else Number(value, value - width, value + width)
+        return None if value is None else Number(value, value - width, value + width)
 
-    return Row(QUANTITY[name], around(sim), around(gen), around(best), (), **known).verdict
+    return row(name, around(sim), around(gen), around(best), **known).verdict
 
 
 @pytest.mark.parametrize(
@@ -98,7 +94,8 @@ def test_verdicts(name, values, expected):
     ],
 )
 def test_numbers_keep_two_or_three_digits(value, expected):
-    assert number(value, interval=True) == expected
+    text, bounds = digits(value)
+    assert text + (f" [{bounds[0]}, {bounds[1]}]" if bounds else "") == expected
 
 
 def scalar(value):
@@ -120,7 +117,7 @@ def metrics():
     }
     control = {"msd": {"value": [2.0, 7.0], "interval": None}, "pearson": scalar(0.1)}
     blocks = {"generated": generated, "climatology": control}
-    return Metrics({"meta": {"r": [1.0, 2.0, 3.0]}, "lags": [{"time": 10.0, "species": {"A": blocks}}]})
+    return Comparison({"meta": {"r": [1.0, 2.0, 3.0]}, "lags": [{"time": 10.0, "species": {"A": blocks}}]})
 
 
 def test_pairs_give_simulation_and_the_named_source(metrics):
@@ -132,9 +129,20 @@ def test_pairs_give_simulation_and_the_named_source(metrics):
 
 
 def test_profiles_are_read_at_the_nearest_distance(metrics):
-    near, far = [q for q in QUANTITIES if q.name == "corr_longitudinal"]
-    assert row(metrics, 0, "A", near).generated == (0.5, 0.4, 0.6)
-    assert row(metrics, 0, "A", far).simulation == (0.3, 0.2, 0.4)
+    near, far = row_of(metrics, 0, "A", QUANTITY["corr_longitudinal"])
+    assert near.generated == (0.5, 0.4, 0.6)
+    assert far.simulated == (0.3, 0.2, 0.4)
+    assert (near.at, far.at) == (1.1, 2.1)
+
+
+def test_a_comparison_is_asked_by_group_and_level(metrics):
+    found = metrics["A", 10.0]
+    assert list(found) == ["pearson", "msd", "corr_longitudinal", "corr_longitudinal(2.1)"]
+    assert found["msd"].generated == (3.0, 2.9, 3.1)
+    assert found["msd"].simulated.value == 2.0
+    assert found["pearson"].target.value == 0.8
+    with pytest.raises(KeyError, match="the groups are"):
+        metrics["C", 10.0]
 
 
 def test_undefined_rows_are_left_out(metrics):
@@ -142,18 +150,18 @@ def test_undefined_rows_are_left_out(metrics):
 
 
 def test_text_and_markdown_hold_value_target_and_control(metrics):
-    text = to_text(metrics, names=None)
+    text = to_text(metrics, main=False)
     line = next(line for line in text.splitlines() if line.startswith("Mean squared"))
     assert line.split()[3:] == ["2.00", "3.00", "[2.90,", "3.10]", "+50", "%", "✗", "–", "–", "7.00"]
-    assert "| 10 | A | Mean squared displacement | 2.00 | 3.00 [2.90, 3.10] |" in to_markdown(
-        metrics, names=None
-    )
+    line = "| 10 | A | Mean squared displacement | 2.00 | 3.00 [2.90, 3.10] |"
+    assert line in to_markdown(metrics, main=False)
 
 
 def test_html_explains_each_row(metrics):
-    page = to_html(metrics, 0, "A")
-    assert page.count("<tr>") == 5
-    assert page.count('<th scope="row" title=') == 4
+    table = full_table(metrics, 0, "A")
+    assert len(table.rows) == 4
+    assert all(line[0].title for line in table.rows)
+    page = render(metrics, [], [])
     assert f'<td class="verdict near" title="{MARKS["near"]}">75 % of best ≈</td>' in page
     assert "C<sub>L</sub>(1.1)" in page
 
@@ -161,35 +169,35 @@ def test_html_explains_each_row(metrics):
 def test_what_is_too_good_is_said_everywhere(metrics):
     assert finding(metrics) == ""
     assert "perfect sampler" not in to_text(metrics)
-    block = metrics.data["lags"][0]["species"]["A"]["generated"]
+    block = metrics.metrics["lags"][0]["species"]["A"]["generated"]
     block["pearson"] = {"value": 0.95, "interval": [0.94, 0.96], "correlation": 0.0}
-    told = with_verdicts(metrics)
-    assert "Propensity, Pearson (A, t = 10)" in told.data["finding"]
-    assert "share replicas" in told.data["finding"]
-    assert to_text(told).endswith(told.data["finding"])
-    assert '<p class="finding">! Propensity, Pearson' in render(told, [], [])
-    marks = {entry["quantity"]: entry["verdict"] for entry in told.data["verdicts"]}
+    told = verdicts(metrics)
+    assert "Propensity, Pearson (A, t = 10)" in told["finding"]
+    assert "share replicas" in told["finding"]
+    assert told["finding"] in to_text(metrics)
+    assert '<p class="finding">! Propensity, Pearson' in render(metrics, [], [])
+    marks = {entry["quantity"]: entry["verdict"] for entry in told["verdicts"]}
     assert marks == {"pearson": "beyond", "msd": "off", "corr_longitudinal": "near"}
 
 
 def test_the_correlation_of_the_errors_is_read(metrics):
-    block = metrics.data["lags"][0]["species"]["A"]["generated"]
+    block = metrics.metrics["lags"][0]["species"]["A"]["generated"]
     block["corr_longitudinal"]["correlation"] = [0.9, -0.5, None]
-    near, far = [q for q in QUANTITIES if q.name == "corr_longitudinal"]
-    assert (row(metrics, 0, "A", near).correlation, row(metrics, 0, "A", far).correlation) == (0.9, -0.5)
-    assert row(metrics, 0, "A", next(q for q in QUANTITIES if q.name == "pearson")).correlation == 0.0
+    near, far = row_of(metrics, 0, "A", QUANTITY["corr_longitudinal"])
+    assert (near.correlation, far.correlation) == (0.9, -0.5)
+    assert next(row_of(metrics, 0, "A", QUANTITY["pearson"])).correlation == 0.0
 
 
 def test_draws_are_the_fewest_of_both_sides():
     counts = {"simulated": [32, 8], "generated": [4, 6], "harmonic": [2, 2]}
-    metrics = Metrics({"meta": {"replicas": counts, "quenched": {"generated": [3, 5]}}, "lags": []})
+    metrics = Comparison({"meta": {"replicas": counts, "quenched": {"generated": [3, 5]}}, "lags": []})
     assert metrics.draws() == 4
     assert metrics.draws("inherent") == 3
 
 
 def test_energies_have_the_decimals_of_their_aim():
     """Inherent energies are judged to 0.005: two decimals would hide it."""
-    energy = Row(QUANTITY["inherent_energy"], Number(-3.4045), Number(-3.4, -3.41, -3.39), Number(NAN), ())
+    energy = row("inherent_energy", Number(-3.4045), Number(-3.4, -3.41, -3.39))
     assert cells(energy)[1:3] == ("−3.405", "−3.400 [−3.410, −3.390]")
-    wild = Row(QUANTITY["future_energy"], Number(-2.97), Number(121594.3, 13640, 590462), Number(NAN), ())
+    wild = row("future_energy", Number(-2.97), Number(121594.3, 13640, 590462))
     assert cells(wild)[2] == "121594 [13640, 590462]"

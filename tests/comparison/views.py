@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.comparison.view import Sequel, Structure, View
+from gensample.comparison.view import Structure, View
 from gensample.physics.mixtures import get_mixture
 
 
@@ -27,4 +27,4 @@ def view(rng, place=None, replicas=6, scale=0.05, hops=0.1):
     shape = (replicas, *place.positions.shape)
     h = np.where(rng.random((*shape[:2], 1)) < hops, 1.0, 1e-3) * rng.normal(size=shape)
     energies = -3.4 + 0.01 * rng.normal(size=replicas)
-    return View(place, 10.0, scale * rng.normal(size=shape), h, energies, Sequel(1, (0,)))
+    return View(place, 10.0, scale * rng.normal(size=shape), h, energies, follow=1)

@@ -34,7 +34,7 @@ def build(kinds: list[str]) -> None:
 # What commands import once they run: imported before the fork, the cases share it.
 HEAVY = (
     *("commands.train", "commands.sample_ensemble", "commands.sample_configurations", "commands.import_"),
-    *("commands.compare_configurations", "benchmark.run", "benchmark.evaluation"),
+    *("benchmark.run", "benchmark.evaluation"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.formats.convert"),
     *("data.formats.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
     *("commands.predictions", "commands.model_summary", "data.formats.importer"),

@@ -1,31 +1,30 @@
 import pytest
 from matplotlib.figure import Figure
 
-from gensample.comparison import page as write
-from gensample.comparison.content import Content
-from gensample.comparison.metrics import Metrics
+from gensample.comparison import page as pages
 from gensample.comparison.page import render
+from gensample.comparison.result import Comparison
 from gensample.errors import ConfigError, DataError
 from gensample.report import page
 from gensample.report.page import Picture
 
-METRICS = Metrics({"meta": {"configurations": 1}, "lags": []})
+METRICS = Comparison({"meta": {"configurations": 1}, "lags": []})
 
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    monkeypatch.setattr(write, "plates", lambda content: iter(()))
+    monkeypatch.setattr(pages, "plates", lambda content: iter(()))
 
 
 @pytest.mark.usefixtures("without_figures")
 def test_an_earlier_report_is_replaced_and_nothing_else(tmp_path):
     folder = tmp_path / "report"
-    write.write_report(folder, Content(METRICS))
-    page = write.write_report(folder, Content(Metrics({"meta": {"created": "later"}, "lags": []})))
+    METRICS.write(folder)
+    page = Comparison({"meta": {"created": "later"}, "lags": []}).write(folder)
     assert "later" in page.read_text()
     (folder / "weights.safetensors").touch()
     with pytest.raises(ConfigError, match="not a report alone"):
-        write.write_report(folder, Content(METRICS))
+        METRICS.write(folder)
     assert "later" in page.read_text()
 
 
@@ -45,17 +44,17 @@ def test_a_file_is_refused_and_an_empty_folder_taken(tmp_path):
 
 
 def test_a_failure_leaves_the_old_report_and_no_debris(tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "plates", lambda content: iter(()))
+    monkeypatch.setattr(pages, "plates", lambda content: iter(()))
     folder = tmp_path / "report"
-    page = write.write_report(folder, Content(METRICS))
+    page = METRICS.write(folder)
     before = page.read_text()
 
     def broken(content):
         raise RuntimeError("a figure failed")
 
-    monkeypatch.setattr(write, "plates", broken)
+    monkeypatch.setattr(pages, "plates", broken)
     with pytest.raises(RuntimeError, match="a figure failed"):
-        write.write_report(folder, Content(Metrics({"meta": {"created": "later"}, "lags": []})))
+        Comparison({"meta": {"created": "later"}, "lags": []}).write(folder)
     assert [p.name for p in tmp_path.iterdir()] == ["report"]
     assert page.read_text() == before
 
@@ -69,13 +68,15 @@ def test_other_files_are_no_metrics(tmp_path, content):
     path = tmp_path / "metrics.json"
     path.write_text(content)
     with pytest.raises(DataError, match=r"metrics\.json"):
-        Metrics.load(path)
+        Comparison.load(path)
 
 
 def test_names_and_captions_are_escaped():
     meta = {"configurations": 3, "generated": {"name": "<script>alert(1)</script>"}}
     text = render(
-        Metrics({"meta": meta, "lags": []}), [Picture("p", "a < b", "x & y", b"<svg/>")], ["curves/a&b.csv"]
+        Comparison({"meta": meta, "lags": []}),
+        [Picture("p", "a < b", "x & y", b"<svg/>")],
+        ["curves/a&b.csv"],
     )
     assert "<script" not in text
     assert "a &lt; b" in text
@@ -86,7 +87,7 @@ def test_names_and_captions_are_escaped():
     ("count", "words"), [(1, "One configuration only"), (3, "indicative"), (12, "12 configurations")]
 )
 def test_the_page_says_how_far_intervals_reach(count, words):
-    text = render(Metrics({"meta": {"configurations": count, "bootstrap": 5}, "lags": []}), [], [])
+    text = render(Comparison({"meta": {"configurations": count, "bootstrap": 5}, "lags": []}), [], [])
     assert words in text
     assert ("indicative" in text) == (count == 3)
 

@@ -6,7 +6,6 @@ from gensample.seeding import numpy_generator
 from gensample.stats import intervals as i
 from gensample.stats.bootstrap import resample_weights
 from gensample.stats.dynamics import chi4_spread
-from gensample.stats.metrics import chi4_bounds
 
 COUNT = 12
 WITHIN, BETWEEN = 4.4, 2.6
@@ -81,7 +80,7 @@ def chi4(q, generator, samples=200):
     values = parts(np.full(count, 1 / count))
     resampled = parts(resample_weights(count, samples, generator))
     known = {name: (values[name], i.standard_error(resampled[name], count)) for name in values}
-    return chi4_bounds(known, np.full(count, replicas))
+    return i.chi4(*known.values(), np.full(count, replicas))
 
 
 def coverage(replicas, repetitions):

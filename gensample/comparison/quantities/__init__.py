@@ -1,57 +1,92 @@
-"""The registry: every quantity of futures once, with its words, how it is found and how it is judged."""
+"""Every quantity once: its words, how it is found, how it is judged and how it is drawn.
+
+To add one, write a module here, or anywhere that is imported, that calls `register`; tables, glossary,
+figures, verdicts and files follow. `OfFields` is for displacement fields and futures, one configuration at a
+time; `OfSets` for two sets of configurations. The contract test is ``tests/comparison/test_quantities.py``.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from gensample.comparison.averages import Averages, Bounds
+import numpy as np
+
+from gensample.comparison.averages import Averages, Bounds, Summary
 from gensample.comparison.view import Structure
 from gensample.stats.ensemble import Floats
-from gensample.stats.summary import Summary
 
-Kind = Literal["pair", "ceiling", "floor", "nominal", "reference"]
-Source = Literal["displacements", "future", "inherent", "aftermath"]
+if TYPE_CHECKING:
+    from gensample.comparison.sets import Sets
+
+Kind = Literal["pair", "ceiling", "floor", "nominal", "gap", "shown", "curve", "reference"]
+Source = Literal["displacements", "future", "inherent", "aftermath", "configurations"]
+Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""{name of a quantity: {what it is of: {source: {"value", "interval"}}}}"""
 
 
 @dataclass(frozen=True)
-class Words:
-    """One row of a table.
+class Plot:
+    """Where a quantity is drawn: ``figure``, one of those of `gensample.comparison.figures`, and its
+    ``label`` there.
+
+    ``sources`` are controls shown beside simulation, generated and further sources; ``log``: on a logarithmic
+    axis; ``level`` and ``level_label``: a line at a known value; ``bars`` instead of lines.
+    """
+
+    figure: str
+    label: str
+    sources: tuple[str, ...] = ()
+    log: bool = False
+    bars: bool = False
+    level: float | None = None
+    level_label: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """What all quantities have; ``label``, ``symbol`` and ``meaning`` are the words of a row.
 
     ``kind`` says how it is judged: "pair" against simulation, "ceiling" as a share of the best possible,
-    "floor" as a multiple of the least possible, "nominal" against a known number; a "reference" is what
-    others are judged by and no row. ``aim`` is the largest deviation from simulation (pair) or from the
-    number (nominal), the least share (ceiling) or the largest multiple (floor) called good; None is not
-    judged.
-    Deviations from simulation are relative unless ``absolute``. ``needs`` is the simulated magnitude below
-    which a relative deviation means nothing. ``at`` is where a function is read. ``draws`` is the number of
-    replicas below which the row is not judged, for either source. ``reference``: what a ceiling or floor is,
-    the name of a quantity, or the number of a nominal one. ``source`` is what it reads: "displacements" u,
-    "future" positions x + u and their energies, "inherent" displacements h, "aftermath" the dynamics that
-    starts from futures.
+    "floor" as a multiple of the least possible, "nominal" against a known number, "gap" in standard
+    deviations of simulation, "shown" not at all; a "curve" is drawn alone, a "reference" is what others are
+    judged by. ``aim`` is the largest deviation from simulation (pair, gap) or from the number (nominal), the
+    least share (ceiling), the largest multiple (floor) or value (floor that is a number) called good; None:
+    not judged. Deviations from simulation are relative unless ``absolute``. ``needs`` is the simulated
+    magnitude below which a relative deviation means nothing, ``draws`` the number of replicas of either
+    source below which nothing is judged. ``reference``: what a ceiling or floor is, the name of a quantity,
+    or a number; ``beside``: further references to draw. ``at``: where a function is read for a row.
+    ``places``: decimals to show, None for two or three significant digits. ``main`` rows are printed by
+    ``gensample compare``; ``plot``: None for a figure with others of its ``source``, what it is made of:
+    "displacements" u, "future" positions x + u and their energies, "inherent" displacements h, "aftermath"
+    the dynamics that starts from futures, "configurations" whole sets of them.
     """
 
     name: str
     label: str
-    symbol: str
     kind: Kind
     meaning: str
+    source: Source
+    symbol: str = ""
     aim: float | None = None
-    needs: float = 0.0
-    at: float | None = None
-    draws: int = 2
-    absolute: bool = False
     reference: str | float | None = None
-    source: Source = "displacements"
+    beside: tuple[str, ...] = ()
+    absolute: bool = False
+    needs: float = 0.0
+    draws: int = 2
+    at: tuple[float, ...] = ()
+    places: int | None = None
+    main: bool = False
+    plot: Plot | None = None
 
     @property
-    def short(self) -> str:
-        """Name for a terminal."""
-        return self.label if self.at is None else f"{self.label}, r={self.at:g}"
+    def is_row(self) -> bool:
+        """Whether tables have a row of it: it is a number, or a function that is read somewhere."""
+        return self.kind not in ("reference", "curve")
 
 
 @dataclass(frozen=True)
@@ -63,54 +98,88 @@ class Axis:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity(Words):
-    """A row and how to find it.
+class OfFields(Quantity):
+    """A quantity of displacement fields.
 
-    ``summarise`` makes a summary, a dict of arrays, of one configuration at one lag:
-    of a view and the particles counted, ``(view, members)``, where the kind is "pair"; else of both sources,
-    ``(seen, made, members)``. Quantities that share the function share the work. ``combine`` turns
-    `Averages`, means of the summaries over configurations under B sets of weights, into values (B,) or, with
-    an ``axis``, (B, bins).
+    ``summarise`` makes a `Summary`, a dict of arrays, of one configuration at one lag: of a view and the
+    particles counted, ``(view, members)``, where the kind is "pair" or there is a ``join``; else of both
+    sources, ``(seen, made, members)``. Quantities that share the function share the work. ``join`` makes one
+    stacked summary (C, ...) of those of all configurations of two sources. ``combine`` turns `Averages`,
+    means of the summaries over configurations under B sets of weights, into values (B,) or, with an ``axis``,
+    (B, bins).
 
     ``whole``: of all particles together, not species by species. ``positive`` values have intervals of their
     logarithm, ``limits`` bound every interval, ``bounds`` makes others than Student's from the averages under
-    equal weights and under the resamples. ``main`` rows are printed by ``gensample compare``.
+    equal weights and under the resamples.
     """
 
     summarise: Callable[..., Summary]
     combine: Callable[[Averages], Floats]
+    join: Callable[[Sequence[Summary], Sequence[Summary]], Summary] | None = field(default=None, repr=False)
     whole: bool = False
     axis: Axis | None = None
     positive: bool = False
     limits: tuple[float, float] = (float("-inf"), float("inf"))
     bounds: Callable[[Averages, Averages], Bounds] | None = field(default=None, repr=False)
-    main: bool = False
+
+    @property
+    def is_row(self) -> bool:
+        """Whether tables have a row of it."""
+        return super().is_row and (self.axis is None or bool(self.at))
+
+    @property
+    def of_each(self) -> bool:
+        """Whether it is summarised source by source."""
+        return self.kind == "pair" or self.join is not None
 
 
-_REGISTRY: dict[str, Quantity] = {}
+@dataclass(frozen=True, kw_only=True)
+class OfSets(Quantity):
+    """A quantity of two sets of configurations.
+
+    ``find`` gives the entries of all quantities that share it, from the two `Sets` and a generator for their
+    resamples. What it does not find, such as energies of inherent structures that nobody knows, has no row.
+    """
+
+    find: Callable[[Sets, np.random.Generator], Entries]
+    source: Source = "configurations"
+
+
+_REGISTRY: dict[tuple[type[Quantity], str], Quantity] = {}
 
 
 def register(*quantities: Quantity) -> None:
-    """Enter quantities; every name once. ValueError for a name that is taken."""
+    """Enter quantities; every name once, of fields and of sets. ValueError for a name that is taken."""
     for quantity in quantities:
-        if quantity.name in _REGISTRY:
+        key = (type(quantity), quantity.name)
+        if key in _REGISTRY:
             raise ValueError(f"two quantities are called {quantity.name!r}; rename one of them")
-        _REGISTRY[quantity.name] = quantity
+        _REGISTRY[key] = quantity
 
 
 @cache
 def _load() -> None:
-    """Import every module of the package, so that its quantities are registered."""
-    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-        importlib.import_module(f"{__name__}.{module}")
+    """Import every module of the package, so that its quantities are registered; rows come in this order."""
+    names = [m.name for m in pkgutil.iter_modules(__path__)]
+    for name in sorted(names, key=lambda name: (name != "displacements", name)):
+        importlib.import_module(f"{__name__}.{name}")
 
 
-def all_quantities(**wanted: Any) -> tuple[Quantity, ...]:
-    """Every registered quantity, or those whose attributes are as ``wanted``; in the order of the modules."""
+Q = TypeVar("Q", bound=Quantity)
+
+
+def all_quantities(of: type[Q], **wanted: Any) -> tuple[Q, ...]:
+    """Every registered quantity of a type, or those whose attributes are as ``wanted``, in order of rows."""
     _load()
-    return tuple(q for q in _REGISTRY.values() if all(getattr(q, k) == v for k, v in wanted.items()))
+    found = [q for q in _REGISTRY.values() if isinstance(q, of)]
+    return tuple(q for q in found if all(getattr(q, k) == v for k, v in wanted.items()))
 
 
 def mean_of(name: str) -> Callable[[Averages], Floats]:
     """``combine`` of a quantity that is a mean over configurations: that of the summary's entry ``name``."""
     return lambda averages: averages[name]
+
+
+def in_sentence(label: str) -> str:
+    """A label in the middle of a sentence: "mean propensity", but "R" and "χ₄"."""
+    return label[0].lower() + label[1:] if label[1:2].islower() else label

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from gensample.comparison.averages import Averages
-from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.averages import Averages, Summary
+from gensample.comparison.quantities import Axis, OfFields, mean_of, register
 from gensample.comparison.view import View
 from gensample.stats import aftermath
 from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.summary import Summary
 
 
 def _course(view: View, members: Integers) -> Summary:
@@ -26,7 +25,7 @@ def _overlap_at_last(averages: Averages) -> Floats:
 _AXIS = Axis("time after the future / τ", lambda structure: as_array(aftermath.TIMES))
 
 register(
-    Quantity(
+    OfFields(
         name="next_energy",
         label="Energy 5 τ after the future",
         symbol="U/N",
@@ -40,7 +39,7 @@ register(
         absolute=True,
         aim=0.02,
     ),
-    Quantity(
+    OfFields(
         name="next_overlap",
         label="Overlap with the future, 5 τ after it",
         symbol="Q",
@@ -55,7 +54,7 @@ register(
         aim=0.05,
         main=True,
     ),
-    Quantity(
+    OfFields(
         name="next_energy_course",
         label="Energy after the future",
         symbol="U/N",
@@ -67,7 +66,7 @@ register(
         whole=True,
         axis=_AXIS,
     ),
-    Quantity(
+    OfFields(
         name="next_overlap_course",
         label="Overlap with the future",
         symbol="Q",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gensample.comparison.quantities import Quantity, mean_of, register
+from gensample.comparison.averages import Summary
+from gensample.comparison.quantities import OfFields, mean_of, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
 from gensample.stats import dynamics
 from gensample.stats.ensemble import Floats, Integers, as_array
 from gensample.stats.propensity import magnitudes
-from gensample.stats.summary import Summary
 
 
 def _lengths(view: View, members: Integers) -> Floats:
@@ -24,7 +24,7 @@ def _size(view: View, members: Integers) -> Summary:
 
 
 register(
-    Quantity(
+    OfFields(
         name="cr_msd",
         label="Mean squared displacement, cage-relative",
         symbol="⟨u_cr²⟩ / σ²",

@@ -7,14 +7,13 @@ from zlib import crc32
 
 import numpy as np
 
-from gensample.comparison.averages import Averages
-from gensample.comparison.quantities import Axis, Quantity, register
+from gensample.comparison.averages import Averages, Summary
+from gensample.comparison.quantities import Axis, OfFields, register
 from gensample.comparison.view import Structure, View
 from gensample.seeding import numpy_generator
 from gensample.stats import calibration, dynamics
 from gensample.stats.ensemble import Floats, Integers
 from gensample.stats.propensity import magnitudes
-from gensample.stats.summary import Summary
 
 
 def _length(seen: View, made: View, members: Integers) -> Summary:
@@ -48,10 +47,10 @@ def _centres(structure: Structure) -> Floats:
 
 def _quantities(
     prefix: str, label: str, what: str, summarise: Callable[..., Summary], draws: int
-) -> Iterator[Quantity]:
+) -> Iterator[OfFields]:
     for number, level in enumerate(calibration.LEVELS):
         percent = f"{100 * level:.0f}"
-        yield Quantity(
+        yield OfFields(
             name=f"{prefix}_coverage_{percent}",
             label=f"Coverage of {percent} %, {label}",
             symbol="",
@@ -67,7 +66,7 @@ def _quantities(
             aim=0.05,
             main=prefix == "propensity" and level == 0.8,
         )
-    yield Quantity(
+    yield OfFields(
         name=f"{prefix}_ranks",
         label=f"Rank histogram, {label}",
         symbol="PIT",

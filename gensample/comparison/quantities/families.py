@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gensample.comparison.averages import Averages, Bounds
-from gensample.comparison.quantities import Quantity, Source, mean_of
+from gensample.comparison.averages import Averages, Bounds, Summary
+from gensample.comparison.quantities import OfFields, Source, mean_of
 from gensample.comparison.view import View
-from gensample.stats import dynamics, intervals, metrics, propensity
+from gensample.stats import dynamics, intervals, propensity
 from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.summary import Summary
 
 Lengths = Callable[[View, Integers], Floats]
 """Lengths (R, n) of what n particles did in R fields."""
@@ -21,7 +20,7 @@ Shares = Callable[[View, Integers], Floats]
 
 def propensity_of(
     prefix: str, label: str, symbol: str, source: Source, lengths: Lengths, *, main: bool = False
-) -> tuple[Quantity, Quantity]:
+) -> tuple[OfFields, OfFields]:
     """Correlation of generated with simulated propensity of ``lengths``, and the best that it can be.
 
     The formulas of `gensample.stats.propensity`: the ceiling is a perfect sampler's, with as many draws.
@@ -43,10 +42,9 @@ def propensity_of(
     def ceiling(averages: Averages) -> Floats:
         return propensity.ceiling_sampler(averages["delta"], averages["noise"], averages["draws_noise"])
 
-    best = Quantity(
+    best = OfFields(
         name=f"{prefix}_ceiling_sampler",
-        label=f"{label}, best possible",
-        symbol="",
+        label="best, as many draws",
         kind="reference",
         meaning=f"What a perfect sampler with as many draws would score as: {label.lower()}.",
         source=source,
@@ -54,7 +52,7 @@ def propensity_of(
         combine=ceiling,
         limits=(0.0, 1.0),
     )
-    correlation = Quantity(
+    correlation = OfFields(
         name=prefix,
         label=label,
         symbol=symbol,
@@ -81,7 +79,7 @@ def chi4_of(
     *,
     parts: tuple[str, ...] = ("within", "between", "total"),
     main: bool = False,
-) -> tuple[Quantity, ...]:
+) -> tuple[OfFields, ...]:
     """chi4 of a share of the particles: within configurations, between them, and both together.
 
     N times the variance of ``shares``, split as `gensample.stats.dynamics` does; names ``prefix_within`` ...
@@ -97,11 +95,10 @@ def chi4_of(
             "replicas": as_array(len(share)),
         }
 
-    def quantity(part: str) -> Quantity:
-        return Quantity(
+    def quantity(part: str) -> OfFields:
+        return OfFields(
             name=f"{prefix}_{part}",
             label=f"{label}, {_PLACES[part]}",
-            symbol="",
             kind="pair",
             meaning=f"Number of particles times the variance of {meaning} {_MEANINGS[part]}",
             source=source,
@@ -148,12 +145,12 @@ _COMBINE = {"within": _within, "between": _between, "total": _total}
 
 def _parts(value: Averages, resampled: Averages) -> tuple[Bounds, Bounds]:
     count = value.configurations
-    found = {"chi4_iso": _within, "chi4_spread": _spread, "chi4_noise": mean_of("noise")}
+    found = {"within": _within, "spread": _spread, "noise": mean_of("noise")}
     known = {
         name: (part(value)[0], intervals.standard_error(part(resampled), count))
         for name, part in found.items()
     }
-    return metrics.chi4_bounds(known, value.stacked["replicas"])
+    return intervals.chi4(known["within"], known["spread"], known["noise"], value.stacked["replicas"])
 
 
 def _total_bounds(value: Averages, resampled: Averages) -> Bounds:

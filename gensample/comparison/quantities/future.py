@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gensample.comparison.averages import Averages, Bounds, levels, percentile
-from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.averages import Averages, Bounds, Summary, levels, percentile
+from gensample.comparison.quantities import Axis, OfFields, mean_of, register
 from gensample.comparison.view import Structure, View
-from gensample.stats.curves import centers
 from gensample.stats.ensemble import Floats, Integers
 from gensample.stats.futures import distance_edges
-from gensample.stats.summary import Summary
+from gensample.stats.intervals import centers
 
 
 def _whole(view: View, members: Integers) -> Summary:
@@ -42,7 +41,7 @@ def _distances(structure: Structure) -> Floats:
 
 
 register(
-    Quantity(
+    OfFields(
         name="future_energy_median",
         label="Energy of futures, median",
         symbol="U(x+u)/N",
@@ -57,7 +56,7 @@ register(
         aim=0.01,
         main=True,
     ),
-    Quantity(
+    OfFields(
         name="future_energy",
         label="Energy of futures, mean",
         symbol="⟨U(x+u)⟩/N",
@@ -71,7 +70,7 @@ register(
         absolute=True,
         aim=0.01,
     ),
-    Quantity(
+    OfFields(
         name="future_overlapping",
         label="Share of futures with overlaps",
         symbol="",
@@ -86,7 +85,7 @@ register(
         aim=0.01,
         main=True,
     ),
-    Quantity(
+    OfFields(
         name="future_overlaps",
         label="Overlapping pairs per particle",
         symbol="",
@@ -97,7 +96,7 @@ register(
         combine=mean_of("overlaps"),
         whole=True,
     ),
-    Quantity(
+    OfFields(
         name="future_closest",
         label="Closest pair of futures",
         symbol="min r/σ_ab",
@@ -110,7 +109,7 @@ register(
         absolute=True,
         aim=0.03,
     ),
-    Quantity(
+    OfFields(
         name="future_g_like",
         label="g(r) of futures, like pairs",
         symbol="g_aa(r)",
@@ -121,7 +120,7 @@ register(
         combine=mean_of("like"),
         axis=Axis("r / σ", _distances),
     ),
-    Quantity(
+    OfFields(
         name="future_g_unlike",
         label="g(r) of futures, unlike pairs",
         symbol="g_ab(r)",

@@ -6,15 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gensample.comparison.averages import Averages
-from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.averages import Averages, Summary
+from gensample.comparison.quantities import Axis, OfFields, mean_of, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
 from gensample.stats import bonds, clusters, dynamics
-from gensample.stats.curves import centers
 from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.intervals import centers
 from gensample.stats.propensity import magnitudes
-from gensample.stats.summary import Summary
 
 HOPPING_TOGETHER = 1.5
 """Hopping particles nearer than this in the inherent structure belong to one cluster: first neighbours."""
@@ -68,7 +67,7 @@ def _ratio(above: str, below: str) -> Callable[[Averages], Floats]:
 
 
 register(
-    Quantity(
+    OfFields(
         name="inherent_energy",
         label="Inherent energy of futures",
         symbol="e_IS",
@@ -83,7 +82,7 @@ register(
         aim=0.005,
         main=True,
     ),
-    Quantity(
+    OfFields(
         name="inherent_energy_spread",
         label="Inherent energy, spread",
         symbol="σ(e_IS)",
@@ -97,7 +96,7 @@ register(
         draws=4,
         aim=0.3,
     ),
-    Quantity(
+    OfFields(
         name="hops",
         label="Share of hops",
         symbol="⟨|h| > 0.3⟩",
@@ -112,7 +111,7 @@ register(
         needs=0.005,
         main=True,
     ),
-    Quantity(
+    OfFields(
         name="hop_lengths",
         label="P(log₁₀ |h|)",
         symbol="P(log₁₀ |h|)",
@@ -126,7 +125,7 @@ register(
     ),
     *propensity_of("hop_pearson", "Propensity of h, Pearson", "ρ_h", "inherent", lengths, main=True),
     *chi4_of("hop_chi4", "χ₄ of hops", "the share of hops", "inherent", shares, main=True),
-    Quantity(
+    OfFields(
         name="hop_cluster",
         label="Hop clusters, mean size",
         symbol="⟨s⟩",
@@ -139,7 +138,7 @@ register(
         whole=True,
         aim=0.3,
     ),
-    Quantity(
+    OfFields(
         name="hop_cluster_weighted",
         label="Hop clusters, size a hopping particle sees",
         symbol="⟨s²⟩/⟨s⟩",
@@ -151,7 +150,7 @@ register(
         whole=True,
         aim=0.3,
     ),
-    Quantity(
+    OfFields(
         name="inherent_bond_breaking",
         label="Bond breaking, inherent",
         symbol="C_B",

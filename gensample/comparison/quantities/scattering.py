@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from gensample.comparison.averages import Averages
-from gensample.comparison.quantities import Axis, Quantity, mean_of, register
+from gensample.comparison.averages import Averages, Summary
+from gensample.comparison.quantities import Axis, OfFields, mean_of, register
 from gensample.comparison.quantities.families import chi4_of
 from gensample.comparison.view import Structure, View
 from gensample.stats import dynamics, four_point
 from gensample.stats.ensemble import Floats, Integers
 from gensample.stats.structure import wave_vectors
-from gensample.stats.summary import Summary
 
 WAVE_NUMBERS: Floats = np.arange(1.0, 13.0)
 
@@ -65,7 +64,7 @@ _XI = (
 )
 
 register(
-    Quantity(
+    OfFields(
         name="scattering",
         label="Self scattering at the first peak",
         symbol="F_s(q = 7.25)",
@@ -79,7 +78,7 @@ register(
         aim=0.05,
         needs=0.02,
     ),
-    Quantity(
+    OfFields(
         name="scattering_curve",
         label="Self scattering",
         symbol="F_s(q)",
@@ -92,7 +91,7 @@ register(
         axis=Axis("wave number q σ", lambda structure: WAVE_NUMBERS),
     ),
     *chi4_of("chi4", "χ₄", "the overlap", "displacements", _overlap, parts=("total",)),
-    Quantity(
+    OfFields(
         name="s4",
         label="Four-point structure factor",
         symbol="S₄(q)",
@@ -105,7 +104,7 @@ register(
         combine=_total,
         axis=_Q,
     ),
-    Quantity(
+    OfFields(
         name="s4_within",
         label="Four-point structure factor, within a configuration",
         symbol="S₄(q)",
@@ -116,7 +115,7 @@ register(
         combine=_within,
         axis=_Q,
     ),
-    Quantity(
+    OfFields(
         name="s4_length",
         label="Four-point length",
         symbol="ξ₄ / σ",
@@ -130,7 +129,7 @@ register(
         aim=0.25,
         needs=0.5,
     ),
-    Quantity(
+    OfFields(
         name="s4_length_within",
         label="Four-point length, within a configuration",
         symbol="ξ₄ / σ",

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from gensample.comparison import sets as module
+from gensample.comparison.set_curves import histogram
+from gensample.comparison.sets import Configurations, compare_configurations
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
-from gensample.stats import configurations as module
-from gensample.stats.configuration_curves import histogram
 from gensample.stats.configuration_tables import Q_BINS, Q_MAX, common_edges, tables
-from gensample.stats.configurations import Configurations, compare_configurations
 from gensample.stats.structure import structure_factor
 
 MIXTURE = get_mixture("ka2d")

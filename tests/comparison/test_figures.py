@@ -1,9 +1,11 @@
+from collections import defaultdict
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensample.comparison.content import Content
-from gensample.comparison.metrics import Metrics
-from gensample.comparison.registered_figures import _limit, draw_functions, draw_numbers, functions, numbers
+from gensample.comparison.figures import known, limit, plates
+from gensample.comparison.result import Comparison
 from gensample.report.style import look_of
 
 
@@ -31,23 +33,28 @@ def content():
         for s in ("simulated", "generated", "mine")
         for x in (0.5, 1.0)
     ]
-    metrics = Metrics({"meta": {"beside": ["mine"]}, "lags": lags})
-    return Content(metrics, {"s4": rows, "length_ranks": rows})
+    metrics = Comparison({"meta": {"beside": ["mine"]}, "lags": lags})
+    return replace(metrics, curves=defaultdict(list, {"s4": rows, "length_ranks": rows}))
 
 
 def test_whatever_has_a_value_is_drawn_with_all_sources():
     found = content()
-    (of,) = numbers(found, ("future", "inherent", "displacements"))
-    assert (of[0], of[1], [q.name for q in of[2]]) == ("displacements", "A", ["cr_msd"])
-    axes = draw_numbers(found, "A", of[2]).axes[0]
-    assert [line.get_label() for line in axes.lines] == ["simulation", "generated", "mine"]
-    by_axis = {
-        tuple(q.name for q in quantities): (group, quantities) for group, quantities in functions(found)
+    drawn = {plate.name: plate.draw for plate in plates(found)}
+    assert {
+        name for name in drawn if name.startswith(("future", "inherent", "displacements", "functions"))
+    } == {
+        "displacements_A",
+        "functions_1_A",
+        "functions_2_A",
     }
-    assert set(by_axis) == {("length_ranks",), ("s4",)}
-    ranks, s4 = (draw_functions(found, *by_axis[names]) for names in (("length_ranks",), ("s4",)))
-    assert [line.get_label() for line in ranks.axes[0].lines] == ["calibrated", "generated", "mine"]
-    assert len(s4.axes) == 2
+    assert not known(found, "A", "s4_length")
+    assert labels(drawn["displacements_A"]) == ["simulation", "generated", "mine"]
+    assert labels(drawn["functions_1_A"]) == ["calibrated", "generated", "mine"]
+    assert len(drawn["functions_2_A"]().axes) == 2
+
+
+def labels(draw):
+    return [line.get_label() for line in draw().axes[0].lines]
 
 
 def test_the_name_of_a_file_is_no_formula():
@@ -60,7 +67,7 @@ def test_the_name_of_a_file_is_no_formula():
 
 def limits(*series):
     axes = Figure().subplots()
-    _limit(axes, [np.array(s, dtype=float) for s in series])
+    limit(axes, [np.array(s, dtype=float) for s in series])
     return axes, axes.get_ylim()
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from gensample.comparison.quantities import OfSets, all_quantities
 from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.seeding import numpy_generator
-from gensample.stats import configuration_curves as curves
 from gensample.stats import distinct, weights
-from gensample.stats.configuration_quantities import Quantities, Side
-from gensample.stats.configuration_tables import Tables, common_edges, tables
+from gensample.stats.configuration_tables import Tables, common_edges, letters, tables
 from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.halves import part_size
 
+Entry = dict[str, Any]
+"""{"value": v, "interval": [lo, hi] or None}"""
 ATOMS_AT_ONCE = 20_000
 """Particles whose energies are computed in one piece."""
 
@@ -76,11 +78,56 @@ class Configurations:
         return int(self.positions.shape[2])
 
 
+@dataclass(frozen=True)
+class Side:
+    """One set of configurations, reduced: ``energy`` and ``inherent_energy`` (C,) per particle, the rest as
+    in `Configurations` and `Tables`.
+    """
+
+    energy: Floats
+    inherent_energy: Floats | None
+    tables: Tables
+    species: Integers
+    box: Floats
+    propensity: Floats | None
+    times: tuple[float, ...]
+    dimension: int
+
+    def by_group(self) -> Iterator[Floats]:
+        """Propensities (C', n) of each lag time and species, in the order of `group_letters`."""
+        assert self.propensity is not None, "the propensities are not known"
+        for k in range(len(self.times)):
+            for a in range(int(self.species.max()) + 1):
+                yield self.propensity[:, self.species == a, k]
+
+
+def group_letters(side: Side) -> list[str]:
+    """ "A, t = 1", "B, t = 1", "A, t = 10" ..."""
+    species = range(int(side.species.max()) + 1)
+    return [f"{letters(a)}, t = {time:g}" for time in side.times for a in species]
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Both sets at one temperature: what quantities of configurations are found from.
+
+    ``log_weights`` (C,) of the generated configurations, None without a density; ``bootstrap`` resamples;
+    ``found`` are the entries of the quantities before.
+    """
+
+    simulated: Side
+    generated: Side
+    temperature: float
+    log_weights: Floats | None
+    bootstrap: int
+    found: dict[str, Any] = field(default_factory=dict)
+
+
 class Result(NamedTuple):
-    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows (`configuration_curves`)."""
+    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows (`set_curves`)."""
 
     metrics: dict[str, Any]
-    curves: curves.Curves
+    curves: dict[str, list[dict[str, Any]]]
 
 
 def compare_configurations(
@@ -94,7 +141,7 @@ def compare_configurations(
     bootstrap: int = 1000,
     progress: Callable[[str], None] | None = None,
 ) -> Result:
-    """All metrics of docs/statistics.md, section "Generated configurations", at one temperature.
+    """All quantities of docs/statistics.md, section "Generated configurations", at one temperature.
 
     The two sets share mixture and temperature; numbers of configurations and of particles may differ.
     ``truncation`` overrides the mixture's; ``seed`` decides splits and resamples; ``bootstrap`` resamples
@@ -103,6 +150,8 @@ def compare_configurations(
     Raises DataError where the sets do not fit the mixture or each other or hold a structure twice,
     ConfigError for a box too small.
     """
+    from gensample.comparison.set_curves import all_curves
+
     tell = progress or (lambda line: None)
     _check(simulated, generated, mixture)
     edges = common_edges(simulated.box, generated.box)
@@ -113,20 +162,28 @@ def compare_configurations(
         per_particle = potential_energies(of, mixture, truncation) / of.num_particles
         tell(f"T = {temperature:g}, {name}: pairs, neighbours, structure factor")
         found = tables(of.positions, of.box, of.species, as_array(mixture.sigma), edges)
-        return _side(of, per_particle, found, temperature)
+        return Side(
+            per_particle, of.inherent_energy, found, of.species, of.box, of.propensity, of.times, of.dimension
+        )
 
     ours, theirs = reduced("simulated", simulated), reduced("generated", generated)
     tell(f"T = {temperature:g}: intervals and distances")
-    quantities = Quantities(ours, theirs, temperature, numpy_generator(seed), bootstrap)
+    logs = None
+    if generated.log_density is not None:
+        total = theirs.energy * generated.num_particles
+        logs = weights.log_weights(total, temperature, generated.log_density, generated.log_density_variance)
+    sets, generator = Sets(ours, theirs, temperature, logs, bootstrap), numpy_generator(seed)
+    for find in dict.fromkeys(q.find for q in all_quantities(OfSets)):
+        sets.found.update(find(sets, generator))
     metrics = {
         "temperature": temperature,
         "configurations": {"simulated": simulated.size, "generated": generated.size},
         "particles": {"simulated": simulated.num_particles, "generated": generated.num_particles},
-        "compared": quantities.part,
-        "quantities": quantities.all(),
-        "weights": quantities.weights(),
+        "compared": part_size(simulated.size, generated.size),
+        "quantities": sets.found,
+        "weights": None if logs is None else weights.effective_sample_size(logs)._asdict(),
     }
-    return Result(metrics, curves.all_curves(ours, theirs, temperature, numpy_generator(seed, 1), bootstrap))
+    return Result(metrics, all_curves(sets, numpy_generator(seed, 1)))
 
 
 def _check(simulated: Configurations, generated: Configurations, mixture: Mixture) -> None:
@@ -162,22 +219,3 @@ def potential_energies(of: Configurations, mixture: Mixture, truncation: str | N
     total = torch.cat(parts).numpy()
     # At a distance of zero both terms of the potential are infinite and their difference is not a number.
     return np.where(np.isnan(total), np.inf, total)
-
-
-def _side(of: Configurations, per_particle: Floats, found: Tables, temperature: float) -> Side:
-    logs = None
-    if of.log_density is not None:
-        logs = weights.log_weights(
-            per_particle * of.num_particles, temperature, of.log_density, of.log_density_variance
-        )
-    return Side(
-        energy=per_particle,
-        inherent_energy=of.inherent_energy,
-        log_weights=logs,
-        tables=found,
-        species=of.species,
-        box=of.box,
-        propensity=of.propensity,
-        times=of.times,
-        dimension=of.dimension,
-    )

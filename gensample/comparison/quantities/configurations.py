@@ -1,0 +1,396 @@
+"""Quantities of two sets of configurations: energies, arrangement, and what a predictor reads off them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gensample.comparison.quantities import Entries, OfSets, register
+from gensample.comparison.sets import Entry, Sets, Side, group_letters
+from gensample.comparison.sources import EVERYONE
+from gensample.stats import weights
+from gensample.stats.bootstrap import percentile_interval, resampled_sums
+from gensample.stats.ensemble import Floats
+from gensample.stats.halves import Distance, sample_distance, split_weights, splits
+from gensample.stats.profiles import profile_distance
+from gensample.stats.scores import cdf_on, wasserstein_from_gap
+
+PROPENSITY_GRID = 400
+Generator = np.random.Generator
+
+
+def _entry(value: Any, low: Any = np.nan, high: Any = np.nan) -> Entry:
+    """{"value": v, "interval": [lo, hi]}; the interval is None where there is none."""
+    bounds = [float(low), float(high)]
+    return {"value": float(value), "interval": None if np.isnan(bounds).any() else bounds}
+
+
+def _mean(of: Sets, values: Floats, generator: Generator, log_w: Floats | None = None) -> Entry:
+    return _entry(*weights.reweighted_mean(values, generator, log_w, of.bootstrap))
+
+
+def _means(
+    of: Sets, sim: Floats, gen: Floats, generator: Generator, log_w: Floats | None
+) -> dict[str, Entry]:
+    """Means of one number a configuration."""
+    found = {"simulated": _mean(of, sim, generator), "generated": _mean(of, gen, generator)}
+    return found if log_w is None else found | {"reweighted": _mean(of, gen, generator, log_w)}
+
+
+def _distance(found: Distance) -> dict[str, Entry]:
+    """Means of a distance over splits and the range that 95 % of the splits lie in; nan without a split."""
+
+    def spread(values: Floats) -> Entry:
+        if not len(values):
+            return _entry(np.nan)
+        with np.errstate(invalid="ignore"):
+            return _entry(values.mean(), *np.quantile(values, [0.025, 0.975]))
+
+    return {"generated": spread(found.generated), "halves": spread(found.halves)}
+
+
+# Energies
+
+
+def _energies(name: str, of: Sets, generator: Generator) -> Entries:
+    sim, gen = (getattr(side, name) for side in (of.simulated, of.generated))
+    if sim is None or gen is None:
+        return {}
+    logs = {"generated": None} | ({} if of.log_weights is None else {"reweighted": of.log_weights})
+    found = {
+        "gap": {source: _gap(of, sim, gen, log_w, generator) for source, log_w in logs.items()},
+        "W1": _distance(sample_distance(sim, gen, generator)),
+        "": _means(of, sim, gen, generator, of.log_weights),
+        "sd": {"simulated": _deviation(of, sim, None, generator)}
+        | {source: _deviation(of, gen, log_w, generator) for source, log_w in logs.items()},
+        "median": {"simulated": _entry(np.median(sim)), "generated": _entry(np.median(gen))},
+        "not_finite": {
+            "simulated": _entry((~np.isfinite(sim)).sum()),
+            "generated": _entry((~np.isfinite(gen)).sum()),
+        },
+    }
+    return {f"{name}_{part}".rstrip("_"): {EVERYONE: entries} for part, entries in found.items()}
+
+
+def _gap(of: Sets, sim: Floats, gen: Floats, log_w: Floats | None, generator: Generator) -> Entry:
+    """Difference of mean energies from simulation, the two sets resampled independently."""
+    value = _mean(of, gen, generator, log_w)["value"] - _mean(of, sim, generator)["value"]
+    if min(len(sim), len(gen)) < 2:
+        return _entry(value)
+    draws = [
+        weights.resampled_means(x, generator, logs, of.bootstrap) for x, logs in ((gen, log_w), (sim, None))
+    ]
+    with np.errstate(invalid="ignore"):
+        return _entry(value, *percentile_interval(draws[0] - draws[1]))
+
+
+def _deviation(of: Sets, values: Floats, logs: Floats | None, generator: Generator) -> Entry:
+    found = weights.reweighted_variance(values, generator, logs, of.bootstrap)
+    return _entry(*(np.sqrt(np.maximum(x, 0.0)) for x in found))
+
+
+def _heat_capacity(of: Sets, generator: Generator) -> Entries:
+    cases: dict[str, tuple[Side, Floats | None]] = {
+        "simulated": (of.simulated, None),
+        "generated": (of.generated, None),
+    }
+    if of.log_weights is not None:
+        cases["reweighted"] = (of.generated, of.log_weights)
+    found = {
+        source: weights.heat_capacity(
+            side.energy, of.temperature, len(side.species), side.dimension, generator, logs, of.bootstrap
+        )
+        for source, (side, logs) in cases.items()
+    }
+    excess = found["simulated"].excess.value
+    gaps = of.found["energy_gap"][EVERYONE]
+    return {
+        "temperature_offset": {EVERYONE: {k: _divided(gap, excess) for k, gap in gaps.items()}},
+        "heat_capacity_excess": {EVERYONE: {k: _entry(*c.excess) for k, c in found.items()}},
+        "heat_capacity": {EVERYONE: {k: _entry(*c.total) for k, c in found.items()}},
+    }
+
+
+def _divided(gap: Entry, by: float) -> Entry:
+    """A gap and its interval over a number that is taken as exact."""
+    if not by > 0:
+        return _entry(np.nan)
+    interval = gap["interval"]
+    return {"value": gap["value"] / by, "interval": interval and [x / by for x in interval]}
+
+
+# Arrangement
+
+
+def _profiles(of: Sets, generator: Generator) -> Entries:
+    same_box = np.allclose(of.simulated.box[:1], of.generated.box, rtol=1e-6)
+    theirs = of.generated.tables.profiles
+    return {
+        f"{name}_distance": {EVERYONE: _distance(profile_distance(ours, theirs[name], generator))}
+        for name, ours in of.simulated.tables.profiles.items()
+        # Boxes of different size allow different wave vectors, even within one bin.
+        if name != "structure_factor" or same_box
+    }
+
+
+def _closest(of: Sets, generator: Generator) -> Entries:
+    found: dict[str, dict[str, Any]] = {"closest": {}, "closest_least": {}, "closest_below": {}}
+    for k, label in enumerate(of.simulated.tables.pairs):
+        ours, theirs = (side.tables.closest[:, k] for side in (of.simulated, of.generated))
+        below = (theirs < ours.min()).astype(float)
+        found["closest"][label] = _means(of, ours, theirs, generator, of.log_weights)
+        found["closest_least"][label] = {
+            "simulated": _entry(ours.min()),
+            "generated": _entry(theirs.min()),
+        }
+        # Of n + 1 exchangeable configurations each is equally likely to have the closest pair.
+        found["closest_below"][label] = {
+            "generated": _mean(of, below, generator),
+            "halves": _entry(1 / (len(ours) + 1)),
+        }
+    return found
+
+
+def _coordination(of: Sets, generator: Generator) -> Entries:
+    ours, theirs = (side.tables.coordination for side in (of.simulated, of.generated))
+    shells = enumerate(of.simulated.tables.shells)
+    means = {label: _means(of, ours[:, k], theirs[:, k], generator, of.log_weights) for k, label in shells}
+    return {"coordination": means}
+
+
+# Propensities
+
+
+def _propensities(of: Sets, generator: Generator) -> Entries:
+    """Mean and standard deviation over particles, and W1, of each species and lag time."""
+    if of.simulated.propensity is None or of.generated.propensity is None:
+        return {}
+    found: dict[str, dict[str, Any]] = {"propensity_mean": {}, "propensity_sd": {}, "propensity_W1": {}}
+    for label, ours, theirs in zip(
+        group_letters(of.simulated), of.simulated.by_group(), of.generated.by_group(), strict=True
+    ):
+        found["propensity_mean"][label] = _means(of, ours.mean(1), theirs.mean(1), generator, None)
+        found["propensity_sd"][label] = {
+            "simulated": _pooled_deviation(of, ours, generator),
+            "generated": _pooled_deviation(of, theirs, generator),
+        }
+        found["propensity_W1"][label] = _distance(_propensity_distance(ours, theirs, generator))
+    return found
+
+
+def _pooled_deviation(of: Sets, values: Floats, generator: Generator) -> Entry:
+    """Standard deviation over all particles of all configurations, (C, n); configurations resampled."""
+    centred = values - values.mean()
+    table = np.stack([centred.mean(1), (centred**2).mean(1)], axis=1)
+    draws = resampled_sums(table, of.bootstrap, generator) / len(table)
+    value = np.sqrt(table[:, 1].mean())
+    if len(table) < 2:
+        return _entry(value)
+    return _entry(value, *percentile_interval(np.sqrt(np.maximum(draws[:, 1] - draws[:, 0] ** 2, 0.0))))
+
+
+def _propensity_distance(sim: Floats, gen: Floats, generator: Generator) -> Distance:
+    """W1 of the values of all particles, (C, n): whole configurations are split, never particles."""
+    grid = np.linspace(min(sim.min(), gen.min()), max(sim.max(), gen.max()), PROPENSITY_GRID)
+    parts = list(splits(len(sim), len(gen), generator))
+    if not parts:
+        return Distance(np.empty(0), np.empty(0))
+    ours, theirs = cdf_on(sim, grid), cdf_on(gen, grid)
+    first, second = (split_weights([p[k] for p in parts], len(sim)) @ ours for k in range(2))
+    drawn = split_weights([p.drawn for p in parts], len(gen)) @ theirs
+    return Distance(wasserstein_from_gap(first - drawn, grid), wasserstein_from_gap(first - second, grid))
+
+
+# Words
+
+
+def _energy_words(name: str, label: str, meaning: str) -> tuple[OfSets, ...]:
+    find = partial(_energies, name)
+    return (
+        OfSets(
+            name=f"{name}_gap",
+            label=f"{label}: gap",
+            kind="gap",
+            meaning=f"Mean generated minus mean simulated {meaning} A sampler of nearly right structure "
+            "shows here first what is wrong: overlapping particles cost much.",
+            find=find,
+            aim=0.25,
+            main=True,
+            places=4,
+        ),
+        OfSets(
+            name=f"{name}_W1",
+            label=f"{label}: distance W₁",
+            kind="floor",
+            meaning="Wasserstein distance between the generated and simulated histograms of energies per "
+            "particle: the mean distance by which one must be moved to become the other.",
+            find=find,
+            aim=2.0,
+            main=True,
+            places=4,
+        ),
+        OfSets(
+            name=name,
+            label=f"{label}: mean",
+            kind="shown",
+            meaning=f"Mean {meaning}",
+            find=find,
+            main=True,
+            places=4,
+        ),
+        OfSets(
+            name=f"{name}_sd",
+            label=f"{label}: std. dev.",
+            kind="pair",
+            meaning="Between configurations, per particle.",
+            find=find,
+            aim=0.15,
+            places=4,
+        ),
+        OfSets(
+            name=f"{name}_median",
+            label=f"{label}: median",
+            kind="shown",
+            meaning="Insensitive to a few overlaps.",
+            find=find,
+            places=4,
+        ),
+        OfSets(
+            name=f"{name}_not_finite",
+            label=f"{label}: infinite",
+            kind="shown",
+            meaning="Number of configurations whose energy is not finite: particles on one point.",
+            find=find,
+        ),
+    )
+
+
+register(
+    *_energy_words("energy", "Energy U/N", "potential energy per particle."),
+    OfSets(
+        name="temperature_offset",
+        label="Gap as a temperature ΔT",
+        kind="shown",
+        meaning="The energy gap over the excess heat capacity of simulation: how much hotter an equilibrium "
+        "liquid of this energy would be. A small gap only: the heat capacity is taken as constant.",
+        find=_heat_capacity,
+        main=True,
+    ),
+    *_energy_words("inherent_energy", "Inherent energy", "energy per particle of the inherent structure."),
+    OfSets(
+        name="heat_capacity_excess",
+        label="Heat capacity, excess",
+        kind="pair",
+        meaning="N Var(U/N) / T²: the part of the heat capacity per particle that is due to the potential "
+        "energy.",
+        find=_heat_capacity,
+        aim=0.15,
+        main=True,
+    ),
+    OfSets(
+        name="heat_capacity",
+        label="Heat capacity, total",
+        kind="shown",
+        meaning="The excess part and the kinetic d/2.",
+        find=_heat_capacity,
+    ),
+    OfSets(
+        name="pair_distribution_distance",
+        label="g(r): distance",
+        kind="floor",
+        meaning="Integral of |Δg| over the integral of g, all kinds of pairs weighed by their share.",
+        find=_profiles,
+        aim=2.0,
+        main=True,
+    ),
+    OfSets(
+        name="structure_factor_distance",
+        label="S(q): distance",
+        kind="floor",
+        meaning="The same for the partial structure factors. Only for boxes of one size, which allow the "
+        "same wave vectors.",
+        find=_profiles,
+        aim=2.0,
+        main=True,
+    ),
+    OfSets(
+        name="closest",
+        label="Closest pair / σ",
+        kind="pair",
+        meaning="Smallest distance of this kind of pair in a configuration, over its diameter; mean over "
+        "configurations.",
+        find=_closest,
+        aim=0.02,
+        main=True,
+    ),
+    OfSets(
+        name="closest_least",
+        label="Closest pair of all / σ",
+        kind="shown",
+        meaning="The smallest in any configuration; falls with their number.",
+        find=_closest,
+    ),
+    OfSets(
+        name="closest_below",
+        label="Closer than ever simulated",
+        kind="floor",
+        meaning="Fraction of the generated configurations with a pair closer than any in simulation. The "
+        "floor is what a perfect sampler has: 1 / (number of simulated configurations + 1).",
+        find=_closest,
+        aim=3.0,
+        main=True,
+    ),
+    OfSets(
+        name="coordination",
+        label="Neighbours",
+        kind="pair",
+        meaning="Mean number of neighbours within 1.4 σ: AB counts the B particles around an A.",
+        find=_coordination,
+        aim=0.02,
+    ),
+    OfSets(
+        name="coordination_distance",
+        label="Neighbours: distance",
+        kind="floor",
+        meaning="Relative distance, as for g(r), of the distributions of the number of neighbours.",
+        find=_profiles,
+        aim=2.0,
+        main=True,
+    ),
+    OfSets(
+        name="angles_distance",
+        label="Bond angles: distance",
+        kind="floor",
+        meaning="The same for the angles between neighbours, seen from the particle between them.",
+        find=_profiles,
+        aim=2.0,
+        main=True,
+    ),
+    OfSets(
+        name="propensity_mean",
+        label="Predicted propensity: mean",
+        kind="pair",
+        meaning="Mean over particles of the propensity, as a predictor reads it off the structure.",
+        find=_propensities,
+        aim=0.03,
+    ),
+    OfSets(
+        name="propensity_sd",
+        label="Predicted propensity: std. dev.",
+        kind="pair",
+        meaning="Over all particles of all configurations.",
+        find=_propensities,
+        aim=0.10,
+    ),
+    OfSets(
+        name="propensity_W1",
+        label="Predicted propensity: W₁",
+        kind="floor",
+        meaning="Wasserstein distance between the histograms over particles.",
+        find=_propensities,
+        aim=2.0,
+        main=True,
+    ),
+)
