@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensample.data.energies import mixture_of
+from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.simulate.runners import choose_dynamics
 from gensample.simulate.short_runs import Leg, System

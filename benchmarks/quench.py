@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensample.data.energies import mixture_of
+from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.physics.minimize import minimize
 from gensample.simulate.lammps.engine import find_engine

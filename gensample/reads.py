@@ -20,8 +20,9 @@ from torch import Tensor
 from gensample.data.datamodule import KADataModule
 from gensample.data.dataset import as_dataset
 from gensample.data.descriptors import check_levels
-from gensample.data.match import domain_of
+from gensample.data.store import domain_of
 from gensample.data.positions import Input
+from gensample.data.store import domain_of
 from gensample.data.views import Quantity
 from gensample.errors import ConfigError
 from gensample.ranges import NUMBER, POSITIVE, SPECIES, check_choice, check_table, whole

@@ -72,7 +72,7 @@ if __name__ == "__main__":
     lags = loaded.reads.lags
     module = loaded.open(options.data, options.split, target="propensity", lags=lags and list(lags))
     found = score(loaded, module, options.split)
-    found["meta"] = {"data": options.data, "split": options.split, "input": module.input}
+    found["meta"] = {"data": options.data, "split": options.split, "input": module.settings.input}
     options.out.write_text(json.dumps(found, indent=1))
     for entry in found["lags"]:
         print(entry["time"], {s: round(b["pearson"]["value"], 4) for s, b in entry["species"].items()})

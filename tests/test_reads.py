@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gensample.data.match import domain_of
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
 from gensample.reads import Reads, check_domain, check_lags, read_domain, reads_from
 from tests.synthetic import LAGS, write_dataset
@@ -121,7 +120,7 @@ def test_data_are_served_as_they_were_read_or_refused(tmp_path):
     path = write_dataset(tmp_path / "data.h5")
     reads = Reads(cutoff=1.5, species=2, dimension=2, domain={"mixture": "ka2d", "temperatures": [0.45]})
     module = reads.open(path, "test")
-    assert (module.cutoff, module.target, module.outside) == (1.5, "structure", "")
+    assert (module.settings.cutoff, module.settings.target, module.outside) == (1.5, "structure", "")
     assert module.batch(module.rows("test")).num_graphs == len(module.rows("test"))
     with pytest.raises(ConfigError, match="species 3, not 2"):
         replace(reads, species=3).open(path)

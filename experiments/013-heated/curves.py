@@ -21,8 +21,7 @@ sys.path.append(str(HERE.parent))
 from common import blocks, call
 
 from gensample import zoo
-from gensample.data.match import domain_of
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 
 COLUMNS = {
     "pearson": "Pearson, of best",

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensample.data.energies import mixture_of
+from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.physics.potentials import energy
 from gensample.simulate.lammps.engine import find_engine

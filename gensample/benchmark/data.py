@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ import numpy as np
 from gensample.benchmark.settings import TARGETS, BenchmarkSettings, DatasetSettings
 from gensample.benchmark.workspace import Unit
 from gensample.data.catalog import resolve
-from gensample.data.checks import lag_rows
 from gensample.data.datamodule import KADataModule
-from gensample.data.store import Store
+from gensample.data.store import Store, lag_rows
 from gensample.errors import ConfigError
 
 # Lag times that are within this of each other are the same: published ones are rounded.
@@ -95,8 +95,9 @@ class DataModules:
             module = KADataModule(**arguments)
             module.setup()
             self._kept[key] = module
-        self._kept[key].train_limit = self.train_limit(name, unit)
-        return self._kept[key]
+        module = self._kept[key]
+        module.settings = replace(module.settings, train_limit=self.train_limit(name, unit))
+        return module
 
     def train_limit(self, name: str, unit: Unit) -> int | None:
         """How many training configurations of a dataset a unit may see."""

@@ -18,8 +18,7 @@ from gensample.benchmark.workspace import Workspace
 from gensample.commands import train
 from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule
-from gensample.data.match import domain_of
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator
 from gensample.generators.displacement import DisplacementFlow
@@ -151,7 +150,7 @@ def _standardise_as_trained(network: Any, module: KADataModule) -> None:
             f"the model was trained on {len(network.descriptor_mean)} species, {module.dataset} has "
             f"{module.num_species}"
         )
-    if module.descriptors:
+    if module.settings.descriptors:
         statistics = (network.descriptor_mean, network.descriptor_scale)
         module.use_descriptor_statistics(*statistics, network.reads.levels)
 

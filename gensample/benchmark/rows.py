@@ -130,15 +130,15 @@ def _columns(module: KADataModule, row: int, of: RowSettings) -> np.ndarray:
     store = module.store
     species, box = torch.from_numpy(store.species.astype(np.int64)), torch.from_numpy(store.box[row])
     mixture = get_mixture(store.mixture)
-    positions = thermal if module.input == "thermal" or centre is None else centre
-    if INDICATORS[of.indicator].needs_minimum and module.input == "inherent":
+    positions = thermal if module.settings.input == "thermal" or centre is None else centre
+    if INDICATORS[of.indicator].needs_minimum and module.settings.input == "inherent":
         again = minimize(positions[None], species, box[None], mixture, tolerance=TIGHT, max_steps=50_000)
         positions = again.positions[0]
     found = indicators(
         *(positions, species, box, mixture),
         names=[of.indicator],
         lengths=LENGTHS,
-        at_minimum=module.input == "inherent",
+        at_minimum=module.settings.input == "inherent",
         temperature=float(store.temperature[row]),
     )
     names = [f"{of.indicator}@{length:g}" if length else of.indicator for length in LENGTHS]

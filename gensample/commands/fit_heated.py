@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gensample.commands.fitting import Task, check_out, keep
-from gensample.data.digest import digest_structures
+from gensample.data.store import digest_structures
 from gensample.generators.base import Start
 from gensample.generators.heated import COOLED_BY, Phase, Recipe
 from gensample.generators.heated_fit import (

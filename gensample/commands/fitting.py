@@ -14,9 +14,8 @@ from rich.progress import track
 
 from gensample import __version__, zoo
 from gensample.commands.requests import SPLITS
-from gensample.data.match import domain_of
 from gensample.data.positions import Inputs
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
 from gensample.generators.base import Start, starts
 from gensample.meter import Meter

@@ -10,7 +10,6 @@ import numpy as np
 
 from gensample import zoo
 from gensample.commands.predict_propensity import Predictor
-from gensample.data.shear_group import is_sheared
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.reads import LAG
@@ -33,7 +32,7 @@ def write_predictions(
         DataError: sheared glasses, or predictions that are not finite.
     """
     with Store.open(path) as store:
-        if is_sheared(store):
+        if store.is_sheared:
             raise DataError(f"{path} holds sheared glasses, whose rows are no configurations at rest")
         if name in store.predictions:
             raise ConfigError(f"{path} has predictions {name} already; give these another --name")

@@ -111,7 +111,7 @@ def _solver(args: argparse.Namespace) -> dict[str, Any]:
 
 def _configurations(args: argparse.Namespace) -> str:
     from gensample.commands.sample_configurations import Request, sample_configurations
-    from gensample.data.digest import digest_structures
+    from gensample.data.store import digest_structures
     from gensample.zoo import model_digest
 
     request = Request(

@@ -16,8 +16,7 @@ import numpy as np
 from gensample import zoo
 from gensample.commands.requests import AnyRequest, PhysicsRequest, Request, refuse_other
 from gensample.commands.sources import Learned, Physics, Source, belonging, load_generator, load_physics
-from gensample.data.digest import digest_structures
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Store, StoreWriter, digest_structures
 from gensample.errors import ConfigError
 from gensample.meter import Meter
 from gensample.ranges import check_device, shown

@@ -14,9 +14,8 @@ from rich.progress import track
 
 from gensample import registry, zoo
 from gensample.commands.requests import PhysicsRequest, Request
-from gensample.data.match import domain_of
 from gensample.data.positions import Inputs, Made
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
 from gensample.generators.base import Generator, Start, starts
 from gensample.generators.displacement import DisplacementFlow

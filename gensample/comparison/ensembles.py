@@ -20,7 +20,7 @@ Progress = Callable[[str], None]
 
 
 def mixture_of_data(store: Store) -> Mixture:
-    """The mixture of a dataset, truncated as the dataset says; unlike `data.energies`, in any box."""
+    """The mixture of a dataset, truncated as the dataset says; unlike `data.positions`, in any box."""
     return replace(get_mixture(store.mixture), truncation=store.truncation)
 
 

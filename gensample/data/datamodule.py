@@ -1,9 +1,13 @@
 """``KADataModule``: one dataset with its neighbour graphs, kept on the training device, served as batches."""
 
+from __future__ import annotations
+
 import logging
 import sys
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
 
 import lightning
 import numpy as np
@@ -12,43 +16,32 @@ from rich.progress import track
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gensample.data.augment import random_shear_symmetry, random_signed_permutation, signed_permutation
-from gensample.data.checks import check_settings, lag_rows
 from gensample.data.descriptors import Descriptors, Levels
 from gensample.data.liquid import BaseEnsemble, Partners
-from gensample.data.loader import BatchLoader
-from gensample.data.match import domain_of
-from gensample.data.positions import Input, Inputs
+from gensample.data.positions import Inputs
 from gensample.data.records import (
+    SYMMETRIES,
     Record,
     averages,
     collate,
     collate_positions,
+    displacement_scales,
     draw_fields,
     estimate_bytes,
     free_memory,
+    signed_permutation,
     structure_record,
 )
-from gensample.data.scales import displacement_scales
-from gensample.data.store import Store
-from gensample.data.views import Quantity, open_view
+from gensample.data.settings import DataSettings
+from gensample.data.store import Store, domain_of, lag_rows
+from gensample.data.views import open_view
 from gensample.errors import ConfigError, DataError
-from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, TEMPERATURE, check_table
 from gensample.seeding import torch_generator
 
 log = logging.getLogger(__name__)
 
 # Share of the free memory that a resident dataset may take; the rest is for the network.
 RESIDENT_SHARE = 0.5
-
-
-LIMITS = {
-    **dict.fromkeys(("batch_size", "fields", "passes", "train_limit"), COUNT),
-    **dict.fromkeys(("cutoff", "lags"), POSITIVE),
-    **dict.fromkeys(("temperatures", "base_temperature"), TEMPERATURE),
-    **{"heating": NUMBER, "validation": NUMBER, "seed": SEED},
-}
-SYMMETRIES = {"cubic": random_signed_permutation, "shear": random_shear_symmetry}
 
 
 class KADataModule(lightning.LightningDataModule):
@@ -60,87 +53,27 @@ class KADataModule(lightning.LightningDataModule):
 
     Args:
         dataset: file, or name of an embedded dataset.
-        target: "propensity" for averages over replicas, "displacement" for whole fields as well,
-            "structure" for graphs alone, "configuration" for positions without graphs.
-        input: positions the graph is built from: "thermal", "inherent" (found on the way where the dataset
-            has no inherent structures), or "cage".
-        cage_vectors: serve the vector from the thermal position to the centre, an inherent structure or cage
-            position, where there is one, whatever the input; off, it is zero with thermal positions.
-        lags: lag times to serve; None for all.
-        temperatures: temperatures to serve; None for all.
-        base: dataset whose configurations at ``base_temperature`` are served beside each configuration, as
-            the base of a flow (target "configuration"); None for none.
-        base_temperature: of those; None where ``base`` has one temperature only.
-        heating: Metropolis sweeps at the base's temperature that make each configuration's partner in
-            training (``data.liquid.Partners``); zero for independent partners.
-        cutoff: cut-off of the graph.
-        batch_size: configurations in a batch.
-        fields: displacement fields drawn per configuration and step.
-        passes: times that the training configurations are gone through in an epoch.
-        augment: see the training configurations along random axes of the cubic group; of what a shear
-            leaves of it for sheared glasses.
-        descriptors: serve structural descriptors too, standardised per species by the training split: names
-            of sets of ``physics.describe``; true for the invariants alone.
-        validation: rows of the dataset to validate on (and not to train on) in place of its split "val".
-        train_limit: train on the first so many of the training configurations only, for learning curves.
-        predict_split: split that ``predict`` goes through.
-        quantity: what is predicted of each particle: the length of its "displacement", or the
-            "bond_breaking" propensity (``data.bond_breaking``); of sheared glasses, "displacement" for the
-            length of the non-affine one, "d2min", or "first_event" (``data.views.ShearView``).
-        resident: keep displacement fields on the device; "auto" decides by their size.
-        seed: of the order of the configurations, of the fields drawn, of the augmentation.
+        settings: of ``data.settings.DataSettings``, which says what each is.
 
     Raises:
         ConfigError: a setting that this dataset cannot serve.
         DataError: the dataset cannot be read.
     """
 
-    outside = ""
-    """How the data differ from what a model that reads them was trained on (`gensample.reads`)."""
-
-    def __init__(
-        self,
-        dataset: str,
-        target: Literal["propensity", "displacement", "structure", "configuration"] = "propensity",
-        input: Input = "thermal",
-        cage_vectors: bool = True,
-        lags: list[float] | None = None,
-        temperatures: list[float] | None = None,
-        base: str | None = None,
-        base_temperature: float | None = None,
-        heating: int = 0,
-        cutoff: float = 2.0,
-        batch_size: int = 1,
-        fields: int = 1,
-        passes: int = 1,
-        augment: bool = False,
-        descriptors: bool | list[str] = False,
-        validation: list[int] | None = None,
-        train_limit: int | None = None,
-        predict_split: str = "test",
-        quantity: Quantity = "displacement",
-        resident: Literal["auto"] | bool = "auto",
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, dataset: str, **settings: Any) -> None:
         super().__init__()
-        self.save_hyperparameters(logger=False)
-        check_table(self.hparams, LIMITS, "data.")
-        self.dataset, self.target, self.input, self.lags = dataset, target, input, lags
-        self.temperatures, self.cage_vectors = temperatures, cage_vectors
-        self.base = BaseEnsemble(base, base_temperature) if base is not None else None
-        self.heating = heating
-        self.cutoff, self.batch_size, self.fields, self.passes = cutoff, batch_size, fields, passes
-        self.augment, self.validation, self.train_limit = augment, validation, train_limit
-        self.descriptors = ["invariants"] if descriptors is True else list(descriptors or [])
-        self.predict_split, self.quantity, self.resident, self.seed = predict_split, quantity, resident, seed
-        self.device = torch.device("cpu")
-        self._store: Store | None = None
+        self.settings = DataSettings(dataset, **settings)
+        self.save_hyperparameters(asdict(self.settings), logger=False)
+        self.dataset = dataset
         self._place: str | Store = dataset
+        base, temperature = self.settings.base, self.settings.base_temperature
+        self.base = BaseEnsemble(base, temperature) if base is not None else None
+        self.device = torch.device("cpu")
+        self.outside = ""
         self._records: dict[int, Record] = {}
-        self._described: Descriptors | None = None
 
     @classmethod
-    def of(cls, store: Store, **settings: Any) -> "KADataModule":
+    def of(cls, store: Store, **settings: Any) -> KADataModule:
         """Serve a store that is open already, such as one in memory; ``settings`` as above."""
         module = cls(str(store.path), **settings)
         module._place = store
@@ -148,14 +81,14 @@ class KADataModule(lightning.LightningDataModule):
 
     # What the dataset is; readable before setup.
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """The dataset, opened at first use and checked against the settings."""
-        if self._store is None:
-            store = open_view(self._place, self.quantity)
-            check_settings(self, store)
-            self._store = store
-        return self._store
+        store = open_view(self._place, self.settings.quantity)
+        self.settings.check(store)
+        if self.base is not None:
+            self.base.check_liquid(store.mixture, store.truncation)
+        return store
 
     @property
     def dimension(self) -> int:
@@ -172,12 +105,10 @@ class KADataModule(lightning.LightningDataModule):
         """D, zero when no descriptors are served."""
         return sum(self.descriptor_widths)
 
-    @property
+    @cached_property
     def described(self) -> Descriptors:
         """The descriptors served, and what they are standardised by."""
-        if self._described is None:
-            self._described = Descriptors(self.store, self.descriptors)
-        return self._described
+        return Descriptors(self.store, self.settings.sets)
 
     @property
     def descriptor_widths(self) -> list[int]:
@@ -192,7 +123,7 @@ class KADataModule(lightning.LightningDataModule):
     @property
     def lag_rows(self) -> np.ndarray:
         """Rows of the dataset's lag times that are served, ascending."""
-        return lag_rows(self.store.times, self.lags)
+        return lag_rows(self.store.times, self.settings.lags)
 
     @property
     def lag_times(self) -> list[float]:
@@ -202,7 +133,8 @@ class KADataModule(lightning.LightningDataModule):
     @property
     def system(self) -> dict[str, Any]:
         """What a generator of configurations is made for: mixture, particles, density, temperatures, base."""
-        served = self.store.temperature if self.temperatures is None else np.asarray(self.temperatures)
+        asked = self.settings.temperatures
+        served = self.store.temperature if asked is None else np.asarray(asked)
         return {
             "mixture": self.store.mixture,
             "particles": self.store.num_particles,
@@ -213,28 +145,24 @@ class KADataModule(lightning.LightningDataModule):
 
     @property
     def domain(self) -> dict[str, Any]:
-        """What a model that is trained on these data is good for (``data.match``)."""
-        return domain_of(self.store, self.temperatures, self.lag_times)
+        """What a model that is trained on these data is good for (``data.store.domain_of``)."""
+        return domain_of(self.store, self.settings.temperatures, self.lag_times)
 
     def rows(self, split: str) -> np.ndarray:
         """Configurations of "train", "val", "test" or "all" that are served."""
-        if self.validation is None or split not in ("train", "val"):
+        asked, validation = self.settings.temperatures, self.settings.validation
+        if validation is None or split not in ("train", "val"):
             rows = self.store.indices(split)
         elif split == "val":
-            rows = np.asarray(self.validation)
+            rows = np.asarray(validation)
         else:
-            rows = np.setdiff1d(self.store.indices("train"), self.validation)
-        rows = self._at_temperatures(rows, split)
-        return rows[: self.train_limit] if split == "train" else rows
-
-    def _at_temperatures(self, rows: np.ndarray, split: str) -> np.ndarray:
-        if self.temperatures is None:
-            return rows
-        near = np.isclose(self.store.temperature[rows, None], np.asarray(self.temperatures), rtol=1e-6)
-        served: np.ndarray = rows[near.any(1)]
-        if not len(served):
-            raise ConfigError(f"{self.dataset} has no temperature of {self.temperatures} in split {split!r}")
-        return served
+            rows = np.setdiff1d(self.store.indices("train"), validation)
+        if asked is not None:
+            near = np.isclose(self.store.temperature[rows, None], np.asarray(asked), rtol=1e-6)
+            rows = rows[near.any(1)]
+            if not len(rows):
+                raise ConfigError(f"{self.dataset} has no temperature of {asked} in split {split!r}")
+        return rows[: self.settings.train_limit] if split == "train" else rows
 
     # Lightning
 
@@ -244,12 +172,13 @@ class KADataModule(lightning.LightningDataModule):
             self.device = self.trainer.strategy.root_device
         self._species = torch.from_numpy(self.store.species.astype(np.int64)).to(self.device)
         self._lag_time = torch.tensor(self.lag_times, dtype=torch.float32, device=self.device)
-        self.inputs = Inputs(self.store, self.input, self.device)
+        self.inputs = Inputs(self.store, self.settings.input, self.device)
         self._boxes, self._temperatures = self.store.box, self.store.temperature
-        if self.heating and self.base is not None:
+        settings, base = self.settings, self.base
+        if settings.heating and base is not None:
             self._served = [self.rows(split) for split in ("train", "val") if split in self.store.split]
-            self._partners = Partners(self.store, self.base.temperature, self.heating, self.seed)
-        self._keep_fields = self.target == "displacement" and self._fits()
+            self._partners = Partners(self.store, base.temperature, settings.heating, settings.seed)
+        self._keep_fields = settings.target == "displacement" and self._fits()
 
     def train_dataloader(self) -> BatchLoader:
         """Training configurations in random order, with random fields and axes."""
@@ -257,7 +186,7 @@ class KADataModule(lightning.LightningDataModule):
 
     def val_dataloader(self) -> BatchLoader | list[Any]:
         """Validation configurations, the same batches each time; nothing where the dataset has none."""
-        has_any = self.validation is not None or "val" in self.store.split
+        has_any = self.settings.validation is not None or "val" in self.store.split
         return BatchLoader(self, self._prepare("val")) if has_any else []
 
     def test_dataloader(self) -> BatchLoader:
@@ -266,11 +195,11 @@ class KADataModule(lightning.LightningDataModule):
 
     def predict_dataloader(self) -> BatchLoader:
         """Configurations of ``predict_split``."""
-        return BatchLoader(self, self._prepare(self.predict_split))
+        return BatchLoader(self, self._prepare(self.settings.predict_split))
 
     def state_dict(self) -> dict[str, Any]:
         """Statistics of the descriptors, so that a resumed run standardises alike."""
-        found = self.described.statistics if self.descriptors else None
+        found = self.described.statistics if self.settings.descriptors else None
         return {} if found is None else {"descriptor_mean": found[0], "descriptor_scale": found[1]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -291,18 +220,19 @@ class KADataModule(lightning.LightningDataModule):
 
         Without a generator the fields are the first ones: lags ascending within replica 0, then replica 1.
         """
-        if self.target == "configuration":
+        settings = self.settings
+        if settings.target == "configuration":
             return self._positions_of(np.asarray(rows), generator)
         self._without_record(rows)
         records = []
         for row in rows:
             record = dict(self._record(int(row)))
-            if self.target == "displacement":
+            if settings.target == "displacement":
                 self._draw(record, int(row), fields or self._validation_fields(), generator)
-            if self.descriptors:
+            if settings.descriptors:
                 self.descriptor_statistics()
                 record["descriptors"] = self.described.standardise(record["descriptors"])
-            if self.augment and generator is not None:
+            if settings.augment and generator is not None:
                 record = signed_permutation(record, *SYMMETRIES[self.store.axes](self.dimension, generator))
             records.append(record)
         return collate(records, self._species, self._lag_time)
@@ -314,8 +244,8 @@ class KADataModule(lightning.LightningDataModule):
         if self.base is not None:
             count = len(rows)
             split = "val" if generator is None else "train"
-            generator = generator or torch_generator(self.seed, 2, int(rows[0]))
-            if self.heating:
+            generator = generator or torch_generator(self.settings.seed, 2, int(rows[0]))
+            if self.settings.heating:
                 drawn = self._partners.of(rows, self._served)
             else:
                 drawn = self.base.draw(split, count, batch.box.cpu(), self.store.species, generator)
@@ -325,7 +255,7 @@ class KADataModule(lightning.LightningDataModule):
     def _validation_fields(self) -> int:
         """Fields per validation configuration: at least ``fields``, every lag equally often."""
         lags = len(self._lag_time)
-        return -(-self.fields // lags) * lags
+        return -(-self.settings.fields // lags) * lags
 
     def _draw(self, record: Record, row: int, count: int, generator: torch.Generator | None) -> None:
         replica, lag = draw_fields(int(record["replicas"]), len(self._lag_time), count, generator)
@@ -341,10 +271,10 @@ class KADataModule(lightning.LightningDataModule):
     # Records
 
     def _fits(self) -> bool:
-        if self.resident != "auto":
-            return bool(self.resident)
+        if self.settings.resident != "auto":
+            return bool(self.settings.resident)
         rows, lags = np.arange(self.store.num_configurations), len(self.lag_rows)
-        need = estimate_bytes(self.store, rows, self.cutoff, lags, self.num_descriptors)
+        need = estimate_bytes(self.store, rows, self.settings.cutoff, lags, self.num_descriptors)
         free = free_memory(self.device)
         fits = need < RESIDENT_SHARE * free
         if not fits:
@@ -357,7 +287,7 @@ class KADataModule(lightning.LightningDataModule):
     def _prepare(self, split: str) -> np.ndarray:
         """Rows of a split, with all their records built."""
         rows = self.rows(split)
-        if self.target == "configuration":
+        if self.settings.target == "configuration":
             return rows
         missing = self._without_record(rows)
         quiet = len(missing) < 2 or not sys.stderr.isatty()
@@ -382,22 +312,22 @@ class KADataModule(lightning.LightningDataModule):
         self._records.clear()
 
     def _build(self, row: int) -> Record:
-        store, box = self.store, torch.from_numpy(self._boxes[row])
+        store, settings, box = self.store, self.settings, torch.from_numpy(self._boxes[row])
         thermal, centre = self.inputs.of(row)
-        if self.input == "thermal" and not self.cage_vectors:
+        if settings.input == "thermal" and not settings.cage_vectors:
             centre = None
-        record = structure_record(thermal, centre, box, self.cutoff, self.input != "thermal")
+        record = structure_record(thermal, centre, box, settings.cutoff, settings.input != "thermal")
         record["temperature"] = torch.tensor([self._temperatures[row]], dtype=torch.float32)
         record["snapshot_id"] = torch.tensor([row])
         record["replicas"] = torch.zeros(1, dtype=torch.int64)
-        if store.has_displacements and self.target != "structure":
+        if store.has_displacements and settings.target != "structure":
             self._add_averages(record, row, box)
         else:
             stored = store.row("propensity", row)
             if stored is not None:
                 record["propensity"] = torch.from_numpy(stored[self.lag_rows].T.copy()).float()
-        if self.descriptors:
-            positions = thermal if self.input == "thermal" or centre is None else centre
+        if settings.descriptors:
+            positions = thermal if settings.input == "thermal" or centre is None else centre
             record |= self.described.compute(self.inputs, row, positions, box, record["cage_vector"])
         return record
 
@@ -471,3 +401,71 @@ class KADataModule(lightning.LightningDataModule):
                 f"{self.dataset} serves no {name} with these settings (data.target, descriptors)"
             )
         return [record[name] for record in records]
+
+
+class BatchLoader:
+    """Ready batches of the given rows; no worker processes, since the data are in memory already.
+
+    The state of a training loader says how far into its epoch it is, so that a run resumed in the middle of
+    an epoch goes on with the next batch. Under several processes each takes every world-th batch; the last
+    round is filled up from the first batches, so that all take the same number of steps.
+    """
+
+    def __init__(self, data: KADataModule, rows: np.ndarray, training: bool = False) -> None:
+        self._data, self._rows, self._training = data, rows, training
+        self._served = self._start = 0
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        passes = self._data.settings.passes if self._training else 1
+        batches = -(-len(self._rows) * passes // self._data.settings.batch_size)
+        return -(-batches // self._world()[1])
+
+    def __iter__(self) -> Iterator[Data]:
+        start, self._start = self._start % self._steps(), 0
+        epoch = self._current_epoch()
+        rank, world = self._world()
+        batches = self._batches(epoch)
+        for step in range(start, len(self)):
+            number = step * world + rank
+            self._served = step + 1
+            yield self._batch(batches[number % len(batches)], epoch, number)
+
+    def _batch(self, rows: np.ndarray, epoch: int, number: int) -> Data:
+        if not self._training:
+            return self._data.batch(rows)
+        settings = self._data.settings
+        return self._data.batch(rows, settings.fields, torch_generator(settings.seed, 1, epoch, number))
+
+    def _batches(self, epoch: int) -> list[np.ndarray]:
+        rows, settings = self._rows, self._data.settings
+        if self._training:
+            generator = torch_generator(settings.seed, 0, epoch)
+            orders = [torch.randperm(len(rows), generator=generator) for _ in range(settings.passes)]
+            rows = rows[torch.cat(orders).numpy()]
+        size = settings.batch_size
+        return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+    def _current_epoch(self) -> int:
+        if self._data.trainer is not None:
+            return self._data.trainer.current_epoch
+        self._epoch += 1
+        return self._epoch - 1
+
+    def _steps(self) -> int:
+        """Steps of an epoch: fewer than the batches under ``limit_train_batches``."""
+        trainer = self._data.trainer
+        limit = len(self) if trainer is None else trainer.num_training_batches
+        return max(1, int(min(limit, len(self))))
+
+    def _world(self) -> tuple[int, int]:
+        trainer = self._data.trainer
+        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+
+    def state_dict(self) -> dict[str, int]:
+        """Batches served in this epoch."""
+        return {"served": self._served}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Start the next pass after the batches already served."""
+        self._start = state_dict["served"]

@@ -63,6 +63,10 @@ class Members:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays or any(known.startswith(f"{name}/") for known in self._arrays)
 
+    def held(self) -> list[str]:
+        """Names of the arrays that were opened."""
+        return list(self._arrays)
+
     def names(self, group: str = "/") -> list[str]:
         """Names in a group, followed or not."""
         with damage(self.path, group):

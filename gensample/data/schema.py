@@ -19,7 +19,7 @@ EQUILIBRATION = "equilibration"
 
 
 class Array(NamedTuple):
-    """Dimensions by letter and type of an array.
+    """Dimensions by letter, type, and range of the values of an array; None where another check is due.
 
     Configurations C, replicas R, lags K, particles N, space d; shear has steps S and plastic events E, probe
     runs temperatures Q and times W of their own.
@@ -27,6 +27,12 @@ class Array(NamedTuple):
 
     letters: str
     type: str
+    range: tuple[float, float] | None = None
+
+
+# Finite; of what is rounded, a little beyond the end.
+FINITE, POSITIVE, NOT_NEGATIVE = (-math.inf, math.inf), (5e-324, math.inf), (0, math.inf)
+MEAN, FRACTION = (-1e-6, math.inf), (-1e-6, 1 + 1e-6)
 
 
 ARRAYS = {
@@ -34,20 +40,20 @@ ARRAYS = {
     "times": Array("K", "f8"),
     "done": Array("CR", "?"),
     "species": Array("N", "i1"),
-    "box": Array("Cd", "f8"),
+    "box": Array("Cd", "f8", POSITIVE),
     "split": Array("C", "S"),
     "replicas": Array("C", "i4"),
     "inherent": Array("CNd", "f8"),
     "cage": Array("CNd", "f8"),
-    "cage_spread": Array("CN", "f8"),
+    "cage_spread": Array("CN", "f8", NOT_NEGATIVE),
     "displacements": Array("CRKNd", "f4"),
     "inherent_displacements": Array("CRKNd", "f4"),
     "inherent_energies": Array("CRK", "f8"),
-    "propensity": Array("CKN", "f4"),
-    "bond_breaking": Array("CKN", "f4"),
-    "source_configuration": Array("C", "i8"),
-    "log_density": Array("C", "f8"),
-    "log_density_variance": Array("C", "f8"),
+    "propensity": Array("CKN", "f4", MEAN),
+    "bond_breaking": Array("CKN", "f4", FRACTION),
+    "source_configuration": Array("C", "i8", NOT_NEGATIVE),
+    "log_density": Array("C", "f8", FINITE),
+    "log_density_variance": Array("C", "f8", NOT_NEGATIVE),
 }
 # Of which what belongs to replicas that are not complete need not be there.
 FIELDS = ("displacements", "inherent_displacements")
@@ -56,23 +62,24 @@ REQUIRED = ("positions", "times", "done", "species", "box", "split", "replicas")
 SHEAR = {
     "direction": Array("R", "S"),
     "strain": Array("S", "f8"),
-    "stress": Array("CRS", "f8"),
-    "energy": Array("CRS", "f8"),
-    "residual": Array("CRS", "f4"),
+    "stress": Array("CRS", "f8", FINITE),
+    "energy": Array("CRS", "f8", FINITE),
+    "residual": Array("CRS", "f4", FINITE),
     "first_event": Array("CRN", "f4"),
     "event_configuration": Array("E", "i4"),
     "event_direction": Array("E", "i4"),
     "event_step": Array("E", "i4"),
-    "event_strain": Array("E", "f8"),
-    "event_stress_drop": Array("E", "f8"),
-    "event_energy_drop": Array("E", "f8"),
-    "event_participation": Array("E", "f8"),
+    **{
+        f"event_{name}": Array("E", "f8", FINITE)
+        for name in ("strain", "stress_drop", "energy_drop", "participation")
+    },
     "event_center": Array("E", "i4"),
 }
 # The group of `gensample probe`: averages over its runs.
 PROBE = ("length", "log_length", "mean_displacement")
-PROBE_ARRAYS = {"temperature": Array("Q", "f8"), "time": Array("W", "f8")}
-PROBE_ARRAYS |= {name: Array("CNQW", "f4") for name in PROBE}
+PROBE_ARRAYS = {"temperature": Array("Q", "f8", POSITIVE), "time": Array("W", "f8", POSITIVE)}
+PROBE_RANGES = (NOT_NEGATIVE, FINITE, NOT_NEGATIVE)
+PROBE_ARRAYS |= {name: Array("CNQW", "f4", r) for name, r in zip(PROBE, PROBE_RANGES, strict=True)}
 # Published predictions of the propensity, by the name of the model.
 PREDICTION = Array("CKN", "f4")
 # What must be in a group that is there; the others are free in their names.
@@ -82,6 +89,13 @@ GROUPS: dict[str, dict[str, Array]] = {
     PREDICTIONS: {},
     EQUILIBRATION: {},
 }
+
+
+def array_of(name: str) -> Array | None:
+    """What is known of an array by its name, such as "positions" or "probe/length"."""
+    group, _, last = name.rpartition("/")
+    return ARRAYS.get(name) if not group else PREDICTION if group == PREDICTIONS else GROUPS[group].get(last)
+
 
 # Kinds of attributes: text, json (an object, as text), whole and number; letters as for arrays, with "C?" for
 # one number or one for each configuration, and T temperatures of an equilibrium simulation.
@@ -95,15 +109,8 @@ REQUIRED_ATTRIBUTES: Kinds = {
     "source": ("text", ""),
 }
 _TEXTS = (
-    "units",
-    "command",
-    "created",
-    "kind",
-    "start",
-    "start_fingerprint",
-    "import_notes",
-    "input",
-    "engine",
+    *("units", "command", "created", "kind", "start", "start_fingerprint"),
+    *("import_notes", "input", "engine", "outside_domain"),
 )
 _SAMPLING = (
     *("temperatures", "sampling_interval", "equilibration_time", "energy_spacing", "mean_energy"),
@@ -119,12 +126,9 @@ ATTRIBUTES: dict[str, Kinds] = {
         **{name: ("number", "") for name in ("tau_alpha", "core_seconds", "core_seconds_per_replica")},
     },
     "inherent": {
-        "minimiser": ("text", ""),
-        "engine": ("text", ""),
-        "energy": ("number", "C"),
-        "residual": ("number", "C"),
-        "max_residual_force": ("number", ""),
-        "tolerance": ("number", ""),
+        **{name: ("text", "") for name in ("minimiser", "engine")},
+        **{name: ("number", "C") for name in ("energy", "residual")},
+        **{name: ("number", "") for name in ("tolerance", "max_residual_force")},
     },
     "inherent_displacements": {
         **{name: ("text", "") for name in ("minimiser", "engine")},
@@ -206,7 +210,7 @@ def _held(members: Members) -> Iterator[tuple[str, Array | None]]:
         if missing := [f"{group}/{name}" for name in known if name not in inside]:
             raise DataError(f"{members.path} lacks {', '.join(missing)}; make the file again")
         for name in inside:
-            yield f"{group}/{name}", PREDICTION if group == PREDICTIONS else known.get(name)
+            yield f"{group}/{name}", array_of(f"{group}/{name}")
 
 
 def check_array(members: Members, name: str, array: Array | None, sizes: dict[str, int]) -> None:

@@ -1,23 +1,29 @@
-"""Validation of a dataset and the numbers a physicist looks at first."""
+"""Validation of a dataset and the numbers a physicist looks at first, as plain values and as words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
 
-from gensample.data.energies import potential
-from gensample.data.formats.base import SPECIES_LETTERS
-from gensample.data.shear_group import is_sheared, summarise_shear
+from gensample.data.door import first_strains
+from gensample.data.positions import potential
+from gensample.data.schema import SHEARED, SPLITS
 from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.stats.dynamics import HOP_LENGTH, OVERLAP_LENGTH, msd, overlap, share_of_hops
+from gensample.stats.plasticity import initial_modulus
 from gensample.stats.propensity import magnitudes
+from gensample.text import printable
 
 ENERGY_SAMPLE = 16
+EQUILIBRATION = ("equilibration_time", "tau_alpha", "energy_drift", "energy_drift_error")
 
 
 def inspect(path: str | Path) -> dict[str, Any]:
@@ -27,7 +33,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
         DataError: the file is damaged or breaks the format; the message says where.
     """
     with Store.open(path) as store:
-        shear = {"shear": summarise_shear(store)} if is_sheared(store) else {}
+        shear = {"shear": summarise_shear(store)} if store.is_sheared else {}
         return {
             **_head(store),
             **_splits(store),
@@ -37,80 +43,20 @@ def inspect(path: str | Path) -> dict[str, Any]:
         }
 
 
-def _fields(store: Store) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Complete displacements (R, K, N, d) of each configuration that has any, and the inherent ones."""
-    for c in np.flatnonzero(store.done.any(axis=1)).tolist() if store.has_displacements else ():
-        h = store.inherent_displacements(c) if store.has_inherent_displacements else None
-        yield store.displacements(c), h
-
-
-def _lags(store: Store) -> list[dict[str, Any]]:
-    """Per lag and species: MSD, overlap, mean displacement and share of hops, over configurations."""
-    species, times = store.species, store.times
-    kinds = np.unique(species)
-    if store.has_displacements:
-        rows = np.array([_moments(u, h, species, kinds) for u, h in _fields(store)])
-        names = ["msd", "overlap", "mean_displacement"]
-        names += ["hops"] if store.has_inherent_displacements else []
-    elif store.propensity is not None:
-        rows = np.array(
-            [
-                [[[p[k][species == a].mean()] for a in kinds] for k in range(len(times))]
-                for p in store.propensity
-            ]
-        )
-        names = ["mean_displacement"]
-    else:
-        return []
-    if rows.size == 0:
-        return [{"time": float(t), "species": {}} for t in times]
-    mean = rows.mean(axis=0)
-    return [
-        {
-            "time": float(t),
-            "species": {
-                SPECIES_LETTERS[a]: dict(zip(names, mean[k, i].tolist(), strict=True))
-                for i, a in enumerate(kinds)
-            },
-        }
-        for k, t in enumerate(times)
-    ]
-
-
-def _moments(u: np.ndarray, h: np.ndarray | None, species: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """MSD, overlap, mean |u| and, with h, share of hops of one configuration, (K, species, 3 or 4).
-
-    u, h: (R, K, N, d).
-    """
-    return np.array(
-        [
-            [_of_species(u[:, k, species == a]) + _hops(h, k, species == a) for a in kinds]
-            for k in range(u.shape[1])
-        ]
-    )
-
-
-def _of_species(u: np.ndarray) -> list[float]:
-    return [msd(u), float(overlap(u).mean()), float(magnitudes(u).mean())]
-
-
-def _hops(h: np.ndarray | None, lag: int, chosen: np.ndarray) -> list[float]:
-    return [] if h is None else [share_of_hops(h[:, lag, chosen])]
-
-
 def _head(store: Store) -> dict[str, Any]:
-    mixture = get_mixture(store.mixture)
+    mixture, attrs = get_mixture(store.mixture), store.attrs
     counts = np.bincount(store.species)
-    attrs = store.attrs
+    probe: dict[str, Any] | None = store.probe
     seed = int(attrs.get("seed", -1))
+    made, cage = store.inherent_displacement_attrs, store.cage_attrs
     return {
         "path": str(store.path),
         "mixture": store.mixture,
         "truncation": store.truncation,
         "dimension": store.dimension,
         "particles": store.num_particles,
-        "species": {SPECIES_LETTERS[i]: int(n) for i, n in enumerate(counts)},
-        "composition": {SPECIES_LETTERS[i]: n for i, n in enumerate(mixture.counts(store.num_particles))},
+        "species": {ascii_uppercase[i]: int(n) for i, n in enumerate(counts)},
+        "composition": {ascii_uppercase[i]: n for i, n in enumerate(mixture.counts(store.num_particles))},
         "temperature": sorted({round(float(t), 10) for t in store.temperature}),
         "density": store.density,
         "box": store.box.mean(axis=0).tolist(),
@@ -118,55 +64,35 @@ def _head(store: Store) -> dict[str, Any]:
         "command": attrs.get("command") or None,
         "seed": None if seed < 0 else seed,
         "software": attrs.get("software"),
-        "equilibration": _equilibration(attrs),
+        "equilibration": _numbers(attrs, EQUILIBRATION),
         "created": attrs.get("created", "not recorded"),
         "overlap_length": OVERLAP_LENGTH,
         "hop_length": HOP_LENGTH,
         "has_displacements": store.has_displacements,
-        "inherent_displacements": _inherent_displacements(store),
+        "inherent_displacements": {n: made.get(n) for n in ("minimiser", "tolerance", "max_residual_force")}
+        if store.has_inherent_displacements
+        else None,
         "has_inherent": store.inherent is not None,
-        "cage": _cage(store),
-        "probe": _probe(store),
+        "cage": _numbers(
+            {"standard_error": np.nan, **cage}, ("start", "time", "replicas", "snapshots", "standard_error")
+        ),
+        "probe": probe
+        and {
+            **{name: [float(x) for x in probe[name]] for name in ("temperature", "time")},
+            "replicas": int(store.probe_attrs["replicas"]),
+        },
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
         "predictions": sorted(store.predictions),
         "times": store.times.tolist(),
     }
 
 
-def _inherent_displacements(store: Store) -> dict[str, Any] | None:
-    """How the futures were quenched; None where they were not."""
-    attrs = store.inherent_displacement_attrs
-    names = ("minimiser", "tolerance", "max_residual_force")
-    return {name: attrs.get(name) for name in names} if store.has_inherent_displacements else None
-
-
-def _cage(store: Store) -> dict[str, float | None] | None:
-    """What `gensample cage` recorded, its standard error as a mean over configurations; None without."""
-    attrs = store.cage_attrs
-    names = ("start", "time", "replicas", "snapshots")
+def _numbers(attrs: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float | None] | None:
+    """Attributes, of several values the mean; None for what was not measured, or where one is missing."""
     if not set(names) <= attrs.keys():
         return None
-    error = float(np.mean(attrs.get("standard_error", np.nan)))
-    return {name: float(attrs[name]) for name in names} | {
-        "standard_error": error if np.isfinite(error) else None
-    }
-
-
-def _probe(store: Store) -> dict[str, Any] | None:
-    """What `gensample probe` recorded; None without."""
-    found = store.probe
-    if found is None:
-        return None
-    levels = {name: [float(x) for x in found[name]] for name in ("temperature", "time")}
-    return levels | {"replicas": int(store.probe_attrs["replicas"])}
-
-
-def _equilibration(attrs: dict[str, Any]) -> dict[str, float | None] | None:
-    """What `gensample simulate` recorded; None where it could not be measured."""
-    names = ("equilibration_time", "tau_alpha", "energy_drift", "energy_drift_error")
-    if not set(names) <= attrs.keys():
-        return None
-    return {name: None if np.isnan(attrs[name]) else float(attrs[name]) for name in names}
+    means = {name: float(np.mean(attrs[name])) for name in names}
+    return {name: mean if np.isfinite(mean) else None for name, mean in means.items()}
 
 
 def _splits(store: Store) -> dict[str, Any]:
@@ -178,7 +104,7 @@ def _splits(store: Store) -> dict[str, Any]:
             "planned": int(planned[split == name].sum()),
             "complete": int(done[split == name].sum()),
         }
-        for name in ("train", "val", "test")
+        for name in SPLITS
         if (split == name).any()
     }
     return {"splits": splits, "complete": bool(done.sum() == planned.sum())}
@@ -186,23 +112,17 @@ def _splits(store: Store) -> dict[str, Any]:
 
 def _energies(store: Store) -> dict[str, Any]:
     """Energy per particle, thermal and inherent, and pressure, over at most ENERGY_SAMPLE configurations."""
-    mixture = get_mixture(store.mixture)
     rows = np.unique(np.linspace(0, store.num_configurations - 1, ENERGY_SAMPLE).astype(int))
-    positions, inherent, box = store.positions[rows], store.inherent, store.box[rows]
+    inherent, of = store.inherent, (store.species, store.box[rows], get_mixture(store.mixture))
     try:
-        thermal, virial, _ = potential(positions, store.species, box, mixture, store.truncation)
-        quenched = (
-            None
-            if inherent is None
-            else potential(inherent[rows], store.species, box, mixture, store.truncation)
-        )
+        thermal, virial, _ = potential(store.positions[rows], *of, store.truncation)
+        quenched = None if inherent is None else potential(inherent[rows], *of, store.truncation)
     except ConfigError as error:
         return {"not_computed": str(error)}
-    pressure = store.density * (store.temperature[rows] + virial)
     result: dict[str, Any] = {
         "configurations": len(rows),
         "thermal": _mean_and_error(thermal),
-        "pressure": _mean_and_error(pressure),
+        "pressure": _mean_and_error(store.density * (store.temperature[rows] + virial)),
     }
     if quenched is not None:
         result["inherent"] = _mean_and_error(quenched[0])
@@ -214,3 +134,242 @@ def _energies(store: Store) -> dict[str, Any]:
 def _mean_and_error(values: np.ndarray) -> dict[str, float | None]:
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
     return {"mean": float(values.mean()), "standard_error": error}
+
+
+def _lags(store: Store) -> list[dict[str, Any]]:
+    """Per lag and species: MSD, overlap, mean displacement and share of hops, over configurations."""
+    found = [_averages(*fields, store.species) for fields in _fields(store)]
+    if not store.has_displacements and store.propensity is not None:
+        kinds = np.unique(store.species)
+        found = [
+            [[{"mean_displacement": p[k][store.species == a].mean()} for a in kinds] for k in range(len(p))]
+            for p in store.propensity
+        ]
+    elif not store.has_displacements:
+        return []
+    rows = []
+    for k, time in enumerate(store.times.tolist()):
+        species = {
+            letter: {name: float(np.mean([one[k][a][name] for one in found])) for name in found[0][k][a]}
+            for a, letter in enumerate(ascii_uppercase[: len(found[0][k])] if found else ())
+        }
+        rows.append({"time": time, "species": species})
+    return rows
+
+
+def _fields(store: Store) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Complete displacements (R, K, N, d) of each configuration that has any, and the inherent ones."""
+    for c in np.flatnonzero(store.done.any(axis=1)).tolist() if store.has_displacements else ():
+        h = store.inherent_displacements(c) if store.has_inherent_displacements else None
+        yield store.displacements(c), h
+
+
+def _averages(u: np.ndarray, h: np.ndarray | None, species: np.ndarray) -> list[list[dict[str, Any]]]:
+    """Of one configuration, by lag and species; u, h: (R, K, N, d)."""
+    of_lags: list[list[dict[str, Any]]] = []
+    for k in range(u.shape[1]):
+        of_lags.append([])
+        for a in np.unique(species):
+            mine = u[:, k, species == a]
+            found = {
+                "msd": msd(mine),
+                "overlap": overlap(mine).mean(),
+                "mean_displacement": magnitudes(mine).mean(),
+            }
+            of_lags[k].append(found | ({} if h is None else {"hops": share_of_hops(h[:, k, species == a])}))
+    return of_lags
+
+
+def summarise_shear(store: Store) -> dict[str, Any]:
+    """Directions, modulus, first events and residual forces of a file of shear, in plain Python values."""
+    arrays = store.group(SHEARED)
+    strain, stress = arrays["strain"], arrays["stress"]
+    curves = stress.reshape(-1, len(strain))
+    first = first_strains(arrays)
+    return {
+        "directions": [name.decode() for name in arrays["direction"]],
+        "strain_step": float(strain[1] - strain[0]),
+        "max_strain": float(strain[-1]),
+        "curves": len(curves),
+        "modulus": _mean_and_spread(np.array([initial_modulus(strain, curve) for curve in curves])),
+        "final_stress": _mean_and_spread(curves[:, -1]),
+        "max_residual_force": float(arrays["residual"].max()),
+        "events": len(arrays["event_step"]),
+        "curves_with_events": int(np.isfinite(first).sum()),
+        "first_event_strain": _mean_and_spread(first[np.isfinite(first)]),
+    }
+
+
+def _mean_and_spread(values: np.ndarray) -> dict[str, float | None]:
+    """Mean, standard deviation over curves and smallest value; None where there are too few."""
+    return {
+        "mean": float(values.mean()) if len(values) else None,
+        "deviation": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "smallest": float(values.min()) if len(values) else None,
+    }
+
+
+# As words
+
+
+def describe(summary: dict[str, Any]) -> list[str]:
+    """Lines of the summary, as printed."""
+    s = summary
+    species = ", ".join(f"{count} {name}" for name, count in s["species"].items())
+    expected = s["composition"]
+    if any(abs(s["species"].get(name, 0) - count) > 1 for name, count in expected.items()):
+        species += f"; {s['mixture']} has " + ", ".join(f"{n} {name}" for name, n in expected.items())
+    box = " x ".join(f"{edge:.6g}" for edge in s["box"])
+    cage, probe, made = s["cage"], s["probe"], s["inherent_displacements"]
+    stated = {
+        "mixture": f"{s['mixture']} (d = {s['dimension']}, truncation {s['truncation']})",
+        "particles": f"{s['particles']} ({species})",
+        "temperature": _listed(s["temperature"]),
+        "density": f"{s['density']:.6g} (box {box})",
+        **_energy_words(s["energy"]),
+        "cage": cage
+        and f"means over {cage['replicas']:g} replicas of {cage['snapshots']:g} snapshots, "
+        f"t = {cage['start']:g} to {cage['time']:g}"
+        + ("" if cage["standard_error"] is None else f", standard error {cage['standard_error']:.2g}"),
+        "probe": probe
+        and f"{probe['replicas']} replicas at T = {_listed(probe['temperature'])}, up to "
+        f"t = {probe['time'][-1]:g}",
+        "futures": made and f"quenched, minimiser {made['minimiser']}, tolerance {made['tolerance']}",
+    }
+    found = s["equilibration"]
+    origin = {
+        "source": s["source"],
+        "created": s["created"],
+        "command": s["command"],
+        "seed": s["seed"],
+        "software": s["software"]
+        and ", ".join(f"{name} {version}" for name, version in json.loads(s["software"]).items()),
+        "equilibrated": found and describe_equilibration(found),
+    }
+    shear = ["", *(f"  {line}" for line in describe_shear(s["shear"]))] if "shear" in s else []
+    verdict = "valid" if s["complete"] else "valid, but not complete: resume its simulation"
+    lines = [
+        s["path"],
+        *_named(stated),
+        "",
+        *_split_words(s),
+        "",
+        *_lag_words(s),
+        *shear,
+        "",
+        *_named(origin),
+    ]
+    return [printable(line) for line in (*lines, "", verdict)]
+
+
+def _named(values: Mapping[str, Any]) -> list[str]:
+    return [
+        f"  {'' if name == 'inherent' else name:<13}{printable(str(value))}"
+        for name, value in values.items()
+        if value is not None
+    ]
+
+
+def _listed(values: list[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _energy_words(energy: dict[str, Any]) -> dict[str, str | None]:
+    if "not_computed" in energy:
+        return {"energy": f"not computed: {energy['not_computed']}"}
+    over = f"over {energy['configurations']} configuration{'s' if energy['configurations'] > 1 else ''}"
+    inherent = "inherent" in energy and (
+        f"U/N = {_with_error(energy['inherent'])} inherent (minimiser {energy['minimiser']}, largest force "
+        f"{energy['inherent_max_force']:.2g})"
+    )
+    return {
+        "energy": f"U/N = {_with_error(energy['thermal'])} thermal, {over}",
+        "inherent": inherent or None,
+        "pressure": _with_error(energy["pressure"]),
+    }
+
+
+def _with_error(value: dict[str, float | None]) -> str:
+    error = value["standard_error"]
+    return f"{value['mean']:.4f}" + ("" if error is None else f" +- {error:.4f}")
+
+
+def _split_words(s: dict[str, Any]) -> list[str]:
+    lines = [f"  {'split':<8}{'configurations':>15}{'replicas each':>15}{'complete':>16}"]
+    for name, split in s["splits"].items():
+        each = " or ".join(map(str, split["replicas"]))
+        complete = f"{split['complete']} of {split['planned']}"
+        lines.append(f"  {name:<8}{split['configurations']:>15}{each:>15}{complete:>16}")
+    return lines
+
+
+def _lag_words(s: dict[str, Any]) -> list[str]:
+    known = [f"  predictions at t = {_listed(s['times'])}: {', '.join(s['predictions'])}"]
+    predictions = known if s["predictions"] else []
+    if not s["lags"]:
+        return ["  no displacements and no averages: configurations only", *predictions]
+    titles = {"msd": "MSD", "overlap": f"overlap({s['overlap_length']:g})", "mean_displacement": "<|u|>"}
+    titles = titles if s["has_displacements"] else {"mean_displacement": "<|u|>"}
+    titles |= {"hops": f"|h| > {s['hop_length']:g}"} if s["inherent_displacements"] else {}
+    abscissa = "strain" if "shear" in s else "lag time"
+    lines = [f"  {abscissa:<12}{'species':>8}" + "".join(f"{title:>14}" for title in titles.values())]
+    for lag in s["lags"]:
+        for name, values in lag["species"].items():
+            lines.append(f"  {lag['time']:<12.6g}{name:>8}" + "".join(f"{values[c]:>14.5g}" for c in titles))
+    if s["averages"]:
+        lines.append(f"  averages stored: {', '.join(s['averages'])}")
+    return lines + predictions
+
+
+def describe_equilibration(attrs: Mapping[str, Any]) -> str:
+    """What a simulation says of its equilibration as words; what could not be measured may be NaN or None."""
+    values = (attrs[name] for name in EQUILIBRATION)
+    time, tau, drift, error = (np.nan if value is None else float(value) for value in values)
+    if np.isnan(tau):
+        length = f"{time:g} tau; F_s of A did not fall to 1/e, tau_alpha is not known: run longer"
+    else:
+        length = f"{time:g} tau = {time / tau:.1f} tau_alpha (tau_alpha = {tau:.3g})"
+    spread = "" if np.isnan(error) else f" +- {error:.4f}"
+    return f"{length}; energy drift {drift:+.4f}{spread} per particle over the last half"
+
+
+def describe_shear(summary: Mapping[str, Any]) -> list[str]:
+    """Lines of `summarise_shear`, as printed."""
+
+    def number(value: Mapping[str, float | None]) -> str:
+        deviation = value["deviation"]
+        return f"{value['mean']:.4g}" + ("" if deviation is None else f" ({deviation:.2g})")
+
+    lines = [
+        f"sheared along {', '.join(summary['directions'])} to strain {summary['max_strain']:g} "
+        f"in steps of {summary['strain_step']:g}, largest force {summary['max_residual_force']:.2g}",
+        f"shear modulus {number(summary['modulus'])}, stress at the end {number(summary['final_stress'])} "
+        "(mean and standard deviation over curves)",
+    ]
+    if not summary["events"]:
+        return [*lines, "no plastic event"]
+    first = summary["first_event_strain"]
+    return [
+        *lines,
+        f"{summary['events']} plastic events in {summary['curves_with_events']} of {summary['curves']} "
+        f"curves, the first at strain {number(first)}, the earliest at {first['smallest']:g}",
+    ]
+
+
+def describe_briefly(store: Store) -> str:
+    """Size, temperatures, lag times or strains, and splits in one line."""
+
+    def listed(values: list[float]) -> str:
+        """Numbers, of many the first and the last."""
+        shown = [f"{value:g}" for value in values]
+        return ", ".join(shown if len(shown) <= 6 else [*shown[:2], "...", shown[-1]])
+
+    found = Counter(store.split.tolist())
+    axis = "strain" if store.is_sheared else "t"
+    parts = [
+        f"{store.mixture}, N = {store.num_particles}, d = {store.dimension}",
+        f"T = {listed(sorted({round(float(t), 10) for t in store.temperature}))}",
+        f"{axis} = {listed(store.times.tolist())}" if len(store.times) else "no dynamics",
+        ", ".join(f"{name} {found[name]}" for name in SPLITS if name in found),
+    ]
+    return "; ".join(parts)

@@ -1,19 +1,21 @@
-"""Sheared glasses as configurations: each (configuration, direction) once, in one common frame."""
+"""Stores that serve other quantities: sheared glasses in one common frame, and bonds that break."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 
-from gensample.data.bond_breaking import BondBreakingView
-from gensample.data.shear_group import is_sheared
-from gensample.data.store import PROBE, Store
+from gensample.data.schema import array_of
+from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
+from gensample.physics.mixtures import get_mixture
 from gensample.physics.strain import d2min, shear_direction
+from gensample.stats.bonds import BOND_FORMED, bond_breaking
+from gensample.stats.pairs import initial_neighbors
 
 Quantity = Literal["displacement", "d2min", "first_event", "bond_breaking"]
 QUANTITIES: tuple[Quantity, ...] = ("displacement", "d2min", "first_event")
@@ -21,6 +23,24 @@ QUANTITIES: tuple[Quantity, ...] = ("displacement", "d2min", "first_event")
 D2MIN_CUTOFF = 2.0
 # Displacements are stored to about 1e-3: what is smaller in D2min is rounding.
 SMALLEST_D2MIN = 1e-8
+
+
+def open_view(source: str | Path | Store, quantity: Quantity = "displacement") -> Store:
+    """A dataset by path, name or store; sheared glasses as `ShearView`, bonds as `BondBreakingView`.
+
+    Raises:
+        ConfigError: ``quantity`` is one that the dataset does not have.
+        DataError: as `Store`.
+    """
+    store = Store.open(source)
+    if not store.is_sheared and quantity == "displacement":
+        return store
+    store.close()
+    if store.is_sheared:
+        return ShearView(source, quantity)
+    if quantity == "bond_breaking":
+        return BondBreakingView(source)
+    raise ConfigError(f"data.quantity={quantity} needs a dataset of `gensample shear`, {source} is none")
 
 
 class ShearFrame(NamedTuple):
@@ -50,27 +70,24 @@ class ShearView(Store):
     vectors then carry the direction, and one network serves all planes and signs. Strains take the place of
     lag times. ``quantity`` decides what is predicted of each particle: the length of its non-affine
     "displacement"; "d2min", the log10 of D2min at each strain; or "first_event", the log10 of D2min across
-    the first plastic event (one column).
+    the first plastic event (one column, at time zero; rows without an event are left out of the splits).
 
     Raises:
         ConfigError: unknown quantity.
         DataError: the file is no dataset of shear, or incomplete.
     """
 
-    def __init__(self, path: str | Path | Store, quantity: Quantity = "displacement") -> None:
-        super().__init__(path)
-        if quantity not in QUANTITIES:
-            raise ConfigError(f"data.quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
-        if not is_sheared(self):
-            raise DataError(f"{self.path} is no dataset of `gensample shear`")
-        self.quantity = quantity
-        names = [name.decode() for name in self._array("shear/direction")]
-        self.directions = names
-        self.frames = [ShearFrame.of(name, self.dimension) for name in names]
-
     axes = "shear"
 
-    # Rows
+    def __init__(self, source: str | Path | Store, quantity: Quantity = "displacement") -> None:
+        super().__init__(source)
+        if quantity not in QUANTITIES:
+            raise ConfigError(f"data.quantity must be one of {', '.join(QUANTITIES)}, got {quantity!r}")
+        if not self.is_sheared:
+            raise DataError(f"{self.path} is no dataset of `gensample shear`")
+        self.quantity = quantity
+        self.directions = [name.decode() for name in self._members.read("shear/direction")]
+        self.frames = [ShearFrame.of(name, self.dimension) for name in self.directions]
 
     @property
     def num_configurations(self) -> int:
@@ -81,88 +98,57 @@ class ShearView(Store):
         """Configuration and direction of a row."""
         return divmod(row, len(self.frames))
 
-    def indices(self, split: str) -> np.ndarray:
-        """Rows of a split; those without a plastic event are left out where that is what is served."""
-        rows = super().indices(split)
-        if self.quantity != "first_event":
-            return rows
-        events = self._array("shear/first_event")
-        kept: np.ndarray = rows[np.isfinite(events).all(-1).reshape(-1)[rows]]
-        return kept
+    def _array(self, name: str, key: Any = ...) -> np.ndarray:
+        """An array or part of it, by row and seen along the axes of each."""
+        known, read = array_of(name), self._members.read
+        if name == "times" and self.quantity == "first_event":
+            return np.zeros(1)
+        if name == "replicas":
+            return np.asarray(np.ones(self.num_configurations, np.int32)[key])
+        if known is None or known.letters[0] != "C":
+            return read(name, key)
+        of_replicas, count = known.letters[1:2] == "R", len(self.frames)
+        if key is ...:
+            values = read(name)
+            whole = values.reshape(-1, 1, *values.shape[2:]) if of_replicas else np.repeat(values, count, 0)
+            for r in range(count) if known.letters[-1] == "d" else ():
+                whole[r::count] = self._turned(name, whole[r::count], r, read("box")[:, None])
+            return whole
+        row, *rest = key if isinstance(key, tuple) else (key,)
+        c, r = self.source_row(int(row))
+        part = read(name, (c, slice(r, r + 1)) if of_replicas else c)
+        part = self._turned(name, part, r, read("box", c)) if known.letters[-1] == "d" else part
+        return np.asarray(part[tuple(rest)])
 
-    def _each(self, array: np.ndarray) -> np.ndarray:
-        return np.repeat(array, len(self.frames), axis=0)
-
-    # Arrays by row
+    def _turned(self, name: str, values: np.ndarray, r: int, box: np.ndarray) -> np.ndarray:
+        frame = self.frames[r]
+        if name == "box":
+            return np.asarray(values[..., frame.permutation])
+        turned = frame.turn(values)
+        if name not in ("positions", "inherent", "cage"):
+            return turned
+        edges = torch.from_numpy(box[..., frame.permutation])
+        return np.asarray(wrap(torch.from_numpy(turned), edges))
 
     @property
     def temperature(self) -> np.ndarray:
         """Temperature of the liquid, (C * R,)."""
         per_file = np.broadcast_to(self.attrs["temperature"], super().num_configurations)
-        return self._each(per_file).astype(np.float64)
+        return np.repeat(per_file, len(self.frames)).astype(np.float64)
 
-    @property
-    def box(self) -> np.ndarray:
-        """Edge lengths before the shear, (C * R, d)."""
-        boxes = self._array("box")
-        turned = np.stack([boxes[:, frame.permutation] for frame in self.frames], axis=1)
-        return turned.reshape(-1, self.dimension)
+    def indices(self, split: str) -> np.ndarray:
+        """Rows of a split; those without a plastic event are left out where that is what is served."""
+        rows = super().indices(split)
+        if self.quantity != "first_event":
+            return rows
+        there = np.isfinite(self._array("shear/first_event")).all((1, 2))
+        return np.asarray(rows[there[rows]])
 
-    @property
-    def split(self) -> np.ndarray:
-        """Split of each row."""
-        return self._each(super().split)
-
-    @property
-    def times(self) -> np.ndarray:
-        """Strains, (K,); zero stands for the first event."""
-        return np.zeros(1) if self.quantity == "first_event" else self._array("times")
-
-    @property
-    def positions(self) -> np.ndarray:
-        """Thermal positions, (C * R, N, d)."""
-        return self._turned("positions")
-
-    @property
-    def inherent(self) -> np.ndarray | None:
-        """The minima that were sheared, (C * R, N, d)."""
-        return self._turned("inherent") if "inherent" in self._members else None
-
-    @property
-    def cage(self) -> np.ndarray | None:
-        """Cage positions, (C * R, N, d)."""
-        return self._turned("cage") if "cage" in self._members else None
-
-    @property
-    def cage_spread(self) -> np.ndarray | None:
-        """Spread of the means of short runs, (C * R, N)."""
-        found = super().cage_spread
-        return None if found is None else self._each(found)
-
-    @property
-    def probe(self) -> dict[str, np.ndarray] | None:
-        """Averages over probe runs, (C * R, N, Q, W)."""
-        found = super().probe
-        return found and {name: self._each(x) if name in PROBE else x for name, x in found.items()}
-
-    def row(self, name: str, configuration: int) -> np.ndarray | None:
-        """One row of an array by configurations; positions seen along its axes."""
+    def _complete(self, configuration: int) -> np.ndarray:
         c, r = self.source_row(configuration)
-        found = super().row(name, c)
-        if found is None or name not in ("positions", "inherent", "cage"):
-            return found
-        edges = self._array("box", c)[self.frames[r].permutation]
-        return wrap(torch.from_numpy(self.frames[r].turn(found)), torch.from_numpy(edges)).numpy()
-
-    @property
-    def replicas(self) -> np.ndarray:
-        """One for each row."""
-        return np.ones(self.num_configurations, np.int32)
-
-    @property
-    def done(self) -> np.ndarray:
-        """Which rows are complete, (C * R, 1)."""
-        return self._array("done").reshape(-1, 1)
+        if not self._members.read("done", (c, r)):
+            raise DataError(f"{self.path}: configuration {c} is not sheared along {self.directions[r]} yet")
+        return np.zeros(1, np.int64)
 
     def displacements(self, configuration: int) -> np.ndarray:
         """Non-affine displacements of one row, (1, K, N, d) float32; at the smallest strain for an event.
@@ -170,57 +156,70 @@ class ShearView(Store):
         Raises:
             DataError: they are not complete.
         """
-        c, r = self.source_row(configuration)
-        if not self._array("done", (c, r)):
-            raise DataError(f"{self.path}: configuration {c} is not sheared along {self.directions[r]} yet")
-        fields = self.frames[r].turn(self._fields(c, np.array([r])))
-        return fields[:, : len(self.times)]
+        return super().displacements(configuration)[:, : len(self.times)]
 
     def origin(self, configuration: int) -> np.ndarray:
         """The minimum that was sheared, (N, d)."""
         c, r = self.source_row(configuration)
-        return self.frames[r].turn(self._array("inherent", c))
+        return self.frames[r].turn(self._members.read("inherent", c))
 
     def node_target(self, configuration: int) -> np.ndarray | None:
         """What is predicted of each particle of a row in place of |u|, (K, N)."""
-        c, r = self.source_row(configuration)
         if self.quantity == "displacement":
             return None
         if self.quantity == "first_event":
-            return _log10(self._array("shear/first_event", (c, r)))[None]
-        reference, box = (torch.from_numpy(self._array(name, c)) for name in ("inherent", "box"))
-        fields = torch.from_numpy(self._fields(c, np.array([r]))[0].astype(np.float64))
+            return _log10(self._array("shear/first_event", configuration))
+        (c, r), read = self.source_row(configuration), self._members.read
+        reference, box = (torch.from_numpy(read(name, c)) for name in ("inherent", "box"))
+        fields = torch.from_numpy(read("displacements", (c, r)).astype(np.float64))
         return _log10(d2min(reference, fields, box, D2MIN_CUTOFF).d2min.numpy())
-
-    def _turned(self, name: str) -> np.ndarray:
-        positions, boxes = self._array(name), self._array("box")
-        turned = [frame.turn(positions) for frame in self.frames]
-        edges = [boxes[:, None, frame.permutation] for frame in self.frames]
-        wrapped = [
-            wrap(torch.from_numpy(x), torch.from_numpy(box)) for x, box in zip(turned, edges, strict=True)
-        ]
-        return torch.stack(wrapped, 1).flatten(0, 1).numpy()
 
 
 def _log10(values: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.log10(np.maximum(values.astype(np.float64), SMALLEST_D2MIN))
-    return found
+    return np.asarray(np.log10(np.maximum(values.astype(np.float64), SMALLEST_D2MIN)))
 
 
-def open_view(path: str | Path | Store, quantity: Quantity = "displacement") -> Store:
-    """A dataset by path, name or store; sheared glasses as `ShearView`, bonds as `BondBreakingView`.
+class BondBreakingView(Store):
+    """Read-only view of a dataset that serves the bond-breaking propensity as what is predicted.
+
+    The mean over replicas of the fraction of initial neighbours lost (`stats.bonds`), from the displacements,
+    or as stored where there are averages only.
 
     Raises:
-        ConfigError: ``quantity`` is one that the dataset does not have.
-        DataError: as `Store`.
+        ConfigError: the dataset has neither.
+        DataError: as `Store`, or the mixture is unknown.
     """
-    store = Store.open(path)
-    if is_sheared(store):
-        store.close()
-        return ShearView(path, quantity)
-    if quantity == "bond_breaking":
-        store.close()
-        return BondBreakingView(path)
-    if quantity != "displacement":
-        raise ConfigError(f"data.quantity={quantity} needs a dataset of `gensample shear`, {path} is none")
-    return store
+
+    def __init__(self, source: str | Path | Store) -> None:
+        super().__init__(source)
+        self._last: tuple[int, np.ndarray] | None = None
+        if not self.has_displacements and self.bond_breaking is None:
+            self.close()
+            raise ConfigError(
+                f"{source} has neither displacements nor a stored bond-breaking propensity; "
+                "set data.quantity to displacement"
+            )
+
+    def _optional(self, name: str, key: Any = ...) -> np.ndarray | None:
+        return super()._optional("bond_breaking" if name == "propensity" else name, key)
+
+    def node_target(self, configuration: int) -> np.ndarray:
+        """Bond-breaking propensity (K, N)."""
+        return np.asarray(self._fractions(configuration).mean(0))
+
+    def node_spread(self, configuration: int) -> np.ndarray:
+        """Standard deviation (K, N) over replicas (ddof = 1) of the fraction lost; zero for one replica."""
+        fractions = self._fractions(configuration)
+        return np.asarray(fractions.std(0, ddof=1) if len(fractions) > 1 else np.zeros_like(fractions[0]))
+
+    def _fractions(self, configuration: int) -> np.ndarray:
+        """Fraction of its neighbours that each particle has lost, (R, K, N); kept for the next call."""
+        if self._last is None or self._last[0] != configuration:
+            sigma = np.array(get_mixture(self.mixture).sigma)
+            where = self.origin(configuration), self._array("box", configuration)
+            neighbors = initial_neighbors(*where, self.species, sigma, BOND_FORMED)
+            fields = self.displacements(configuration)
+            lost = [bond_breaking(fields[:, k], neighbors) for k in range(fields.shape[1])]
+            # A particle without neighbours has none to lose.
+            self._last = (configuration, np.nan_to_num(np.stack(lost, axis=1)))
+        return self._last[1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import io
 import itertools
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,10 +20,8 @@ import numpy as np
 import torch
 
 import gensample
-from gensample.data.disk import Disk
-from gensample.data.door import check_dataset, open_members
+from gensample.data.door import check_fields, open_members
 from gensample.data.schema import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION
-from gensample.data.values import check_fields
 from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture
 
@@ -185,7 +185,7 @@ class StoreWriter:
     @classmethod
     def resume(cls, path: str | Path) -> StoreWriter:
         """Open an existing file for writing more replicas, inherent structures or cage positions."""
-        check_dataset(Path(path))
+        open_members(Path(path)).close()
         return cls(path, "r+")
 
     @contextmanager
@@ -335,7 +335,7 @@ class StoreWriter:
             open_members(self.file)
         else:
             self._abandon()
-            check_dataset(self._path)
+            open_members(self._path).close()
 
     def _abandon(self) -> None:
         """Close without a look at what is there, unless it could not be written."""
@@ -375,3 +375,61 @@ def _removed_on_error(path: str | Path | None) -> Iterator[None]:
         if path is not None:
             Path(path).unlink(missing_ok=True)
         raise
+
+
+class Disk(io.RawIOBase):
+    """A file for `h5py.File`, which crashes when the program ends if it could not write all that it holds.
+
+    Failures are therefore hidden from it, and raised by ``check``.
+    """
+
+    def __init__(self, path: str | Path, mode: str) -> None:
+        self._file = io.FileIO(path, mode)
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first failure, such as a full disk."""
+        if self._error is not None:
+            raise self._error
+
+    def write(self, data: Any) -> int:
+        """Write all of it, or remember why not."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._error = self._error or error
+        return size
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, with zeros beyond the end of the file, as HDF5's own drivers do."""
+        view = memoryview(buffer).cast("B")
+        found = self._file.readinto(view) or 0
+        view[found:] = bytes(len(view) - found)
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the size of the file, or remember why not."""
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return size or 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file; failures to do so count as those of writing."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self._error = self._error or error
+        super().close()

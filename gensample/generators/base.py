@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gensample.data.energies import mixture_of
+from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture

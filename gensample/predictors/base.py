@@ -42,7 +42,7 @@ def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_targe
         ConfigError: the data module serves no descriptors.
         DataError: descriptors or targets are not finite.
     """
-    if not data.descriptors:
+    if not data.settings.descriptors:
         raise ConfigError("this estimator reads descriptors; name some in data.descriptors")
     rows = np.asarray(rows)
     descriptors = data.per_configuration("descriptors", rows)

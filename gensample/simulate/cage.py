@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.digest import digest
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Store, StoreWriter, digest
 from gensample.errors import ConfigError
 from gensample.ranges import POSITIVE, SEED, TIMESTEP, check_choice, check_table, whole
 from gensample.simulate.lammps.scripts import Snapshots

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensample.data.digest import digest
-from gensample.data.energies import mixture_of
-from gensample.data.shear_group import is_sheared
-from gensample.data.store import Store, StoreWriter
+from gensample.data.positions import mixture_of
+from gensample.data.store import Store, StoreWriter, digest
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import ROUNDING
 from gensample.simulate.futures import PRECISION, Origin, choose_for_futures, rounded
@@ -118,7 +116,7 @@ def _read(root: Path, block: Block) -> Mapping[str, np.ndarray]:
 
 
 def _check(store: Store) -> None:
-    if is_sheared(store):
+    if store.is_sheared:
         raise ConfigError(f"{store.path} is sheared: its displacements already are between minima")
     if not (store.has_displacements and store.done.any()):
         raise DataError(f"{store.path} has no displacements whose futures could be quenched")

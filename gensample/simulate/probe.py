@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.digest import digest
-from gensample.data.store import PROBE, Store, StoreWriter
+from gensample.data.store import PROBE, Store, StoreWriter, digest
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, check_choice, check_table, whole
 from gensample.simulate.parts import Addition

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.digest import digest
-from gensample.data.energies import mixture_of
-from gensample.data.shear_group import is_sheared
-from gensample.data.store import Store, StoreWriter
+from gensample.data.positions import mixture_of
+from gensample.data.store import Store, StoreWriter, digest
 from gensample.errors import ConfigError
 from gensample.simulate.minimisers import Minimiser, Task, choose
 from gensample.simulate.parts import Addition
@@ -59,7 +57,7 @@ def quench(
 def _refuse_sheared(source: Path) -> None:
     """ConfigError for a dataset whose fields start from the inherent structures that it has."""
     with Store.open(source) as store:
-        if is_sheared(store):
+        if store.is_sheared:
             raise ConfigError(f"{source}: the fields start from these inherent structures; leave --again out")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gensample.data.store import Store
+from gensample.data.summary import describe_equilibration
 from gensample.errors import ConfigError, DataError
 from gensample.simulate.equilibrium.assemble import assemble_chains
 from gensample.simulate.equilibrium.config import EquilibriumConfig
@@ -15,7 +16,6 @@ from gensample.simulate.equilibrium.evidence import describe_sampling
 from gensample.simulate.equilibrium.jobs import ChainWorkshop
 from gensample.simulate.isoconfigurational.assemble import assemble
 from gensample.simulate.isoconfigurational.config import SimulationConfig
-from gensample.simulate.isoconfigurational.evidence import describe_equilibration
 from gensample.simulate.isoconfigurational.jobs import Workshop
 from gensample.simulate.lammps.engine import Engine, find_engine
 from gensample.simulate.scheduler import Job, run_jobs

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gensample.data.energies import mixture_of
+from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import derive_seed, numpy_generator

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gensample.data.digest import digest
-from gensample.data.store import Store
+from gensample.data.store import Store, digest
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.physics.potentials import energy_forces_virial

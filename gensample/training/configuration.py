@@ -75,7 +75,7 @@ class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         if stage != "fit":
             return
-        if data.target != "configuration":
+        if data.settings.target != "configuration":
             raise ConfigError(f"a configuration generator needs data.target=configuration, got {data.target}")
         if (data.store.species[1:] < data.store.species[:-1]).any():
             raise ConfigError(

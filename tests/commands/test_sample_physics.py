@@ -12,8 +12,7 @@ from gensample import meter, zoo
 from gensample.cli import main
 from gensample.commands import sample_ensemble
 from gensample.commands.sources import belonging
-from gensample.data.match import domain_of
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.short_runs import Lammps

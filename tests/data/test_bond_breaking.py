@@ -5,9 +5,9 @@ import pytest
 import torch
 from synthetic import BOX, LAGS, write_dataset
 
-from gensample.data.bond_breaking import BondBreakingView
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
+from gensample.data.views import BondBreakingView
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.stats.bonds import BOND_BROKEN, BOND_FORMED

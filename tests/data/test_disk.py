@@ -6,8 +6,8 @@ import sys
 import h5py
 import numpy as np
 
-from gensample.data.disk import Disk
 from gensample.data.store import Store, StoreWriter
+from gensample.data.writer import Disk
 from tests.synthetic import write_dataset
 
 # Files may have so many bytes; beyond, every write fails, as on a full disk.

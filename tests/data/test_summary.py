@@ -168,7 +168,7 @@ def resize(name, shape):
         (edit("times", lambda t: 0 * t), "must be positive and increase"),
         (edit("species", put(0, 5)), "species"),
         (edit("box", lambda b: b * 1.1), "density"),
-        (edit("box", lambda b: -b), "box edges must be positive"),
+        (edit("box", lambda b: -b), "box holds values that are not positive"),
         (edit("replicas", lambda r: r - 1), "beyond the planned number"),
         (edit("replicas", lambda r: r + 5), "exceed"),
         (delete("displacements"), "none is stored"),

@@ -7,8 +7,8 @@ import torch
 from sheared import DIRECTIONS, write_shear
 from synthetic import write_dataset
 
-from gensample.data.augment import random_shear_symmetry
 from gensample.data.datamodule import KADataModule
+from gensample.data.records import random_shear_symmetry
 from gensample.data.store import Store
 from gensample.data.views import ShearFrame, ShearView, open_view
 from gensample.errors import ConfigError, DataError

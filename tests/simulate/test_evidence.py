@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from gensample.data.summary import describe_equilibration
 from gensample.simulate.isoconfigurational.evidence import (
     WAVE_NUMBER,
-    describe_equilibration,
     energy_drift,
     overlap_decay,
     relaxation_time,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gensample.data.energies import mixture_of, potential
+from gensample.data.positions import mixture_of, potential
 from gensample.data.store import Store
 from gensample.errors import MissingDependencyError
 from gensample.physics.minimize import minimize

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -80,17 +80,3 @@ def summarise(
         "energy_drift": drift,
         "energy_drift_error": error,
     }
-
-
-def describe_equilibration(attrs: Mapping[str, Any]) -> str:
-    """The attributes of `summarise` as words; what could not be measured may be NaN or None."""
-    time, tau, drift, error = (
-        np.nan if attrs[name] is None else float(attrs[name])
-        for name in ("equilibration_time", "tau_alpha", "energy_drift", "energy_drift_error")
-    )
-    if np.isnan(tau):
-        length = f"{time:g} tau; F_s of A did not fall to 1/e, tau_alpha is not known: run longer"
-    else:
-        length = f"{time:g} tau = {time / tau:.1f} tau_alpha (tau_alpha = {tau:.3g})"
-    spread = "" if np.isnan(error) else f" +- {error:.4f}"
-    return f"{length}; energy drift {drift:+.4f}{spread} per particle over the last half"

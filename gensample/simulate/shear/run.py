@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gensample.data.shear_group import describe_shear, summarise_shear
 from gensample.data.store import Store
+from gensample.data.summary import describe_shear, summarise_shear
 from gensample.errors import ConfigError, DataError
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.run import refuse_other_settings

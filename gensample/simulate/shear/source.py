@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gensample.data.digest import digest
-from gensample.data.energies import mixture_of
-from gensample.data.store import Store
+from gensample.data.positions import mixture_of
+from gensample.data.store import Store, digest
 from gensample.errors import ConfigError
 from gensample.physics.box import check_cutoff
 from gensample.physics.mixtures import Mixture
