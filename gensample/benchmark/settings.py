@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 
-from gensample.data.datamodule import KADataModule
+from gensample.data.settings import DataSettings
 from gensample.data.views import Quantity
 from gensample.errors import ConfigError
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, check_choice, check_table, shown, whole
@@ -219,7 +219,7 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
 
 
 def _check_data(row: RowSettings) -> None:
-    known = [name for name in inspect.signature(KADataModule).parameters if name not in _DECIDED]
+    known = [name for name in inspect.signature(DataSettings).parameters if name not in _DECIDED]
     given = [*row.data, *(key.removeprefix("data.") for key in row.set if key.startswith("data."))]
     wrong = [name for name in given if name.split(".")[0] not in known]
     if wrong:

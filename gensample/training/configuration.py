@@ -76,7 +76,9 @@ class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
         if stage != "fit":
             return
         if data.settings.target != "configuration":
-            raise ConfigError(f"a configuration generator needs data.target=configuration, got {data.target}")
+            raise ConfigError(
+                f"a configuration generator needs data.target=configuration, got {data.settings.target}"
+            )
         if (data.store.species[1:] < data.store.species[:-1]).any():
             raise ConfigError(
                 f"{data.dataset} must have its particles sorted by species: samples are written in that order"
