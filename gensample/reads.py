@@ -20,7 +20,6 @@ from torch import Tensor
 from gensample.data.datamodule import KADataModule
 from gensample.data.dataset import as_dataset
 from gensample.data.descriptors import check_levels
-from gensample.data.store import domain_of
 from gensample.data.positions import Input
 from gensample.data.store import domain_of
 from gensample.data.views import Quantity
@@ -114,18 +113,19 @@ class Reads:
     @classmethod
     def of(cls, module: Any) -> Reads:
         """What a data module serves."""
+        settings = module.settings
         return cls(
-            module.input,
-            module.cutoff,
-            tuple(module.descriptors),
+            settings.input,
+            settings.cutoff,
+            tuple(settings.sets),
             module.num_descriptors,
             tuple(module.probe_levels),
-            None if module.target == "configuration" else tuple(module.lag_times) or None,
-            module.quantity,
+            None if settings.target == "configuration" else tuple(module.lag_times) or None,
+            settings.quantity,
             module.num_species,
             module.dimension,
             module.domain,
-            module.cage_vectors,
+            settings.cage_vectors,
         )
 
     def open(

@@ -1,5 +1,7 @@
 """The displacement task: exactness where it is known, phases, statistics, refusals."""
 
+from dataclasses import replace
+
 import lightning
 import numpy as np
 import pytest
@@ -75,7 +77,7 @@ def test_every_prior_trains_and_draws_drift_free_fields(module, prior):
     ids=["none-sde", "botan-euler", "preserving-dopri5"],
 )
 def test_two_stages_train_in_batches_and_draw_with_every_solver(module, settings, solver):
-    module.batch_size = 2
+    module.settings = replace(module.settings, batch_size=2)
     task = make(module, prior="elastic-mobility", regression_epochs=1, **settings)
     fit(task, module, epochs=2)
     batch = module.batch([4, 5])
