@@ -18,7 +18,6 @@ from gensample.comparison.rows import verdicts
 from gensample.comparison.sets import Configurations, compare_configurations
 from gensample.comparison.sources import check_names
 from gensample.data.dataset import Dataset, as_dataset
-from gensample.data.shear_group import is_sheared
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.report.page import plain
@@ -158,7 +157,7 @@ def _of_fields(
 
 def _refuse_sheared(*several: Dataset) -> None:
     for data in several:
-        if is_sheared(data.store):
+        if data.store.is_sheared:
             raise ConfigError(
                 f"{data.store.path} holds sheared glasses, with directions in place of replicas: it is no "
                 "isoconfigurational ensemble, compare has nothing to say about it"

@@ -9,7 +9,7 @@ from gensample.cli import main
 from gensample.comparison import set_figures as figures
 from gensample.comparison.result import Comparison
 from gensample.data.dataset import as_dataset
-from gensample.data.energies import potential
+from gensample.data.positions import potential
 from gensample.data.store import Store, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.report.style import chosen
