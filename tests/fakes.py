@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gensample import registry
+from gensample.data.settings import DataSettings
 
 
 class FakeTask(lightning.LightningModule):
@@ -53,12 +54,11 @@ class UnlinkedTask(FakeTask):
 
 class FakeData(lightning.LightningDataModule):
     dimension, num_species, num_descriptors = 2, 2, 0
-    input, target, quantity, cage_vectors = "thermal", "structure", "displacement", True
-    descriptors, probe_levels, domain, system = [], [], {}, {}
+    probe_levels, domain, system = [], {}, {}
 
     def __init__(self, cutoff: float = 2.0, lag_times: list[float] | None = None) -> None:
         super().__init__()
-        self.cutoff = cutoff
+        self.settings = DataSettings("fake", target="structure", cutoff=cutoff)
         self.lag_times = lag_times or [1.0, 10.0]
 
     def train_dataloader(self):
