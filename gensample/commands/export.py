@@ -26,7 +26,7 @@ class Export:
 
     def run(self) -> None:
         """Write the file and say how many frames it has."""
-        from gensample.data.formats.export import frames_of, write_frames
+        from gensample.data.importing.export import frames_of, write_frames
         from gensample.data.store import Store
         from gensample.work import check_output
 

@@ -11,7 +11,7 @@ from gensample.ranges import NUMBER, POSITIVE, SEED, shown
 from gensample.text import printable
 
 if TYPE_CHECKING:
-    from gensample.data.formats.base import Options
+    from gensample.data.importing.base import Options
 
 FORMATS = ("auto", "botan", "glassbench", "deepmind", "lammps-dump", "lammps-data", "extxyz", "gsd")
 
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, check and write; say what was done."""
-    from gensample.data.formats.importer import import_dataset
+    from gensample.data.importing.importer import import_dataset
 
     chosen = {name: getattr(args, name) for name in ("format", "seed", "val_count")}
     imported = import_dataset(args.sources, args.out, _options(args), command=command_line(args), **chosen)
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from gensample.data.formats.base import Options
+    from gensample.data.importing.base import Options
 
     return Options(
         mixture=args.mixture,

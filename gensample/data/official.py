@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gensample.data.formats import npz
+from gensample.data.importing import npz
 from gensample.nn.bapst import from_published
 from gensample.nn.botan import from_official
 from gensample.weights import check_tensors, read_tensors

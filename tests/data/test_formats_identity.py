@@ -6,8 +6,8 @@ from sources import STATE, data_file, extxyz_frame, mini, write_dump, write_extx
 
 from gensample.cli import main
 from gensample.data.formats import read_sources
-from gensample.data.formats.base import Options
-from gensample.data.formats.convert import assemble, check_repeats
+from gensample.data.importing.base import Options
+from gensample.data.importing.convert import assemble, check_repeats
 from gensample.data.store import Store
 from gensample.errors import DataError
 

@@ -11,9 +11,12 @@ import pytest
 from liquid import make_liquid
 from sources import data_file, extxyz_frame, mini, model_file, write_dump
 
-from gensample.data.formats import files, pickles, read_sources, tables
-from gensample.data.formats.base import Options
-from gensample.data.formats.convert import assemble
+from gensample.data.formats import read_sources
+from gensample.data.importing import pickles
+from gensample.data.importing import source as files
+from gensample.data.importing import text as tables
+from gensample.data.importing.base import Options
+from gensample.data.importing.convert import assemble
 from gensample.errors import DataError
 
 OPTIONS = Options(mixture="ka2d", temperature=0.45, timestep=0.001)

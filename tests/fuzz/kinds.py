@@ -35,9 +35,9 @@ def build(kinds: list[str]) -> None:
 HEAVY = (
     *("commands.train", "commands.sample_ensemble", "commands.sample_configurations", "commands.import_"),
     *("benchmark.run", "benchmark.evaluation"),
-    *("commands.info", "commands.export", "commands.quench", "data.summary", "data.formats.convert"),
-    *("data.formats.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
-    *("commands.predictions", "commands.model_summary", "data.formats.importer"),
+    *("commands.info", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
+    *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
+    *("commands.predictions", "commands.model_summary", "data.importing.importer"),
     *("simulate.cage", "simulate.probe", "simulate.shear_run", "predictors.ridge"),
 )
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gensample.data.formats import (
-    botan,
-    deepmind,
-    extxyz,
-    files,
-    glassbench,
-    gsd,
-    lammps_data,
-    lammps_dump,
-    npz,
-)
-from gensample.data.formats.base import Format, Imported, Options, Structure
+from gensample.data.formats import botan, deepmind, extxyz, glassbench, gsd, lammps_data, lammps_dump
+from gensample.data.importing import npz
+from gensample.data.importing import source as files
+from gensample.data.importing.base import Format, Imported, Options, Structure
 from gensample.errors import DataError
 from gensample.text import printable
 

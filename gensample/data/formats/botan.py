@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import npz
-from gensample.data.formats.base import (
+from gensample.data.importing import npz
+from gensample.data.importing.base import (
     Format,
     Options,
     Structure,
@@ -22,7 +22,7 @@ from gensample.data.formats.base import (
     lag_times,
     temperature_of,
 )
-from gensample.data.formats.files import Source
+from gensample.data.importing.source import Source
 from gensample.errors import DataError
 
 _LAGS = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.formats.base import (
+from gensample.data.importing.base import (
     Format,
     Options,
     Structure,
@@ -24,8 +24,8 @@ from gensample.data.formats.base import (
     given_times,
     say,
 )
-from gensample.data.formats.files import Source, check_expansion
-from gensample.data.formats.pickles import load_pickle
+from gensample.data.importing.pickles import load_pickle
+from gensample.data.importing.source import Source, check_expansion
 from gensample.errors import DataError
 from gensample.ranges import shown
 

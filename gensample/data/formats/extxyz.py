@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import tables
-from gensample.data.formats.base import SPECIES_LETTERS, Format, Options, Structure, say
-from gensample.data.formats.files import Source, read_text
-from gensample.data.formats.trajectories import Frame, to_structures
+from gensample.data.importing import text as tables
+from gensample.data.importing.base import SPECIES_LETTERS, Format, Options, Structure, say
+from gensample.data.importing.source import Source, read_text
+from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError
 from gensample.ranges import shown
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import botan, npz, tables
-from gensample.data.formats.base import (
+from gensample.data.formats import botan
+from gensample.data.importing import npz
+from gensample.data.importing import text as tables
+from gensample.data.importing.base import (
     Format,
     Options,
     Structure,
@@ -25,7 +27,7 @@ from gensample.data.formats.base import (
     lag_times,
     temperature_of,
 )
-from gensample.data.formats.files import Source
+from gensample.data.importing.source import Source
 from gensample.errors import DataError
 from gensample.text import printable
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gensample.data.formats.base import (
+from gensample.data.importing.base import (
     SPECIES_LETTERS,
     Format,
     Options,
@@ -17,8 +17,8 @@ from gensample.data.formats.base import (
     as_positions,
     as_types,
 )
-from gensample.data.formats.files import Source, check_expansion
-from gensample.data.formats.trajectories import Frame, to_structures
+from gensample.data.importing.source import Source, check_expansion
+from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError, MissingDependencyError
 from gensample.ranges import shown
 from gensample.text import printable

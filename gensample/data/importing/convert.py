@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gensample.data.formats import checks
-from gensample.data.formats.base import SPECIES_LETTERS, Imported, Options, Structure, say, temperature_of
+from gensample.data.importing import checks
+from gensample.data.importing.base import SPECIES_LETTERS, Imported, Options, Structure, say, temperature_of
 from gensample.data.schema import SPLITS
 from gensample.data.store import StoreWriter
 from gensample.errors import DataError

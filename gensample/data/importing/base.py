@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats.files import Source
+from gensample.data.importing.source import Source
 from gensample.errors import DataError
 
 SPECIES_LETTERS = "ABCDEFGH"

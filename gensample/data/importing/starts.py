@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gensample.data.formats.base import Options, temperature_of
+from gensample.data.importing.base import Options, temperature_of
 from gensample.errors import DataError
 
 if TYPE_CHECKING:
-    from gensample.data.formats.trajectories import Frame, Run
+    from gensample.data.importing.trajectories import Frame, Run
 
 _SAME = 1e-5  # the least distance that tells two starts apart, in units of sigma
 _NEAR = 0.015  # vibrations alone take most particles farther than this from where they were

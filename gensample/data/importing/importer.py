@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gensample.data.formats import read_sources
-from gensample.data.formats.base import Imported, Options
-from gensample.data.formats.convert import Dataset, assemble, check_repeats, move_to_validation, write
+from gensample.data.importing.base import Imported, Options
+from gensample.data.importing.convert import Dataset, assemble, check_repeats, move_to_validation, write
 from gensample.data.positions import potential
 from gensample.work import check_output
 

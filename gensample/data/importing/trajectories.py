@@ -11,15 +11,15 @@ import dataclasses
 
 import numpy as np
 
-from gensample.data.formats import starts
-from gensample.data.formats.base import (
+from gensample.data.importing import starts
+from gensample.data.importing.base import (
     Options,
     Structure,
     checked_times,
     given_times,
     say,
 )
-from gensample.data.formats.files import Source
+from gensample.data.importing.source import Source
 from gensample.errors import DataError
 from gensample.ranges import shown
 

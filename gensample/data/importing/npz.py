@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from gensample.data.formats.files import check_expansion
+from gensample.data.importing.source import check_expansion
 from gensample.errors import DataError
 from gensample.text import printable
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from gensample.data.formats.files import check_expansion
+from gensample.data.importing.source import check_expansion
 from gensample.errors import DataError
 from gensample.text import printable
 
