@@ -80,11 +80,10 @@ class Mixture:
         )
         for name in ("sigma", "epsilon"):
             table = getattr(self, name)
-            square = len(table) == kinds and all(len(row) == kinds and _positive(row) for row in table)
+            square = len(table) == kinds and all(len(row) == kinds and _finite(row) for row in table)
             symmetric = square and all(table[a][b] == table[b][a] for a in range(kinds) for b in range(a))
-            self._require(
-                symmetric, f"{name} must be a symmetric, positive table of {kinds} x {kinds}", table
-            )
+            self._require(symmetric, f"{name} must be a symmetric table of {kinds} x {kinds}", table)
+        self._require(_positive([x for row in self.sigma for x in row]), "sigma must be positive", self.sigma)
         object.__setattr__(self, "masses", tuple(self.masses) or (1.0,) * kinds)
         self._require(
             len(self.masses) == kinds and _positive(self.masses),
@@ -194,6 +193,11 @@ class Mixture:
         """A liquid of which nothing is known but what it consists of; its unit of length is its diameter."""
         values = {"composition": [int(n) for n in counts], "dimension": dimension, "density": density}
         return cls.from_values({**values, "potential": UNKNOWN}, UNKNOWN)
+
+
+def _finite(numbers: Sequence[float]) -> bool:
+    """Whether all are finite numbers from 0."""
+    return all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < math.inf for x in numbers)
 
 
 def _finite(numbers: Sequence[float]) -> bool:
