@@ -25,7 +25,7 @@ def embed(source: Path, target: Path) -> None:
         evidence = dict(file["equilibration"].attrs)
         with StoreWriter.create(
             temporary,
-            mixture=store.mixture,
+            mixture=store.liquid,
             temperature=store.temperature,
             density=store.density,
             truncation=store.truncation,

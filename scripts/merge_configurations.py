@@ -30,7 +30,7 @@ def merge(target: Path, sources: list[str]) -> None:
         atomic(target) as temporary,
         StoreWriter.create(
             temporary,
-            mixture=first.mixture,
+            mixture=first.liquid,
             temperature=np.concatenate([s.temperature[of] for s, of in zip(stores, rows, strict=True)]),
             density=first.density,
             truncation=first.truncation,

@@ -16,7 +16,6 @@ from gensample.benchmark.workspace import Workspace
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.physics.minimize import minimize
-from gensample.physics.mixtures import get_mixture
 from gensample.predictors.base import Estimator
 from gensample.registry import ESTIMATORS, build
 from gensample.seeding import torch_generator
@@ -129,7 +128,7 @@ def _columns(module: KADataModule, row: int, of: RowSettings) -> np.ndarray:
     thermal, centre = module.inputs.of(row)
     store = module.store
     species, box = torch.from_numpy(store.species.astype(np.int64)), torch.from_numpy(store.box[row])
-    mixture = get_mixture(store.mixture)
+    mixture = store.liquid
     positions = thermal if module.settings.input == "thermal" or centre is None else centre
     if INDICATORS[of.indicator].needs_minimum and module.settings.input == "inherent":
         again = minimize(positions[None], species, box[None], mixture, tolerance=TIGHT, max_steps=50_000)

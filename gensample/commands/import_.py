@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--out", required=True, help="dataset to write")
     add("--format", choices=FORMATS, default="auto", help="auto recognises files by their content")
-    add("--mixture", help="such as ka3d, ka3d-fs, ka2d, ka2d-ternary; needed where the source implies none")
+    add(
+        "--mixture", help="a name such as ka2d, a yaml file, or unknown; needed where the source implies none"
+    )
     add("--temperature", type=POSITIVE, help="where the source does not say it")
     add("--time", type=POSITIVE, nargs="+", metavar="T", help="lag times in LJ units, in ascending order")
     add("--timestep", type=POSITIVE, help="LJ time of one simulation step, for dumps that count steps")

@@ -66,7 +66,7 @@ class Ensemble:
         cage = source.cage(np.array(chosen))
         with StoreWriter.create(
             temporary,
-            mixture=store.mixture,
+            mixture=store.liquid,
             temperature=store.temperature[chosen],
             density=store.density,
             truncation=store.truncation,

@@ -19,7 +19,6 @@ from gensample.comparison.sets import Configurations, compare_configurations
 from gensample.comparison.sources import check_names
 from gensample.data.dataset import Dataset, as_dataset
 from gensample.errors import ConfigError
-from gensample.physics.mixtures import get_mixture
 from gensample.report.page import plain
 from gensample.stats.ensemble import Floats
 
@@ -188,7 +187,7 @@ def _of_sets(
         found = compare_configurations(
             simulated,
             generated,
-            mixture=get_mixture(sim.mixture),
+            mixture=sim.liquid,
             temperature=level,
             truncation=sim.store.truncation,
             seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,17 +12,22 @@ import numpy as np
 from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 from gensample.errors import DataError
-from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.physics.mixtures import Mixture
 from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.minimisers import Minimiser
 from gensample.stats.ensemble import Ensemble, Floats
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
 
 def mixture_of_data(store: Store) -> Mixture:
     """The mixture of a dataset, truncated as the dataset says; unlike `data.positions`, in any box."""
-    return replace(get_mixture(store.mixture), truncation=store.truncation)
+    liquid = store.liquid
+    if not liquid.has_potential:
+        log.warning("the potential of %s is not known: what needs energies is left out", liquid.name)
+    return liquid
 
 
 class FieldQuench:
@@ -36,8 +42,9 @@ class FieldQuench:
 
     def fits(self, store: Store) -> bool:
         """Whether fields of this dataset are to be quenched, and have energies in their boxes."""
-        reach = 2 * get_mixture(store.mixture).cutoff
-        return self.replicas > 0 and reach <= float(store.box.min())
+        liquid = store.liquid
+        fits = liquid.has_potential and 2 * liquid.cutoff <= float(store.box.min())
+        return self.replicas > 0 and fits
 
     def inherent(self, ensemble: Ensemble, mixture: Mixture) -> Floats:
         """The inherent structure of the configuration itself."""

@@ -39,8 +39,8 @@ class Structure:
 
     @property
     def has_energies(self) -> bool:
-        """Whether the box holds every interaction once, so that energies are defined."""
-        return self.mixture.cutoff <= self.box.min() / 2
+        """Whether the potential is known and the box holds every interaction once: energies are defined."""
+        return self.mixture.has_potential and self.mixture.cutoff <= self.box.min() / 2
 
     @cached_property
     def neighbors(self) -> pairs.Neighbors:

@@ -12,7 +12,7 @@ import numpy as np
 from gensample.data.configuration import Configuration
 from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
-from gensample.physics.mixtures import Mixture
+from gensample.physics.mixtures import MIXTURES
 from gensample.stats.propensity import propensity
 
 Rows = slice | Sequence[int] | np.ndarray
@@ -80,7 +80,8 @@ class Dataset:
         read = self.store.row
         positions, box = read("positions", row), read("box", row)
         temperature = float(self.store.temperature[row])
-        known = (self.mixture, temperature, read("inherent", row), read("cage", row))
+        mixture = self.mixture if self.mixture in MIXTURES else self.store.liquid
+        known = (mixture, temperature, read("inherent", row), read("cage", row))
         return Configuration(positions, self.store.species, box, *known)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
@@ -221,10 +222,9 @@ def _of_configurations(several: Sequence[Configuration]) -> Dataset:
     for one in several:
         if one.mixture != first.mixture or not np.array_equal(one.species, first.species):
             raise DataError("configurations of one dataset must have the same mixture and species, in order")
-    mixture = first.mixture.name if isinstance(first.mixture, Mixture) else first.mixture
     present = all(one.inherent is not None for one in several)
     contents = Contents(
-        mixture=mixture,
+        mixture=first.mixture,
         temperature=np.array([one.temperature for one in several], np.float64),
         positions=np.stack([one.wrapped() for one in several]),
         species=first.species,

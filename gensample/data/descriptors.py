@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.stats.moments import mean_and_scale
 from gensample.structure.describe import SETS, Structure, describe, descriptor_names
@@ -27,7 +26,7 @@ class Descriptors:
 
     def __init__(self, store: Store, sets: Sequence[str]) -> None:
         self.sets = list(sets)
-        self.mixture = get_mixture(store.mixture) if sets else None
+        self.mixture = store.liquid if sets else None
         self.levels = [list(level) for level in store.probe_levels] if "probe" in sets else []
         self._species = torch.from_numpy(store.species.astype("int64"))
         self._source = store.path

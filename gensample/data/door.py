@@ -14,10 +14,19 @@ import numpy as np
 import torch
 
 from gensample.data.members import DAMAGE, Members
-from gensample.data.schema import PREDICTIONS, PROBE, SHEAR, SHEARED, SPLITS, array_of, check_layout
+from gensample.data.schema import (
+    PREDICTIONS,
+    PROBE,
+    SHEAR,
+    SHEARED,
+    SPLITS,
+    array_of,
+    check_layout,
+    liquid_of,
+)
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
-from gensample.physics.mixtures import TRUNCATIONS, Mixture, get_mixture
+from gensample.physics.mixtures import NO_TRUNCATION, TRUNCATIONS, Mixture
 from gensample.physics.strain import shear_direction
 
 # A file that was written so shortly ago may change without its time doing so.
@@ -147,10 +156,11 @@ def _check_state(members: Members) -> None:
     _, particles, dimension = members.shape("positions")
     mixture = _mixture(members)
     _require(members, mixture.dimension == dimension, f"{mixture.name} has {mixture.dimension} dimensions")
+    known = TRUNCATIONS if mixture.has_potential else (NO_TRUNCATION,)
     _require(
         members,
-        attrs["truncation"] in TRUNCATIONS,
-        f"the truncation {attrs['truncation']!r} is unknown, known are {', '.join(TRUNCATIONS)}",
+        attrs["truncation"] in known,
+        f"the truncation {attrs['truncation']!r} is unknown, known are {', '.join(known)}",
     )
     units = attrs.get("units", "lj")
     _require(members, units == "lj", f"units must be lj, got {units!r}")
@@ -170,10 +180,14 @@ def _check_state(members: Members) -> None:
 
 
 def _mixture(members: Members) -> Mixture:
+    attrs = members.attributes()
     try:
-        return get_mixture(members.attributes()["mixture"])
+        mixture = liquid_of(attrs)
     except ConfigError as error:
         raise DataError(f"{members.path}: {error}") from None
+    name = attrs["mixture"]
+    _require(members, mixture.name == name, f"the mixture is {name!r}, its values are of {mixture.name!r}")
+    return mixture
 
 
 def _check_species(members: Members, mixture: Mixture) -> None:
@@ -181,11 +195,12 @@ def _check_species(members: Members, mixture: Mixture) -> None:
     kinds = (int(species.min()), int(species.max()))
     fits = kinds[0] >= 0 and kinds[1] < mixture.num_species
     _require(members, fits, f"species {kinds} do not fit {mixture.name}")
-    counts, share = np.bincount(species, minlength=mixture.num_species), np.array(mixture.composition)
+    counts, share = np.bincount(species, minlength=mixture.num_species), np.array(mixture.fractions)
     expected = share * len(species)
     allowed = 1 + DEVIATIONS * np.sqrt(expected * (1 - share))
     off = np.abs(counts - expected)
-    exchanged = min(np.abs(counts - expected[list(order)]).sum() for order in permutations(range(len(share))))
+    orders = permutations(range(len(share))) if len(share) < 8 else [range(len(share))]
+    exchanged = min(np.abs(counts - expected[list(order)]).sum() for order in orders)
     # Rounding may move a particle of each species; beyond that, another order of names must not fit better.
     fits = (off <= allowed).all() and off.sum() <= exchanged + 2 * len(share)
     _require(

@@ -12,7 +12,6 @@ from torch import Tensor
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
-from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
 from gensample.seeding import derive_seed, torch_generator
 
@@ -128,7 +127,7 @@ class Partners:
             torch.from_numpy(store.positions[rows]),
             torch.from_numpy(store.species.astype(np.int64)),
             torch.from_numpy(store.box[rows]),
-            get_mixture(store.mixture),
+            store.liquid,
             self._temperature,
             self._sweeps,
             generator=torch_generator(derive_seed(self._seed, 3, int(rows[0])), 4),

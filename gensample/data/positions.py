@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +16,8 @@ from gensample.data.store import Store
 from gensample.errors import DataError
 from gensample.physics.box import check_cutoff, minimum_image
 from gensample.physics.minimize import Minimum, minimize
-from gensample.physics.mixtures import SHIFT, TRUNCATIONS, Mixture, get_mixture
-from gensample.physics.potentials import energy_forces_virial
+from gensample.physics.mixtures import SHIFT, Mixture
+from gensample.physics.potentials import energy_forces_virial, known_truncation
 
 log = logging.getLogger(__name__)
 
@@ -207,15 +206,12 @@ def mixture_of(store: Store) -> Mixture:
         ConfigError: the mixture is unknown, or a box is shorter than twice the interaction range.
         DataError: the dataset has no known potential.
     """
-    mixture = get_mixture(store.mixture)
-    if store.truncation not in TRUNCATIONS:
-        raise DataError(
-            f"{store.path} has the truncation {store.truncation!r}, known are {', '.join(TRUNCATIONS)}"
-        )
+    mixture = store.liquid
+    known_truncation(mixture, None)
     if store.dimension != mixture.dimension or int(store.species.max()) >= mixture.num_species:
         raise DataError(f"{store.path} has other dimensions or more species than its mixture {mixture.name}")
     check_cutoff(mixture.cutoff, torch.from_numpy(store.box))
-    return replace(mixture, truncation=store.truncation)
+    return mixture
 
 
 def potential(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gensample.data.members import Attributes, Members
 from gensample.errors import DataError
+from gensample.physics.mixtures import Mixture, get_mixture
 
 FORMAT = "gensample"
 VERSION = 1
@@ -121,7 +122,7 @@ ATTRIBUTES: dict[str, Kinds] = {
     "/": {
         **REQUIRED_ATTRIBUTES,
         **{name: ("text", "") for name in _TEXTS},
-        **{name: ("json", "") for name in ("software", "config", "request")},
+        **{name: ("json", "") for name in ("software", "config", "request", "mixture_values")},
         **{name: ("whole", "") for name in ("seed", "nfe")},
         **{name: ("number", "") for name in ("tau_alpha", "core_seconds", "core_seconds_per_replica")},
     },
@@ -295,3 +296,13 @@ def _is_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def liquid_of(attributes: Mapping[str, Any]) -> Mixture:
+    """The mixture of a dataset by value; of files without its values the known one of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    values = attributes.get("mixture_values")
+    return get_mixture(json.loads(values) if values else attributes["mixture"])

@@ -14,9 +14,10 @@ import numpy as np
 from gensample.data.catalog import resolve
 from gensample.data.door import check_fields, open_members
 from gensample.data.members import Attributes
-from gensample.data.schema import PREDICTIONS, PROBE, SHEARED
+from gensample.data.schema import PREDICTIONS, PROBE, SHEARED, liquid_of
 from gensample.data.writer import Contents, StoreWriter
 from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import Mixture
 
 __all__ = ["PROBE", "Contents", "Store", "StoreWriter"]
 
@@ -148,6 +149,11 @@ class Store:
     """How the cage positions were made."""
     probe_attrs = _made("probe")
     """How the probe runs were made."""
+
+    @property
+    def liquid(self) -> Mixture:
+        """The mixture itself, truncated as the dataset says."""
+        return liquid_of(self.attrs).truncated(self.truncation)
 
     @property
     def temperature(self) -> np.ndarray:

@@ -16,7 +16,6 @@ from gensample.data.positions import potential
 from gensample.data.schema import SHEARED, SPLITS
 from gensample.data.store import Store
 from gensample.errors import ConfigError
-from gensample.physics.mixtures import get_mixture
 from gensample.stats.dynamics import HOP_LENGTH, OVERLAP_LENGTH, msd, overlap, share_of_hops
 from gensample.stats.plasticity import initial_modulus
 from gensample.stats.propensity import magnitudes
@@ -44,7 +43,7 @@ def inspect(path: str | Path) -> dict[str, Any]:
 
 
 def _head(store: Store) -> dict[str, Any]:
-    mixture, attrs = get_mixture(store.mixture), store.attrs
+    mixture, attrs = store.liquid, store.attrs
     counts = np.bincount(store.species)
     probe: dict[str, Any] | None = store.probe
     seed = int(attrs.get("seed", -1))
@@ -112,11 +111,14 @@ def _splits(store: Store) -> dict[str, Any]:
 
 def _energies(store: Store) -> dict[str, Any]:
     """Energy per particle, thermal and inherent, and pressure, over at most ENERGY_SAMPLE configurations."""
+    mixture = store.liquid
+    if not mixture.has_potential:
+        return {"not_computed": f"the potential of {mixture.name} is not known"}
     rows = np.unique(np.linspace(0, store.num_configurations - 1, ENERGY_SAMPLE).astype(int))
-    inherent, of = store.inherent, (store.species, store.box[rows], get_mixture(store.mixture))
+    inherent, of = store.inherent, (store.species, store.box[rows], mixture)
     try:
-        thermal, virial, _ = potential(store.positions[rows], *of, store.truncation)
-        quenched = None if inherent is None else potential(inherent[rows], *of, store.truncation)
+        thermal, virial, _ = potential(store.positions[rows], *of)
+        quenched = None if inherent is None else potential(inherent[rows], *of)
     except ConfigError as error:
         return {"not_computed": str(error)}
     result: dict[str, Any] = {

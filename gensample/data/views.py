@@ -12,7 +12,6 @@ from gensample.data.schema import array_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
-from gensample.physics.mixtures import get_mixture
 from gensample.physics.strain import d2min, shear_direction
 from gensample.stats.bonds import BOND_FORMED, bond_breaking
 from gensample.stats.pairs import initial_neighbors
@@ -215,7 +214,7 @@ class BondBreakingView(Store):
     def _fractions(self, configuration: int) -> np.ndarray:
         """Fraction of its neighbours that each particle has lost, (R, K, N); kept for the next call."""
         if self._last is None or self._last[0] != configuration:
-            sigma = np.array(get_mixture(self.mixture).sigma)
+            sigma = np.array(self.liquid.sigma)
             where = self.origin(configuration), self._array("box", configuration)
             neighbors = initial_neighbors(*where, self.species, sigma, BOND_FORMED)
             fields = self.displacements(configuration)

@@ -23,7 +23,7 @@ import gensample
 from gensample.data.door import check_fields, open_members
 from gensample.data.schema import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION
 from gensample.errors import DataError
-from gensample.physics.mixtures import get_mixture
+from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
 
 # Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
 LIBVER = ("v108", "v110")
@@ -49,12 +49,13 @@ class Contents:
     """A dataset before its first replica; arrays and their shapes as in docs/data-format.md.
 
     box: (C, d), or (d,) where all are alike; split: one for each configuration, or one for all; replicas:
-    planned, likewise; density: that of the boxes unless given; truncation: the mixture's unless given;
+    planned, likewise; density: that of the boxes unless given; truncation: the mixture's unless given; the
+    mixture is kept by value;
     extra_attrs: further attributes of the file; displacements: whether fields are to come, unless given where
     replicas are planned.
     """
 
-    mixture: str
+    mixture: str | Mixture
     temperature: float | np.ndarray
     positions: np.ndarray
     species: np.ndarray
@@ -96,6 +97,7 @@ class Contents:
             )
         if times.ndim != 1 or not (times > 0).all() or not (np.diff(times) > 0).all():
             raise DataError(f"lag times must be positive and increase, got {times.tolist()}")
+        mixture = MIXTURES.get(self.mixture, self.mixture) if isinstance(self.mixture, str) else self.mixture
         density = particles / box.prod(axis=-1).mean() if self.density is None else self.density
         planned = bool(replicas.max(initial=0))
         return replace(
@@ -107,7 +109,8 @@ class Contents:
             times=times,
             replicas=replicas,
             density=float(density),
-            truncation=self.truncation or get_mixture(self.mixture).truncation,
+            mixture=mixture,
+            truncation=self.truncation or get_mixture(mixture).truncation,
             displacements=planned if self.displacements is None else self.displacements,
         )
 
@@ -116,7 +119,8 @@ class Contents:
         return {
             "format": FORMAT,
             "version": VERSION,
-            "mixture": self.mixture,
+            "mixture": str(getattr(self.mixture, "name", self.mixture)),
+            **({"mixture_values": self.mixture.to_json()} if isinstance(self.mixture, Mixture) else {}),
             "temperature": self.temperature,
             "density": self.density,
             "units": "lj",

@@ -200,11 +200,6 @@ def _finite(numbers: Sequence[float]) -> bool:
     return all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < math.inf for x in numbers)
 
 
-def _finite(numbers: Sequence[float]) -> bool:
-    """Whether all are finite numbers from 0."""
-    return all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x < math.inf for x in numbers)
-
-
 def _positive(numbers: Sequence[float]) -> bool:
     return _finite(numbers) and 0 not in numbers
 

@@ -16,7 +16,7 @@ from gensample.data.schema import SPLITS
 from gensample.data.store import StoreWriter
 from gensample.errors import DataError
 from gensample.physics.box import wrap
-from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.physics.mixtures import UNKNOWN, Mixture, get_mixture
 from gensample.ranges import shown
 from gensample.seeding import numpy_generator
 from gensample.text import printable
@@ -24,6 +24,10 @@ from gensample.work import atomic
 
 _HARMONICS = (1, 2, 3)
 _ROUNDED = 2e-4  # distance to which two copies of a configuration may be printed differently
+
+
+# Thickness of what lies in the plane.
+FLAT = 1e-9
 
 
 @dataclasses.dataclass
@@ -56,7 +60,7 @@ def assemble(imported: Imported, options: Options) -> Dataset:
         ConfigError: the mixture is unknown.
     """
     structures, notes = imported.structures, imported.notes
-    mixture = _mixture(imported)
+    mixture = _mixture(imported, options)
     _same_size(structures)
     positions, box = _geometry(structures, mixture, options, notes)
     species, order = _species(structures, mixture, options, notes)
@@ -135,10 +139,24 @@ def _geometry(
     return wrapped, box
 
 
-def _mixture(imported: Imported) -> Mixture:
+def _mixture(imported: Imported, options: Options) -> Mixture:
     if imported.mixture is None:
         raise DataError(f"{imported.format} files do not name the mixture; give it with --mixture")
+    if imported.mixture == UNKNOWN:
+        return _unknown(imported.structures[0], options, imported.notes)
     return get_mixture(imported.mixture)
+
+
+def _unknown(first: Structure, options: Options, notes: list[str]) -> Mixture:
+    """The liquid that the first structure is, of which nothing else is known."""
+    if first.box is None and options.box is None and options.density is None:
+        raise DataError(f"{first.name} has no box; give --box or --density")
+    count, d = first.positions.shape
+    d = 2 if d == 3 and np.ptp(first.positions[:, 2]) < FLAT else d
+    bare = Mixture.unknown(np.unique(first.types, return_counts=True)[1].tolist(), d, 1.0)
+    box = _box(first, first.positions[:, :d], bare, options)
+    notes.append("the potential is not known: there will be no energies; the unit of length is a diameter")
+    return dataclasses.replace(bare, density=float(count / box.prod()))
 
 
 def _same_size(structures: list[Structure]) -> None:
@@ -156,7 +174,7 @@ def _in_dimension(positions: np.ndarray, mixture: Mixture, name: str) -> np.ndar
     d = positions.shape[-1]
     if d == mixture.dimension:
         return positions
-    if d == 3 and mixture.dimension == 2 and np.ptp(positions[..., 2]) < 1e-9:
+    if d == 3 and mixture.dimension == 2 and np.ptp(positions[..., 2]) < FLAT:
         return positions[..., :2]
     raise DataError(
         f"{name} has {d} dimensions, the mixture {mixture.name} has {mixture.dimension}; see --mixture"
@@ -365,7 +383,7 @@ def write(
         atomic(out, imported.files) as temporary,
         StoreWriter.create(
             temporary,
-            mixture=dataset.mixture.name,
+            mixture=dataset.mixture,
             temperature=dataset.temperature,
             density=dataset.density,
             truncation=dataset.mixture.truncation,

@@ -46,6 +46,8 @@ def _inherent_attributes(dataset: Dataset) -> dict[str, Any] | None:
     """Energy and residual force of inherent structures that came with the source."""
     if dataset.inherent is None:
         return None
+    if not dataset.mixture.has_potential:
+        return {"minimiser": "of the source"}
     energy, _, force = potential(dataset.inherent, dataset.species, dataset.box, dataset.mixture)
     return {
         "minimiser": "of the source",
