@@ -187,7 +187,7 @@ def _of_sets(
         found = compare_configurations(
             simulated,
             generated,
-            mixture=sim.liquid,
+            mixture=sim.store.liquid,
             temperature=level,
             truncation=sim.store.truncation,
             seed=seed,
