@@ -23,8 +23,7 @@ import torch
 from memory import peak_gb
 from starts import jittered_lattice
 
-from gensample.commands.sample_configurations import PARTICLES_PER_CALL
-from gensample.generators.configuration import ConfigurationFlow
+from gensample.generators.configuration import PARTICLES_PER_CALL, ConfigurationFlow
 from gensample.physics.mixtures import get_mixture
 from gensample.reads import Reads
 from gensample.sampling.solver import Solver

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.commands.sample_configurations import BASE
 from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import StoreWriter
+from gensample.generators.configuration import BASE
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
 from gensample.seeding import torch_generator

@@ -55,7 +55,7 @@ COMMANDS = {
     "validate": Command("train", "validation losses of a checkpoint"),
     "test": Command("train", "test metrics of a checkpoint"),
     "predict": Command("predict", "write the propensities that a model predicts for configurations"),
-    "sample": Command("sample", "draw displacement fields or configurations from a generator"),
+    "sample": Command("sample", "draw displacement fields or configurations from a generator", "Sample"),
     "benchmark": Command("benchmark", "train, load and judge many predictors of the dynamics as one table"),
     "compare": Command("compare", "judge generated against simulated dynamics or configurations", "Compare"),
 }

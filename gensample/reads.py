@@ -131,7 +131,7 @@ class Reads:
     def open(
         self,
         dataset: Any,
-        rows: Sequence[int] | np.ndarray | str = "all",
+        rows: Sequence[int] | np.ndarray | str | None = None,
         *,
         model: str = "the model",
         statistics: tuple[Tensor, Tensor] | None = None,
@@ -141,8 +141,8 @@ class Reads:
     ) -> KADataModule:
         """A dataset as the model reads it, set up, to draw `batch`es of its configurations from.
 
-        dataset: whatever `as_dataset` takes; rows: configurations of its store, or a split of those it has,
-        that must lie in the domain of the model called ``model``; with ``force`` they may lie outside, and
+        dataset: whatever `as_dataset` takes; rows: configurations of its store, or a split, or all; they
+        must lie in the domain of the model called ``model``; with ``force`` they may lie outside, and
         ``outside`` of what comes back says how. statistics: mean and scale (S, D) that descriptors are
         standardised by. served: further settings of the data module, such as ``target`` ("structure") or
         ``lags``.
@@ -165,7 +165,7 @@ class Reads:
         name = str(dataset) if isinstance(dataset, str | Path) else str(data.store.path)
         found = {"dimension": module.dimension, "species": module.num_species}
         self._refuse(found | {"columns": module.num_descriptors}, model, name)
-        chosen = data[rows].rows if isinstance(rows, str) else rows
+        chosen = data[rows].rows if isinstance(rows, str) else data.rows if rows is None else rows
         served_domain = domain_of(module.store, module.store.temperature[chosen])
         module.outside = check_domain(model, self.domain, name, served_domain, force=force)
         module.device = torch.device(device)
@@ -197,18 +197,24 @@ class Reads:
 
 
 class Reader:
-    """A model that knows what it reads: its ``reads``, and what descriptors are standardised by."""
+    """A model that knows what it reads: its ``reads``, and what descriptors are standardised by.
 
+    name, digest: what datasets say of the model behind them; who loads it knows both.
+    """
+
+    name = "the model"
+    digest = ""
     reads: Reads
     descriptor_mean: Tensor
     descriptor_scale: Tensor
 
     def open(
-        self, dataset: Any, rows: Sequence[int] | np.ndarray | str = "all", **options: Any
+        self, dataset: Any, rows: Sequence[int] | np.ndarray | str | None = None, **options: Any
     ) -> KADataModule:
-        """A dataset as the model reads it, see `Reads.open`."""
+        """A dataset as the model reads it, on the device of the model, see `Reads.open`."""
         given = (self.descriptor_mean, self.descriptor_scale) if self.reads.descriptors else None
-        return self.reads.open(dataset, rows, statistics=given, **options)
+        known = {"model": self.name, "device": self.descriptor_mean.device, "statistics": given}
+        return self.reads.open(dataset, rows, **{**known, **options})
 
 
 OF_SYSTEM = ("mixture", "density", "temperatures")

@@ -15,6 +15,16 @@ TASKS = {
     "gensample.training.displacement.DisplacementTask",
     "gensample.training.dynamics.DynamicsTask",
 }
+# What is left of a model when it is not trained: a module without Lightning, and the settings it drops.
+TRAINED = {
+    f"gensample.training.{module}.{kind}Task": f"gensample.generators.{module}.{kind}Flow"
+    for module, kind in (("configuration", "Configuration"), ("displacement", "Displacement"))
+}
+OF_TRAINING = {
+    *("assignment", "compile", "late", "lr", "regression_epochs", "regression_lr", "regression_weight"),
+    *("seed", "steps", "train_conditioner", "validation_every", "validation_replicas", "validation_samples"),
+    "weight_decay",
+}
 NETWORKS = {
     "gensample.nn.bapst.Bapst",
     "gensample.nn.botan.Botan",

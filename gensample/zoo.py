@@ -28,16 +28,20 @@ from gensample.work import atomic_folder, check_folder
 
 if TYPE_CHECKING:
     import torch
-    from lightning.pytorch import LightningModule
     from torch import Tensor
 
-    from gensample.generators.base import Generator
+    from gensample.generators.base import PhysicsGenerator
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 CARD = "card.md"
 
+BARE = {
+    "harmonic": "gensample.generators.harmonic.Harmonic",
+    "heated": "gensample.generators.heated.Heated",
+}
+"""Names that stand for the generator without training that belongs to the data."""
 LINK = re.compile(r"\s*\(\[[^]]*\]\([^)]*\)\)|\[([^]]*)\]\([^)]*\)")
 DOMAIN = re.compile(rb"^    domain:\n(?:      .*\n)+", re.MULTILINE)
 
@@ -87,16 +91,6 @@ def _class_in(folder: Path) -> Any:
     return registry.canonical(name) if isinstance(name, str) else None
 
 
-def is_generator(name_or_path: str | Path) -> bool:
-    """Whether a model is a generator without training.
-
-    Raises:
-        ConfigError: nothing is found.
-    """
-    path = resolve(name_or_path)
-    return path.is_dir() and _class_in(path) in registry.GENERATORS
-
-
 def generators(class_path: str) -> list[str]:
     """Names of the released generators without training of one class."""
     return [name for name in names() if _class_in(resolve(name)) == class_path]
@@ -108,23 +102,69 @@ def _cure(name: str) -> str:
     return f"{known}; a folder of a released model or a .ckpt file will do as well"
 
 
-def load_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> Any:
-    """Model in evaluation mode, from a name, a released folder or a checkpoint, on ``device``.
+def load_model(
+    name_or_path: str | Path, device: torch.device | str = "cpu", *, data: str | Path | None = None
+) -> Any:
+    """A model from a name, a released folder or a checkpoint, on ``device``, ready for use.
 
-    A generator without training where the config names one.
+    It knows its ``name``, a ``digest`` of what decides its outputs, what it ``reads``, and the folder or
+    checkpoint it has come from, ``place``. data: whose liquid the names in `BARE` stand for.
 
     Raises:
         ConfigError: nothing is found, or the config names a class that is not registered.
         DataError: the weights or the config are unreadable or do not fit each other.
     """
+    name = str(name_or_path)
+    if name in BARE and not Path(name).exists():
+        if data is None:
+            raise ConfigError(f"{name} stands for a model of the liquid of some data: say which")
+        return _of_liquid(name, data).to(device)
     path = resolve(name_or_path)
-    if is_generator(path):
-        return load_physics(path).to(device)
-    model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
-    return model.to(device).eval().requires_grad_(False)
+    if path.is_dir() and _class_in(path) in registry.GENERATORS:
+        model: Any = load_physics(path).to(device)
+    else:
+        model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
+        model = model.to(device).eval().requires_grad_(False)
+    model.name, model.digest, model.place = name, model_digest(path), path
+    return model
 
 
-def load_physics(name_or_path: str | Path) -> Generator:
+def _of_liquid(name: str, data: str | Path) -> PhysicsGenerator:
+    """Harmonic without a fit, at the lag times of the data; the released heated model of their liquid.
+
+    Raises:
+        ConfigError: no released one is of this liquid.
+    """
+    import numpy as np
+
+    from gensample.data.store import domain_of
+    from gensample.data.store import Store
+    from gensample.reads import differences
+
+    with Store.open(data) as store:
+        if name == "harmonic":
+            settings = {"lag_time": store.times.tolist(), "domain": domain_of(store, lags=store.times)}
+            block = {"class_path": BARE[name], "init_args": settings}
+            bare: PhysicsGenerator = registry.build(block, registry.GENERATORS)
+            bare.name, bare.digest = name, hashlib.sha256(repr(bare.lag_time).encode()).hexdigest()
+            return bare
+        served = domain_of(store)
+        known = {each: load_physics(each) for each in generators(BARE[name])}
+        fits = [each for each, model in known.items() if not differences(model.domain, served)]
+        if not fits:
+            raise ConfigError(
+                f"no released heated model is of the liquid of {data} ({store.mixture}, T = "
+                f"{', '.join(f'{t:g}' for t in served['temperatures'])}); "
+                f"`gensample fit heated --data {data} --out FOLDER` makes one, for `gensample sample FOLDER`"
+            )
+        # Of several, the one whose lags are most of the data's, and fewest of others.
+        shared = {each: np.isin(np.round(known[each].lag_time, 6), store.times).sum() for each in fits}
+    best = max(fits, key=lambda each: (shared[each], -len(known[each].lag_time)))
+    found: PhysicsGenerator = load_model(best)
+    return found
+
+
+def load_physics(name_or_path: str | Path) -> PhysicsGenerator:
     """A generator without training, from a name or its folder.
 
     Raises:
@@ -136,7 +176,7 @@ def load_physics(name_or_path: str | Path) -> Generator:
         raise ConfigError(f"{folder} is a checkpoint, not the folder of a generator without training")
     block = _model_block(folder / CONFIG, read_yaml(folder / CONFIG))
     try:
-        found: Generator = registry.build(block, registry.GENERATORS)
+        found: PhysicsGenerator = registry.build(block, registry.GENERATORS)
     except ConfigError as error:
         raise ConfigError(f"{folder}: {error}") from error
     return found
@@ -227,21 +267,32 @@ def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
     return _with_reads(block, checkpoint["datamodule_hyper_parameters"], path)
 
 
-def _assemble(block: dict[str, Any], weights: dict[str, Tensor], source: Path) -> LightningModule:
+def _assemble(block: dict[str, Any], weights: dict[str, Tensor], source: Path) -> Any:
     import torch
 
     from gensample.weights import check_fit
 
+    block = _without_training(registry.renewed(block))
+    among = registry.TASKS | set(registry.TRAINED.values())
     try:
         # Shapes alone first: a config may ask for more memory than there is.
         with torch.device("meta"):
-            expected = registry.build(block, registry.TASKS).state_dict()
+            expected = registry.build(block, among).state_dict()
         check_fit(expected, weights, source)
-        model: LightningModule = registry.build(block, registry.TASKS)
+        model = registry.build(block, among)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
     model.load_state_dict(weights)
     return model
+
+
+def _without_training(block: dict[str, Any]) -> dict[str, Any]:
+    """The class itself in place of the one that trains it, which needs Lightning."""
+    found = registry.TRAINED.get(block["class_path"]) if isinstance(block["class_path"], str) else None
+    if found is None:
+        return block
+    kept = {name: value for name, value in block["init_args"].items() if name not in registry.OF_TRAINING}
+    return {"class_path": found, "init_args": kept}
 
 
 def _model_block(config: Path, content: dict[str, Any]) -> dict[str, Any]:

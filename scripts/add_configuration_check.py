@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from gensample.cli import main
-from gensample.commands.sample_configurations import BASE
 from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store
+from gensample.generators.configuration import BASE
 from gensample.physics.box import minimum_image
 from gensample.seeding import torch_generator
 

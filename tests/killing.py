@@ -20,8 +20,8 @@ import yaml
 
 from gensample.cli import COMMANDS as MODULES
 from gensample.cli import main
-from gensample.commands import sample_configurations
 from gensample.data.datamodule import KADataModule
+from gensample.generators import configuration
 from gensample.reads import Reads
 from gensample.simulate import minimisers
 from gensample.training.configuration import ConfigurationTask
@@ -171,7 +171,7 @@ def run_all(root, seed, asked):
     for entry in MODULES.values():
         importlib.import_module(f"gensample.commands.{entry.module}")
     torch.set_num_threads(1)
-    sample_configurations.PARTICLES_PER_CALL = 4 * SIZE
+    configuration.PARTICLES_PER_CALL = 4 * SIZE
     minimisers.PARTICLES_PER_BATCH = {"cpu": 60, "cuda": 60}
     inputs = root / "inputs"
     assert os.waitpid(forked(prepare, inputs, asked), 0)[1] == 0

@@ -28,10 +28,10 @@ sys.path.append(str(HERE.parent))
 
 from common import call
 
-from gensample.commands.sample_configurations import BASE
 from gensample.comparison.sets import Configurations, potential_energies
 from gensample.data.liquid import BaseEnsemble
 from gensample.data.store import Store
+from gensample.generators.configuration import BASE
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
 from gensample.seeding import numpy_generator, torch_generator

@@ -16,7 +16,6 @@ from gensample.benchmark.data import DataModules, judged_rows, lag_columns
 from gensample.benchmark.settings import RowSettings, slug
 from gensample.benchmark.workspace import Workspace
 from gensample.commands import train
-from gensample.commands.sample_ensemble import draw_fields
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
@@ -196,9 +195,8 @@ def predict_generator(work: Workspace, data: DataModules, test: str) -> dict[str
     chosen = dataset.validation is not None and dataset.split in ("train", "val")
     split = "all" if chosen else dataset.split
     # A benchmark may ask how a model does elsewhere: it says where that is, and goes on.
-    draw_fields(
-        row.generator, dataset.dataset, path, split=split, replicas=row.draws, seed=SAMPLE_SEED, force=True
-    )
+    model = zoo.load_model(row.generator, data=dataset.dataset)
+    model.sample(dataset.dataset, row.draws, SAMPLE_SEED, path, split=split, force=True)
     module = data.get(test, work.unit, target="structure")
     rows = judged_rows(dataset, module.store)
     with Store.open(path) as store:

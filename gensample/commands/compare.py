@@ -120,10 +120,11 @@ class Compare:
         """Fields of a model for the compared configurations, kept in the report, where a second run finds
         them.
         """
-        from gensample.commands.sample_ensemble import draw_fields
+        from gensample import zoo
         from gensample.report.page import BESIDE
 
         split = next(iter(sim.splits)) if len(sim.splits) == 1 else "all"
         out = Path(self.out) / BESIDE / f"{name}.h5"
-        draw_fields(model, str(sim.store.path), out, split=split, replicas=replicas, seed=self.seed)
+        path = str(sim.store.path)
+        zoo.load_model(model, data=path).sample(path, replicas, self.seed, out, split=split)
         return out

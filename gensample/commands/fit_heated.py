@@ -88,7 +88,7 @@ class Fit:
         return {
             "fit": json.dumps({**decides, "times": self.times, "rows": self.task.rows, "cooled": COOLED_BY}),
             "engine": self.dynamics.kind,
-            "content": digest_structures(self.task.data, self.task.split),
+            "content": digest_structures(self.task.store, self.task.store.indices(self.task.split)),
         }
 
     def branches(self, start: Start, hot: float) -> Branches:

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import track
 
 from gensample import __version__, zoo
-from gensample.commands.requests import SPLITS
+from gensample.data.store import domain_of
 from gensample.data.positions import Inputs
-from gensample.data.store import Store, domain_of
+from gensample.data.schema import SPLITS
+from gensample.data.store import Store
 from gensample.errors import ConfigError
 from gensample.generators.base import Start, starts
 from gensample.meter import Meter
@@ -41,7 +42,7 @@ class Task:
             ConfigError: an option cannot be, or the split has several temperatures and none is chosen.
             DataError: no such data, or nothing in the split.
         """
-        check_choice("--split", split, SPLITS)
+        check_choice("--split", split, (*SPLITS, "all"))
         if most is not None:
             COUNT.check("--configurations", most)
         store = Store.open(data)

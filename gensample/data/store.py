@@ -356,15 +356,10 @@ def digest(text: str, *arrays: np.ndarray | None) -> str:
     return found.hexdigest()
 
 
-def digest_structures(dataset: str | Path | Store, split: str) -> str:
-    """Digest of all that a dataset says of the configurations of a split, but for their dynamics.
-
-    Raises:
-        DataError: no dataset, or no such split.
-    """
-    with Store.open(dataset) as store:
-        rows, probe = store.indices(split), store.probe or {}
-        known = [store.box, store.temperature, store.positions, store.inherent, store.cage, store.cage_spread]
-        known += [probe[name] for name in PROBE if name in probe]
-        stated = f"{store.mixture},{store.truncation},{store.density},{store.probe_levels}"
-        return digest(stated, rows, store.species, *(None if x is None else x[rows] for x in known))
+def digest_structures(store: Store, rows: np.ndarray) -> str:
+    """Digest of all that a dataset says of some configurations, but for their dynamics."""
+    probe = store.probe or {}
+    known = [store.box, store.temperature, store.positions, store.inherent, store.cage, store.cage_spread]
+    known += [probe[name] for name in PROBE if name in probe]
+    stated = f"{store.mixture},{store.truncation},{store.density},{store.probe_levels}"
+    return digest(stated, rows, store.species, *(None if x is None else x[rows] for x in known))

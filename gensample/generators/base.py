@@ -1,4 +1,4 @@
-"""The interface of generators that draw displacement fields without training, and what they start from."""
+"""The interface of generators of displacement fields, and of those that need no training."""
 
 from __future__ import annotations
 
@@ -9,15 +9,64 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
+from gensample.data.datamodule import KADataModule
+from gensample.data.dataset import Dataset
 from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.generators.drawing import carry_out
+from gensample.generators.ensemble import Drawer, Ensemble
 from gensample.physics.mixtures import Mixture
 from gensample.ranges import POSITIVE, check_device
-from gensample.reads import Reads, read_domain
-from gensample.sampling.ensemble import FIELDS_PER_CALL
-from gensample.simulate.runners import Dynamics
+from gensample.reads import Reader, Reads, read_domain
+from gensample.sampling.ensemble import FIELDS_PER_CALL, Unit
+from gensample.simulate.runners import Dynamics, choose_dynamics
+
+
+class Generator(Reader, ABC):
+    """Draws displacement fields from p(u | x, t, T).
+
+    name, digest: what datasets say of who drew them; `gensample.load_model` knows both.
+    """
+
+    name = ""
+    digest = ""
+
+    def sample(
+        self,
+        data: Any,
+        replicas: int = 32,
+        seed: int = 0,
+        out: str | Path | None = None,
+        *,
+        split: str | None = None,
+        force: bool = False,
+        **how: Any,
+    ) -> Dataset:
+        """An ensemble of fields of the configurations of a dataset, at all lag times of the generator.
+
+        data: whatever `as_dataset` takes; split: those of its configurations; out: a file, which is resumed,
+        else the ensemble is in memory; force: also outside the domain of the generator, which the ensemble
+        then says; how: ``solver`` of trained generators, ``dynamics`` of those that run some. A field does
+        not depend on which others are drawn: same seed, same bits on CPUs.
+
+        Raises:
+            ConfigError: the data do not fit the generator, or ``out`` is another sample.
+        """
+        plan = Ensemble(self, data, replicas, seed, split=split, force=force, how=how)
+        found = carry_out(plan, None if out is None else Path(out)).dataset
+        assert found is not None
+        return found
+
+    @abstractmethod
+    def decides(self) -> dict[str, Any]:
+        """What decides the bits besides model, data and seed, as plain values; of the same ``how``."""
+
+    @abstractmethod
+    def drawer(self, module: KADataModule) -> Drawer:
+        """What draws from data that are served as the generator reads them; takes the same ``how``."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +87,8 @@ class Start:
     inherent: np.ndarray | None = None
 
 
-class Generator(ABC):
-    """Draws displacement fields from p(u | x, t, T) of a known potential; kept as a folder without weights.
+class PhysicsGenerator(Generator):
+    """A generator without training, of a known potential; kept as a folder without weights.
 
     lag_time: ascending, those it draws at; domain: what its settings were found on, as `domain_of` gives it,
     empty where they are of no data. Settings of the constructor are plain values: they are kept as the
@@ -53,8 +102,8 @@ class Generator(ABC):
     """Whether `draw` reads ``start.inherent``."""
     runs_dynamics: ClassVar[bool] = False
     """Whether `draw` runs molecular dynamics: by LAMMPS, or by torch on its device."""
-    width: int = FIELDS_PER_CALL
-    """Replicas that `sample` asks for at once, where no dynamics decide it."""
+    width = FIELDS_PER_CALL
+    """Replicas that are asked for at once, where no dynamics decide it."""
 
     def __init__(self, lag_time: Sequence[float], domain: dict[str, Any] | None = None) -> None:
         times = lag_time if isinstance(lag_time, list | tuple) else ()
@@ -64,31 +113,55 @@ class Generator(ABC):
             raise ConfigError(f"model.lag_time must be lag times in ascending order, got {lag_time!r:.100}")
         self.lag_time = tuple(float(time) for time in times)
         self.domain = read_domain(domain)
+        centres: Any = "inherent" if self.needs_inherent else "thermal"
+        self.reads = Reads(centres, lags=self.lag_time, domain=self.domain)
         self.device = "cpu"
         self.dynamics: Dynamics | None = None
         self.scratch: Path | None = None
 
-    @property
-    def reads(self) -> Reads:
-        """What is read of the data."""
-        centres: Any = "inherent" if self.needs_inherent else "thermal"
-        return Reads(centres, lags=self.lag_time, domain=self.domain)
-
-    def to(self, device: Any) -> Generator:
+    def to(self, device: Any) -> PhysicsGenerator:
         """The same, with its tensors on a device of torch."""
         check_device("--device", str(device))
         self.device = str(device)
         return self
 
-    def use(self, dynamics: Dynamics | None = None, scratch: Path | None = None) -> Generator:
+    def use(self, dynamics: Dynamics | None = None, scratch: Path | None = None) -> PhysicsGenerator:
         """The same, with a program for its dynamics and a folder for what that writes on the way."""
         self.dynamics, self.scratch = dynamics, scratch
         return self
+
+    def open(self, dataset: Any, rows: Any = None, **options: Any) -> KADataModule:
+        """See `Reader`."""
+        return self.reads.open(dataset, rows, **{"model": self.name, "device": self.device, **options})
 
     @property
     def time(self) -> float:
         """Of dynamics behind a replica, all lags together, tau."""
         return 0.0
+
+    def decides(self, dynamics: Dynamics | None = None) -> dict[str, Any]:
+        """See `Generator`; dynamics: LAMMPS where it is installed, else torch."""
+        if self.runs_dynamics:
+            self.dynamics = dynamics or choose_dynamics(None, device=self.device)
+        return {"engine": self.dynamics.kind if self.dynamics else ""}
+
+    def drawer(self, module: KADataModule, dynamics: Dynamics | None = None) -> Drawer:
+        """See `Generator`."""
+        store, held, own = module.store, dict[int, Start](), self.dynamics
+
+        def prepare(rows: Sequence[int]) -> None:
+            made = module.inputs.inherent(np.array(rows)) if self.needs_inherent else None
+            held.update({start.row: start for start in starts(store, rows, made and made[0])})
+
+        def draw(unit: Unit, seed: int, scratch: Path | None) -> dict[str, np.ndarray]:
+            start, replicas = held[unit.configuration], range(unit.first, unit.stop)
+            return {"fields": self.use(own, scratch).draw(start, replicas, seed)}
+
+        if own is None:
+            attrs = {"engine": f"torch {torch.__version__} on {self.device}"}
+            return Drawer(draw, attrs, self.width, prepare)
+        width = own.width(store.num_particles, self.time)
+        return Drawer(draw, {"engine": own.description}, width, prepare, own.processes, own.stop)
 
     @abstractmethod
     def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.flow.objective import flow_matching_loss
 from gensample.flow.path import get_path
 from gensample.flow.precondition import output_gain, preconditioned
+from gensample.generators.base import Generator
 from gensample.generators.conditioning import Targets, regress_linearly
+from gensample.generators.ensemble import Drawer
 from gensample.generators.mobility import MobilityFlow, mobility_of
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
 from gensample.nn.mobility import MobilityNetwork
@@ -22,7 +28,8 @@ from gensample.physics.mobility import REACH
 from gensample.priors import make_prior
 from gensample.priors.base import FieldContext, remove_drift
 from gensample.ranges import DEPTH, NOT_NEGATIVE, WIDTH, between, check_choice
-from gensample.reads import Reader, Reads
+from gensample.reads import Reads
+from gensample.sampling.ensemble import Call, NoiseStream, Unit, run_unit
 from gensample.sampling.solver import FIELDS, Solver, Velocity, integrate, integrate_sde
 from gensample.seeding import torch_generator
 
@@ -31,7 +38,7 @@ FIT_CONFIGURATIONS = 16
 FIT_FIELDS = 12
 
 
-class DisplacementFlow(Reader, nn.Module):
+class DisplacementFlow(Generator, nn.Module):
     """Conditioner, prior, path and velocity network; `training.displacement` trains them.
 
     With a prior whose scales come from a mobility the generator has two stages: a flow draws the log mobility
@@ -192,6 +199,40 @@ class DisplacementFlow(Reader, nn.Module):
         else:
             fields, evaluations = integrate(velocity, prior(), solver)
         return fields, before + evaluations
+
+    def decides(self, solver: Solver = FIELDS) -> dict[str, Any]:
+        """See `Generator`."""
+        return {name: value for name, value in asdict(solver).items() if name != "grid"}
+
+    def drawer(self, module: KADataModule, solver: Solver = FIELDS) -> Drawer:
+        """See `Generator`."""
+        device, store = self.lag_time.device, module.store
+        held: dict[int, Any] = {}  # the configuration at hand and its condition
+
+        @torch.no_grad()
+        def known(row: int) -> tuple[Any, Condition | None]:
+            if row not in held:
+                held.clear()
+                batch = module.batch([row])
+                held[row] = batch, self.condition(batch)
+            found: tuple[Any, Condition | None] = held[row]
+            return found
+
+        def draw(unit: Unit, seed: int, scratch: Path | None) -> dict[str, Any]:
+            nfe = 0
+
+            def one(call: Call, noise: NoiseStream) -> Tensor:
+                nonlocal nfe
+                batch, condition = known(call.configuration)
+                lag = torch.full((1, len(call.replicas)), call.lag, device=device)
+                fields, nfe = self.draw(batch, lag, noise.next, condition=condition, solver=solver)
+                return fields
+
+            shape, lags = (store.num_particles, store.dimension), range(len(self.lag_time))
+            fields = run_unit(unit, one, seed=seed, lags=lags, shape=shape, device=device)
+            return {"fields": fields.numpy(), "nfe": np.array(nfe)}
+
+        return Drawer(draw, {"input": self.reads.input})
 
     def flow_loss(
         self, batch: Any, condition: Condition | None, generator: torch.Generator, s: Tensor | None = None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
-from gensample.generators.base import Generator, Start, drift_free
+from gensample.generators.base import PhysicsGenerator, Start, drift_free
 from gensample.physics.box import minimum_image
 from gensample.ranges import Range, between, positive_to
 from gensample.seeding import torch_generator
@@ -28,7 +28,7 @@ RANGES: dict[str, Range] = {
 }
 
 
-class Harmonic(Generator):
+class Harmonic(PhysicsGenerator):
     """u = v(t) - v(0), v the vibration about the inherent structure, Gaussian given v(0) = x - IS(x).
 
     The mean of v(t) is c v(0), its covariance a T (1 - c^2) / H with the Hessian H and the memory c(H, t) of
@@ -61,7 +61,7 @@ class Harmonic(Generator):
         self._last: tuple[Start, Vibrations, list[Tensor]] | None = None
 
     def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:
-        """See `Generator`; raises DataError where the inherent structure is missing or no minimum."""
+        """See `PhysicsGenerator`; DataError where the inherent structure is missing or no minimum."""
         vibrations, means = self._prepared(start)
         fields = np.empty((len(replicas), len(means), *start.positions.shape), np.float32)
         for place in sorted({replica // self.width for replica in replicas}):

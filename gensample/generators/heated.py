@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensample.errors import ConfigError
-from gensample.generators.base import Generator, Start, drift_free
+from gensample.generators.base import PhysicsGenerator, Start, drift_free
 from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
 from gensample.simulate.runners import choose_dynamics
 from gensample.simulate.settings import check_steps
@@ -32,7 +32,7 @@ Recipe = tuple[Phase, ...]
 """The phases of a field, in order."""
 
 
-class Heated(Generator):
+class Heated(PhysicsGenerator):
     """Molecular dynamics from x at a higher temperature for less than the lag, then at that of the data.
 
     The isoconfigurational ensemble (A. Widmer-Cooper, P. Harrowell and H. Fynewever, Phys. Rev. Lett. 93,
@@ -67,7 +67,7 @@ class Heated(Generator):
 
     @property
     def time(self) -> float:
-        """See `Generator`."""
+        """See `PhysicsGenerator`."""
         return sum(map(self.cost, range(len(self.recipes))))
 
     def cost(self, lag: int) -> float:
@@ -75,7 +75,7 @@ class Heated(Generator):
         return sum(phase.time for phase in self.recipes[lag])
 
     def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:
-        """See `Generator.draw`.
+        """See `PhysicsGenerator.draw`.
 
         Raises:
             DataError: a run exploded.

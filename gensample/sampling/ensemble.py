@@ -10,6 +10,7 @@ that gives the same bits; accelerators are not required to.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.seeding import torch_generator
 
+T = TypeVar("T")
 FIELDS_PER_CALL = 8
 """Fields per network call; part of what fixes the bits, hence no setting of batch size changes it."""
 
@@ -51,47 +53,40 @@ class NoiseStream:
         seed: int,
         call: Call,
         shape: tuple[int, int],
-        *,
         device: torch.device | str | None = None,
-        dtype: torch.dtype = torch.float32,
     ) -> None:
         keys = [(call.configuration, r, call.lag) for r in call.replicas]
         self._generators = [torch_generator(seed, *key) for key in keys]
-        self._shape, self._device, self._dtype = shape, device, dtype
+        self._shape, self._device = shape, device
 
     def next(self) -> Tensor:
         """Fresh standard normal numbers, (N, F, d)."""
         draws = [torch.randn(self._shape, generator=g) for g in self._generators]
-        return torch.stack(draws, 1).to(device=self._device, dtype=self._dtype)
+        return torch.stack(draws, 1).to(device=self._device)
 
 
 Draw = Callable[[Call, NoiseStream], Tensor]
 """draw(call, noise) -> displacement fields (N, len(call.replicas), d) of one configuration and lag."""
 
 
-def plan_units(
-    configurations: Sequence[int],
-    replicas: int,
-    *,
-    shard: tuple[int, int] = (0, 1),
-    width: int = FIELDS_PER_CALL,
-) -> list[Unit]:
-    """Units of shard i of n (i from 0), configuration by configuration, so that a conditioner runs once.
-
-    Shards are disjoint, cover everything, and differ by at most one unit. ConfigError for a bad shard or
-    fewer than one replica.
-    """
-    index, count = shard
-    if not 0 <= index < count:
-        raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {index}/{count}")
-    if replicas < 1:
-        raise ConfigError(f"expected at least one replica, got {replicas}")
-    units = [
+def plan_units(configurations: Sequence[int], replicas: int, width: int = FIELDS_PER_CALL) -> list[Unit]:
+    """Units of an ensemble, configuration by configuration, so that a conditioner runs once."""
+    return [
         Unit(c, first, min(first + width, replicas))
         for c in configurations
         for first in range(0, replicas, width)
     ]
-    return units[index * len(units) // count : (index + 1) * len(units) // count]
+
+
+def share(parts: Sequence[T], shard: tuple[int, int]) -> Sequence[T]:
+    """Share i of n (i from 0): shares are disjoint, cover everything, and differ by at most one part.
+
+    ConfigError for a share that cannot be.
+    """
+    index, count = shard
+    if not 0 <= index < count:
+        raise ConfigError(f"--shard must be i/n with i from 0 to n - 1, such as 0/4, got {index}/{count}")
+    return parts[index * len(parts) // count : (index + 1) * len(parts) // count]
 
 
 def run_unit(
@@ -102,8 +97,6 @@ def run_unit(
     lags: Sequence[int],
     shape: tuple[int, int],
     device: torch.device | str | None = None,
-    dtype: torch.dtype = torch.float32,
-    width: int = FIELDS_PER_CALL,
 ) -> Tensor:
     """Fields of one unit on the CPU, (stop - first, K, N, d) float32; ``shape`` is (N, d).
 
@@ -111,7 +104,7 @@ def run_unit(
     """
     fields = []
     for lag in lags:
-        call = Call(unit.configuration, lag, range(unit.first, unit.first + width))
-        noise = NoiseStream(seed, call, shape, device=device, dtype=dtype)
+        call = Call(unit.configuration, lag, range(unit.first, unit.first + FIELDS_PER_CALL))
+        noise = NoiseStream(seed, call, shape, device)
         fields.append(draw(call, noise)[:, : unit.stop - unit.first].transpose(0, 1))
     return torch.stack(fields, 1).to(device="cpu", dtype=torch.float32)

@@ -12,6 +12,7 @@ import torch
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
+from gensample.generators.ensemble import Ensemble
 from gensample.reads import Reads
 from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
@@ -96,17 +97,15 @@ def test_shards_and_fewer_replicas_give_the_same_bits(workplace, tmp_path):
 
 def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch):
     sample(workplace, tmp_path / "whole.h5")
-    from gensample.commands import sample_ensemble
-
-    draw, count = sample_ensemble.Ensemble.draw_unit, []
+    draw, count = Ensemble.draw, []
 
     def stop_at_third(self, *given):
         count.append(given)
         if len(count) == 3:
             raise KeyboardInterrupt
-        draw(self, *given)
+        return draw(self, *given)
 
-    monkeypatch.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_third)
+    monkeypatch.setattr(Ensemble, "draw", stop_at_third)
     out = tmp_path / "gen.h5"
     sample(workplace, out, code=130)
     assert not out.exists()
@@ -179,19 +178,18 @@ def test_a_model_without_a_domain_says_that_nothing_was_checked(workplace, tmp_p
 
 def test_a_sample_knows_its_data_by_content(workplace, tmp_path, capsys, monkeypatch):
     """Stopped after one configuration, it does not go on with other positions under the same name."""
-    from gensample.commands import sample_ensemble
-
     folder, out = tmp_path / "workplace", tmp_path / "gen.h5"
     shutil.copytree(workplace, folder)
     with monkeypatch.context() as patched:
-        draw, drawn = sample_ensemble.Ensemble.draw_unit, []
+        draw, drawn = Ensemble.draw, []
 
         def stop_at_second(self, *given):
             if drawn:
                 raise KeyboardInterrupt
-            drawn.append(draw(self, *given))
+            drawn.append(given)
+            return draw(self, *given)
 
-        patched.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_second)
+        patched.setattr(Ensemble, "draw", stop_at_second)
         sample(folder, out, code=130)
     (folder / "data.h5").unlink()
     write_dataset(folder / "data.h5", seed=1)

@@ -14,9 +14,9 @@ from synthetic import write_dataset
 
 from gensample import zoo
 from gensample.cli import main
-from gensample.commands import sample_configurations
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
+from gensample.generators import configuration
 from gensample.reads import Reads
 from gensample.training.configuration import ConfigurationTask
 from gensample.training.displacement import DisplacementTask
@@ -57,7 +57,7 @@ def workplace(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def four_at_a_time(monkeypatch):
-    monkeypatch.setattr(sample_configurations, "PARTICLES_PER_CALL", 4 * SIZE)
+    monkeypatch.setattr(configuration, "PARTICLES_PER_CALL", 4 * SIZE)
 
 
 def sample(folder, model, out, *words, num=6, code=0):
@@ -149,15 +149,15 @@ def test_a_released_folder_gives_the_bits_of_its_checkpoint(workplace, tmp_path)
 )
 def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
     sample(workplace, "uniform", tmp_path / "whole.h5", *words, num=9)
-    draw, chunks = sample_configurations.Configurations.draw, []
+    draw, chunks = configuration.Configurations.draw, []
 
-    def stop_at_third(self, chunk, work):
-        chunks.append(chunk)
+    def stop_at_third(self, part, scratch):
+        chunks.append(self.parts.index(part))
         if len(chunks) == 3:
             raise KeyboardInterrupt
-        draw(self, chunk, work)
+        return draw(self, part, scratch)
 
-    monkeypatch.setattr(sample_configurations.Configurations, "draw", stop_at_third)
+    monkeypatch.setattr(configuration.Configurations, "draw", stop_at_third)
     out = tmp_path / "gen.h5"
     sample(workplace, "uniform", out, *words, num=9, code=130)
     assert not out.exists()
@@ -170,15 +170,16 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
 
 
 def test_parts_and_samples_of_another_request_stay(workplace, tmp_path, monkeypatch, capsys):
-    draw = sample_configurations.Configurations.draw
+    draw = configuration.Configurations.draw
 
-    def stop(self, chunk, work):
-        draw(self, chunk, work)
-        raise KeyboardInterrupt
+    def stop(self, part, scratch):
+        if part != self.parts[0]:
+            raise KeyboardInterrupt
+        return draw(self, part, scratch)
 
     out = tmp_path / "gen.h5"
     with monkeypatch.context() as patched:
-        patched.setattr(sample_configurations.Configurations, "draw", stop)
+        patched.setattr(configuration.Configurations, "draw", stop)
         sample(workplace, "uniform", out, code=130)
     capsys.readouterr()
     sample(workplace, "uniform", out, "--seed", "1", code=2)
@@ -230,8 +231,8 @@ def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path, corre
 
 @pytest.mark.parametrize("words", [["--likelihood", "hutchinson"], ["--sweeps", "3"]], ids=" ".join)
 def test_every_call_has_noise_of_its_own(workplace, tmp_path, monkeypatch, words):
-    begin = sample_configurations.Configurations.start
-    monkeypatch.setattr(sample_configurations.Configurations, "start", lambda self, chunk: begin(self, 0))
+    begin = configuration.Configurations.start
+    monkeypatch.setattr(configuration.Configurations, "start", lambda self, chunk: begin(self, 0))
     sample(workplace, "uniform", tmp_path / "a.h5", *words, num=8)
     drawn = arrays(tmp_path / "a.h5")
     name = "positions" if "--sweeps" in words else "log_density"

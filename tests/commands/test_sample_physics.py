@@ -10,10 +10,10 @@ from mini import first_of_ka2d_mini
 
 from gensample import meter, zoo
 from gensample.cli import main
-from gensample.commands import sample_ensemble
-from gensample.commands.sources import belonging
-from gensample.data.store import Store, domain_of
+from gensample.data.store import domain_of
+from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
+from gensample.generators.ensemble import Ensemble
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.short_runs import Lammps
 
@@ -88,7 +88,7 @@ def test_same_bits_however_the_work_is_cut(model, data, tmp_path):
 
 
 def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, monkeypatch):
-    draw, count = sample_ensemble.Ensemble.draw_unit, []
+    draw, count = Ensemble.draw, []
     monkeypatch.setattr(meter.Meter, "lap", lambda self: 1.0)
     monkeypatch.setattr(Lammps, "width", lambda self, particles, time: 5)
 
@@ -96,9 +96,9 @@ def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, 
         count.append(given)
         if len(count) == 3:
             raise KeyboardInterrupt
-        draw(self, *given)
+        return draw(self, *given)
 
-    monkeypatch.setattr(sample_ensemble.Ensemble, "draw_unit", stop_at_third)
+    monkeypatch.setattr(Ensemble, "draw", stop_at_third)
     sample(model, data, tmp_path / "gen.h5", "--processes", "1", code=130)
     count.append("and go on")
     sample(model, data, tmp_path / "gen.h5", "--processes", "1")
@@ -140,12 +140,12 @@ def test_torch_in_place_of_lammps_is_another_sample(model, data, tmp_path, capsy
 def test_heated_stands_for_the_released_one_of_the_liquid(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(zoo, "ROOTS", (tmp_path / "models",))
     with pytest.raises(ConfigError, match="gensample fit heated"):
-        belonging("heated", str(data))
+        zoo.load_model("heated", data=data)
     keep(tmp_path / "models" / "hot", data, temperatures=[1.0])
     with pytest.raises(ConfigError, match="no released heated model is of the liquid"):
-        belonging("heated", str(data))
+        zoo.load_model("heated", data=data)
     keep(tmp_path / "models" / "own", data)
-    assert belonging("heated", str(data)) == "own"
+    assert zoo.load_model("heated", data=data).name == "own"
     assert zoo.names() == zoo.generators("gensample.generators.heated.Heated") == ["hot", "own"]
     sample("heated", data, tmp_path / "gen.h5", "--replicas", "1")
     with Store.open(tmp_path / "gen.h5") as store:

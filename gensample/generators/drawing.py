@@ -1,0 +1,204 @@
+"""Drawing that resumes: the parts of an ensemble or of a set of configurations, and the dataset they make.
+
+A part has the same bits whichever others are drawn beside it, in whatever order and by how many processes.
+On disk its arrays are kept until the dataset is written; in memory nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from gensample.data.dataset import Dataset
+from gensample.data.store import Store
+from gensample.data.writer import Contents, StoreWriter
+from gensample.errors import ConfigError
+from gensample.meter import Meter
+from gensample.sampling.ensemble import share
+from gensample.simulate.scheduler import Job, run_jobs
+from gensample.work import Work, check_output, claim, parts_beside, tidy
+
+KNOWN_BY_CONTENT = {"weights": "other weights", "content": "other data"}
+BEFORE = {"weights": "", "content": "", "correction": "metropolis"}
+"""What was drawn before these were recorded."""
+Arrays = Mapping[str, Any]
+
+
+class Plan(ABC):
+    """What is to be drawn.
+
+    request: all that decides the bits, as plain values; model and data are named by their paths and known by
+    digests of their content. Known once it is open: told: what is drawn, in words; parts: names of all parts,
+    in order; outside: how the data differ from the domain of the model; processes: parts drawn side by side.
+    """
+
+    request: dict[str, Any]
+    told: str
+    parts: Sequence[str]
+    outside: str
+    processes: int = 1
+
+    @abstractmethod
+    def open(self) -> None:
+        """Read what is drawn from; ConfigError where it does not fit the model."""
+
+    def prepare(self, parts: Sequence[str]) -> None:  # noqa: B027
+        """Have what these parts need at hand."""
+
+    @abstractmethod
+    def draw(self, part: str, scratch: Path | None) -> Arrays:
+        """The arrays of a part; ``scratch``: folder for files on the way."""
+
+    @abstractmethod
+    def contents(self, arrays: Callable[[str], Arrays]) -> tuple[Contents, Callable[[StoreWriter], None]]:
+        """The dataset, of the arrays of all parts, and what is written to it afterwards."""
+
+    def stop(self) -> None:  # noqa: B027
+        """End what runs beside this process."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What came of it.
+
+    dataset: None while parts of other shards are missing; parts: drawn now; missing: of others; seconds.
+    """
+
+    dataset: Dataset | None
+    parts: int
+    missing: int
+    seconds: float
+
+
+def carry_out(plan: Plan, out: Path | None = None, shard: tuple[int, int] = (0, 1)) -> Drawn:
+    """Draw the missing parts of a shard; write the dataset when no part of any shard is missing.
+
+    out: file, or None for a dataset in memory, which has no shards.
+
+    Raises:
+        ConfigError: model and data do not fit, or ``out`` or its folder of parts belongs to another request.
+    """
+    if out is None:
+        plan.open()
+        started, memory = time.monotonic(), _Memory()
+        count = _draw(plan, memory, plan.parts)
+        file = _write(plan, memory, None, started)
+        return Drawn(Dataset(Store.open(file)), count, 0, time.monotonic() - started)
+    if out.exists():
+        _refuse_other(plan.request, out)
+        tidy(out, parts_beside(out))
+        return Drawn(Dataset(Store.open(out)), 0, 0, 0.0)
+    check_output(out)
+    plan.open()
+    with claim(parts_beside(out), plan.request, shared=True) as work:
+        started = time.monotonic()
+        # Another process may have finished it while this one loaded the model.
+        count = 0 if out.exists() else _draw(plan, work, share(plan.parts, shard))
+        missing = sum(not work.has(part) for part in plan.parts)
+        if missing and not out.exists():
+            return Drawn(None, count, missing, time.monotonic() - started)
+        work.publish(out, lambda place: _write(plan, work, place, started))
+    return Drawn(Dataset(Store.open(out)), count, 0, time.monotonic() - started)
+
+
+def _draw(plan: Plan, work: Work, parts: Sequence[str]) -> int:
+    """Draw what no other process draws; then wait for what others do, and draw what they have left.
+
+    The number of parts drawn.
+    """
+    plan.prepare([part for part in parts if not work.has(part)])
+    drawn, meter = list[str](), Meter()
+    scratch = None if isinstance(work, _Memory) else work.root
+
+    def make(part: str) -> None:
+        found = plan.draw(part, scratch)
+        work.keep(part, core_seconds=meter.lap(), **found)
+        drawn.append(part)
+
+    for wait in (False, True):
+        missing = [part for part in parts if not work.has(part)]
+        run = [partial(work.once, part, partial(make, part), wait=wait) for part in missing]
+        if plan.processes > 1 and missing:
+            jobs = [Job(part, None, 1, partial(_alone, one)) for part, one in zip(missing, run, strict=True)]
+            run_jobs(jobs, None, plan.processes, plan.stop, "drawn", "parts")
+        else:
+            for one in track(run, plan.told, console=Console(stderr=True), disable=not run):
+                one()
+    return len(drawn)
+
+
+def _alone(draw: Callable[[], Any], folder: Path) -> None:
+    """A job that keeps what it draws itself."""
+    draw()
+
+
+def _write(plan: Plan, work: Work, place: Path | None, started: float) -> Any:
+    """The dataset of all parts, with what it took: core-seconds where every part has them."""
+    laps: dict[str, float] = {}
+
+    def arrays(part: str) -> Arrays:
+        found = work.arrays(part)
+        laps[part] = float(found.get("core_seconds", np.nan))
+        return found
+
+    contents, more = plan.contents(arrays)
+    spent = sum(laps.values())
+    attributes: dict[str, Any] = {
+        "request": json.dumps(plan.request),
+        **contents.extra_attrs,
+        **({"core_seconds": spent} if np.isfinite(spent) else {}),
+        "seconds": time.monotonic() - started,
+        **({"outside_domain": plan.outside} if plan.outside else {}),
+    }
+    with StoreWriter.create(place, replace(contents, extra_attrs=attributes)) as writer:
+        more(writer)
+    return writer.file
+
+
+class _Memory(Work):
+    """Work without a folder, of this process alone."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self._held: dict[str, dict[str, Any]] = {}
+
+    def has(self, part: str) -> bool:
+        """See `Work`."""
+        return part in self._held
+
+    def keep(self, part: str, **arrays: Any) -> None:
+        """See `Work`."""
+        self._held[part] = arrays
+
+    def arrays(self, part: str) -> dict[str, Any]:
+        """See `Work`."""
+        return self._held[part]
+
+    def once(self, part: str, make: Callable[[], None], *, wait: bool = True) -> bool:
+        """See `Work`."""
+        make()
+        return True
+
+
+def _refuse_other(request: Mapping[str, Any], out: Path) -> None:
+    """ConfigError unless the dataset was made by this request."""
+    with Store.open(out) as store:
+        made_with = store.attrs.get("request")
+    before = {name: value for name, value in BEFORE.items() if name in request}
+    recorded = {} if made_with is None else before | json.loads(made_with)
+    known = {name: request[name] for name in KNOWN_BY_CONTENT}
+    if recorded | known != request:
+        raise ConfigError(f"{out} exists and is another sample; remove it or choose another --out")
+    for name, what in KNOWN_BY_CONTENT.items():
+        if recorded[name] not in ("", request[name]):
+            raise ConfigError(f"{out} was drawn with {what} than now; remove it or choose another --out")
