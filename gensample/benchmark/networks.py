@@ -19,7 +19,7 @@ from gensample.commands import train
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
-from gensample.generators.base import Generator
+from gensample.generators.base import PhysicsGenerator
 from gensample.generators.displacement import DisplacementFlow
 from gensample.reads import check_domain
 from gensample.stats.propensity import magnitudes
@@ -89,7 +89,7 @@ def _checkpoint(folder: Path, number: int) -> Path:
 def parameters(model: str | Path) -> int:
     """Number of trained parameters of a model."""
     found = zoo.load_model(model)
-    return 0 if isinstance(found, Generator) else sum(p.numel() for p in found.parameters())
+    return 0 if isinstance(found, PhysicsGenerator) else sum(p.numel() for p in found.parameters())
 
 
 # Prediction

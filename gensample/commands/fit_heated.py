@@ -12,7 +12,7 @@ import numpy as np
 
 from gensample.commands.fitting import Task, check_out, keep
 from gensample.data.store import digest_structures
-from gensample.generators.base import Start
+from gensample.generators.base import Origin
 from gensample.generators.heated import COOLED_BY, Phase, Recipe
 from gensample.generators.heated_fit import (
     Branches,
@@ -91,7 +91,7 @@ class Fit:
             "content": digest_structures(self.task.store, self.task.store.indices(self.task.split)),
         }
 
-    def branches(self, start: Start, hot: float) -> Branches:
+    def branches(self, start: Origin, hot: float) -> Branches:
         """The runs of one configuration at one hot temperature."""
         return Branches(self.search, start.row, start.temperature, hot, self.times)
 
@@ -109,7 +109,7 @@ class Fit:
             for replicas in self._blocks
         ]
 
-    def _work(self, start: Start, hot: float, replicas: range) -> Callable[[Path], None]:
+    def _work(self, start: Origin, hot: float, replicas: range) -> Callable[[Path], None]:
         def work(folder: Path) -> None:
             branches = self.branches(start, hot)
             system, timestep = System(start.mixture, start.species, start.box), self.search.timestep
@@ -147,7 +147,7 @@ class Fit:
                     scores.append([self._score(work, start, hot, b, lag) for start in self.starts])
         return choose(recipes, scores, time, search)
 
-    def _score(self, work: Work, start: Start, hot: float, b: int, lag: int) -> Scores:
+    def _score(self, work: Work, start: Origin, hot: float, b: int, lag: int) -> Scores:
         found = [
             work.arrays(f"{_name(start.row, hot, replicas)}/{LENGTHS}")["lengths"][:, b]
             for replicas in self._blocks

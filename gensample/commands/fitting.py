@@ -18,7 +18,7 @@ from gensample.data.positions import Inputs
 from gensample.data.schema import SPLITS
 from gensample.data.store import Store
 from gensample.errors import ConfigError
-from gensample.generators.base import Start, starts
+from gensample.generators.base import Origin, starts
 from gensample.meter import Meter
 from gensample.ranges import COUNT, check_choice
 from gensample.work import check_folder
@@ -69,7 +69,7 @@ class Task:
         """What a model fitted to this is of."""
         return domain_of(self.store, [self.temperature], self.lag_time)
 
-    def starts(self, inherent: bool = False, device: str = "cpu") -> list[Start]:
+    def starts(self, inherent: bool = False, device: str = "cpu") -> list[Origin]:
         """Where fields start, with inherent structures (found where the dataset has none) if asked for."""
         if not inherent:
             return starts(self.store, self.rows)

@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from gensample import zoo
-from gensample.generators.base import Generator
+from gensample.generators.base import PhysicsGenerator
 from gensample.text import printable
 
 WIDTH = 100
@@ -20,7 +20,7 @@ def inspect_model(name: str) -> dict[str, Any]:
         ConfigError, DataError: as `zoo.load_model`.
     """
     model: Any = zoo.load_model(name)
-    trained = not isinstance(model, Generator)
+    trained = not isinstance(model, PhysicsGenerator)
     return {
         "path": str(zoo.resolve(name)),
         "class": f"{type(model).__module__}.{type(model).__name__}",

@@ -12,7 +12,7 @@ from gensample.ranges import PROCESSES, check_device, shown
 from gensample.settings import option, switch, word
 
 if TYPE_CHECKING:
-    from gensample.generators.drawing import Drawn, Plan
+    from gensample.generators.drawing import Drawing, Drawn
     from gensample.sampling.solver import Solver
 
 FIELDS, STRUCTURES = "displacement fields", "configurations"
@@ -92,10 +92,10 @@ class Sample:
         given = {name: getattr(self, name) for name in ("method", "steps", "tolerance")}
         return replace(default, **{name: value for name, value in given.items() if value is not None})
 
-    def _ensemble(self, model: Any) -> Plan:
+    def _ensemble(self, model: Any) -> Drawing:
         from gensample.generators.base import Generator
         from gensample.generators.displacement import DisplacementFlow
-        from gensample.generators.ensemble import Ensemble
+        from gensample.generators.ensemble import FieldDrawing
         from gensample.sampling.solver import FIELDS as SOLVER
         from gensample.simulate.runners import choose_dynamics
 
@@ -113,12 +113,12 @@ class Sample:
             )
         else:
             self._refuse("of generators that run dynamics", *options)
-        return Ensemble(
+        return FieldDrawing(
             model, self.data, self.replicas, self.seed, split=self.split, force=self.force, how=how
         )
 
-    def _configurations(self, model: Any) -> Plan:
-        from gensample.generators.configuration import ConfigurationFlow, Configurations
+    def _configurations(self, model: Any) -> Drawing:
+        from gensample.generators.configuration import ConfigurationDrawing, ConfigurationFlow
         from gensample.sampling.solver import CONFIGURATIONS
 
         if not isinstance(model, ConfigurationFlow):
@@ -129,7 +129,7 @@ class Sample:
         settings = {name: getattr(self, name) for name in names}
         solver = self._solver(replace(CONFIGURATIONS, grid=self.grid))
         assert self.temperature is not None
-        return Configurations(model, self.temperature, self.num, self.seed, solver=solver, **settings)
+        return ConfigurationDrawing(model, self.temperature, self.num, self.seed, solver=solver, **settings)
 
     def _refuse(self, whose: str, *names: str) -> None:
         """ConfigError for an option that was given and is not of this kind of model."""
@@ -137,7 +137,7 @@ class Sample:
             if getattr(self, name) is not None:
                 raise ConfigError(f"--{name} is {whose} alone; drop it")
 
-    def _told(self, plan: Plan, drawn: Drawn) -> str:
+    def _told(self, plan: Drawing, drawn: Drawn) -> str:
         if drawn.dataset is None:
             return (
                 f"shard {self.shard} done; {drawn.missing} units of others are missing, so {self.out} is not "

@@ -17,7 +17,7 @@ from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.generators.drawing import carry_out
-from gensample.generators.ensemble import Drawer, Ensemble
+from gensample.generators.ensemble import Drawer, FieldDrawing
 from gensample.physics.mixtures import Mixture
 from gensample.ranges import POSITIVE, check_device
 from gensample.reads import Reader, Reads, read_domain
@@ -55,7 +55,7 @@ class Generator(Reader, ABC):
         Raises:
             ConfigError: the data do not fit the generator, or ``out`` is another sample.
         """
-        plan = Ensemble(self, data, replicas, seed, split=split, force=force, how=how)
+        plan = FieldDrawing(self, data, replicas, seed, split=split, force=force, how=how)
         found = carry_out(plan, None if out is None else Path(out)).dataset
         assert found is not None
         return found
@@ -70,7 +70,7 @@ class Generator(Reader, ABC):
 
 
 @dataclass(frozen=True)
-class Start:
+class Origin:
     """One configuration to draw fields from.
 
     row: its number in its dataset, which keys the random numbers; positions: (N, d) float64, wrapped;
@@ -147,7 +147,7 @@ class PhysicsGenerator(Generator):
 
     def drawer(self, module: KADataModule, dynamics: Dynamics | None = None) -> Drawer:
         """See `Generator`."""
-        store, held, own = module.store, dict[int, Start](), self.dynamics
+        store, held, own = module.store, dict[int, Origin](), self.dynamics
 
         def prepare(rows: Sequence[int]) -> None:
             made = module.inputs.inherent(np.array(rows)) if self.needs_inherent else None
@@ -164,22 +164,22 @@ class PhysicsGenerator(Generator):
         return Drawer(draw, {"engine": own.description}, width, prepare, own.processes, own.stop)
 
     @abstractmethod
-    def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(self, start: Origin, replicas: Sequence[int], seed: int) -> np.ndarray:
         """Displacement fields (R, K, N, d) float32 of the given replicas, unwrapped, drift-free.
 
         The random numbers of a field are keyed by (seed, start.row, replica, index of the lag) alone.
         """
 
 
-def starts(store: Store, rows: Sequence[int], inherent: np.ndarray | None = None) -> list[Start]:
-    """Configurations ``rows`` of a dataset, with their inherent structures (rows, N, d) if given.
+def starts(store: Store, rows: Sequence[int], inherent: np.ndarray | None = None) -> list[Origin]:
+    """ConfigurationDrawing ``rows`` of a dataset, with their inherent structures (rows, N, d) if given.
 
     Raises:
         DataError: the dataset has no known potential.
     """
     mixture, positions, box, temperature = mixture_of(store), store.positions, store.box, store.temperature
     return [
-        Start(
+        Origin(
             row=int(row),
             positions=positions[row],
             species=store.species,

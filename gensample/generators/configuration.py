@@ -18,7 +18,7 @@ from gensample.data.store import Store
 from gensample.data.writer import Contents, StoreWriter
 from gensample.errors import ConfigError
 from gensample.flow.torus import log_uniform, uniform
-from gensample.generators.drawing import Arrays, Plan, carry_out
+from gensample.generators.drawing import Arrays, Drawing, carry_out
 from gensample.nn.configuration import ConfigurationNetwork
 from gensample.physics.box import check_cutoff, wrap
 from gensample.physics.mixtures import get_mixture
@@ -116,14 +116,14 @@ class ConfigurationFlow(nn.Module):
         out: str | Path | None = None,
         **settings: Any,
     ) -> Dataset:
-        """Configurations at a temperature; ``settings``: of `Configurations`.
+        """Configurations at a temperature; ``settings``: of `ConfigurationDrawing`.
 
         out: a file, which is resumed, else they are in memory. One does not depend on how many there are.
 
         Raises:
             ConfigError: settings that cannot be, or ``out`` is another sample.
         """
-        plan = Configurations(self, temperature, num, seed, **settings)
+        plan = ConfigurationDrawing(self, temperature, num, seed, **settings)
         found = carry_out(plan, None if out is None else Path(out)).dataset
         assert found is not None
         return found
@@ -161,7 +161,7 @@ class ConfigurationFlow(nn.Module):
         return -total / float(base_temperature)
 
 
-class Configurations(Plan):
+class ConfigurationDrawing(Drawing):
     """Configurations to draw at a temperature.
 
     particles: as trained, unless given; base: dataset with the liquid to start from, for flows that start
@@ -212,7 +212,7 @@ class Configurations(Plan):
         self.request["content"] = "" if liquid is None else digest_structures(liquid, liquid.indices("all"))
 
     def open(self) -> None:
-        """See `Plan`."""
+        """See `Drawing`."""
         flow, asked = self.flow, self.request
         served, at = {"temperatures": [asked["temperature"]]}, f"T = {asked['temperature']:g}"
         self.outside = check_domain(flow.name, flow.reads.domain, at, served, force=self._force)
@@ -249,7 +249,7 @@ class Configurations(Plan):
         return uniform(self.width, self.particles, self.box, generator)
 
     def draw(self, part: str, scratch: Path | None) -> Arrays:
-        """See `Plan`; corrected where asked."""
+        """See `Drawing`; corrected where asked."""
         asked, chunk, device = self.request, self.parts.index(part), self.flow.scale.device
         drawn = self.flow.carry(
             self.start(chunk).to(device),
@@ -280,7 +280,7 @@ class Configurations(Plan):
         return {name: x.cpu().numpy() if isinstance(x, Tensor) else x for name, x in arrays.items()}
 
     def contents(self, arrays: Callable[[str], Arrays]) -> tuple[Contents, Callable[[StoreWriter], None]]:
-        """See `Plan`."""
+        """See `Drawing`."""
         num, read = self.request["num"], [arrays(part) for part in self.parts]
         # Adaptive solvers take their own number in each part.
         attributes: dict[str, Any] = {"nfe": max(int(found["nfe"]) for found in read)}

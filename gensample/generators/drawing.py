@@ -34,7 +34,7 @@ BEFORE = {"weights": "", "content": "", "correction": "metropolis"}
 Arrays = Mapping[str, Any]
 
 
-class Plan(ABC):
+class Drawing(ABC):
     """What is to be drawn.
 
     request: all that decides the bits, as plain values; model and data are named by their paths and known by
@@ -80,7 +80,7 @@ class Drawn:
     seconds: float
 
 
-def carry_out(plan: Plan, out: Path | None = None, shard: tuple[int, int] = (0, 1)) -> Drawn:
+def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (0, 1)) -> Drawn:
     """Draw the missing parts of a shard; write the dataset when no part of any shard is missing.
 
     out: file, or None for a dataset in memory, which has no shards.
@@ -111,7 +111,7 @@ def carry_out(plan: Plan, out: Path | None = None, shard: tuple[int, int] = (0, 
     return Drawn(Dataset(Store.open(out)), count, 0, time.monotonic() - started)
 
 
-def _draw(plan: Plan, work: Work, parts: Sequence[str]) -> int:
+def _draw(plan: Drawing, work: Work, parts: Sequence[str]) -> int:
     """Draw what no other process draws; then wait for what others do, and draw what they have left.
 
     The number of parts drawn.
@@ -142,7 +142,7 @@ def _alone(draw: Callable[[], Any], folder: Path) -> None:
     draw()
 
 
-def _write(plan: Plan, work: Work, place: Path | None, started: float) -> Any:
+def _write(plan: Drawing, work: Work, place: Path | None, started: float) -> Any:
     """The dataset of all parts, with what it took: core-seconds where every part has them."""
     laps: dict[str, float] = {}
 

@@ -13,7 +13,7 @@ from gensample.data.dataset import as_dataset
 from gensample.data.store import digest_structures
 from gensample.data.schema import SPLITS
 from gensample.data.writer import Contents, StoreWriter
-from gensample.generators.drawing import Arrays, Plan
+from gensample.generators.drawing import Arrays, Drawing
 from gensample.ranges import SEED, check_choice, whole
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Unit, plan_units
 
@@ -44,7 +44,7 @@ class Drawer:
     stop: Callable[[], None] = _nothing
 
 
-class Ensemble(Plan):
+class FieldDrawing(Drawing):
     """Fields of the configurations of a dataset by a generator, see `Generator.sample`."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Ensemble(Plan):
         }
 
     def open(self) -> None:
-        """See `Plan`."""
+        """See `Drawing`."""
         rows = self.data.rows
         self._module = self.generator.open(self.data, model=self.generator.name, force=self._force)
         self._drawer = self.generator.drawer(self._module, **self._how)
@@ -88,21 +88,21 @@ class Ensemble(Plan):
         self.told = f"{self._replicas} replicas of {len(rows)} configurations"
 
     def prepare(self, parts: Sequence[str]) -> None:
-        """See `Plan`: what is missing of the input of these configurations is found in batches."""
+        """See `Drawing`: what is missing of the input of these configurations is found in batches."""
         rows = sorted({self.units[part].configuration for part in parts})
         self._module.inputs.prepare(rows)
         self._drawer.prepare(rows)
 
     def draw(self, part: str, scratch: Path | None) -> Arrays:
-        """See `Plan`."""
+        """See `Drawing`."""
         return self._drawer.draw(self.units[part], self._seed, scratch)
 
     def stop(self) -> None:
-        """See `Plan`."""
+        """See `Drawing`."""
         self._drawer.stop()
 
     def contents(self, arrays: Callable[[str], Arrays]) -> tuple[Contents, Callable[[StoreWriter], None]]:
-        """See `Plan`."""
+        """See `Drawing`."""
         store, rows = self._module.store, self.data.rows
         inherent, cage = self._module.inputs.inherent(rows), self._module.inputs.cage(rows)
         nfe = {int(found["nfe"]) for found in map(arrays, self.parts) if "nfe" in found}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError, DataError
-from gensample.generators.base import PhysicsGenerator, Start, drift_free
+from gensample.generators.base import Origin, PhysicsGenerator, drift_free
 from gensample.physics.box import minimum_image
 from gensample.ranges import Range, between, positive_to
 from gensample.seeding import torch_generator
@@ -58,9 +58,9 @@ class Harmonic(PhysicsGenerator):
         self.amplitude = self._setting("amplitude", amplitude, AMPLITUDE)
         self.damping = self._setting("damping", damping, DAMPING)
         self.rest = self._setting("rest", rest, REST)
-        self._last: tuple[Start, Vibrations, list[Tensor]] | None = None
+        self._last: tuple[Origin, Vibrations, list[Tensor]] | None = None
 
-    def draw(self, start: Start, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(self, start: Origin, replicas: Sequence[int], seed: int) -> np.ndarray:
         """See `PhysicsGenerator`; DataError where the inherent structure is missing or no minimum."""
         vibrations, means = self._prepared(start)
         fields = np.empty((len(replicas), len(means), *start.positions.shape), np.float32)
@@ -77,7 +77,7 @@ class Harmonic(PhysicsGenerator):
                 fields[chosen, lag] = drawn[[replicas[k] - block.start for k in chosen]]
         return fields
 
-    def _prepared(self, start: Start) -> tuple[Vibrations, list[Tensor]]:
+    def _prepared(self, start: Origin) -> tuple[Vibrations, list[Tensor]]:
         """Vibrations of a configuration and their relaxation at each lag, kept until another is asked for."""
         if self._last is None or not _same(self._last[0], start):
             found = vibrations_of(start, self.device)
@@ -106,7 +106,7 @@ def combine(mean: Tensor, moving: Tensor, offset: Tensor | None, temperature: fl
     return (1 - rest) * mean.unsqueeze(1) + math.sqrt((1 - rest) * temperature) * deviations
 
 
-def vibrations_of(start: Start, device: str = "cpu") -> Vibrations:
+def vibrations_of(start: Origin, device: str = "cpu") -> Vibrations:
     """The vibrations of one configuration about its inherent structure.
 
     Raises:
@@ -125,7 +125,7 @@ def vibrations_of(start: Start, device: str = "cpu") -> Vibrations:
         raise DataError(f"configuration {start.row}, its inherent structure: {error}") from error
 
 
-def white_noise(seed: int, start: Start, replicas: Sequence[int], lag: int) -> Tensor:
+def white_noise(seed: int, start: Origin, replicas: Sequence[int], lag: int) -> Tensor:
     """Normal numbers (3, R, N, d) float64 for `Vibrations`, keyed by (seed, row, replica, lag)."""
     shape = (3, *start.positions.shape)
     each = [
@@ -135,7 +135,7 @@ def white_noise(seed: int, start: Start, replicas: Sequence[int], lag: int) -> T
     return torch.stack(each, 1)
 
 
-def _same(a: Start, b: Start) -> bool:
+def _same(a: Origin, b: Origin) -> bool:
     """Whether two starts are the same configuration."""
     if (a.row, a.temperature, a.mixture) != (b.row, b.temperature, b.mixture):
         return False

@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
 from gensample.errors import DataError
-from gensample.generators.base import Start
+from gensample.generators.base import Origin
 from gensample.generators.harmonic import RANGES, combine, vibrations_of, white_noise
 from gensample.stats.scores import crps
 from gensample.structure.vibrations import Vibrations
@@ -48,7 +48,7 @@ class _Sample(NamedTuple):
 
 
 def fit(
-    starts: Sequence[Start],
+    starts: Sequence[Origin],
     fields: Callable[[int], np.ndarray],
     lag_time: Sequence[float],
     seed: int = 0,

@@ -12,7 +12,7 @@ import torch
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
-from gensample.generators.ensemble import Ensemble
+from gensample.generators.ensemble import FieldDrawing
 from gensample.reads import Reads
 from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
@@ -97,7 +97,7 @@ def test_shards_and_fewer_replicas_give_the_same_bits(workplace, tmp_path):
 
 def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch):
     sample(workplace, tmp_path / "whole.h5")
-    draw, count = Ensemble.draw, []
+    draw, count = FieldDrawing.draw, []
 
     def stop_at_third(self, *given):
         count.append(given)
@@ -105,7 +105,7 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return draw(self, *given)
 
-    monkeypatch.setattr(Ensemble, "draw", stop_at_third)
+    monkeypatch.setattr(FieldDrawing, "draw", stop_at_third)
     out = tmp_path / "gen.h5"
     sample(workplace, out, code=130)
     assert not out.exists()
@@ -181,7 +181,7 @@ def test_a_sample_knows_its_data_by_content(workplace, tmp_path, capsys, monkeyp
     folder, out = tmp_path / "workplace", tmp_path / "gen.h5"
     shutil.copytree(workplace, folder)
     with monkeypatch.context() as patched:
-        draw, drawn = Ensemble.draw, []
+        draw, drawn = FieldDrawing.draw, []
 
         def stop_at_second(self, *given):
             if drawn:
@@ -189,7 +189,7 @@ def test_a_sample_knows_its_data_by_content(workplace, tmp_path, capsys, monkeyp
             drawn.append(given)
             return draw(self, *given)
 
-        patched.setattr(Ensemble, "draw", stop_at_second)
+        patched.setattr(FieldDrawing, "draw", stop_at_second)
         sample(folder, out, code=130)
     (folder / "data.h5").unlink()
     write_dataset(folder / "data.h5", seed=1)

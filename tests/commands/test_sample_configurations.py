@@ -149,7 +149,7 @@ def test_a_released_folder_gives_the_bits_of_its_checkpoint(workplace, tmp_path)
 )
 def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
     sample(workplace, "uniform", tmp_path / "whole.h5", *words, num=9)
-    draw, chunks = configuration.Configurations.draw, []
+    draw, chunks = configuration.ConfigurationDrawing.draw, []
 
     def stop_at_third(self, part, scratch):
         chunks.append(self.parts.index(part))
@@ -157,7 +157,7 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
             raise KeyboardInterrupt
         return draw(self, part, scratch)
 
-    monkeypatch.setattr(configuration.Configurations, "draw", stop_at_third)
+    monkeypatch.setattr(configuration.ConfigurationDrawing, "draw", stop_at_third)
     out = tmp_path / "gen.h5"
     sample(workplace, "uniform", out, *words, num=9, code=130)
     assert not out.exists()
@@ -170,7 +170,7 @@ def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch, words):
 
 
 def test_parts_and_samples_of_another_request_stay(workplace, tmp_path, monkeypatch, capsys):
-    draw = configuration.Configurations.draw
+    draw = configuration.ConfigurationDrawing.draw
 
     def stop(self, part, scratch):
         if part != self.parts[0]:
@@ -179,7 +179,7 @@ def test_parts_and_samples_of_another_request_stay(workplace, tmp_path, monkeypa
 
     out = tmp_path / "gen.h5"
     with monkeypatch.context() as patched:
-        patched.setattr(configuration.Configurations, "draw", stop)
+        patched.setattr(configuration.ConfigurationDrawing, "draw", stop)
         sample(workplace, "uniform", out, code=130)
     capsys.readouterr()
     sample(workplace, "uniform", out, "--seed", "1", code=2)
@@ -231,8 +231,8 @@ def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path, corre
 
 @pytest.mark.parametrize("words", [["--likelihood", "hutchinson"], ["--sweeps", "3"]], ids=" ".join)
 def test_every_call_has_noise_of_its_own(workplace, tmp_path, monkeypatch, words):
-    begin = configuration.Configurations.start
-    monkeypatch.setattr(configuration.Configurations, "start", lambda self, chunk: begin(self, 0))
+    begin = configuration.ConfigurationDrawing.start
+    monkeypatch.setattr(configuration.ConfigurationDrawing, "start", lambda self, chunk: begin(self, 0))
     sample(workplace, "uniform", tmp_path / "a.h5", *words, num=8)
     drawn = arrays(tmp_path / "a.h5")
     name = "positions" if "--sweeps" in words else "log_density"

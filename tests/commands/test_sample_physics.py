@@ -13,7 +13,7 @@ from gensample.cli import main
 from gensample.data.store import domain_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
-from gensample.generators.ensemble import Ensemble
+from gensample.generators.ensemble import FieldDrawing
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.short_runs import Lammps
 
@@ -88,7 +88,7 @@ def test_same_bits_however_the_work_is_cut(model, data, tmp_path):
 
 
 def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, monkeypatch):
-    draw, count = Ensemble.draw, []
+    draw, count = FieldDrawing.draw, []
     monkeypatch.setattr(meter.Meter, "lap", lambda self: 1.0)
     monkeypatch.setattr(Lammps, "width", lambda self, particles, time: 5)
 
@@ -98,7 +98,7 @@ def test_goes_on_after_an_interrupt_and_adds_up_the_cost(model, data, tmp_path, 
             raise KeyboardInterrupt
         return draw(self, *given)
 
-    monkeypatch.setattr(Ensemble, "draw", stop_at_third)
+    monkeypatch.setattr(FieldDrawing, "draw", stop_at_third)
     sample(model, data, tmp_path / "gen.h5", "--processes", "1", code=130)
     count.append("and go on")
     sample(model, data, tmp_path / "gen.h5", "--processes", "1")

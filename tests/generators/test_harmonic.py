@@ -6,7 +6,7 @@ import torch
 
 import gensample.generators.harmonic_fit as fitting
 from gensample.errors import ConfigError, DataError
-from gensample.generators.base import Start
+from gensample.generators.base import Origin
 from gensample.generators.harmonic import Harmonic, vibrations_of
 from gensample.generators.harmonic_fit import fit
 from gensample.physics.minimize import minimize
@@ -30,7 +30,7 @@ def starts():
         white = torch.randn(int(inner.sum()), generator=rng, dtype=torch.float64).numpy()
         vibration = normal.eigenvectors[:, inner] @ (white / normal.frequencies[inner]) * 0.45**0.5
         positions = (inherent.numpy() + vibration.reshape(60, 2)) % box.numpy()
-        found.append(Start(row, positions, species.numpy(), box.numpy(), mixture, 0.45, inherent.numpy()))
+        found.append(Origin(row, positions, species.numpy(), box.numpy(), mixture, 0.45, inherent.numpy()))
     return found
 
 
