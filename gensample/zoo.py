@@ -137,8 +137,7 @@ def _of_liquid(name: str, data: str | Path) -> PhysicsGenerator:
     """
     import numpy as np
 
-    from gensample.data.store import domain_of
-    from gensample.data.store import Store
+    from gensample.data.store import Store, domain_of
     from gensample.reads import differences
 
     with Store.open(data) as store:

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.progress import track
 
 from gensample import __version__, zoo
-from gensample.data.store import domain_of
 from gensample.data.positions import Inputs
 from gensample.data.schema import SPLITS
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
 from gensample.generators.base import Origin, starts
 from gensample.meter import Meter

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gensample.data.dataset import Dataset
-from gensample.data.store import digest_structures
 from gensample.data.liquid import BaseEnsemble
-from gensample.data.store import Store
+from gensample.data.store import Store, digest_structures
 from gensample.data.writer import Contents, StoreWriter
 from gensample.errors import ConfigError
 from gensample.flow.torus import log_uniform, uniform

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gensample.data.dataset import as_dataset
-from gensample.data.store import digest_structures
 from gensample.data.schema import SPLITS
+from gensample.data.store import digest_structures
 from gensample.data.writer import Contents, StoreWriter
 from gensample.generators.drawing import Arrays, Drawing
 from gensample.ranges import SEED, check_choice, whole

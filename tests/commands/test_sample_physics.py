@@ -10,8 +10,7 @@ from mini import first_of_ka2d_mini
 
 from gensample import meter, zoo
 from gensample.cli import main
-from gensample.data.store import domain_of
-from gensample.data.store import Store
+from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.generators.ensemble import FieldDrawing
 from gensample.simulate.lammps.engine import find_engine
