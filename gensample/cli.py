@@ -35,7 +35,9 @@ class Command(NamedTuple):
     settings: str = ""
 
 
-PHYSICS = Command("fit_generator", "find the numbers of a generator without training: heated or harmonic")
+PHYSICS = Command(
+    "fit_generator", "find the numbers of a generator without training: heated or harmonic", "FitGenerator"
+)
 
 COMMANDS = {
     "simulate": Command("simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config"),

@@ -16,9 +16,12 @@ T = TypeVar("T")
 Kind = Callable[[str], Any]
 
 
-def word(help: str, kind: Kind = str, *, metavar: str | None = None) -> Any:
+def word(
+    help: str, kind: Kind = str, *, choices: Sequence[str] | None = None, metavar: str | None = None
+) -> Any:
     """A field that is given by its place on the command line; ``kind`` reads it, as a `ranges.Range` does."""
-    return field(metadata={"help": help, "type": kind, "metavar": metavar, "word": True})
+    keywords = {"help": help, "type": kind, "choices": choices, "metavar": metavar}
+    return field(metadata={**keywords, "word": True})
 
 
 def words(help: str, kind: Kind = str, *, metavar: str | None = None) -> Any:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gensample.generators.base import PhysicsGenerator
+    from gensample.generators.fitting import FitData, Fitted
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
@@ -349,6 +350,36 @@ def keep_generator(
         (folder / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
         load_physics(folder)
+
+
+def check_new(out: Path) -> None:
+    """Refuse a folder that is there.
+
+    Raises:
+        ConfigError: it exists, or cannot be made.
+    """
+    check_folder(out)
+    if out.exists():
+        raise ConfigError(f"{out} exists; remove it or choose another --out")
+
+
+def keep_fit(out: Path, data: FitData, fitted: Fitted) -> None:
+    """Write the folder of a generator that was fitted to data, with a card that tells how."""
+    count, path = len(data.data), fitted.class_path
+    about = {"data": data.name, "split": data.split, "configurations": count}
+    card = [
+        f"# {out.name}",
+        "",
+        *fitted.story,
+        "",
+        f"* class: `{path}`, no training, no weights",
+        f"* data: `{data.name}`, {count} configurations of the split {data.split}, T = {data.temperature:g}; "
+        "nothing else was seen",
+        f"* made with gensample {__version__}; `metrics.json` has everything that was tried",
+    ]
+    init_args = {"lag_time": data.lag_time, **fitted.settings, "domain": data.domain}
+    block = {"class_path": path, "init_args": init_args}
+    keep_generator(out, block, {"fit": {**about, **fitted.found}}, "\n".join(card) + "\n")
 
 
 def _card(name: str, settings: dict[str, Any]) -> str:

@@ -171,7 +171,9 @@ class PhysicsGenerator(Generator):
         """
 
 
-def starts(store: Store, rows: Sequence[int], inherent: np.ndarray | None = None) -> list[Origin]:
+def starts(
+    store: Store, rows: Sequence[int] | np.ndarray, inherent: np.ndarray | None = None
+) -> list[Origin]:
     """ConfigurationDrawing ``rows`` of a dataset, with their inherent structures (rows, N, d) if given.
 
     Raises:

@@ -34,23 +34,15 @@ BEFORE = {"weights": "", "content": "", "correction": "metropolis"}
 Arrays = Mapping[str, Any]
 
 
-class Drawing(ABC):
-    """What is to be drawn.
+class Parts(ABC):
+    """Parts to draw, one by one or side by side.
 
-    request: all that decides the bits, as plain values; model and data are named by their paths and known by
-    digests of their content. Known once it is open: told: what is drawn, in words; parts: names of all parts,
-    in order; outside: how the data differ from the domain of the model; processes: parts drawn side by side.
+    parts: their names, in order; told: what is drawn, in words; processes: parts drawn side by side.
     """
 
-    request: dict[str, Any]
-    told: str
     parts: Sequence[str]
-    outside: str
+    told: str
     processes: int = 1
-
-    @abstractmethod
-    def open(self) -> None:
-        """Read what is drawn from; ConfigError where it does not fit the model."""
 
     def prepare(self, parts: Sequence[str]) -> None:  # noqa: B027
         """Have what these parts need at hand."""
@@ -59,12 +51,28 @@ class Drawing(ABC):
     def draw(self, part: str, scratch: Path | None) -> Arrays:
         """The arrays of a part; ``scratch``: folder for files on the way."""
 
+    def stop(self) -> None:  # noqa: B027
+        """End what runs beside this process."""
+
+
+class Drawing(Parts):
+    """A dataset to draw.
+
+    request: all that decides the bits, as plain values; model and data are named by their paths and known by
+    digests of their content. The rest is known once it is open: the parts, and outside: how the data differ
+    from the domain of the model.
+    """
+
+    request: dict[str, Any]
+    outside: str
+
+    @abstractmethod
+    def open(self) -> None:
+        """Read what is drawn from; ConfigError where it does not fit the model."""
+
     @abstractmethod
     def contents(self, arrays: Callable[[str], Arrays]) -> tuple[Contents, Callable[[StoreWriter], None]]:
         """The dataset, of the arrays of all parts, and what is written to it afterwards."""
-
-    def stop(self) -> None:  # noqa: B027
-        """End what runs beside this process."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     if out is None:
         plan.open()
         started, memory = time.monotonic(), _Memory()
-        count = _draw(plan, memory, plan.parts)
+        count = draw_parts(plan, memory, plan.parts)
         file = _write(plan, memory, None, started)
         return Drawn(Dataset(Store.open(file)), count, 0, time.monotonic() - started)
     if out.exists():
@@ -103,7 +111,7 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     with claim(parts_beside(out), plan.request, shared=True) as work:
         started = time.monotonic()
         # Another process may have finished it while this one loaded the model.
-        count = 0 if out.exists() else _draw(plan, work, share(plan.parts, shard))
+        count = 0 if out.exists() else draw_parts(plan, work, share(plan.parts, shard))
         missing = sum(not work.has(part) for part in plan.parts)
         if missing and not out.exists():
             return Drawn(None, count, missing, time.monotonic() - started)
@@ -111,7 +119,7 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     return Drawn(Dataset(Store.open(out)), count, 0, time.monotonic() - started)
 
 
-def _draw(plan: Drawing, work: Work, parts: Sequence[str]) -> int:
+def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
     """Draw what no other process draws; then wait for what others do, and draw what they have left.
 
     The number of parts drawn.

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from gensample.errors import DataError
 from gensample.generators.base import Origin
+from gensample.generators.fitting import FitData, Fitted
 from gensample.generators.harmonic import RANGES, combine, vibrations_of, white_noise
+from gensample.meter import Meter
 from gensample.stats.scores import crps
 from gensample.structure.vibrations import Vibrations
 
@@ -47,6 +49,36 @@ class _Sample(NamedTuple):
     observed: np.ndarray  # (R, N) lengths
 
 
+def fit_harmonic(
+    data: FitData,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Fitted:
+    """Amplitude, damping and share at rest of `Harmonic` for each lag, from training configurations.
+
+    progress: wraps the loops over configurations and lags. The amplitude is the one at which the mean of |u|
+    is that of simulation, which the lowest CRPS misses by a percent. The CRPS (`gensample.stats.scores.crps`)
+    is the mean over particles and configurations, for each damping the lowest over the share at rest.
+
+    Raises:
+        DataError: an inherent structure is no minimum.
+    """
+    meter, origins = Meter(), data.starts(True, device)
+    settings, found = fit(origins, data.data.store.displacements, data.lag_time, seed, progress)
+    criterion = "least CRPS of |u| over damping and share at rest, where its mean is that of simulation"
+    told = [
+        f"t = {time:g}: " + ", ".join(f"{name} {values[k]:.3g}" for name, values in settings.items())
+        for k, time in enumerate(data.lag_time)
+    ]
+    tried = {
+        **{"criterion": criterion, "seed": seed, "core_seconds": meter.lap()},
+        "candidates": [asdict(candidate) for candidate in found],
+    }
+    story = ["Vibrations about the inherent structure; nothing hops.", "", *(f"* {row}" for row in told)]
+    return Fitted("gensample.generators.harmonic.Harmonic", settings, tried, [criterion, *told], story)
+
+
 def fit(
     starts: Sequence[Origin],
     fields: Callable[[int], np.ndarray],
@@ -56,14 +88,7 @@ def fit(
 ) -> tuple[dict[str, list[float]], list[Candidate]]:
     """Settings of `Harmonic` for each lag, those of least CRPS of |u|; and the best of every damping.
 
-    starts: training configurations with their inherent structures; fields: those of a row of the dataset,
-    (R, K, N, d); progress: wraps the loops over configurations and lags. The amplitude is the one at which
-    the mean of |u| is that of simulation, which the lowest CRPS misses by a percent. The CRPS
-    (`gensample.stats.scores.crps`) is the mean over particles and configurations, for each damping the
-    lowest over the share at rest.
-
-    Raises:
-        DataError: a configuration without inherent structure, or with a saddle for one.
+    starts: configurations with their inherent structures; fields: (R, K, N, d) of a row of the dataset.
     """
     if not starts:
         raise DataError("there is no configuration to fit to: the dataset needs a training split")

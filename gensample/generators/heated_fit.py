@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gensample.data.store import digest_structures
 from gensample.errors import ConfigError
-from gensample.generators.heated import Phase, Recipe, leg_of
+from gensample.generators.base import Origin
+from gensample.generators.drawing import Arrays, Parts, draw_parts
+from gensample.generators.fitting import FitData, Fitted
+from gensample.generators.heated import COOLED_BY, Phase, Recipe, leg_of
 from gensample.ranges import (
     NOT_NEGATIVE,
     POSITIVE,
@@ -22,11 +29,14 @@ from gensample.ranges import (
     whole,
 )
 from gensample.seeding import numpy_generator
-from gensample.simulate.short_runs import Leg
+from gensample.simulate.runners import Dynamics
+from gensample.simulate.short_runs import Leg, System, displacements
 from gensample.simulate.workshop import HEATED_FIT
 from gensample.stats.bootstrap import resample_weights
 from gensample.stats.dynamics import OVERLAP_LENGTH
+from gensample.stats.propensity import magnitudes
 from gensample.stats.scores import best_score, climatology_score, crps
+from gensample.work import Work
 
 FACTORS = (1.2, 1.33, 1.5, 1.7, 1.9)
 """Hot temperatures where none are given, in units of the temperature of the data."""
@@ -36,6 +46,8 @@ WINDOW = 24.0
 """Times of a lag reach down from the longest that is allowed to this fraction of it."""
 SHORTEST = 1.0
 SAMPLES = 2000
+CHOOSING = ("share", "least", "most", "tolerance")
+"""Settings that decide what is chosen among the runs, and not the runs."""
 RANGES = {
     "temperatures": TEMPERATURE,
     "ramps": positive_to(0.99),
@@ -81,6 +93,16 @@ class Search:
                 f"--temperatures must be above that of the data, {temperature:g}, "
                 f"got {list(self.temperatures)}"
             )
+
+    @property
+    def criterion(self) -> str:
+        """How the choice is made, in words."""
+        return (
+            f"the highest CRPS skill of |u| among candidates whose share of particles with |u| > "
+            f"{OVERLAP_LENGTH:g} is that of simulation within {self.tolerance:.0%} and that cost at most "
+            f"{self.share:g} of the lag, or {self.least:g} tau"
+            + ("" if self.most is None else f", and never more than {self.most:g}")
+        )
 
     def allowed(self, lag: float) -> float:
         """What a field at a lag may cost, tau."""
@@ -255,3 +277,138 @@ def choose(
 def plain(recipe: Recipe) -> list[list[float | None]]:
     """A recipe as a setting of `Heated`."""
     return [list(phase) for phase in recipe]
+
+
+class HeatedFit(Parts):
+    """One search with its data: the runs, and what they say of each lag.
+
+    Raises:
+        DataError: the dataset has no known potential.
+    """
+
+    def __init__(self, data: FitData, search: Search, dynamics: Dynamics) -> None:
+        search.check(data.temperature)
+        self.data, self.search, self.dynamics = data, search, dynamics
+        self.processes = dynamics.processes
+        self.starts, self.times = data.starts(), search.grid(data.lag_time)
+        time = self._branches(self.starts[0], search.temperatures[0]).cost if self.times else 1.0
+        width = dynamics.width(len(self.starts[0].species), time)
+        self._blocks = [
+            range(first, min(first + width, search.replicas)) for first in range(0, search.replicas, width)
+        ]
+        self._runs = {
+            _part(start.row, hot, replicas): (start, hot, replicas)
+            for start in self.starts
+            for hot in (search.temperatures if self.times else ())
+            for replicas in self._blocks
+        }
+        self.parts, self.told = (
+            list(self._runs),
+            f"{search.replicas} runs of {len(self.starts)} configurations",
+        )
+
+    @property
+    def request(self) -> dict[str, str]:
+        """What decides the runs, whatever is then chosen among them."""
+        decides = {k: v for k, v in asdict(self.search).items() if k not in CHOOSING}
+        rows = self.data.data.rows.tolist()
+        store = self.data.data.store
+        return {
+            "fit": json.dumps({**decides, "times": self.times, "rows": rows, "cooled": COOLED_BY}),
+            "engine": self.dynamics.kind,
+            "content": digest_structures(store, store.indices(self.data.split)),
+        }
+
+    def _branches(self, start: Origin, hot: float) -> Branches:
+        return Branches(self.search, start.row, start.temperature, hot, self.times)
+
+    def stop(self) -> None:
+        """See `Parts`."""
+        self.dynamics.stop()
+
+    def draw(self, part: str, scratch: Path | None) -> Arrays:
+        """``lengths`` (R, B, N) of the displacements that candidates lead to, from one configuration."""
+        start, hot, replicas = self._runs[part]
+        branches, timestep = self._branches(start, hot), self.search.timestep
+        system = System(start.mixture, start.species, start.box)
+        with tempfile.TemporaryDirectory(prefix="scratch-", dir=scratch) as name:
+            folder = Path(name)
+            found = self.dynamics.run(system, timestep, branches.hot_legs(start.positions, replicas), folder)
+            # (R, B, N, d): of each time, once for every candidate that branches off there.
+            ends = np.repeat(np.stack(found), len(branches.recipes) // len(self.times), axis=1)
+            for phase in range(1, max(map(len, branches.recipes))):
+                going = branches.legs(ends, replicas, phase)
+                after = self.dynamics.run(system, timestep, [leg for _, _, leg in going], folder)
+                for (k, b, _), positions in zip(going, after, strict=True):
+                    ends[k, b] = positions[-1]
+        return {"lengths": magnitudes(displacements(list(ends), start.positions)).astype(np.float32)}
+
+    def run(self, work: Work) -> Fitted:
+        """The recipe of each lag, once all runs are done.
+
+        Raises:
+            GensampleError: LAMMPS failed.
+        """
+        draw_parts(self, work, self.parts)
+        choices = [self._choice(work, lag) for lag in range(len(self.data.lag_time))]
+        told = [self._told(lag, choice) for lag, choice in enumerate(choices)]
+        tables = zip(self.data.lag_time, choices, strict=True)
+        found: dict[str, Any] = {
+            "criterion": self.search.criterion,
+            "search": asdict(self.search),
+            "engine": self.dynamics.description,
+            "core_seconds": sum(float(work.arrays(part)["core_seconds"]) for part in self.parts),
+            "lags": {f"{time:g}": choice.table for time, choice in tables},
+        }
+        story = [
+            "Molecular dynamics at a higher temperature for a fraction of the lag, then at that of the data.",
+            "",
+            *(f"* {line}" for line in told),
+            f"* chosen by {self.search.criterion}",
+        ]
+        settings = {"stages": [plain(each.recipe) for each in choices], "timestep": self.search.timestep}
+        class_path = "gensample.generators.heated.Heated"
+        return Fitted(class_path, settings, found, [self.search.criterion, *told], story)
+
+    def _choice(self, work: Work, lag: int) -> Choice:
+        """The recipe of one lag (its index)."""
+        time, search = self.data.lag_time[lag], self.search
+        if search.is_plain(time):
+            own: Recipe = (Phase(None, time),)
+            row = {"stages": plain(own), "cost": time, "share_of_lag": 1.0, "chosen": True}
+            return Choice(own, [row])
+        recipes: list[Recipe] = []
+        scores: list[list[Scores]] = []
+        for hot in search.temperatures:
+            for b, recipe in enumerate(search.recipes(self.data.temperature, hot, self.times)):
+                if search.holds(recipe, time):
+                    recipes.append(recipe)
+                    scores.append([self._score(work, start, hot, b, lag) for start in self.starts])
+        return choose(recipes, scores, time, search)
+
+    def _score(self, work: Work, start: Origin, hot: float, b: int, lag: int) -> Scores:
+        found = [work.arrays(_part(start.row, hot, each))["lengths"][:, b] for each in self._blocks]
+        observed = magnitudes(self.data.data.store.displacements(start.row)[:, lag])
+        return score(observed, np.concatenate(found), start.species)
+
+    def _told(self, lag: int, choice: Choice) -> str:
+        """A line on a lag."""
+        time = self.data.lag_time[lag]
+        phases = ", then ".join(
+            f"{phase.time:g} tau at T = {phase.temperature or self.data.temperature:g}"
+            for phase in choice.recipe
+        )
+        row = next(row for row in choice.table if row["chosen"])
+        if "skill" not in row:
+            return f"t = {time:g}: {phases}: plain molecular dynamics, nothing is cheaper"
+        short = "" if row["within_tolerance"] else ", outside the tolerance as every candidate is"
+        return (
+            f"t = {time:g}: {phases}; {row['share_of_lag']:.2g} of the lag; skill {row['skill']:.3f} "
+            f"({row['skill_of_a_perfect_sampler']:.3f} a perfect sampler's), mobile {row['mobile']:.3f} "
+            f"({row['mobile_simulated']:.3f} simulated{short}), mean |u| {row['mean']:.4f} "
+            f"({row['mean_simulated']:.4f}); {len(choice.table)} candidates"
+        )
+
+
+def _part(row: int, hot: float, replicas: range) -> str:
+    return f"heated-{row:05d}-{hot:g}-{replicas.start:04d}.npz"

@@ -10,10 +10,9 @@ from mini import first_of_ka2d_mini
 
 from gensample import zoo
 from gensample.cli import main
-from gensample.commands import fit_heated as module
-from gensample.commands.fit_generator import SETTINGS
+from gensample.commands.fit_generator import FitGenerator
 from gensample.data.store import Store, StoreWriter
-from gensample.generators import harmonic_fit
+from gensample.generators import harmonic_fit, heated_fit
 from gensample.generators.harmonic import Harmonic
 from gensample.generators.heated import Heated
 from gensample.simulate import runners
@@ -133,7 +132,7 @@ def test_goes_on_where_it_stopped_and_chooses_the_same(data, diffusion, tmp_path
 def test_a_changed_tolerance_uses_the_runs_that_are_there(data, diffusion, tmp_path, monkeypatch):
     words = ["--temperatures", "0.6", "--replicas", "2", "--configurations", "2"]
     with monkeypatch.context() as patched:
-        patched.setattr(module, "choose", lambda *given: 1 / 0)
+        patched.setattr(heated_fit, "choose", lambda *given: 1 / 0)
         fit("heated", data, tmp_path / "hot", *words, code=1)
     before = len(diffusion.legs)
     fit("heated", data, tmp_path / "hot", *words, "--tolerance", "0.3")
@@ -214,6 +213,7 @@ def test_several_temperatures_are_fitted_one_at_a_time(data, diffusion, tmp_path
 def test_options_are_those_of_the_search():
     from dataclasses import fields
 
-    from gensample.generators.heated_fit import Search
-
-    assert {field.name for field in fields(Search)} == {*SETTINGS, "seed"}
+    own = {each.name for each in fields(FitGenerator) if each.metadata.get("group") == "heated"}
+    assert {field.name for field in fields(heated_fit.Search)} == own - {"engine", "lmp", "processes"} | {
+        "seed"
+    }
