@@ -47,7 +47,9 @@ COMMANDS = {
     "cage": Command("cage", "add cage positions, averages over short runs, to a dataset"),
     "probe": Command("probe", "add short, heated runs from the inherent structures to a dataset"),
     "shear": Command("shear", "shear inherent structures quasistatically with LAMMPS from a yaml config"),
-    "import": Command("import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset"),
+    "import": Command(
+        "import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset", "Import"
+    ),
     "export": Command("export", "convert a dataset to extxyz or LAMMPS files", "Export"),
     "models": Command("models", "list the released models"),
     "datasets": Command("datasets", "list the datasets that have a name", "Datasets"),

@@ -99,8 +99,8 @@ def _dataset(args: argparse.Namespace) -> Iterator[Path]:
     import tempfile
 
     from gensample.data.catalog import resolve
-    from gensample.data.importing.base import Options
-    from gensample.data.importing.importer import import_dataset
+    from gensample.data.importing.convert import import_dataset
+    from gensample.data.importing.source import Options
 
     if not _is_source(args.data):
         if args.mixture is not None or args.temperature is not None:

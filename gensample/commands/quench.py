@@ -67,22 +67,17 @@ def run(args: argparse.Namespace) -> None:
 
 def _imported(args: argparse.Namespace) -> Path:
     """The dataset ``--out`` of a configuration file, imported unless an earlier run did."""
-    from gensample.commands import import_
+    from gensample.commands.import_ import Import
     from gensample.data.store import Store
     from gensample.errors import ConfigError
 
     if args.out is None:
         raise ConfigError(f"{args.data} is no dataset: give --out DATA.h5 for one that is made of it")
-    words = [args.data, "--out", str(args.out)]
-    for name in ("mixture", "temperature"):
-        words += [f"--{name}", str(getattr(args, name))] if getattr(args, name) is not None else []
-    parser = argparse.ArgumentParser()
-    import_.add_arguments(parser)
-    asked = parser.parse_args(words)
+    asked = Import((args.data,), out=str(args.out), mixture=args.mixture, temperature=args.temperature)
     if not args.out.exists():
-        import_.run(asked)
+        asked.run()
     with Store.open(args.out) as store:
-        if store.attrs["command"] != import_.command_line(asked):
+        if store.attrs["command"] != asked.line():
             raise ConfigError(f"{args.out} exists and is another dataset; remove it or choose another --out")
     out: Path = args.out
     return out

@@ -1,50 +1,84 @@
-"""Readers and writers of other programs' files; ``read_sources`` recognises a file by its content."""
+"""Formats of other programs' files, one file each, found by `pkgutil`.
+
+To add one, put a file here whose ``FORMAT`` is a `Format` of the name of the file, with - for _, or call
+`register` from elsewhere. tests/data/test_formats.py has what all of them must keep to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from gensample.data.formats import botan, deepmind, extxyz, glassbench, gsd, lammps_data, lammps_dump
-from gensample.data.importing import npz
-from gensample.data.importing import source as files
-from gensample.data.importing.base import Format, Imported, Options, Structure
+import numpy as np
+
+from gensample.data.importing import npz, source
+from gensample.data.importing.source import Imported, Options, OutputFrame, Source, Structure
 from gensample.errors import DataError
+from gensample.ranges import check_choice
 from gensample.text import printable
 
-FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT
-    for module in (botan, glassbench, deepmind, lammps_dump, lammps_data, extxyz, gsd)
-}
+
+@dataclass(frozen=True)
+class Format:
+    """How to recognise a file by its first bytes, how to read a list of files, and how to write frames.
+
+    options: those of ``frames``, ``unwrapped``, ``averages``, ``bond_breaking``, ``timestep`` that it heeds;
+    default_mixture: of structures whose files do not state one; write: frames (species (N,)) to a file.
+    """
+
+    name: str
+    sniff: Callable[[Path, bytes], bool]
+    read: Callable[[list[Source], Options, list[str]], list[Structure]]
+    options: frozenset[str] = frozenset()
+    default_mixture: Callable[[list[Structure]], str | None] = lambda structures: None
+    write: Callable[[Path, Sequence[OutputFrame], np.ndarray], None] | None = None
+
+
+FORMATS: dict[str, Format] = {}
+
+
+def register(format: Format) -> None:
+    """Make a format known to `import` and `export`."""
+    FORMATS[format.name] = format
+
+
+def format_of(name: str) -> Format:
+    """The format of that name; ConfigError names the known ones."""
+    check_choice("--format", name, FORMATS)
+    return FORMATS[name]
 
 
 def read_sources(sources: Sequence[str | Path], format: str, options: Options) -> Imported:
     """Structures of files and folders, all of one format ("auto": by content).
 
     Raises:
-        DataError: nothing to read, an unknown or a second format, a damaged file, or an option that the
-            format cannot heed.
+        ConfigError: an unknown format.
+        DataError: nothing to read, a second format, a damaged file, or an option that the format cannot heed.
         MissingDependencyError: the format needs a package that is not installed.
     """
-    found = files.find(sources)
-    paths = [source.path for source in found]
-    chosen = FORMATS[format] if format != "auto" else _common_format(paths)
+    chosen = None if format == "auto" else format_of(format)
+    found = source.find(sources)
+    paths = [each.path for each in found]
+    chosen = chosen or _common_format(paths)
     notes = [f"read {len(found)} {chosen.name} file{'s' if len(found) > 1 else ''}"]
     _check_options(chosen, options, notes)
-    structures = chosen.read(sorted(found, key=files.natural_order), options, notes)
+    structures = chosen.read(sorted(found, key=source.natural_order), options, notes)
     return Imported(structures, paths, chosen.name, _mixture(structures, chosen, options, notes), notes)
 
 
 def _check_options(format: Format, options: Options, notes: list[str]) -> None:
     """What the user asks for is done or refused; a time step that is not needed does no harm."""
-    asked = {
-        "frames": options.frames != "auto",
-        "unwrapped": options.unwrapped,
-        "averages": options.averages,
-        "bond_breaking": options.bond_breaking != "auto",
-    }
-    if ignored := [name for name, given in asked.items() if given and name not in format.options]:
-        words = ", ".join("--" + name.replace("_", "-") for name in ignored)
+    default = Options()
+    asked = [
+        name
+        for name in ("frames", "unwrapped", "averages", "bond_breaking")
+        if getattr(options, name) != getattr(default, name) and name not in format.options
+    ]
+    if asked:
+        words = ", ".join("--" + name.replace("_", "-") for name in asked)
         raise DataError(f"{words} means nothing for {format.name} files; leave it out")
     if options.timestep is not None and "timestep" not in format.options:
         notes.append(f"--timestep not needed: {format.name} files count no steps")
@@ -66,11 +100,10 @@ def _mixture(structures: list[Structure], format: Format, options: Options, note
 
 
 def _common_format(paths: list[Path]) -> Format:
-    found = {path: sniff(path) for path in paths}
-    names = sorted({format.name for format in found.values()})
-    if len(names) > 1:
-        raise DataError(f"the files are of several formats ({', '.join(names)}); import each apart")
-    return next(iter(found.values()))
+    found = {sniff(path).name for path in paths}
+    if len(found) > 1:
+        raise DataError(f"the files are of several formats ({', '.join(sorted(found))}); import each apart")
+    return FORMATS[found.pop()]
 
 
 def sniff(path: Path) -> Format:
@@ -79,21 +112,20 @@ def sniff(path: Path) -> Format:
     Raises:
         DataError: it is none of the known ones, or damaged at its beginning.
     """
-    head = files.read_head(path)
+    head = source.read_head(path)
     for format in FORMATS.values():
         if format.sniff(path, head):
             return format
-    raise DataError(_unrecognised(path, head))
-
-
-def _unrecognised(path: Path, head: bytes) -> str:
     if head[:8] == b"\x89HDF\r\n\x1a\n":
-        return f"{path} is HDF5, perhaps a gensample dataset already: try `gensample info {path}`"
-    if npz.is_npz(head):
-        found = sorted(npz.keys(path))
-        return f"{path} is " + (
-            f"an npz of no known kind: it has {printable(', '.join(found))[:200]}"
-            if found
-            else "a truncated or damaged npz archive; fetch it again"
-        )
-    return f"{path} is of no known format ({', '.join(FORMATS)}); say which with --format"
+        problem = f"is HDF5, perhaps a gensample dataset already: try `gensample info {path}`"
+    elif not npz.is_npz(head):
+        problem = f"is of no known format ({', '.join(FORMATS)}); say which with --format"
+    elif found := sorted(npz.keys(path)):
+        problem = f"is an npz of no known kind: it has {printable(', '.join(found))[:200]}"
+    else:
+        problem = "is a truncated or damaged npz archive; fetch it again"
+    raise DataError(f"{path} {problem}")
+
+
+for _module in pkgutil.iter_modules(__path__):
+    register(importlib.import_module(f"{__name__}.{_module.name}").FORMAT)

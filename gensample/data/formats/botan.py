@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gensample.data.formats import Format
 from gensample.data.importing import npz
-from gensample.data.importing.base import (
-    Format,
+from gensample.data.importing.source import (
     Options,
+    Source,
     Structure,
     as_floats,
     as_positions,
@@ -22,7 +23,6 @@ from gensample.data.importing.base import (
     lag_times,
     temperature_of,
 )
-from gensample.data.importing.source import Source
 from gensample.errors import DataError
 
 _LAGS = {

@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.importing.base import (
-    Format,
+from gensample.data.formats import Format
+from gensample.data.importing.pickles import load_pickle
+from gensample.data.importing.source import (
     Options,
+    Source,
     Structure,
     as_floats,
     as_positions,
     as_types,
+    check_expansion,
     checked_times,
     given_times,
     say,
 )
-from gensample.data.importing.pickles import load_pickle
-from gensample.data.importing.source import Source, check_expansion
 from gensample.errors import DataError
 from gensample.ranges import shown
 

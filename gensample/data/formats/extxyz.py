@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 
+from gensample.data.formats import Format
 from gensample.data.importing import text as tables
-from gensample.data.importing.base import SPECIES_LETTERS, Format, Options, Structure, say
-from gensample.data.importing.source import Source, read_text
+from gensample.data.importing.source import Options, OutputFrame, Source, Structure, read_text, say
 from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError
 from gensample.ranges import shown
@@ -139,20 +140,19 @@ def _columns(name: str, properties: str) -> dict[str, int]:
     return {"species": first[species], "pos": first["pos"], "width": sum(widths), **dict(ids)}
 
 
-def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, info: Mapping[str, object]) -> str:
-    """One frame. positions: (N, d), species: (N,) from 0, box: (d,); 2D gets z = 0 and a height of 1."""
-    dimension = positions.shape[1]
-    edges = [*(float(edge) for edge in box), *[1.0] * (3 - dimension)]
-    lattice = " ".join(f"{edges[i] if i == j else 0.0:.17g}" for i in range(3) for j in range(3))
-    periodic = " ".join("T" if axis < dimension else "F" for axis in range(3))
-    fields = "".join(f' {key}="{value}"' for key, value in info.items())
-    comment = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{periodic}"{fields}'
-    padded = np.hstack([positions, np.zeros((len(positions), 3 - dimension))])
-    rows = (
-        f"{SPECIES_LETTERS[s]} {x:.17g} {y:.17g} {z:.17g}"
-        for s, (x, y, z) in zip(species.tolist(), padded.tolist(), strict=True)
-    )
-    return "\n".join((str(len(positions)), comment, *rows)) + "\n"
+def write(path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+    """Write frames; 2D gets z = 0 and a height of 1."""
+    with path.open("w", encoding="utf-8") as file:
+        for frame in frames:
+            missing = 3 - len(frame.box)
+            edges = np.diag([*frame.box, *[1.0] * missing])
+            lattice = " ".join(f"{edge:.17g}" for edge in edges.flat)
+            periodic = " ".join(["T"] * len(frame.box) + ["F"] * missing)
+            said = "".join(f' {key}="{value}"' for key, value in frame.info.items())
+            file.write(f"{len(species)}\n")
+            file.write(f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{periodic}"{said}\n')
+            for s, x in zip(species.tolist(), np.pad(frame.positions, ((0, 0), (0, missing))), strict=True):
+                file.write(f"{ascii_uppercase[s]} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}\n")
 
 
-FORMAT = Format("extxyz", sniff, read, frozenset({"frames", "unwrapped"}))
+FORMAT = Format("extxyz", sniff, read, frozenset({"frames", "unwrapped"}), write=write)

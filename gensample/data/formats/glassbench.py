@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import botan
+from gensample.data.formats import Format, botan
 from gensample.data.importing import npz
 from gensample.data.importing import text as tables
-from gensample.data.importing.base import (
-    Format,
+from gensample.data.importing.source import (
     Options,
+    Source,
     Structure,
     as_floats,
     as_positions,
@@ -27,7 +27,6 @@ from gensample.data.importing.base import (
     lag_times,
     temperature_of,
 )
-from gensample.data.importing.source import Source
 from gensample.errors import DataError
 from gensample.text import printable
 

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from string import ascii_uppercase
+from typing import Any
 
 import numpy as np
 
-from gensample.data.importing.base import (
-    SPECIES_LETTERS,
-    Format,
+from gensample.data.formats import Format
+from gensample.data.importing.source import (
     Options,
+    OutputFrame,
+    Source,
     Structure,
     as_floats,
     as_positions,
     as_types,
+    check_expansion,
 )
-from gensample.data.importing.source import Source, check_expansion
 from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError, MissingDependencyError
 from gensample.ranges import shown
 from gensample.text import printable
 
 _MAGIC = bytes.fromhex("df65df65df65df65")
-
-
-class WritableFrame(Protocol):
-    """What ``write`` needs of a frame: positions (N, d) and box (d,)."""
-
-    positions: np.ndarray
-    box: np.ndarray
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -114,7 +109,7 @@ def _types(name: str, particles: Any, count: int) -> np.ndarray:
     return np.array(names)[number]
 
 
-def write(path: Path, frames: Sequence[WritableFrame], species: np.ndarray) -> None:
+def write(path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
     """Write frames with wrapped positions and image flags.
 
     Raises:
@@ -123,23 +118,19 @@ def write(path: Path, frames: Sequence[WritableFrame], species: np.ndarray) -> N
     library = _library()
     with library.open(str(path), "w") as trajectory:
         for number, frame in enumerate(frames):
-            trajectory.append(_snapshot(library, frame, species, number))
+            missing = 3 - len(frame.box)
+            snapshot = library.Frame()
+            snapshot.configuration.step = number
+            snapshot.configuration.dimensions = len(frame.box)
+            snapshot.configuration.box = [*frame.box, *[1.0] * missing, 0, 0, 0]
+            image = np.floor(frame.positions / frame.box).astype(np.int32)
+            wrapped = frame.positions - image * frame.box - frame.box / 2
+            snapshot.particles.N = len(species)
+            snapshot.particles.types = list(ascii_uppercase[: int(species.max()) + 1])
+            snapshot.particles.typeid = species.astype(np.uint32)
+            snapshot.particles.position = np.pad(wrapped, ((0, 0), (0, missing)))
+            snapshot.particles.image = np.pad(image, ((0, 0), (0, missing)))
+            trajectory.append(snapshot)
 
 
-def _snapshot(library: Any, frame: WritableFrame, species: np.ndarray, number: int) -> Any:
-    dimension = frame.positions.shape[1]
-    snapshot = library.Frame()
-    snapshot.configuration.step = number
-    snapshot.configuration.dimensions = dimension
-    snapshot.configuration.box = [*frame.box, *[1.0] * (3 - dimension), 0, 0, 0]
-    image = np.floor(frame.positions / frame.box).astype(np.int32)
-    flat = np.zeros((len(species), 3 - dimension))
-    snapshot.particles.N = len(species)
-    snapshot.particles.types = [SPECIES_LETTERS[i] for i in range(int(species.max()) + 1)]
-    snapshot.particles.typeid = species.astype(np.uint32)
-    snapshot.particles.position = np.hstack([frame.positions - image * frame.box - frame.box / 2, flat])
-    snapshot.particles.image = np.hstack([image, flat.astype(np.int32)])
-    return snapshot
-
-
-FORMAT = Format("gsd", sniff, read, frozenset({"frames", "timestep"}))
+FORMAT = Format("gsd", sniff, read, frozenset({"frames", "timestep"}), write=write)

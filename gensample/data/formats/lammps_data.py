@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from gensample.data.formats import Format
 from gensample.data.importing import text as tables
-from gensample.data.importing.base import Format, Options, Structure
-from gensample.data.importing.source import Source, read_text
+from gensample.data.importing.source import Options, OutputFrame, Source, Structure, read_text
 from gensample.data.importing.trajectories import Frame, to_structures
-from gensample.errors import DataError
+from gensample.errors import ConfigError, DataError
 from gensample.ranges import shown
 from gensample.text import printable
 
@@ -156,23 +157,27 @@ def _named(path: Path, types: np.ndarray, rows: list[list[str]]) -> np.ndarray:
     return np.array([names.get(t, t) for t in found])
 
 
-def text_of(positions: np.ndarray, species: np.ndarray, box: np.ndarray, comment: str) -> str:
-    """A data file of one configuration (atom style atomic, types from 1, masses 1).
+def write(path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+    """Write one frame, atom style atomic, types from 1, masses 1; 2D gets z = 0 and bounds -0.5 to 0.5.
 
-    positions: (N, d), species: (N,) from 0, box: (d,). Two dimensions get z = 0 and bounds -0.5 to 0.5.
+    Raises:
+        ConfigError: several frames.
     """
-    dimension = positions.shape[1]
-    types = int(species.max()) + 1
-    lines = [f"LAMMPS data file: {comment}", "", f"{len(positions)} atoms", f"{types} atom types", ""]
-    bounds = [(0.0, float(edge)) for edge in box] + [(-0.5, 0.5)] * (3 - dimension)
+    if len(frames) != 1:
+        raise ConfigError("a LAMMPS data file holds one frame: give --configuration (and --lag)")
+    frame, types = frames[0], int(species.max()) + 1
+    missing = 3 - len(frame.box)
+    comment = ", ".join(f"{key} {value}" for key, value in frame.info.items())
+    lines = [f"LAMMPS data file: {comment}", "", f"{len(species)} atoms", f"{types} atom types", ""]
+    bounds = [(0.0, float(edge)) for edge in frame.box] + [(-0.5, 0.5)] * missing
     lines += [f"{lo:.17g} {hi:.17g} {axis}lo {axis}hi" for (lo, hi), axis in zip(bounds, "xyz", strict=True)]
     lines += ["", "Masses", "", *(f"{i} 1" for i in range(1, types + 1)), "", "Atoms # atomic", ""]
-    padded = np.hstack([positions, np.zeros((len(positions), 3 - dimension))])
+    padded = np.pad(frame.positions, ((0, 0), (0, missing)))
     lines += [
         f"{i} {s + 1} {x:.17g} {y:.17g} {z:.17g}"
         for i, (s, (x, y, z)) in enumerate(zip(species, padded, strict=True), 1)
     ]
-    return "\n".join(lines) + "\n"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-FORMAT = Format("lammps-data", sniff, read, frozenset({"frames"}))
+FORMAT = Format("lammps-data", sniff, read, frozenset({"frames"}), write=write)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gensample.data.formats import Format
 from gensample.data.importing import text as tables
-from gensample.data.importing.base import Format, Options, Structure
-from gensample.data.importing.source import Source, read_text
+from gensample.data.importing.source import Options, Source, Structure, read_text
 from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError
 from gensample.ranges import shown

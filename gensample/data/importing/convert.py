@@ -1,59 +1,82 @@
-"""From imported structures to one dataset: mapping, wrapping, checks, drift removal and writing."""
+"""One dataset from the files of other programs: read, mapped, wrapped, checked, rid of drift and written."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
 import torch
 
+from gensample.data.formats import read_sources
 from gensample.data.importing import checks
-from gensample.data.importing.base import SPECIES_LETTERS, Imported, Options, Structure, say, temperature_of
+from gensample.data.importing.source import Imported, Options, Structure, say, temperature_of
+from gensample.data.positions import potential
 from gensample.data.schema import SPLITS
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.errors import DataError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import UNKNOWN, Mixture, get_mixture
 from gensample.ranges import shown
 from gensample.seeding import numpy_generator
 from gensample.text import printable
-from gensample.work import atomic
+from gensample.work import atomic, check_output
 
 _HARMONICS = (1, 2, 3)
 _ROUNDED = 2e-4  # distance to which two copies of a configuration may be printed differently
+_FLAT = 1e-9  # thickness of what lies in the plane
+
+Order = list[np.ndarray] | None
+"""Permutation (N,) of the particles of each structure that makes the species agree; None where they do."""
 
 
-# Thickness of what lies in the plane.
-FLAT = 1e-9
+def import_dataset(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    options: Options,
+    *,
+    command: str,
+    format: str = "auto",
+    seed: int = 0,
+    val_count: int = 0,
+) -> Imported:
+    """Write what files and folders hold to ``out``; ``notes`` of the result say how each thing was taken.
 
+    ``val_count`` training configurations, chosen by the seed, are moved to "val".
 
-@dataclasses.dataclass
-class Dataset:
-    """Everything of a dataset but the displacements. Shapes as in docs/data-format.md.
-
-    order: permutation of the particles of each structure that makes the species agree, or None.
+    Raises:
+        ConfigError, DataError: as `read_sources` and `assemble`, or displacements are damaged, wrapped, or
+            given for some structures only; nothing is written then.
     """
+    check_output(out, sources)
+    imported = read_sources(sources, format, options)
+    structures, notes = imported.structures, imported.notes
+    contents, order = assemble(imported, options)
+    if val_count:
+        split = move_to_validation(list(contents.split), val_count, seed)
+        contents = replace(contents, split=split)
+        notes.append(f"{val_count} training configurations moved to val (seed {seed})")
+    check_repeats(contents, structures, notes)
+    has = [s.load is not None for s in structures]
+    if any(has) and not all(has):
+        raise DataError("some files have displacements and others not; import them apart")
+    contents = replace(contents, seed=seed, command=command, displacements=any(has))
+    attributes = {"import_notes": "\n".join(notes)}
+    with (
+        atomic(out, imported.files) as temporary,
+        StoreWriter.create(temporary, replace(contents, extra_attrs=attributes)) as writer,
+    ):
+        if any(has):
+            drift = _write_displacements(writer, structures, contents, order)
+            notes.append(f"centre-of-mass drift removed from displacements: largest {drift:.2g}")
+    return imported
 
-    mixture: Mixture
-    species: np.ndarray
-    box: np.ndarray
-    split: list[str]
-    positions: np.ndarray
-    temperature: np.ndarray
-    times: np.ndarray
-    density: float
-    order: list[np.ndarray | None]
-    inherent: np.ndarray | None
-    propensity: np.ndarray | None
-    bond_breaking: np.ndarray | None
-    predictions: dict[str, np.ndarray]
 
-
-def assemble(imported: Imported, options: Options) -> Dataset:
-    """Arrays of a dataset from structures, each step noted in ``imported.notes``.
+def assemble(imported: Imported, options: Options) -> tuple[Contents, Order]:
+    """Everything of a dataset but the displacements, each step noted in ``imported.notes``.
 
     Raises:
         DataError: something a user must say is missing, or a check of ``checks`` fails.
@@ -64,39 +87,82 @@ def assemble(imported: Imported, options: Options) -> Dataset:
     _same_size(structures)
     positions, box = _geometry(structures, mixture, options, notes)
     species, order = _species(structures, mixture, options, notes)
-    dataset = Dataset(
+    x = np.stack(_permuted(positions, order))
+    split = _splits(structures, options, notes)
+    temperature = np.array([_temperature(s, options, notes) for s in structures])
+    times = _times(structures, options, notes)
+    inherent = _common([s.inherent for s in structures], order)
+    if inherent is not None:
+        flat = np.stack(
+            [_in_dimension(y, mixture, s.name) for y, s in zip(inherent, structures, strict=True)]
+        )
+        inherent = wrap(torch.from_numpy(flat), torch.from_numpy(box)[:, None]).numpy()
+    for i, s in enumerate(structures):
+        checks.check_structure(s.name, x[i], species, box[i], mixture, options.density)
+        if inherent is not None:
+            checks.check_inherent(s.name, x[i], inherent[i], box[i])
+    named = set.intersection(*(set(s.predictions) for s in structures))
+    contents = Contents(
         mixture=mixture,
+        temperature=temperature,
+        density=float(np.mean(len(species) / box.prod(axis=1))),
+        source=f"{imported.format}: {structures[0].name}" + (" ..." if len(structures) > 1 else ""),
         species=species,
         box=box,
-        split=_splits(structures, options, notes),
-        positions=np.stack(_permute(positions, order)),
-        temperature=np.array([_temperature(s, options, notes) for s in structures]),
-        times=_times(structures, options, notes),
-        density=float(np.mean(len(species) / box.prod(axis=1))),
-        order=order,
-        inherent=_inherent(structures, order, box, mixture),
-        propensity=_averages(structures, order, "propensity"),
-        bond_breaking=_averages(structures, order, "bond_breaking"),
-        predictions=_predictions(structures, order),
+        split=split,
+        positions=x,
+        times=times,
+        replicas=np.array([s.replicas for s in structures]),
+        inherent=inherent,
+        inherent_attrs=None if inherent is None else _of_source(inherent, species, box, mixture),
+        propensity=_common([s.propensity for s in structures], order, axis=1),
+        bond_breaking=_common([s.bond_breaking for s in structures], order, axis=1),
+        predictions={
+            name: _common([s.predictions[name] for s in structures], order, axis=1) for name in sorted(named)
+        },
     )
-    _check(dataset, structures, options)
-    return dataset
+    return contents, order
 
 
-def check_repeats(dataset: Dataset, structures: list[Structure], notes: list[str]) -> None:
+def _of_source(
+    inherent: np.ndarray, species: np.ndarray, box: np.ndarray, mixture: Mixture
+) -> dict[str, Any]:
+    """Energy and residual force of inherent structures that came with the source."""
+    if not mixture.has_potential:
+        return {"minimiser": "of the source"}
+    energy, _, force = potential(inherent, species, box, mixture)
+    found = {"energy": energy, "residual": force, "max_residual_force": float(force.max())}
+    return {"minimiser": "of the source", **found}
+
+
+def _permuted(arrays: Sequence[np.ndarray], order: Order, axis: int = 0) -> list[np.ndarray]:
+    """Arrays with particles along an axis, in the order of the species of the dataset."""
+    if order is None:
+        return list(arrays)
+    return [np.take(a, o, axis) for a, o in zip(arrays, order, strict=True)]
+
+
+def _common(arrays: Sequence[np.ndarray | None], order: Order, axis: int = 0) -> Any:
+    """An array of every structure, together; None where one has none."""
+    given = [a for a in arrays if a is not None]
+    return np.stack(_permuted(given, order, axis)) if len(given) == len(arrays) else None
+
+
+def check_repeats(contents: Contents, structures: list[Structure], notes: list[str]) -> None:
     """A configuration that comes twice, also rounded, moved as a whole or in another order, is of one split.
 
     Raises:
         DataError: it is not.
     """
-    for i, j in enumerate(_first_alike(dataset.positions, dataset.box)):
+    temperature, split = np.asarray(contents.temperature), contents.split
+    for i, j in enumerate(_first_alike(contents.positions, contents.box)):
         pair = f"{structures[i].name} and {structures[j].name}"
-        if dataset.split[i] != dataset.split[j]:
+        if split[i] != split[j]:
             raise DataError(
-                f"{pair} are one configuration, in splits {dataset.split[i]} and {dataset.split[j]}; "
+                f"{pair} are one configuration, in splits {split[i]} and {split[j]}; "
                 "leave one out, or say --split"
             )
-        if i != j and dataset.temperature[i] == dataset.temperature[j]:
+        if i != j and temperature[i] == temperature[j]:
             say(notes, f"{pair} are one configuration, stored twice")
 
 
@@ -105,7 +171,8 @@ def _first_alike(positions: np.ndarray, box: np.ndarray) -> list[int]:
 
     Amplitudes of density waves along the edges know neither the order of the particles nor their origin.
     """
-    waves = np.stack([_amplitudes(x / edges) for x, edges in zip(positions, box, strict=True)])
+    scaled = positions / box[:, None]
+    waves = np.abs(np.concatenate([np.exp(2j * np.pi * m * scaled).sum(axis=1) for m in _HARMONICS], axis=1))
     # Of N phases that are rounded independently, three standard deviations and more.
     noise = 2 * np.pi * max(_HARMONICS) * _ROUNDED / box.min() * 3 * np.sqrt(positions.shape[1])
     return [
@@ -113,38 +180,14 @@ def _first_alike(positions: np.ndarray, box: np.ndarray) -> list[int]:
     ]
 
 
-def _amplitudes(scaled: np.ndarray) -> np.ndarray:
-    waves = [np.exp(2j * np.pi * m * scaled).sum(axis=0) for m in _HARMONICS]
-    amplitudes: np.ndarray = np.abs(np.concatenate(waves))
-    return amplitudes
-
-
-def _check(dataset: Dataset, structures: list[Structure], options: Options) -> None:
-    for i, s in enumerate(structures):
-        x, box = dataset.positions[i], dataset.box[i]
-        checks.check_structure(s.name, x, dataset.species, box, dataset.mixture, options.density)
-        if dataset.inherent is not None:
-            checks.check_inherent(s.name, x, dataset.inherent[i], box)
-
-
-def _geometry(
-    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Wrapped positions (N, d) of each structure and boxes (C, d), in the dimension of the mixture."""
-    positions = [_in_dimension(s.positions, mixture, s.name) for s in structures]
-    box = np.stack([_box(s, x, mixture, options) for s, x in zip(structures, positions, strict=True)])
-    if all(s.box is None for s in structures) and options.box is None:
-        notes.append(f"box from density {options.density or mixture.density:g}: edge {box[0, 0]:.6g}")
-    wrapped = [_wrapped(x, b, s, notes) for x, b, s in zip(positions, box, structures, strict=True)]
-    return wrapped, box
-
-
 def _mixture(imported: Imported, options: Options) -> Mixture:
     if imported.mixture is None:
         raise DataError(f"{imported.format} files do not name the mixture; give it with --mixture")
-    if imported.mixture == UNKNOWN:
-        return _unknown(imported.structures[0], options, imported.notes)
-    return get_mixture(imported.mixture)
+    return (
+        get_mixture(imported.mixture)
+        if imported.mixture != UNKNOWN
+        else _unknown(imported.structures[0], options, imported.notes)
+    )
 
 
 def _unknown(first: Structure, options: Options, notes: list[str]) -> Mixture:
@@ -152,11 +195,11 @@ def _unknown(first: Structure, options: Options, notes: list[str]) -> Mixture:
     if first.box is None and options.box is None and options.density is None:
         raise DataError(f"{first.name} has no box; give --box or --density")
     count, d = first.positions.shape
-    d = 2 if d == 3 and np.ptp(first.positions[:, 2]) < FLAT else d
+    d = 2 if d == 3 and np.ptp(first.positions[:, 2]) < _FLAT else d
     bare = Mixture.unknown(np.unique(first.types, return_counts=True)[1].tolist(), d, 1.0)
     box = _box(first, first.positions[:, :d], bare, options)
     notes.append("the potential is not known: there will be no energies; the unit of length is a diameter")
-    return dataclasses.replace(bare, density=float(count / box.prod()))
+    return replace(bare, density=float(count / box.prod()))
 
 
 def _same_size(structures: list[Structure]) -> None:
@@ -174,11 +217,23 @@ def _in_dimension(positions: np.ndarray, mixture: Mixture, name: str) -> np.ndar
     d = positions.shape[-1]
     if d == mixture.dimension:
         return positions
-    if d == 3 and mixture.dimension == 2 and np.ptp(positions[..., 2]) < FLAT:
+    if d == 3 and mixture.dimension == 2 and np.ptp(positions[..., 2]) < _FLAT:
         return positions[..., :2]
     raise DataError(
         f"{name} has {d} dimensions, the mixture {mixture.name} has {mixture.dimension}; see --mixture"
     )
+
+
+def _geometry(
+    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Wrapped positions (N, d) of each structure and boxes (C, d), in the dimension of the mixture."""
+    positions = [_in_dimension(s.positions, mixture, s.name) for s in structures]
+    box = np.stack([_box(s, x, mixture, options) for s, x in zip(structures, positions, strict=True)])
+    if all(s.box is None for s in structures) and options.box is None:
+        notes.append(f"box from density {options.density or mixture.density:g}: edge {box[0, 0]:.6g}")
+    wrapped = [_wrapped(x, b, s, notes) for x, b, s in zip(positions, box, structures, strict=True)]
+    return wrapped, box
 
 
 def _box(s: Structure, positions: np.ndarray, mixture: Mixture, options: Options) -> np.ndarray:
@@ -200,47 +255,6 @@ def _box(s: Structure, positions: np.ndarray, mixture: Mixture, options: Options
     return box
 
 
-def _species(
-    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
-) -> tuple[np.ndarray, list[np.ndarray | None]]:
-    """Species (N,) int8 that all structures share, and the permutations that bring them there."""
-    mapping = _mapping(structures, mixture, options)
-    notes.append(
-        "types " + ", ".join(f"{printable(k)} -> {v} ({SPECIES_LETTERS[v]})" for k, v in mapping.items())
-    )
-    mapped = [np.array([mapping[str(t)] for t in s.types.tolist()], np.int8) for s in structures]
-    for s, species in zip(structures, mapped, strict=True):
-        checks.check_composition(s.name, species, mixture)
-    if all(np.array_equal(species, mapped[0]) for species in mapped):
-        return mapped[0], [None] * len(structures)
-    notes.append("the order of the species differs between files: particles sorted by species in each")
-    order: list[np.ndarray | None] = [np.argsort(species, kind="stable") for species in mapped]
-    if any(not np.array_equal(np.sort(species), np.sort(mapped[0])) for species in mapped):
-        raise DataError("the files have different numbers of particles of a species; one dataset holds one")
-    return np.sort(mapped[0], kind="stable"), order
-
-
-def _mapping(structures: list[Structure], mixture: Mixture, options: Options) -> dict[str, int]:
-    found = np.unique(np.concatenate([np.unique(s.types) for s in structures]))
-    labels = [str(label) for label in found.tolist()]
-    if options.species is None:
-        mapping = {label: i for i, label in enumerate(labels)}
-    else:
-        mapping = dict(options.species)
-        if unknown := [label for label in labels if label not in mapping]:
-            raise DataError(f"--species does not say what type {shown(', '.join(unknown))} is")
-        if absent := [label for label in mapping if label not in labels]:
-            raise DataError(
-                f"--species names type {shown(', '.join(absent))}, the files have {shown(', '.join(labels))}"
-            )
-    if max(mapping.values()) >= mixture.num_species or min(mapping.values()) < 0:
-        raise DataError(
-            f"the files have types {shown(', '.join(labels))}, the mixture {mixture.name} has "
-            f"{mixture.num_species} species; see --mixture and --species"
-        )
-    return mapping
-
-
 def _wrapped(positions: np.ndarray, box: np.ndarray, s: Structure, notes: list[str]) -> np.ndarray:
     checks.check_finite(s.name, positions, box)
     if s.propensity is not None:
@@ -249,14 +263,45 @@ def _wrapped(positions: np.ndarray, box: np.ndarray, s: Structure, notes: list[s
         checks.check_wrapped(s.name, positions, box)
     result = wrap(torch.from_numpy(positions), torch.from_numpy(box)).numpy()
     if not np.array_equal(result, positions):
-        note = "positions lay partly outside the box: wrapped into it (displacements stay unwrapped)"
-        if note not in notes:
-            notes.append(note)
-    return result
+        say(notes, "positions lay partly outside the box: wrapped into it (displacements stay unwrapped)")
+    return np.asarray(result)
 
 
-def _permute(arrays: list[np.ndarray], order: list[np.ndarray | None]) -> list[np.ndarray]:
-    return [a if o is None else a[o] for a, o in zip(arrays, order, strict=True)]
+def _species(
+    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
+) -> tuple[np.ndarray, Order]:
+    """Species (N,) int8 that all structures share, and the permutations that bring them there."""
+    mapping = _mapping(structures, mixture, options)
+    notes.append(
+        "types " + ", ".join(f"{printable(k)} -> {v} ({ascii_uppercase[v]})" for k, v in mapping.items())
+    )
+    mapped = [np.array([mapping[str(t)] for t in s.types.tolist()], np.int8) for s in structures]
+    for s, species in zip(structures, mapped, strict=True):
+        checks.check_composition(s.name, species, mixture)
+    if all(np.array_equal(species, mapped[0]) for species in mapped):
+        return mapped[0], None
+    notes.append("the order of the species differs between files: particles sorted by species in each")
+    if any(not np.array_equal(np.sort(species), np.sort(mapped[0])) for species in mapped):
+        raise DataError("the files have different numbers of particles of a species; one dataset holds one")
+    return np.sort(mapped[0], kind="stable"), [np.argsort(species, kind="stable") for species in mapped]
+
+
+def _mapping(structures: list[Structure], mixture: Mixture, options: Options) -> dict[str, int]:
+    found = np.unique(np.concatenate([np.unique(s.types) for s in structures]))
+    labels = [str(label) for label in found.tolist()]
+    mapping = options.species or {label: i for i, label in enumerate(labels)}
+    if unknown := [label for label in labels if label not in mapping]:
+        raise DataError(f"--species does not say what type {shown(', '.join(unknown))} is")
+    if absent := [label for label in mapping if label not in labels]:
+        raise DataError(
+            f"--species names type {shown(', '.join(absent))}, the files have {shown(', '.join(labels))}"
+        )
+    if max(mapping.values()) >= mixture.num_species or min(mapping.values()) < 0:
+        raise DataError(
+            f"the files have types {shown(', '.join(labels))}, the mixture {mixture.name} has "
+            f"{mixture.num_species} species; see --mixture and --species"
+        )
+    return mapping
 
 
 def _splits(structures: list[Structure], options: Options, notes: list[str]) -> list[str]:
@@ -265,17 +310,14 @@ def _splits(structures: list[Structure], options: Options, notes: list[str]) -> 
     splits = []
     for s in structures:
         named = s.source.split
-        if s.split is not None:
-            if s.split not in SPLITS:
-                raise DataError(
-                    f"{s.name}: the file states split {shown(s.split)}, known are {', '.join(SPLITS)}"
-                )
-            splits.append(s.split)
-        elif named is not None:
-            splits.append(named[0])
+        if s.split is not None and s.split not in SPLITS:
+            raise DataError(
+                f"{s.name}: the file states split {shown(s.split)}, known are {', '.join(SPLITS)}"
+            )
+        splits.append(s.split or (named[0] if named else "train"))
+        if s.split is None and named:
             say(notes, f"split {named[0]} taken from {printable(named[1])}")
-        else:
-            splits.append("train")
+        elif s.split is None:
             say(
                 notes,
                 "no train, val or test folder at or below the given source: put into split train; "
@@ -315,38 +357,6 @@ def _times(structures: list[Structure], options: Options, notes: list[str]) -> n
     return first.times
 
 
-def _inherent(
-    structures: list[Structure], order: list[np.ndarray | None], box: np.ndarray, mixture: Mixture
-) -> np.ndarray | None:
-    given = [s.inherent for s in structures if s.inherent is not None]
-    if len(given) < len(structures):
-        return None
-    flat = [_in_dimension(x, mixture, s.name) for x, s in zip(given, structures, strict=True)]
-    stacked = np.stack(_permute(flat, order))
-    return wrap(torch.from_numpy(stacked), torch.from_numpy(box)[:, None, :]).numpy()
-
-
-def _averages(structures: list[Structure], order: list[np.ndarray | None], name: str) -> np.ndarray | None:
-    given = [getattr(s, name) for s in structures]
-    if any(a is None for a in given):
-        return None
-    return np.stack([a if o is None else a[:, o] for a, o in zip(given, order, strict=True)])
-
-
-def _predictions(structures: list[Structure], order: list[np.ndarray | None]) -> dict[str, np.ndarray]:
-    """Predictions (C, K, N) that every structure has."""
-    common = set.intersection(*(set(s.predictions) for s in structures))
-    return {
-        name: np.stack(
-            [
-                s.predictions[name] if o is None else s.predictions[name][:, o]
-                for s, o in zip(structures, order, strict=True)
-            ]
-        )
-        for name in sorted(common)
-    }
-
-
 def move_to_validation(split: list[str], count: int, seed: int) -> list[str]:
     """The splits with ``count`` training configurations, chosen by the seed, moved to "val".
 
@@ -360,76 +370,22 @@ def move_to_validation(split: list[str], count: int, seed: int) -> list[str]:
     return ["val" if i in chosen else name for i, name in enumerate(split)]
 
 
-def write(
-    imported: Imported,
-    dataset: Dataset,
-    out: str | Path,
-    *,
-    command: str,
-    seed: int,
-    inherent_attrs: dict[str, Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Write the dataset; nothing appears under ``out`` unless every displacement passes its checks.
-
-    Raises:
-        DataError: displacements are damaged, wrapped, or given for some structures only.
-    """
-    structures = imported.structures
-    has = [s.load is not None for s in structures]
-    if any(has) and not all(has):
-        raise DataError("some files have displacements and others not; import them apart")
-    with (
-        atomic(out, imported.files) as temporary,
-        StoreWriter.create(
-            temporary,
-            mixture=dataset.mixture,
-            temperature=dataset.temperature,
-            density=dataset.density,
-            truncation=dataset.mixture.truncation,
-            source=f"{imported.format}: {structures[0].name}" + (" ..." if len(structures) > 1 else ""),
-            species=dataset.species,
-            box=dataset.box,
-            split=dataset.split,
-            positions=dataset.positions,
-            times=dataset.times,
-            replicas=np.array([s.replicas for s in structures]),
-            inherent=dataset.inherent,
-            inherent_attrs=inherent_attrs,
-            seed=seed,
-            command=command,
-            propensity=dataset.propensity,
-            bond_breaking=dataset.bond_breaking,
-            predictions=dataset.predictions,
-            extra_attrs={"import_notes": "\n".join(imported.notes)},
-            displacements=any(has),
-        ) as writer,
-    ):
-        if any(has):
-            drift = _write_displacements(writer, imported, dataset, progress)
-            imported.notes.append(f"centre-of-mass drift removed from displacements: largest {drift:.2g}")
-
-
 def _write_displacements(
-    writer: StoreWriter,
-    imported: Imported,
-    dataset: Dataset,
-    progress: Callable[[int, int], None] | None,
+    writer: StoreWriter, structures: list[Structure], contents: Contents, order: Order
 ) -> float:
-    largest = 0.0
-    for c, s in enumerate(imported.structures):
+    """Write them without drift; the largest drift that there was."""
+    mixture, largest = get_mixture(contents.mixture), 0.0
+    for c, s in enumerate(structures):
         assert s.load is not None
-        u = _in_dimension(s.load(), dataset.mixture, s.name)
-        permutation = dataset.order[c]
-        u = u if permutation is None else u[:, :, permutation]
-        checks.check_displacements(s.name, u, dataset.positions[c], dataset.box[c])
-        temperature = float(dataset.temperature[c])
-        checks.check_motion(s.name, u, dataset.positions[c], dataset.box[c], dataset.times, temperature)
+        u = _in_dimension(s.load(), mixture, s.name)
+        u = u if order is None else u[:, :, order[c]]
+        where = contents.positions[c], contents.box[c]
+        checks.check_displacements(s.name, u, *where)
+        temperature = float(np.asarray(contents.temperature)[c])
+        checks.check_motion(s.name, u, *where, np.asarray(contents.times), temperature)
         # All particles of these mixtures have mass 1, so the centre of mass is the plain mean.
         drift = u.mean(axis=2, keepdims=True)
         largest = max(largest, float(np.abs(drift).max(initial=0.0)))
         for r, replica in enumerate(u - drift):
             writer.write_replica(c, r, replica.astype(np.float32))
-        if progress is not None:
-            progress(c + 1, len(imported.structures))
     return largest

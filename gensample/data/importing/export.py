@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import extxyz, gsd, lammps_data
+from gensample.data.formats import FORMATS, format_of
+from gensample.data.importing.source import OutputFrame
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.text import printable
 from gensample.work import atomic
-
-
-@dataclasses.dataclass
-class OutputFrame:
-    """One frame: positions (N, d), box (d,), and what extxyz writes into its comment line."""
-
-    positions: np.ndarray
-    box: np.ndarray
-    info: dict[str, object]
 
 
 def frames_of(
@@ -92,19 +83,12 @@ def write_frames(out: str | Path, format: str, frames: list[OutputFrame], specie
     """Write frames; nothing appears under ``out`` when it fails.
 
     Raises:
-        ConfigError: several frames for a format that holds one.
+        ConfigError: several frames for a format that holds one, or one that is only read.
         MissingDependencyError: GSD without the package.
     """
+    write = format_of(format).write
+    if write is None:
+        writable = ", ".join(name for name, known in FORMATS.items() if known.write)
+        raise ConfigError(f"{format} files are read, not written; choose one of {writable}")
     with atomic(out) as temporary:
-        if format == "gsd":
-            gsd.write(temporary, frames, species)
-            return
-        if format == "lammps-data":
-            if len(frames) != 1:
-                raise ConfigError("a LAMMPS data file holds one frame: give --configuration (and --lag)")
-            f = frames[0]
-            comment = ", ".join(f"{key} {value}" for key, value in f.info.items())
-            temporary.write_text(lammps_data.text_of(f.positions, species, f.box, comment), encoding="utf-8")
-            return
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(extxyz.text_of(f.positions, species, f.box, f.info) for f in frames)
+        write(temporary, frames, species)

@@ -1,4 +1,4 @@
-"""Files of an import: what their folders say, and their bytes, unpacked within bounds."""
+"""What every importer reads from and into: files with what their folders say, options, structures; checks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from gensample.errors import DataError
 
@@ -61,6 +63,8 @@ def find(sources: Sequence[str | Path]) -> list[Source]:
     Raises:
         DataError: there is no such file or folder, or nothing to read in it.
     """
+    if not sources:
+        raise DataError("give files or folders to import")
     found: dict[str, Source] = {}
     for given in map(Path, sources):
         for source in _below(given):
@@ -150,3 +154,201 @@ def _unpack(path: Path, size: int) -> bytes:
             check_expansion(str(path), unpacked, packed)
             parts.append(part)
     return b"".join(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the user says about a source that its files may not say.
+
+    times: lag times in ascending order; timestep: LJ time per simulation step; box: edge lengths;
+    species: type label of the source to species number; frames: whether frames of one file are lag times
+    of a trajectory or separate configurations; unwrapped: the user vouches that positions are unwrapped;
+    averages: take propensities instead of trajectories where a source has both; bond_breaking: whether
+    fractions of neighbours are those "kept" or those "lost".
+    """
+
+    mixture: str | None = None
+    temperature: float | None = None
+    times: tuple[float, ...] | None = None
+    timestep: float | None = None
+    box: tuple[float, ...] | None = None
+    density: float | None = None
+    split: str = "auto"
+    species: dict[str, int] | None = None
+    frames: str = "auto"
+    unwrapped: bool = False
+    averages: bool = False
+    bond_breaking: str = "auto"
+
+
+@dataclasses.dataclass
+class Structure:
+    """One configuration as its source gives it; positions are measured from the corner of the box.
+
+    positions: (N, d); types: (N,) labels of the source; times: (K,); box: (d,) or None when the source does
+    not say; wrapped: the source claims positions inside the box; mixture, split and temperature: as the file
+    itself states them (its folders may say more); inherent: (N, d); propensity and bond_breaking: (K, N);
+    predictions: published ones by name, (K, N) each; replicas: number that ``load`` returns;
+    load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for.
+    """
+
+    name: str
+    source: Source
+    positions: np.ndarray
+    types: np.ndarray
+    times: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    box: np.ndarray | None = None
+    wrapped: bool = False
+    mixture: str | None = None
+    split: str | None = None
+    temperature: float | None = None
+    inherent: np.ndarray | None = None
+    propensity: np.ndarray | None = None
+    bond_breaking: np.ndarray | None = None
+    predictions: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    replicas: int = 0
+    load: Callable[[], np.ndarray] | None = None
+
+
+@dataclasses.dataclass
+class OutputFrame:
+    """A frame to write: positions (N, d), box (d,), and what is said of it where a format can."""
+
+    positions: np.ndarray
+    box: np.ndarray
+    info: dict[str, object]
+
+
+@dataclasses.dataclass
+class Imported:
+    """Structures of one import, the files they come from, and what the importer did in words."""
+
+    structures: list[Structure]
+    files: list[Path]
+    format: str
+    mixture: str | None
+    notes: list[str]
+
+
+def as_positions(value: object, name: str, particles: int | None = None) -> np.ndarray:
+    """A finite (N, d) float64 array with d = 2 or 3.
+
+    Raises:
+        DataError: the shape is another, or a value is not finite.
+    """
+    array = as_floats(value, name)
+    if array.ndim != 2 or array.shape[1] not in (2, 3) or array.shape[0] == 0:
+        raise DataError(f"{name}: expected shape (N, 2) or (N, 3), got {array.shape}")
+    if particles is not None and array.shape[0] != particles:
+        raise DataError(f"{name}: expected {particles} particles, got {array.shape[0]}")
+    return array
+
+
+def as_floats(value: object, name: str, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
+    """A finite float64 array, of the given shape when one is given (None: any length).
+
+    Raises:
+        DataError: not real numbers, another shape, or a value that is not finite.
+    """
+    array = _real(value, name)
+    if shape is not None and not _matches(array.shape, shape):
+        raise DataError(f"{name}: expected shape {_show(shape)}, got {array.shape}")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise DataError(
+            f"{name}: {bad} of {array.size} values are NaN or infinite; mend or leave out the file"
+        )
+    return array
+
+
+def _real(value: object, name: str) -> np.ndarray:
+    """Numbers as float64, never the real part of complex ones or the number that a text spells."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise TypeError
+        with np.errstate(invalid="ignore"):  # NaN of damaged files; the caller counts them
+            return array.astype(np.float64)
+    except (TypeError, ValueError):
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise DataError(f"{name}: expected an array of real numbers, got {kind}") from None
+
+
+def _matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
+    return len(shape) == len(expected) and all(e in (None, s) for s, e in zip(shape, expected, strict=True))
+
+
+def _show(shape: Sequence[int | None]) -> str:
+    return "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
+
+
+def as_types(value: object, name: str, particles: int) -> np.ndarray:
+    """Type labels (N,), whole numbers or strings.
+
+    Raises:
+        DataError: another length, or numbers that are not whole.
+    """
+    types = np.asarray(value)
+    if types.shape != (particles,):
+        raise DataError(f"{name}: expected {particles} particle types, got an array of shape {types.shape}")
+    if types.dtype.kind == "f" and np.array_equal(types, np.round(types)):
+        types = types.astype(np.int64)
+    if types.dtype.kind not in "iuU":
+        raise DataError(f"{name}: types must be whole numbers or names, got {types.dtype}")
+    return types
+
+
+def lag_times(
+    codes: Sequence[str], options: Options, table: dict[str, float] | None, name: str
+) -> np.ndarray:
+    """Lag times (K,) of the codes of a source, from the options or else from the source's published table.
+
+    Raises:
+        DataError: the lags are not known, or the number of times given is not the number of lags.
+    """
+    if options.times is not None:
+        return given_times(
+            options.times, len(codes), f"{name} has {len(codes)} lag times ({', '.join(codes)})"
+        )
+    if table is None or any(code not in table for code in codes):
+        raise DataError(
+            f"{name}: lag time of {', '.join(codes) or 'the file'} is not known; give it with --time"
+        )
+    return checked_times([table[code] for code in codes], name)
+
+
+def given_times(times: Sequence[float], count: int, found: str) -> np.ndarray:
+    """Lag times (K,) of the user for a source that has ``count`` of them, as ``found`` says.
+
+    Raises:
+        DataError: the number differs, or the times are no lag times.
+    """
+    if len(times) != count:
+        raise DataError(f"{found}, --time gives {len(times)}")
+    return checked_times(times, "--time")
+
+
+def checked_times(times: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
+    """Positive, strictly increasing lag times (K,).
+
+    Raises:
+        DataError: they are not.
+    """
+    array = np.asarray(times, np.float64)
+    if not (np.isfinite(array).all() and (array > 0).all() and (np.diff(array) > 0).all()):
+        raise DataError(f"{name}: lag times must be positive and increase, got {array.tolist()}")
+    return array
+
+
+def temperature_of(source: Source, found: float | None, options: Options) -> float | None:
+    """Temperature: what the user says, else the file itself, else its name or folder."""
+    if options.temperature is not None:
+        return options.temperature
+    named = source.temperature
+    return found if found is not None or named is None else named[0]
+
+
+def say(notes: list[str], note: str) -> None:
+    """Add a note once."""
+    if note not in notes:
+        notes.append(note)
