@@ -11,7 +11,6 @@ import numpy as np
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
 from gensample.stats import bonds, futures, pairs
-from gensample.stats.aftermath import Aftermath, aftermath
 from gensample.stats.cage_relative import cage_relative
 from gensample.stats.ensemble import Floats, Integers
 
@@ -156,14 +155,16 @@ class View:
             return self.follow > 0 and self.structure.has_energies
         return source == "displacements" or self.structure.has_energies
 
-    def aftermath(self) -> Aftermath:
+    def aftermath(self) -> futures.Aftermath:
         """What molecular dynamics makes of the first futures, where the view follows any."""
         if not self.follow:
             raise ValueError("what happens next was asked of a view that follows no future")
         place, count = self.structure, min(self.follow, len(self.u))
         generators = [numpy_generator(self.key.seed, 5, *self.key.place, r) for r in range(count)]
         starts = self.positions + self.u[:count]
-        return aftermath(starts, place.species, place.box, place.mixture, place.temperature, generators)
+        return futures.aftermath(
+            starts, place.species, place.box, place.mixture, place.temperature, generators
+        )
 
     def inherent_fields(self) -> Floats:
         """``h``, where it has to be there: quantities of source "inherent" are asked of such views alone."""

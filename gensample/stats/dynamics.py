@@ -1,4 +1,4 @@
-"""Self dynamics of displacement fields: MSD, alpha2, van Hove, overlap, F_s and the two parts of chi4.
+"""Self dynamics of displacement fields: MSD, alpha2, van Hove, overlap, F_s and chi4.
 
 ``displacements`` is (R, N, d) for one lag and one species unless said otherwise; lengths in sigma_AA.
 """
@@ -13,7 +13,7 @@ from scipy.special import j0
 
 from gensample.errors import ConfigError
 from gensample.stats.ensemble import Floats, as_array
-from gensample.stats.propensity import magnitudes, require_replicas
+from gensample.stats.propensity import magnitudes
 
 WAVE_NUMBER = 7.25
 """About the first peak of the structure factor of A: Kob and Andersen, Phys. Rev. E 52, 4134 (1995)."""
@@ -99,16 +99,6 @@ def overlap(displacements: Any, length: float = OVERLAP_LENGTH) -> Floats:
     return (magnitudes(displacements) < length).mean(axis=-1)
 
 
-def chi4_within(overlaps: Any, particles: int) -> float:
-    """chi4 within one configuration: N Var of the overlap over the replicas (R,), unbiased (ddof = 1).
-
-    The isoconfigurational part of the split in Berthier and Jack, Phys. Rev. E 76, 041509 (2007).
-    """
-    q = as_array(overlaps)
-    require_replicas(q.shape[0], 2, "chi4 within a configuration")
-    return float(particles * q.var(ddof=1))
-
-
 def chi4_spread(mean: Any, square: Any, configurations: int, particles: int) -> Floats:
     """N C/(C-1) (<Q_c^2> - <Q_c>^2) from means over C configurations; nan for one.
 
@@ -117,19 +107,3 @@ def chi4_spread(mean: Any, square: Any, configurations: int, particles: int) -> 
     if configurations < 2:
         return np.full(np.shape(as_array(mean)), np.nan)
     return particles * (as_array(square) - as_array(mean) ** 2) * configurations / (configurations - 1)
-
-
-def chi4_between(overlaps: list[Any], particles: int) -> float:
-    """chi4 between configurations from the overlaps (R_c,) of each.
-
-    N [ C/(C-1) (<Q^2> - <Q>^2) - <Var(Q)/R> ]: the last term removes what the finite number of replicas adds
-    to the variance of the means. nan for one configuration. Split: Berthier and Jack, Phys. Rev. E 76,
-    041509 (2007).
-    """
-    per_configuration = [as_array(q) for q in overlaps]
-    for q in per_configuration:
-        require_replicas(q.shape[0], 2, "chi4 between configurations")
-    means = np.array([q.mean() for q in per_configuration])
-    noise = np.array([q.var(ddof=1) / q.shape[0] for q in per_configuration])
-    spread = chi4_spread(means.mean(), (means**2).mean(), len(means), particles)
-    return float(spread - particles * noise.mean())

@@ -22,34 +22,16 @@ def as_array(values: Any) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def _numpy(values: Any, dtype: Any) -> NDArray[Any]:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
-    return np.ascontiguousarray(values, dtype=dtype)
-
-
-_TYPES: dict[str, Any] = {
-    "positions": np.float64,
-    "box": np.float64,
-    "species": np.int64,
-    "displacements": np.float32,
-    "inherent": np.float64,
-    "inherent_displacements": np.float32,
-    "inherent_energies": np.float64,
-}
-
-
 @dataclass(frozen=True)
 class Ensemble:
     """Displacement fields of R replicas at K lags from one configuration of N particles in d dimensions.
 
     ``positions`` (N, d) and edge lengths ``box`` (d,) in sigma_AA, ``species`` (N,) integers from 0, and
-    ``displacements`` (R, K, N, d), unwrapped and free of drift, kept in float32. Numpy arrays or tensors.
-    Where known: ``inherent`` (N, d), the inherent structure; ``inherent_displacements`` (R', K, N, d) from it
-    to those of the futures x + u, of some or all replicas; ``inherent_energies`` (R', K) of these, per
-    particle.
+    ``displacements`` (R, K, N, d), unwrapped and free of drift, in float32. Where known: ``inherent`` (N, d),
+    the inherent structure; ``inherent_displacements`` (R', K, N, d) from it to those of the futures x + u, of
+    some or all replicas; ``inherent_energies`` (R', K) of these, per particle.
 
-    Raises DataError where shapes disagree, values are not finite or no replica is left.
+    Raises DataError where the shapes of configuration and fields disagree.
     """
 
     positions: Floats
@@ -61,63 +43,21 @@ class Ensemble:
     inherent_energies: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name, dtype in _TYPES.items():
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else _numpy(value, dtype))
-        self._check_shapes()
-        self._check_inherent()
-        self._check_values()
-
-    def _check_shapes(self) -> None:
-        if self.positions.ndim != 2 or self.positions.shape[1] not in (2, 3):
-            raise DataError(
-                f"positions of an ensemble must have shape (N, 2) or (N, 3), got {self.positions.shape}; "
-                "pass one configuration at a time"
-            )
         n, d = self.positions.shape
-        if self.box.shape != (d,):
-            raise DataError(f"box must hold the {d} edge lengths, shape ({d},), got {self.box.shape}")
-        if self.species.shape != (n,):
+        fields, h = self.displacements, self.inherent_displacements
+        known = fields.ndim == 4 and fields.shape[2:] == (n, d) and self.box.shape == (d,)
+        if not (known and fields.size and self.species.shape == (n,)):
             raise DataError(
-                f"species must have shape ({n},), one integer a particle, got {self.species.shape}"
+                f"an ensemble needs positions (N, d), box (d,), species (N,) and displacements (R, K, N, "
+                f"d), got {self.positions.shape}, {self.box.shape}, {self.species.shape} and {fields.shape}"
             )
-        if self.displacements.ndim != 4 or self.displacements.shape[2:] != (n, d):
+        energies = self.inherent_energies
+        fits = h is None or (h.shape[1:] == fields.shape[1:] and 1 <= len(h) <= len(fields))
+        if not fits or (h is not None and energies is not None and energies.shape != h.shape[:2]):
             raise DataError(
-                f"displacements must have shape (R, K, {n}, {d}), got {self.displacements.shape}; "
-                "for one lag time add an axis: displacements[:, None]"
+                f"inherent displacements and energies must be those of some of the fields {fields.shape}, "
+                f"got {None if h is None else h.shape} and {None if energies is None else energies.shape}"
             )
-        if self.displacements.shape[0] == 0 or self.displacements.shape[1] == 0:
-            raise DataError(
-                f"displacements of shape {self.displacements.shape} hold no field; "
-                "finish at least one replica and one lag before asking for statistics"
-            )
-
-    def _check_inherent(self) -> None:
-        h, energies, shape = self.inherent_displacements, self.inherent_energies, self.displacements.shape
-        if h is None:
-            return
-        if h.shape[1:] != shape[1:] or not 1 <= len(h) <= len(self.displacements):
-            raise DataError(
-                f"inherent displacements must have shape (R', {', '.join(map(str, shape[1:]))}), R' at most "
-                f"{shape[0]}, as displacements have, got {h.shape}"
-            )
-        if energies is not None and energies.shape != h.shape[:2]:
-            raise DataError(f"inherent energies must have shape {h.shape[:2]}, got {energies.shape}")
-
-    def _check_values(self) -> None:
-        if not (self.box > 0).all():
-            raise DataError(f"box edge lengths must be positive, got {self.box.tolist()}")
-        if self.species.size and self.species.min() < 0:
-            raise DataError(
-                f"species are integers from 0 (A) upward, got {self.species.min()}; subtract the lowest"
-            )
-        for name in ("positions", "displacements", "inherent", "inherent_displacements"):
-            values = getattr(self, name)
-            if values is not None and not np.isfinite(values).all():
-                bad = int(np.size(values) - np.isfinite(values).sum())
-                raise DataError(
-                    f"{bad} of {values.size} values of {name} are not finite; remove those replicas"
-                )
 
     @property
     def num_replicas(self) -> int:
@@ -147,7 +87,3 @@ class Ensemble:
     def members(self, species: int) -> Integers:
         """Indices of the particles of one species, ascending."""
         return np.flatnonzero(self.species == species)
-
-    def fields(self, lag: int) -> Floats:
-        """Displacements (R, N, d) at one lag index, in float64."""
-        return self.displacements[:, lag].astype(np.float64)

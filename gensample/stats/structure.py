@@ -13,7 +13,7 @@ import numpy as np
 from gensample.errors import ConfigError
 from gensample.stats.dynamics import shell_volumes
 from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.pairs import PairChunk, largest_cutoff, pair_chunks
+from gensample.stats.pairs import PairChunk
 
 SpeciesPair = tuple[int, int]
 _MEMORY = 4_000_000
@@ -42,29 +42,6 @@ def pair_kinds(species: Any) -> Integers:
     return table
 
 
-def pair_distribution(
-    positions: Any, box: Any, species: Any, edges: Any, weights: Any = None
-) -> dict[SpeciesPair, Floats]:
-    """Partial g_ab(r) in bins of r, averaged over configurations: {(a, b): (bins,)} with a <= b.
-
-    Pairs found over pairs expected in an ideal gas of the same numbers, N_a N_b v / V for a != b and
-    N_a (N_a - 1) v / (2 V) for a = b with the exact shell volume v: an ideal gas gives 1 at any N.
-    Hansen and McDonald, Theory of Simple Liquids, sec. 2.5. weights: (C,) of the configurations, such as
-    `weights.normalised`, None for equal ones. ConfigError when edges reach beyond half the box.
-    """
-    x, boxes = batches(positions, box)
-    kinds, grid = np.asarray(species), as_array(edges)
-    table = np.concatenate(
-        [
-            distribution_table(chunk, boxes[chunk.rows], kinds, grid)
-            for chunk in pair_chunks(x, boxes, float(grid[-1]))
-        ]
-    )
-    share = np.full(len(x), 1.0) if weights is None else as_array(weights)
-    mean = np.tensordot(share / share.sum(), table, axes=1)
-    return dict(zip(species_pairs(kinds), mean, strict=True))
-
-
 def distribution_table(chunk: PairChunk, boxes: Floats, kinds: Any, edges: Floats) -> Floats:
     """g_ab(r) of each configuration of a chunk, boxes (c, d): (c, pairs, bins); see `pair_distribution`."""
     pairs, bins = species_pairs(kinds), len(edges) - 1
@@ -83,14 +60,6 @@ def distribution_table(chunk: PairChunk, boxes: Floats, kinds: Any, edges: Float
 def _pair_number(kinds: Any, a: int, b: int) -> float:
     n_a, n_b = int((kinds == a).sum()), int((kinds == b).sum())
     return max(n_a * (n_a - 1) / 2 if a == b else n_a * n_b, np.finfo(float).tiny)
-
-
-class StructureFactor(NamedTuple):
-    """``q`` (bins,) mean modulus of the vectors in each bin, ``partial`` {(a, b): (bins,)} and ``total``."""
-
-    q: Floats
-    partial: dict[SpeciesPair, Floats]
-    total: Floats
 
 
 class StructureTable(NamedTuple):
@@ -124,28 +93,6 @@ def _limits(lengths: Floats, q_max: float) -> Integers:
             f"raise q_max above {2 * np.pi / lengths.max():g}"
         )
     return limits
-
-
-def structure_factor(
-    positions: Any, box: Any, species: Any, q_max: float = 12.0, bins: int = 60
-) -> StructureFactor:
-    """Partial structure factors on the allowed wave vectors, averaged in bins of |q| and over configurations.
-
-    S_ab(q) = Re <rho_a(q) rho_b(-q)> / sqrt(N_a N_b), rho_a(q) = sum over a of exp(-i q.r); the total divides
-    by N. Hansen and McDonald, Theory of Simple Liquids, sec. 4.1. nan in bins without a wave vector.
-    """
-    kinds = np.asarray(species)
-    table = structure_table(positions, box, kinds, q_max, bins)
-    count = table.vectors.sum(axis=0)
-    count = np.where(count > 0, count, np.nan)
-    mean = table.partial.sum(axis=0) / count
-    pairs = species_pairs(kinds)
-    share = np.array(
-        [(1 if a == b else 2) * np.sqrt(np.mean(kinds == a) * np.mean(kinds == b)) for a, b in pairs]
-    )
-    return StructureFactor(
-        table.modulus.sum(axis=0) / count, dict(zip(pairs, mean, strict=True)), share @ mean
-    )
 
 
 def structure_table(positions: Any, box: Any, species: Any, q_max: float, bins: int) -> StructureTable:
@@ -196,18 +143,6 @@ def _density(phase: Floats, numbers: list[Integers]) -> Any:
     for wave in waves[1:-1]:
         product = (product[..., None] * wave[:, :, None]).reshape(*product.shape[:2], -1)
     return (product.swapaxes(1, 2) @ waves[-1]).reshape(len(phase), -1)
-
-
-def closest_pairs(positions: Any, box: Any, species: Any, search: float = 2.0) -> dict[SpeciesPair, Floats]:
-    """Smallest distance of each kind of pair in each configuration, {(a, b): (C,)}; inf for none in reach.
-
-    Overlapping cores show here long before they show in g(r).
-    """
-    x, boxes = batches(positions, box)
-    kinds = np.asarray(species)
-    reach = largest_cutoff(boxes, search)
-    table = np.concatenate([closest_table(chunk, kinds) for chunk in pair_chunks(x, boxes, reach)])
-    return dict(zip(species_pairs(kinds), table.T, strict=True))
 
 
 def closest_table(chunk: PairChunk, kinds: Any) -> Floats:

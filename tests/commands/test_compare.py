@@ -17,7 +17,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.report.page import BESIDE, check_target, write_folder
 from gensample.seeding import numpy_generator
 from gensample.simulate.futures import quench_fields
-from gensample.stats.aftermath import aftermath
+from gensample.stats.futures import aftermath
 
 BOOTSTRAP = ["--bootstrap", "20", "--quench-replicas", "0", "--follow", "0"]
 

@@ -1,5 +1,6 @@
 import json
 
+import chi4
 import numpy as np
 import pytest
 from gaussian_ensembles import ensemble, redraw
@@ -86,9 +87,9 @@ def test_values_are_those_of_the_single_functions(small):
             float(propensity.predictability(delta, iso))
         )
         q = [dynamics.overlap(u) for u in side]
-        within = np.mean([dynamics.chi4_within(x, 18) for x in q])
+        within = np.mean([chi4.within(x, 18) for x in q])
         assert block["chi4_iso"]["value"][k] == pytest.approx(within)
-        assert block["chi4_between"]["value"][k] == pytest.approx(dynamics.chi4_between(q, 18))
+        assert block["chi4_between"]["value"][k] == pytest.approx(chi4.between(q, 18))
     mu = [[propensity.propensity(u) for u in side] for side in fields]
     each = [propensity.pearson(a, b) for a, b in zip(*mu, strict=True)]
     assert block["pearson"]["value"] == pytest.approx(np.mean(each))
@@ -369,18 +370,14 @@ def test_energies_of_futures_tell_shuffled_fields_apart(small):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        ({"inherent_displacements": np.zeros((4, 1, 36, 2))}, "inherent displacements must have shape"),
-        ({"inherent_displacements": np.zeros((9, 2, 36, 2))}, "R' at most 8"),
-        (
-            {"inherent_displacements": np.zeros((4, 2, 36, 2)), "inherent_energies": np.zeros(4)},
-            r"inherent energies must have shape \(4, 2\)",
-        ),
-        ({"inherent_displacements": np.full((4, 2, 36, 2), np.nan)}, "inherent_displacements are not finite"),
+        {"inherent_displacements": np.zeros((4, 1, 36, 2))},
+        {"inherent_displacements": np.zeros((9, 2, 36, 2))},
+        {"inherent_displacements": np.zeros((4, 2, 36, 2)), "inherent_energies": np.zeros(4)},
     ],
 )
-def test_wrong_inherent_fields_are_refused(small, change, message):
+def test_wrong_inherent_fields_are_refused(small, change):
     sim, _, _ = small
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match="must be those of some of the fields"):
         broken(sim[0], **change)

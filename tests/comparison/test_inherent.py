@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import chi4
 import numpy as np
 import pytest
 from comparison.views import structure, view
@@ -7,7 +8,6 @@ from comparison.views import structure, view
 from gensample.comparison.averages import Averages, stack
 from gensample.comparison.quantities import OfFields, all_quantities
 from gensample.comparison.view import View
-from gensample.stats import dynamics
 from gensample.stats.propensity import ceiling_sampler, split_variance
 
 QUANTITY = {q.name: q for q in all_quantities(OfFields)}
@@ -54,8 +54,8 @@ def test_no_hop_at_all_has_no_clusters(place):
 def test_chi4_of_hops_is_that_of_any_share(place):
     views = [view(np.random.default_rng(c), place, replicas=7, hops=0.2 + 0.1 * c) for c in range(3)]
     shares = [(np.linalg.norm(v.h, axis=-1) > 0.3).mean(1) for v in views]
-    within = np.mean([dynamics.chi4_within(s, 64) for s in shares])
-    between = dynamics.chi4_between(shares, 64)
+    within = np.mean([chi4.within(s, 64) for s in shares])
+    between = chi4.between(shares, 64)
     assert value("hop_chi4_within", views) == pytest.approx(within)
     assert value("hop_chi4_between", views) == pytest.approx(between)
     assert value("hop_chi4_total", views) == pytest.approx(within + between)

@@ -6,8 +6,8 @@ from comparison.views import structure, view
 
 from gensample.comparison.averages import LEVELS, Averages, levels
 from gensample.comparison.estimate import Counted, Sides, block
-from gensample.comparison.quantities import OfFields, all_quantities, mean_of, register
-from gensample.stats import aftermath
+from gensample.comparison.quantities import OfFields, all_quantities, register
+from gensample.stats import futures
 from gensample.stats.bootstrap import resample_weights
 
 QUANTITIES = all_quantities(OfFields)
@@ -16,7 +16,7 @@ CONFIGURATIONS = 3
 
 @pytest.fixture(autouse=True)
 def short_sequels(monkeypatch):
-    monkeypatch.setattr(aftermath, "TIMES", (0.05, 0.1))
+    monkeypatch.setattr(futures, "TIMES", (0.05, 0.1))
 
 
 def sides(quantity, seed=0):
@@ -71,7 +71,7 @@ def test_a_name_is_taken_once():
         meaning="",
         source="future",
         summarise=lambda view, members: {},
-        combine=mean_of("x"),
+        combine=lambda averages: averages["x"],
     )
     with pytest.raises(ValueError, match="two quantities are called 'twice'"):
         register(taken, taken)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from whole_structure import structure_factor
 
 from gensample.comparison import sets as module
 from gensample.comparison.set_curves import histogram
@@ -9,7 +10,6 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.stats.configuration_tables import Q_BINS, Q_MAX, common_edges, tables
-from gensample.stats.structure import structure_factor
 
 MIXTURE = get_mixture("ka2d")
 
@@ -178,7 +178,7 @@ def test_kinds_of_pairs_are_weighed_by_their_share(hotter):
     }
     for name, composition in expected.items():
         np.testing.assert_allclose(found[name].composition, composition)
-    total = structure_factor(sim.positions, sim.box, sim.species, Q_MAX, Q_BINS).total
+    total = structure_factor(sim.positions, sim.box, sim.species, Q_MAX, Q_BINS)[2]
     mean = found["structure_factor"].mean(np.full((1, 80), 1 / 80))[0]
     np.testing.assert_allclose(found["structure_factor"].composition @ mean, total, rtol=1e-4, atol=1e-5)
 

@@ -6,14 +6,14 @@ from comparison.views import structure
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
-from gensample.stats import aftermath
+from gensample.stats import futures
 
 KA2D = get_mixture("ka2d")
 
 
 @pytest.fixture(autouse=True)
 def one_tau(monkeypatch):
-    monkeypatch.setattr(aftermath, "TIMES", (0.05, 0.5, 1.0))
+    monkeypatch.setattr(futures, "TIMES", (0.05, 0.5, 1.0))
 
 
 def glass(temperature, replicas=2):
@@ -33,9 +33,9 @@ def keys(number=2):
 
 def test_a_future_that_overlaps_comes_apart_elsewhere():
     starts, *rest = glass(0.1)
-    whole = aftermath.aftermath(starts, *rest, keys())
+    whole = futures.aftermath(starts, *rest, keys())
     starts[1, :20:2] = starts[1, 1:21:2] + 0.1  # ten pairs of cores
-    broken = aftermath.aftermath(starts, *rest, keys())
+    broken = futures.aftermath(starts, *rest, keys())
     assert whole.energy.shape == whole.overlap.shape == (2, 3)
     assert (whole.overlap[:, 0] == 1).all()
     np.testing.assert_array_equal(broken.energy[0], whole.energy[0])
@@ -48,7 +48,7 @@ def test_a_future_that_overlaps_comes_apart_elsewhere():
 
 def test_lattice_vectors_and_the_drift_of_the_draw_do_not_matter():
     starts, species, box, *rest = glass(0.2)
-    found = aftermath.aftermath(starts, species, box, *rest, keys())
-    moved = aftermath.aftermath(starts + 3 * box, species, box, *rest, keys())
+    found = futures.aftermath(starts, species, box, *rest, keys())
+    moved = futures.aftermath(starts + 3 * box, species, box, *rest, keys())
     np.testing.assert_allclose(moved.energy, found.energy, atol=1e-6)
     np.testing.assert_allclose(moved.overlap, found.overlap, atol=1 / 64 + 1e-9)

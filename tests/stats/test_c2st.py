@@ -91,7 +91,7 @@ def test_features_are_invariant_under_rotations_of_everything(seed, dimension):
     near = neighbors_of(e)
     turn, _ = np.linalg.qr(rng.normal(size=(dimension, dimension)))
     pick = c2st.draw_samples(e.num_replicas, np.arange(e.num_particles), 20, numpy_generator(seed))
-    u = e.fields(0)
+    u = e.displacements[:, 0].astype(float)
     before = c2st.local_features(u, *pick, near)
     after = c2st.local_features(u @ turn, *pick, near._replace(vector=near.vector @ turn))
     np.testing.assert_allclose(after, before, atol=1e-9)

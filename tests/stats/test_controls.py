@@ -1,3 +1,4 @@
+import chi4
 import numpy as np
 import pytest
 from gaussian_ensembles import ensemble
@@ -46,7 +47,7 @@ def test_independent_removes_common_motion():
     together = ensemble(np.random.default_rng(2), size=10, replicas=40, species=1, joint=0.95, scale=0.3)
     u = together.displacements[:, 0]
     split = controls.independent(together.displacements, numpy_generator(1))[:, 0]
-    before, after = (dynamics.chi4_within(dynamics.overlap(v), 100) for v in (u, split))
+    before, after = (chi4.within(dynamics.overlap(v), 100) for v in (u, split))
     assert after < 0.35 < before
 
 

@@ -1,10 +1,11 @@
+import chi4
 import numpy as np
 import pytest
 from gaussian_ensembles import jittered
 
 from gensample.errors import DataError
 from gensample.stats import four_point as fp
-from gensample.stats.dynamics import chi4_within, overlap
+from gensample.stats.dynamics import overlap
 from gensample.stats.structure import wave_vectors
 
 
@@ -59,7 +60,7 @@ def test_particles_that_stay_in_blocks_have_the_size_and_the_length_of_the_block
         sums = fp.four_point_sums(u, grid, box, fp.wave_edges(box))
         mean = fp.four_point(sums, overlap(u).mean())
         assert mean.within[0] == pytest.approx(0.21 * b**2, rel=0.2)
-        assert chi4_within(overlap(u), 576) == pytest.approx(0.21 * b**2, rel=0.2)
+        assert chi4.within(overlap(u), 576) == pytest.approx(0.21 * b**2, rel=0.2)
         found[b] = float(fp.ornstein_zernike(sums.square / sums.vectors, mean.within, sums.vectors))
     assert found[1] < 0.4 < found[2] < 1.0 < found[4]
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+import whole_structure
 
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
-from gensample.stats import clusters, structure
+from gensample.stats import clusters
 from gensample.stats.futures import BIN, OVERLAPPING, distance_edges, futures
 from gensample.stats.pairs import close_pairs
 
@@ -46,7 +47,7 @@ def test_pair_distribution_is_that_of_configurations(system):
     found, grid = futures(x, species, box, mixture), distance_edges(mixture)
     assert grid[-1] == pytest.approx(mixture.cutoff)
     assert np.diff(grid) == pytest.approx(BIN)
-    expected = structure.pair_distribution(x, box, species, grid)
+    expected = whole_structure.pair_distribution(x, box, species, grid)
     np.testing.assert_allclose(found.like, [expected[0, 0], expected[1, 1]])
     np.testing.assert_allclose(found.unlike, [expected[0, 1]] * 2)
 

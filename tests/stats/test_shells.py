@@ -2,10 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
+import whole_structure
 from gaussian_ensembles import lattice
 
 from gensample.errors import ConfigError
-from gensample.stats import pairs, shells, structure
+from gensample.stats import pairs, shells
 
 
 def chunk_of(x, box, reach=2.0):
@@ -71,13 +72,13 @@ def test_pieces_give_the_same_pairs(monkeypatch):
     rng = np.random.default_rng(2)
     x, box = rng.uniform(0, 5, (7, 20, 2)), np.full((7, 2), 5.0)
     edges, kinds = np.linspace(0, 2.5, 6), np.arange(20) % 2
-    whole = structure.pair_distribution(x, box, kinds, edges)
-    least = structure.closest_pairs(x, box, kinds)
+    whole = whole_structure.pair_distribution(x, box, kinds, edges)
+    least = whole_structure.closest_pairs(x, box, kinds)
     monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 700)
     assert len(list(pairs.pair_chunks(x, box, 2.5))) > 2
-    for pair, g in structure.pair_distribution(x, box, kinds, edges).items():
+    for pair, g in whole_structure.pair_distribution(x, box, kinds, edges).items():
         np.testing.assert_allclose(g, whole[pair])
-        np.testing.assert_allclose(structure.closest_pairs(x, box, kinds)[pair], least[pair])
+        np.testing.assert_allclose(whole_structure.closest_pairs(x, box, kinds)[pair], least[pair])
 
 
 def test_reach_beyond_half_the_box_is_refused():

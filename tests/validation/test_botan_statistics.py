@@ -5,6 +5,7 @@ T = 0.44, t = 4120; twelve of them are at hand here. Tolerances are half the 95 
 the twelve (given beside each number), which is generous, as most configurations are common to both sets.
 """
 
+import chi4
 import numpy as np
 import pytest
 
@@ -33,7 +34,7 @@ def load(path) -> Ensemble:
 
 @pytest.fixture(scope="module")
 def lengths(ensembles):
-    return [propensity.magnitudes(e.fields(0)[:, e.members(0)]) for e in ensembles]
+    return [propensity.magnitudes(e.displacements[:, 0, e.species == 0]) for e in ensembles]
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +68,16 @@ def test_distance_between_halves_of_the_replicas(lengths):
 def test_chi4(lengths):
     overlaps = [(m < dynamics.OVERLAP_LENGTH).mean(axis=1) for m in lengths]
     count = lengths[0].shape[1]
-    within = np.mean([dynamics.chi4_within(q, count) for q in overlaps])
+    within = np.mean([chi4.within(q, count) for q in overlaps])
     assert within == pytest.approx(13.1, abs=1.5)  # the interval of the design: 11.5-14.5
-    assert dynamics.chi4_between(overlaps, count) == pytest.approx(32, abs=26)  # [13, 64]
+    assert chi4.between(overlaps, count) == pytest.approx(32, abs=26)  # [13, 64]
 
 
 def test_chi4_of_the_independent_control(lengths):
     rng = np.random.default_rng(0)
     count = lengths[0].shape[1]
     shuffled = [rng.permuted(m, axis=0) < dynamics.OVERLAP_LENGTH for m in lengths]
-    value = np.mean([dynamics.chi4_within(stays.mean(axis=1), count) for stays in shuffled])
+    value = np.mean([chi4.within(stays.mean(axis=1), count) for stays in shuffled])
     assert value == pytest.approx(0.19, abs=0.03)
 
 
@@ -84,9 +85,9 @@ def test_displacement_correlations(ensembles, lengths, split):
     """Second digit of the design's values as tolerance: they are rounded, and read from other bins."""
     total = np.zeros((4, len(EDGES) - 1))
     for e in ensembles:
-        members = e.members(0)
+        members = e.species == 0
         close = pairs.close_pairs(e.positions[members], e.box, EDGES[-1])
-        total += np.stack(correlations.correlation_sums(e.fields(0)[:, members], close, EDGES))
+        total += np.stack(correlations.correlation_sums(e.displacements[:, 0, members], close, EDGES))
     second = np.mean([(m**2).mean() for m in lengths])
     found = correlations.normalise(correlations.CorrelationSums(*total), second, split[1], 3)
     np.testing.assert_allclose(found.longitudinal[SHOWN], [0.25, 0.09, 0.05], atol=0.01)

@@ -9,8 +9,7 @@ import re
 
 import numpy as np
 import pytest
-
-from gensample.stats.structure import pair_distribution
+from whole_structure import pair_distribution
 
 BINS_TOGETHER = 4
 """Bins of 0.00676 of the table taken together, so that one configuration has enough pairs in each."""

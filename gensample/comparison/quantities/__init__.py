@@ -1,8 +1,9 @@
 """Every quantity once: its words, how it is found, how it is judged and how it is drawn.
 
-To add one, write a module here, or anywhere that is imported, that calls `register`; tables, glossary,
-figures, verdicts and files follow. `OfFields` is for displacement fields and futures, one configuration at a
-time; `OfSets` for two sets of configurations. The contract test is ``tests/comparison/test_quantities.py``.
+To add one, write a function in a module here, or anywhere that is imported, under `quantity`, or call
+`register`; tables, glossary, figures, verdicts and files follow. `OfFields` is for displacement fields and
+futures, one configuration at a time; `OfSets` for two sets of configurations. The contract test is
+``tests/comparison/test_quantities.py``.
 """
 
 from __future__ import annotations
@@ -175,9 +176,26 @@ def all_quantities(of: type[Q], **wanted: Any) -> tuple[Q, ...]:
     return tuple(q for q in found if all(getattr(q, k) == v for k, v in wanted.items()))
 
 
-def mean_of(name: str) -> Callable[[Averages], Floats]:
-    """``combine`` of a quantity that is a mean over configurations: that of the summary's entry ``name``."""
-    return lambda averages: averages[name]
+Combine = Callable[[Averages], Floats]
+
+
+def quantity(
+    label: str, symbol: str = "", *, of: Callable[..., Summary], **settings: Any
+) -> Callable[[Combine], Combine]:
+    """Register the decorated function as the ``combine`` of a quantity of that name.
+
+    Its docstring says what the quantity means; ``of`` is what it is summarised by, ``settings`` are further
+    fields of `OfFields`, a "pair" of "displacements" unless said otherwise.
+    """
+
+    def enter(combine: Combine) -> Combine:
+        words = {"name": combine.__name__, "label": label, "symbol": symbol}
+        meaning = " ".join((combine.__doc__ or "").split())
+        rest = {"kind": "pair", "source": "displacements", **words, **settings}
+        register(OfFields(meaning=meaning, summarise=of, combine=combine, **rest))
+        return combine
+
+    return enter
 
 
 def in_sentence(label: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gensample.comparison.averages import Summary
-from gensample.comparison.quantities import OfFields, mean_of, register
+from gensample.comparison.averages import Averages, Summary
+from gensample.comparison.quantities import quantity, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
 from gensample.stats import dynamics
@@ -23,20 +23,15 @@ def _size(view: View, members: Integers) -> Summary:
     return {"msd": as_array(dynamics.msd(view.cage_relative[:, members]))}
 
 
+@quantity("Mean squared displacement, cage-relative", "⟨u_cr²⟩ / σ²", of=_size, positive=True, aim=0.06)
+def cr_msd(averages: Averages) -> Floats:
+    """Mean square of the displacement relative to the cage: that of a particle minus the mean of its initial
+    neighbours'. Long waves, which move whole neighbourhoods in two dimensions, drop out.
+    """
+    return averages["msd"]
+
+
 register(
-    OfFields(
-        name="cr_msd",
-        label="Mean squared displacement, cage-relative",
-        symbol="⟨u_cr²⟩ / σ²",
-        kind="pair",
-        meaning="Mean square of the displacement relative to the cage: that of a particle minus the mean of "
-        "its initial neighbours'. Long waves, which move whole neighbourhoods in two dimensions, drop out.",
-        source="displacements",
-        summarise=_size,
-        combine=mean_of("msd"),
-        positive=True,
-        aim=0.06,
-    ),
     *propensity_of("cr_pearson", "Propensity, cage-relative, Pearson", "ρ_cr", "displacements", _lengths),
     *chi4_of(
         "cr_chi4",

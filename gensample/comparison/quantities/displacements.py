@@ -1,6 +1,4 @@
-"""Displacements: how far, how much of it structure decides, how particles move together, how well draws
-predict.
-"""
+"""Displacements: how far, how much of it structure decides, what moves together, how well draws predict."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gensample.comparison.averages import Averages, Summary
-from gensample.comparison.quantities import Axis, OfFields, Plot, in_sentence, mean_of, register
+from gensample.comparison.quantities import Axis, OfFields, Plot, in_sentence, quantity, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.sources import CONTROLS
 from gensample.comparison.view import View
@@ -26,7 +24,11 @@ PROPENSITY_BINS = 40
 C2ST_SAMPLES = 8192
 """Particles of each class in one classifier test, over all configurations."""
 INDISTINGUISHABLE = 0.5
-Join = Callable[[Sequence[Summary], Sequence[Summary]], Summary]
+SHARE = (0.0, 1.0)
+CORRELATION = (-1.0, 1.0)
+
+
+# What is kept of a configuration
 
 
 def lengths(view: View, members: Integers) -> Floats:
@@ -77,10 +79,6 @@ def _against(seen: View, made: View, members: Integers) -> Summary:
     }
 
 
-def _shares(view: View, members: Integers) -> Floats:
-    return dynamics.overlap(view.u[:, members])
-
-
 def _features(view: View, members: Integers) -> Summary:
     """What the classifier sees of random particles in random fields."""
     key, species = view.key, int(view.species[members[0]])
@@ -90,40 +88,160 @@ def _features(view: View, members: Integers) -> Summary:
     return {"features": c2st.local_features(view.u, replica, particle, view.neighbors)}
 
 
-def _classify(seen: Sequence[Summary], made: Sequence[Summary]) -> Summary:
-    ours, theirs = ([s["features"] for s in side] for side in (seen, made))
-    return {"accuracy": c2st.classifier_accuracy(ours, theirs)}
+# Propensity
+
+_pearson, _ceiling = propensity_of("pearson", "Propensity, Pearson", "ρ", "displacements", lengths, main=True)
+register(
+    replace(
+        _pearson,
+        meaning="Correlation over particles between generated and simulated propensity (mean |u| over "
+        "replicas), averaged over configurations. Both are averages over few replicas, so even a perfect "
+        "sampler stays below 1: the best possible is what it would score with the same numbers of replicas.",
+        beside=("pearson_ceiling_exact",),
+        # The independent control has the propensities of simulation itself: 1 by construction.
+        plot=Plot("propensity_correlation", "Pearson correlation", ("halves", "climatology")),
+    ),
+    _ceiling,
+)
 
 
-def _propensities(seen: Sequence[Summary], made: Sequence[Summary]) -> Summary:
-    """Densities of the propensity, from 0 to five standard deviations above the mean of simulation."""
-    mu = np.stack([s["mu"] for s in seen])
-    edges = np.linspace(0.0, float(mu.mean() + 5 * mu.std()) + 1e-12, PROPENSITY_BINS + 1)
-    rows = [np.histogram(s["mu"], bins=edges)[0] / (len(s["mu"]) * np.diff(edges)) for s in made]
-    return {"x": np.stack([centers(edges)] * len(made)), "value": np.stack(rows)}
+@quantity("best, exact propensity", of=_against, kind="reference", limits=SHARE)
+def pearson_ceiling_exact(averages: Averages) -> Floats:
+    """What the exact propensity would score."""
+    return propensity.ceiling_exact(averages["delta"], averages["noise"])
 
 
-def _histogram(name: str, edges: Floats) -> Join:
-    def join(seen: Sequence[Summary], made: Sequence[Summary]) -> Summary:
-        return {"x": np.stack([centers(edges)] * len(made)), "value": np.stack([s[name] for s in made])}
+@quantity(
+    "Propensity, Pearson (pooled)", "ρ_p", of=_against, kind="ceiling", reference=_ceiling.name,
+    limits=CORRELATION,
+)  # fmt: skip
+def pearson_pooled(averages: Averages) -> Floats:
+    """The same over the particles of all configurations together; it also credits telling fast configurations
+    from slow ones.
+    """
+    return propensity.pearson_from_sums(averages["moments"])
 
-    return join
+
+@quantity(
+    "Propensity, Spearman", "ρ_S", of=_against, kind="ceiling", reference=_ceiling.name, limits=CORRELATION
+)
+def spearman(averages: Averages) -> Floats:
+    """Correlation of the ranks of the propensities; insensitive to a few very mobile particles. The ceiling
+    quoted is that of the Pearson correlation.
+    """
+    return averages["spearman"]
 
 
-def _curve(name: str, meaning: str, join: Join, xlabel: str, plot: Plot) -> OfFields:
-    """A density that is drawn and written, and not in the metrics."""
-    return OfFields(
-        name=name,
-        label=xlabel,
-        kind="curve",
-        meaning=meaning,
-        source="displacements",
-        summarise=_alone,
-        join=join,
-        combine=mean_of("value"),
-        limits=(0.0, np.inf),
-        plot=plot,
-    )
+@quantity("Mean propensity", "⟨μ⟩ / σ", of=_alone, positive=True, aim=0.03, main=True)
+def mean_propensity(averages: Averages) -> Floats:
+    """Mean distance |u| moved, over particles, replicas and configurations."""
+    return averages["mean"]
+
+
+_R = Plot("propensity_correlation", "predictability $R$", ("halves", "climatology"))
+
+
+@quantity("Predictability", "R", of=_alone, limits=SHARE, aim=0.25, needs=0.02, main=True, plot=_R)
+def predictability(averages: Averages) -> Floats:
+    """Share of the variance of |u| that the initial structure decides (the rest is the random velocities):
+    variance of the exact propensity over the total.
+    """
+    return propensity.predictability(averages["delta"], averages["iso"])
+
+
+# Size
+
+
+@quantity(
+    "Mean squared displacement", "⟨u²⟩ / σ²", of=_alone, positive=True, aim=0.06,
+    plot=Plot("moments", r"$\langle u^2\rangle/\sigma^2$", log=True),
+)  # fmt: skip
+def msd(averages: Averages) -> Floats:
+    """Mean of |u|²."""
+    return averages["second"]
+
+
+@quantity(
+    "Non-Gaussian parameter", "α₂", of=_alone, aim=0.20, needs=0.2, main=True,
+    plot=Plot("moments", r"$\alpha_2$"),
+)  # fmt: skip
+def alpha2(averages: Averages) -> Floats:
+    """Fourth moment of u against that of a Gaussian of the same width: zero for a Gaussian, large when few
+    particles move far.
+    """
+    return dynamics.alpha2_from_moments(averages["second"], averages["fourth"], averages.dimension)
+
+
+@quantity(
+    "Distance of |u| distributions", "W₁ / σ", of=_against, kind="floor", reference="W1_floor", positive=True,
+    draws=8, aim=2.5, main=True,
+    plot=Plot("distribution_distance", r"$W_1(|u|)/\sigma$", ("halves",), log=True),
+)  # fmt: skip
+def W1(averages: Averages) -> Floats:
+    """Wasserstein distance between generated and simulated |u|: the mean distance by which one histogram
+    must be moved to become the other. The floor is that between two halves of the simulated replicas.
+    """
+    return scores.half_distance(averages.stacked["cdf"], averages.weights)
+
+
+@quantity("floor (halves)", of=_against, kind="reference", positive=True)
+def W1_floor(averages: Averages) -> Floats:
+    """The distance between two halves of the simulated replicas."""
+    return scores.half_distance_floor(averages.stacked["cdf"], averages.weights)
+
+
+# Overlap
+
+
+@quantity(
+    "Overlap", "Q", of=_alone, positive=True, limits=SHARE, aim=0.05, needs=0.02, main=True,
+    plot=Plot("moments", "overlap $Q$"),
+)  # fmt: skip
+def overlap(averages: Averages) -> Floats:
+    """Fraction of particles that have moved less than 0.3 σ."""
+    return averages["overlap"]
+
+
+def _shares(view: View, members: Integers) -> Floats:
+    return dynamics.overlap(view.u[:, members])
+
+
+_within, _between = chi4_of(
+    "chi4", "χ₄", "the overlap", "displacements", _shares, parts=("within", "between"), main=True
+)
+register(
+    replace(
+        _within,
+        name="chi4_iso",
+        label="χ₄ within a configuration",
+        meaning="Number of particles times the variance of the overlap between replicas of one "
+        "configuration: how many particles move together because of the velocities. Only a sampler of joint "
+        "motion gets it right; independent particles give much less.",
+        plot=Plot("chi4", r"$\chi_4$ within a configuration", CONTROLS, bars=True),
+    ),
+    replace(
+        _between,
+        label="χ₄ between configurations",
+        meaning="Number of particles times the variance, between configurations, of the mean overlap: how "
+        "far structure makes whole configurations fast or slow. Known only as well as the number of "
+        "configurations allows.",
+        plot=Plot("chi4", r"$\chi_4$ between configurations", CONTROLS, bars=True),
+    ),
+)
+
+
+@quantity(
+    "Bond breaking", "C_B", of=_alone, positive=True, limits=SHARE, aim=0.10, needs=0.01,
+    plot=Plot("moments", "bonds broken $C_B$"),
+)  # fmt: skip
+def bond_breaking(averages: Averages) -> Floats:
+    """Mean fraction of its initial neighbours that a particle has lost."""
+    return averages["bond_breaking"]
+
+
+# Two particles
+
+_R_AXIS = Axis(r"distance $r/\sigma$", lambda structure: centers(structure.pair_edges))
 
 
 def _pair_correlation(part: str, symbol: str, title: str, meaning: str) -> OfFields:
@@ -143,7 +261,7 @@ def _pair_correlation(part: str, symbol: str, title: str, meaning: str) -> OfFie
         source="displacements",
         summarise=_alone,
         combine=combine,
-        axis=Axis(r"distance $r/\sigma$", lambda structure: centers(structure.pair_edges)),
+        axis=_R_AXIS,
         at=(1.1, 2.1),
         aim=0.25,
         needs=0.02,
@@ -152,225 +270,7 @@ def _pair_correlation(part: str, symbol: str, title: str, meaning: str) -> OfFie
     )
 
 
-def _skill_of(
-    prefix: str, score: str, label: str, symbol: str, aim: float, meaning: str
-) -> tuple[OfFields, OfFields]:
-    """Skill of a score over climatology, and the best possible."""
-
-    def skill(of: str) -> Callable[[Averages], Floats]:
-        return lambda averages: scores.skill(averages[of], averages[f"{score}_climatology"])
-
-    best = OfFields(
-        name=f"{prefix}_best",
-        label="best possible",
-        kind="reference",
-        meaning="What a perfect sampler would score.",
-        source="displacements",
-        summarise=_against,
-        combine=skill(f"{score}_best"),
-    )
-    reached = OfFields(
-        name=prefix,
-        label=label,
-        symbol=symbol,
-        kind="ceiling",
-        meaning=meaning,
-        source="displacements",
-        summarise=_against,
-        combine=skill(score),
-        reference=best.name,
-        aim=aim,
-        main=score == "crps",
-        plot=Plot("skill", in_sentence(label), CONTROLS, level=0.0),
-    )
-    return reached, best
-
-
-_pearson, _ceiling = propensity_of("pearson", "Propensity, Pearson", "ρ", "displacements", lengths, main=True)
-_within, _between = chi4_of(
-    "chi4", "χ₄", "the overlap", "displacements", _shares, parts=("within", "between"), main=True
-)
-
 register(
-    replace(
-        _pearson,
-        meaning="Correlation over particles between generated and simulated propensity (mean |u| over "
-        "replicas), averaged over configurations. Both are averages over few replicas, so even a perfect "
-        "sampler stays below 1: the best possible is what it would score with the same numbers of replicas.",
-        beside=("pearson_ceiling_exact",),
-        # The independent control has the propensities of simulation itself: 1 by construction.
-        plot=Plot("propensity_correlation", "Pearson correlation", ("halves", "climatology")),
-    ),
-    _ceiling,
-    OfFields(
-        name="pearson_ceiling_exact",
-        label="best, exact propensity",
-        kind="reference",
-        meaning="What the exact propensity would score.",
-        source="displacements",
-        summarise=_against,
-        combine=lambda averages: propensity.ceiling_exact(averages["delta"], averages["noise"]),
-        limits=(0.0, 1.0),
-    ),
-    OfFields(
-        name="pearson_pooled",
-        label="Propensity, Pearson (pooled)",
-        symbol="ρ_p",
-        kind="ceiling",
-        meaning="The same over the particles of all configurations together; it also credits telling fast "
-        "configurations from slow ones.",
-        source="displacements",
-        summarise=_against,
-        combine=lambda averages: propensity.pearson_from_sums(averages["moments"]),
-        reference=_ceiling.name,
-        limits=(-1.0, 1.0),
-    ),
-    OfFields(
-        name="spearman",
-        label="Propensity, Spearman",
-        symbol="ρ_S",
-        kind="ceiling",
-        meaning="Correlation of the ranks of the propensities; insensitive to a few very mobile particles. "
-        "The ceiling quoted is that of the Pearson correlation.",
-        source="displacements",
-        summarise=_against,
-        combine=mean_of("spearman"),
-        reference=_ceiling.name,
-        limits=(-1.0, 1.0),
-    ),
-    OfFields(
-        name="mean_propensity",
-        label="Mean propensity",
-        symbol="⟨μ⟩ / σ",
-        kind="pair",
-        meaning="Mean distance |u| moved, over particles, replicas and configurations.",
-        source="displacements",
-        summarise=_alone,
-        combine=mean_of("mean"),
-        positive=True,
-        aim=0.03,
-        main=True,
-    ),
-    OfFields(
-        name="predictability",
-        label="Predictability",
-        symbol="R",
-        kind="pair",
-        meaning="Share of the variance of |u| that the initial structure decides (the rest is the random "
-        "velocities): variance of the exact propensity over the total.",
-        source="displacements",
-        summarise=_alone,
-        combine=lambda averages: propensity.predictability(averages["delta"], averages["iso"]),
-        limits=(0.0, 1.0),
-        aim=0.25,
-        needs=0.02,
-        main=True,
-        plot=Plot("propensity_correlation", "predictability $R$", ("halves", "climatology")),
-    ),
-    OfFields(
-        name="msd",
-        label="Mean squared displacement",
-        symbol="⟨u²⟩ / σ²",
-        kind="pair",
-        meaning="Mean of |u|².",
-        source="displacements",
-        summarise=_alone,
-        combine=mean_of("second"),
-        positive=True,
-        aim=0.06,
-        plot=Plot("moments", r"$\langle u^2\rangle/\sigma^2$", log=True),
-    ),
-    OfFields(
-        name="alpha2",
-        label="Non-Gaussian parameter",
-        symbol="α₂",
-        kind="pair",
-        meaning="Fourth moment of u against that of a Gaussian of the same width: zero for a Gaussian, "
-        "large when few particles move far.",
-        source="displacements",
-        summarise=_alone,
-        combine=lambda a: dynamics.alpha2_from_moments(a["second"], a["fourth"], a.dimension),
-        aim=0.20,
-        needs=0.2,
-        main=True,
-        plot=Plot("moments", r"$\alpha_2$"),
-    ),
-    OfFields(
-        name="W1",
-        label="Distance of |u| distributions",
-        symbol="W₁ / σ",
-        kind="floor",
-        meaning="Wasserstein distance between generated and simulated |u|: the mean distance by which one "
-        "histogram must be moved to become the other. The floor is that between two halves of the simulated "
-        "replicas.",
-        source="displacements",
-        summarise=_against,
-        combine=lambda averages: scores.half_distance(averages.stacked["cdf"], averages.weights),
-        reference="W1_floor",
-        positive=True,
-        draws=8,
-        aim=2.5,
-        main=True,
-        plot=Plot("distribution_distance", r"$W_1(|u|)/\sigma$", ("halves",), log=True),
-    ),
-    OfFields(
-        name="W1_floor",
-        label="floor (halves)",
-        kind="reference",
-        meaning="The distance between two halves of the simulated replicas.",
-        source="displacements",
-        summarise=_against,
-        combine=lambda averages: scores.half_distance_floor(averages.stacked["cdf"], averages.weights),
-        positive=True,
-    ),
-    OfFields(
-        name="overlap",
-        label="Overlap",
-        symbol="Q",
-        kind="pair",
-        meaning="Fraction of particles that have moved less than 0.3 σ.",
-        source="displacements",
-        summarise=_alone,
-        combine=mean_of("overlap"),
-        positive=True,
-        limits=(0.0, 1.0),
-        aim=0.05,
-        needs=0.02,
-        main=True,
-        plot=Plot("moments", "overlap $Q$"),
-    ),
-    replace(
-        _within,
-        name="chi4_iso",
-        label="χ₄ within a configuration",
-        meaning="Number of particles times the variance of the overlap between replicas of one "
-        "configuration: how many particles move together because of the velocities. Only a sampler of joint "
-        "motion gets it right; independent particles give much less.",
-        plot=Plot("chi4", r"$\chi_4$ within a configuration", CONTROLS, bars=True),
-    ),
-    replace(
-        _between,
-        label="χ₄ between configurations",
-        meaning="Number of particles times the variance, between configurations, of the mean overlap: how "
-        "far structure makes whole configurations fast or slow. Known only as well as the number of "
-        "configurations allows.",
-        plot=Plot("chi4", r"$\chi_4$ between configurations", CONTROLS, bars=True),
-    ),
-    OfFields(
-        name="bond_breaking",
-        label="Bond breaking",
-        symbol="C_B",
-        kind="pair",
-        meaning="Mean fraction of its initial neighbours that a particle has lost.",
-        source="displacements",
-        summarise=_alone,
-        combine=mean_of("bond_breaking"),
-        positive=True,
-        limits=(0.0, 1.0),
-        aim=0.10,
-        needs=0.01,
-        plot=Plot("moments", "bonds broken $C_B$"),
-    ),
     _pair_correlation(
         "longitudinal",
         "C_L",
@@ -390,62 +290,125 @@ register(
         r"mobility: $C_\mu(r)$",
         "Correlation at distance r of |u| minus its propensity: do neighbours move far in the same replica?",
     ),
-    *_skill_of(
-        "crps_skill",
-        "crps",
-        "Skill, CRPS of |u|",
-        "CRPSS",
-        0.8,
-        "How much better the generated distribution of |u| of each particle predicts its simulated values "
-        "than the distribution common to its species: 0 no better, 1 certainty.",
+)
+
+
+# Skill
+
+
+def _skill_of(prefix: str, score: str, label: str, symbol: str, aim: float, meaning: str) -> None:
+    """Register the skill of a score over climatology, and the best possible."""
+
+    def skill(of: str) -> Callable[[Averages], Floats]:
+        return lambda averages: scores.skill(averages[of], averages[f"{score}_climatology"])
+
+    plot = Plot("skill", in_sentence(label), CONTROLS, level=0.0)
+    reached = OfFields(
+        name=prefix, label=label, symbol=symbol, kind="ceiling", meaning=meaning, source="displacements",
+        summarise=_against, combine=skill(score), reference=f"{prefix}_best", aim=aim, main=score == "crps",
+        plot=plot,
+    )  # fmt: skip
+    best = replace(
+        reached, name=f"{prefix}_best", label="best possible", kind="reference", reference=None, aim=None,
+        combine=skill(f"{score}_best"), main=False, plot=None,
+    )  # fmt: skip
+    register(reached, best)
+
+
+_skill_of(
+    "crps_skill",
+    "crps",
+    "Skill, CRPS of |u|",
+    "CRPSS",
+    0.8,
+    "How much better the generated distribution of |u| of each particle predicts its simulated values than "
+    "the distribution common to its species: 0 no better, 1 certainty.",
+)
+_skill_of(
+    "energy_score_skill",
+    "energy",
+    "Skill, energy score of u",
+    "ESS",
+    0.7,
+    "The same for the displacement vector, direction included.",
+)
+
+
+def _classify(seen: Sequence[Summary], made: Sequence[Summary]) -> Summary:
+    ours, theirs = ([s["features"] for s in side] for side in (seen, made))
+    return {"accuracy": c2st.classifier_accuracy(ours, theirs)}
+
+
+@quantity(
+    "Classifier two-sample test", "C2ST", name="c2st", of=_features, join=_classify, kind="floor",
+    reference=INDISTINGUISHABLE, limits=SHARE, aim=0.6, main=True,
+    plot=Plot(
+        "skill", "classifier accuracy", CONTROLS, level=INDISTINGUISHABLE, level_label="indistinguishable"
     ),
-    *_skill_of(
-        "energy_score_skill",
-        "energy",
-        "Skill, energy score of u",
-        "ESS",
-        0.7,
-        "The same for the displacement vector, direction included.",
-    ),
-    OfFields(
-        name="c2st",
-        label="Classifier two-sample test",
-        symbol="C2ST",
-        kind="floor",
-        meaning="Accuracy of a small classifier that tells generated from simulated by how a particle and "
-        "its neighbours move, on configurations it was not trained on: 0.5 is indistinguishable, 1 is told "
-        "apart every time.",
-        source="displacements",
-        summarise=_features,
-        join=_classify,
-        combine=mean_of("accuracy"),
-        reference=INDISTINGUISHABLE,
-        limits=(0.0, 1.0),
-        aim=0.6,
-        main=True,
-        plot=Plot(
-            "skill", "classifier accuracy", CONTROLS, level=INDISTINGUISHABLE, level_label="indistinguishable"
-        ),
-    ),
-    _curve(
-        "propensity",
-        "Distribution over particles of the propensity.",
-        _propensities,
-        r"propensity $\mu/\sigma$",
-        Plot("propensity_histogram", r"$P(\mu)\,\sigma$"),
-    ),
-    _curve(
-        "van_hove",
-        "Probability density of a displacement of length r.",
-        _histogram("van_hove", VAN_HOVE_EDGES),
-        r"distance $r/\sigma$",
-        Plot("van_hove", r"$G_s(r,t)\,\sigma^d$", log=True),
-    ),
-    _curve(
-        "log_displacement",
-        "Distribution of the logarithm of the length of a displacement.",
-        _histogram("log_displacement", LOG_EDGES),
-        r"$\log_{10}(r/\sigma)$",
-        Plot("log_displacement", r"$P(\log_{10} r)$"),
-    ),
+)  # fmt: skip
+def c2st_accuracy(averages: Averages) -> Floats:
+    """Accuracy of a small classifier that tells generated from simulated by how a particle and its neighbours
+    move, on configurations it was not trained on: 0.5 is indistinguishable, 1 is told apart every time.
+    """
+    return averages["accuracy"]
+
+
+# Densities, which are drawn and written and not in the metrics
+
+
+def _propensities(seen: Sequence[Summary], made: Sequence[Summary]) -> Summary:
+    """From 0 to five standard deviations above the mean of simulation."""
+    mu = np.stack([s["mu"] for s in seen])
+    edges = np.linspace(0.0, float(mu.mean() + 5 * mu.std()) + 1e-12, PROPENSITY_BINS + 1)
+    rows = [np.histogram(s["mu"], bins=edges)[0] / (len(s["mu"]) * np.diff(edges)) for s in made]
+    return {"x": np.stack([centers(edges)] * len(made)), "value": np.stack(rows)}
+
+
+Join = Callable[[Sequence[Summary], Sequence[Summary]], Summary]
+
+
+def _histogram(name: str, edges: Floats) -> Join:
+    def join(seen: Sequence[Summary], made: Sequence[Summary]) -> Summary:
+        return {"x": np.stack([centers(edges)] * len(made)), "value": np.stack([s[name] for s in made])}
+
+    return join
+
+
+def _density(name: str, meaning: str, join: Join, xlabel: str, plot: Plot) -> None:
+    register(
+        OfFields(
+            name=name,
+            label=xlabel,
+            kind="curve",
+            meaning=meaning,
+            source="displacements",
+            summarise=_alone,
+            join=join,
+            combine=lambda averages: averages["value"],
+            limits=(0.0, np.inf),
+            plot=plot,
+        )
+    )
+
+
+_density(
+    "propensity",
+    "Distribution over particles of the propensity.",
+    _propensities,
+    r"propensity $\mu/\sigma$",
+    Plot("propensity_histogram", r"$P(\mu)\,\sigma$"),
+)
+_density(
+    "van_hove",
+    "Probability density of a displacement of length r.",
+    _histogram("van_hove", VAN_HOVE_EDGES),
+    r"distance $r/\sigma$",
+    Plot("van_hove", r"$G_s(r,t)\,\sigma^d$", log=True),
+)
+_density(
+    "log_displacement",
+    "Distribution of the logarithm of the length of a displacement.",
+    _histogram("log_displacement", LOG_EDGES),
+    r"$\log_{10}(r/\sigma)$",
+    Plot("log_displacement", r"$P(\log_{10} r)$"),
 )

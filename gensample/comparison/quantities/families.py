@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gensample.comparison.averages import Averages, Bounds, Summary
-from gensample.comparison.quantities import OfFields, Source, mean_of
+from gensample.comparison.quantities import OfFields, Source
 from gensample.comparison.view import View
 from gensample.stats import dynamics, intervals, propensity
 from gensample.stats.ensemble import Floats, Integers, as_array
@@ -61,7 +61,7 @@ def propensity_of(
         "over configurations, beside the best that as many draws of a perfect sampler could reach.",
         source=source,
         summarise=summarise,
-        combine=mean_of("pearson"),
+        combine=lambda averages: averages["pearson"],
         reference=best.name,
         limits=(-1.0, 1.0),
         aim=0.8,
@@ -145,12 +145,11 @@ _COMBINE = {"within": _within, "between": _between, "total": _total}
 
 def _parts(value: Averages, resampled: Averages) -> tuple[Bounds, Bounds]:
     count = value.configurations
-    found = {"within": _within, "spread": _spread, "noise": mean_of("noise")}
-    known = {
-        name: (part(value)[0], intervals.standard_error(part(resampled), count))
-        for name, part in found.items()
-    }
-    return intervals.chi4(known["within"], known["spread"], known["noise"], value.stacked["replicas"])
+    parts = (_within, _spread, lambda averages: averages["noise"])
+    within, spread, noise = (
+        (part(value)[0], intervals.standard_error(part(resampled), count)) for part in parts
+    )
+    return intervals.chi4(within, spread, noise, value.stacked["replicas"])
 
 
 def _total_bounds(value: Averages, resampled: Averages) -> Bounds:

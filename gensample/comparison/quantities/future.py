@@ -1,15 +1,23 @@
-"""A future is a configuration: its energy, its closest pairs, its structure."""
+"""A future is a configuration: its energy, its closest pairs, its structure, and what dynamics makes of
+it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from gensample.comparison.averages import Averages, Bounds, Summary, levels, percentile
-from gensample.comparison.quantities import Axis, OfFields, mean_of, register
-from gensample.comparison.view import Structure, View
-from gensample.stats.ensemble import Floats, Integers
-from gensample.stats.futures import distance_edges
+from gensample.comparison.quantities import Axis, Combine, quantity
+from gensample.comparison.view import View
+from gensample.stats import futures
+from gensample.stats.ensemble import Floats, Integers, as_array
 from gensample.stats.intervals import centers
+
+_R = Axis("r / σ", lambda structure: centers(futures.distance_edges(structure.mixture)))
+_TIME = Axis("time after the future / τ", lambda structure: as_array(futures.TIMES))
+FUTURE: dict[str, Any] = {"source": "future", "whole": True}
+AFTERMATH: dict[str, Any] = {"source": "aftermath", "whole": True}
 
 
 def _whole(view: View, members: Integers) -> Summary:
@@ -28,107 +36,105 @@ def _structure(view: View, members: Integers) -> Summary:
     return {"like": view.future.like[species], "unlike": view.future.unlike[species]}
 
 
+def _course(view: View, members: Integers) -> Summary:
+    found = view.aftermath()
+    return {"energy": found.energy.mean(axis=0), "overlap": found.overlap.mean(axis=0)}
+
+
+def _percentile(combine: Combine) -> Callable[[Averages, Averages], Bounds]:
+    return lambda value, resampled: percentile(combine(value)[0], combine(resampled))
+
+
 def _median(averages: Averages) -> Floats:
     return averages.quantile("levels", 0.5)
 
 
-def _percentile(combine: Callable[[Averages], Floats]) -> Callable[[Averages, Averages], Bounds]:
-    return lambda value, resampled: percentile(combine(value)[0], combine(resampled))
+def _mean(averages: Averages) -> Floats:
+    return averages["energy"]
 
 
-def _distances(structure: Structure) -> Floats:
-    return centers(distance_edges(structure.mixture))
+@quantity(
+    "Energy of futures, median", "U(x+u)/N", of=_whole, **FUTURE, bounds=_percentile(_median), absolute=True,
+    aim=0.01, main=True,
+)  # fmt: skip
+def future_energy_median(averages: Averages) -> Floats:
+    """Potential energy per particle of the configuration x + u, median over all fields."""
+    return _median(averages)
 
 
-register(
-    OfFields(
-        name="future_energy_median",
-        label="Energy of futures, median",
-        symbol="U(x+u)/N",
-        kind="pair",
-        meaning="Potential energy per particle of the configuration x + u, median over all fields.",
-        source="future",
-        summarise=_whole,
-        combine=_median,
-        bounds=_percentile(_median),
-        whole=True,
-        absolute=True,
-        aim=0.01,
-        main=True,
-    ),
-    OfFields(
-        name="future_energy",
-        label="Energy of futures, mean",
-        symbol="⟨U(x+u)⟩/N",
-        kind="pair",
-        meaning="The same, mean over all fields: a single pair of overlapping cores shows.",
-        source="future",
-        summarise=_whole,
-        combine=mean_of("energy"),
-        bounds=_percentile(mean_of("energy")),
-        whole=True,
-        absolute=True,
-        aim=0.01,
-    ),
-    OfFields(
-        name="future_overlapping",
-        label="Share of futures with overlaps",
-        symbol="",
-        kind="pair",
-        meaning="Share of the fields in which a pair is nearer than 0.85 σ_ab, where it costs 17 ε and more.",
-        source="future",
-        summarise=_whole,
-        combine=mean_of("overlapping"),
-        whole=True,
-        absolute=True,
-        limits=(0.0, 1.0),
-        aim=0.01,
-        main=True,
-    ),
-    OfFields(
-        name="future_overlaps",
-        label="Overlapping pairs per particle",
-        symbol="",
-        kind="pair",
-        meaning="Pairs nearer than 0.85 σ_ab, per particle.",
-        source="future",
-        summarise=_whole,
-        combine=mean_of("overlaps"),
-        whole=True,
-    ),
-    OfFields(
-        name="future_closest",
-        label="Closest pair of futures",
-        symbol="min r/σ_ab",
-        kind="pair",
-        meaning="Smallest distance of any pair of a future over its diameter σ_ab, mean over the fields.",
-        source="future",
-        summarise=_whole,
-        combine=mean_of("closest"),
-        whole=True,
-        absolute=True,
-        aim=0.03,
-    ),
-    OfFields(
-        name="future_g_like",
-        label="g(r) of futures, like pairs",
-        symbol="g_aa(r)",
-        kind="pair",
-        meaning="Pair distribution of the future x + u, pairs of the species itself.",
-        source="future",
-        summarise=_structure,
-        combine=mean_of("like"),
-        axis=Axis("r / σ", _distances),
-    ),
-    OfFields(
-        name="future_g_unlike",
-        label="g(r) of futures, unlike pairs",
-        symbol="g_ab(r)",
-        kind="pair",
-        meaning="Pair distribution of the future x + u, pairs of the species with all other ones.",
-        source="future",
-        summarise=_structure,
-        combine=mean_of("unlike"),
-        axis=Axis("r / σ", _distances),
-    ),
-)
+@quantity(
+    "Energy of futures, mean", "⟨U(x+u)⟩/N", of=_whole, **FUTURE, bounds=_percentile(_mean), absolute=True,
+    aim=0.01,
+)  # fmt: skip
+def future_energy(averages: Averages) -> Floats:
+    """The same, mean over all fields: a single pair of overlapping cores shows."""
+    return _mean(averages)
+
+
+@quantity(
+    "Share of futures with overlaps", of=_whole, **FUTURE, absolute=True, limits=(0.0, 1.0), aim=0.01,
+    main=True,
+)  # fmt: skip
+def future_overlapping(averages: Averages) -> Floats:
+    """Share of the fields in which a pair is nearer than 0.85 σ_ab, where it costs 17 ε and more."""
+    return averages["overlapping"]
+
+
+@quantity("Overlapping pairs per particle", of=_whole, **FUTURE)
+def future_overlaps(averages: Averages) -> Floats:
+    """Pairs nearer than 0.85 σ_ab, per particle."""
+    return averages["overlaps"]
+
+
+@quantity("Closest pair of futures", "min r/σ_ab", of=_whole, **FUTURE, absolute=True, aim=0.03)
+def future_closest(averages: Averages) -> Floats:
+    """Smallest distance of any pair of a future over its diameter σ_ab, mean over the fields."""
+    return averages["closest"]
+
+
+@quantity("g(r) of futures, like pairs", "g_aa(r)", of=_structure, source="future", axis=_R)
+def future_g_like(averages: Averages) -> Floats:
+    """Pair distribution of the future x + u, pairs of the species itself."""
+    return averages["like"]
+
+
+@quantity("g(r) of futures, unlike pairs", "g_ab(r)", of=_structure, source="future", axis=_R)
+def future_g_unlike(averages: Averages) -> Floats:
+    """Pair distribution of the future x + u, pairs of the species with all other ones."""
+    return averages["unlike"]
+
+
+# What happens next
+
+
+@quantity("Energy 5 τ after the future", "U/N", of=_course, **AFTERMATH, absolute=True, aim=0.02)
+def next_energy(averages: Averages) -> Floats:
+    """Potential energy per particle after 5 τ of molecular dynamics that started from the future x + u: what
+    a future that is none has turned into.
+    """
+    return averages["energy"][:, -1]
+
+
+@quantity(
+    "Overlap with the future, 5 τ after it", "Q", of=_course, **AFTERMATH, limits=(0.0, 1.0), aim=0.05,
+    main=True,
+)  # fmt: skip
+def next_overlap(averages: Averages) -> Floats:
+    """Share of the particles that 5 τ of molecular dynamics leave within 0.3 σ of where they were in the
+    future x + u: few stay where that is no configuration of the liquid.
+    """
+    return averages["overlap"][:, -1]
+
+
+@quantity("Energy after the future", "U/N", of=_course, **AFTERMATH, axis=_TIME)
+def next_energy_course(averages: Averages) -> Floats:
+    """Potential energy per particle, against the time of molecular dynamics from the future on."""
+    return averages["energy"]
+
+
+@quantity("Overlap with the future", "Q", of=_course, **AFTERMATH, limits=(0.0, 1.0), axis=_TIME)
+def next_overlap_course(averages: Averages) -> Floats:
+    """Share of the particles within 0.3 σ of their places in the future, against the time of molecular
+    dynamics from there on.
+    """
+    return averages["overlap"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from gensample.comparison.averages import Averages, Summary
-from gensample.comparison.quantities import Axis, OfFields, mean_of, register
+from gensample.comparison.quantities import Axis, quantity, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
 from gensample.stats import bonds, clusters, dynamics
@@ -58,111 +58,76 @@ def _clusters(view: View, members: Integers) -> Summary:
     }
 
 
-def _ratio(above: str, below: str) -> Callable[[Averages], Floats]:
-    def combine(averages: Averages) -> Floats:
-        denominator = averages[below]
-        return averages[above] / np.where(denominator > 0, denominator, np.nan)
+INHERENT: dict[str, Any] = {"source": "inherent"}
+WHOLE: dict[str, Any] = {"source": "inherent", "whole": True}
 
-    return combine
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    return above / np.where(below > 0, below, np.nan)
+
+
+@quantity("Inherent energy of futures", "e_IS", of=_energies, **WHOLE, absolute=True, aim=0.005, main=True)
+def inherent_energy(averages: Averages) -> Floats:
+    """Energy per particle of the inherent structure of x + u, mean over fields: too high where the dynamics
+    was too hot or too short to relax.
+    """
+    return averages["mean"]
+
+
+@quantity("Inherent energy, spread", "σ(e_IS)", of=_energies, **WHOLE, draws=4, aim=0.3)
+def inherent_energy_spread(averages: Averages) -> Floats:
+    """Standard deviation of the inherent energy between futures of one configuration, root of the mean
+    variance.
+    """
+    return np.sqrt(averages["variance"])
+
+
+@quantity(
+    "Share of hops", "⟨|h| > 0.3⟩", of=_hops, **INHERENT, positive=True, limits=(0.0, 1.0), aim=0.2,
+    needs=0.005, main=True,
+)  # fmt: skip
+def hops(averages: Averages) -> Floats:
+    """Share of the particles whose inherent structure moved by more than 0.3 σ."""
+    return averages["share"]
+
+
+_LOG = Axis("log₁₀ |h|/σ", lambda structure: centers(LOG_EDGES))
+
+
+@quantity("P(log₁₀ |h|)", "P(log₁₀ |h|)", of=_hops, **INHERENT, axis=_LOG)
+def hop_lengths(averages: Averages) -> Floats:
+    """Distribution of the logarithm of the displacement between inherent structures: elastic response to the
+    left, hops to the right.
+    """
+    return averages["logarithms"]
 
 
 register(
-    OfFields(
-        name="inherent_energy",
-        label="Inherent energy of futures",
-        symbol="e_IS",
-        kind="pair",
-        meaning="Energy per particle of the inherent structure of x + u, mean over fields: too high where "
-        "the dynamics was too hot or too short to relax.",
-        source="inherent",
-        summarise=_energies,
-        combine=mean_of("mean"),
-        whole=True,
-        absolute=True,
-        aim=0.005,
-        main=True,
-    ),
-    OfFields(
-        name="inherent_energy_spread",
-        label="Inherent energy, spread",
-        symbol="σ(e_IS)",
-        kind="pair",
-        meaning="Standard deviation of the inherent energy between futures of one configuration, root of the "
-        "mean variance.",
-        source="inherent",
-        summarise=_energies,
-        combine=lambda averages: np.sqrt(averages["variance"]),
-        whole=True,
-        draws=4,
-        aim=0.3,
-    ),
-    OfFields(
-        name="hops",
-        label="Share of hops",
-        symbol="⟨|h| > 0.3⟩",
-        kind="pair",
-        meaning="Share of the particles whose inherent structure moved by more than 0.3 σ.",
-        source="inherent",
-        summarise=_hops,
-        combine=mean_of("share"),
-        positive=True,
-        limits=(0.0, 1.0),
-        aim=0.2,
-        needs=0.005,
-        main=True,
-    ),
-    OfFields(
-        name="hop_lengths",
-        label="P(log₁₀ |h|)",
-        symbol="P(log₁₀ |h|)",
-        kind="pair",
-        meaning="Distribution of the logarithm of the displacement between inherent structures: elastic "
-        "response to the left, hops to the right.",
-        source="inherent",
-        summarise=_hops,
-        combine=mean_of("logarithms"),
-        axis=Axis("log₁₀ |h|/σ", lambda structure: centers(LOG_EDGES)),
-    ),
     *propensity_of("hop_pearson", "Propensity of h, Pearson", "ρ_h", "inherent", lengths, main=True),
     *chi4_of("hop_chi4", "χ₄ of hops", "the share of hops", "inherent", shares, main=True),
-    OfFields(
-        name="hop_cluster",
-        label="Hop clusters, mean size",
-        symbol="⟨s⟩",
-        kind="pair",
-        meaning="Mean number of particles in a cluster of hopping particles of any species; two belong "
-        "together where they were nearer than 1.5 σ in the inherent structure at first.",
-        source="inherent",
-        summarise=_clusters,
-        combine=_ratio("particles", "clusters"),
-        whole=True,
-        aim=0.3,
-    ),
-    OfFields(
-        name="hop_cluster_weighted",
-        label="Hop clusters, size a hopping particle sees",
-        symbol="⟨s²⟩/⟨s⟩",
-        kind="pair",
-        meaning="Mean size of the cluster that a hopping particle is in.",
-        source="inherent",
-        summarise=_clusters,
-        combine=_ratio("squares", "particles"),
-        whole=True,
-        aim=0.3,
-    ),
-    OfFields(
-        name="inherent_bond_breaking",
-        label="Bond breaking, inherent",
-        symbol="C_B",
-        kind="pair",
-        meaning="Mean fraction of its neighbours in the inherent structure that a particle has lost in "
-        "that of the future.",
-        source="inherent",
-        summarise=_hops,
-        combine=mean_of("bonds"),
-        positive=True,
-        limits=(0.0, 1.0),
-        aim=0.2,
-        needs=0.005,
-    ),
 )
+
+
+@quantity("Hop clusters, mean size", "⟨s⟩", of=_clusters, **WHOLE, aim=0.3)
+def hop_cluster(averages: Averages) -> Floats:
+    """Mean number of particles in a cluster of hopping particles of any species; two belong together where
+    they were nearer than 1.5 σ in the inherent structure at first.
+    """
+    return _ratio(averages["particles"], averages["clusters"])
+
+
+@quantity("Hop clusters, size a hopping particle sees", "⟨s²⟩/⟨s⟩", of=_clusters, **WHOLE, aim=0.3)
+def hop_cluster_weighted(averages: Averages) -> Floats:
+    """Mean size of the cluster that a hopping particle is in."""
+    return _ratio(averages["squares"], averages["particles"])
+
+
+@quantity(
+    "Bond breaking, inherent", "C_B", of=_hops, **INHERENT, positive=True, limits=(0.0, 1.0), aim=0.2,
+    needs=0.005,
+)  # fmt: skip
+def inherent_bond_breaking(averages: Averages) -> Floats:
+    """Mean fraction of its neighbours in the inherent structure that a particle has lost in that of the
+    future.
+    """
+    return averages["bonds"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gensample.comparison.averages import Averages, Summary
-from gensample.comparison.quantities import Axis, OfFields, mean_of, register
+from gensample.comparison.quantities import Axis, quantity, register
 from gensample.comparison.quantities.families import chi4_of
 from gensample.comparison.view import Structure, View
 from gensample.stats import dynamics, four_point
@@ -34,14 +36,6 @@ def _sums(averages: Averages) -> four_point.FourPointSums:
     return four_point.FourPointSums(*(averages[name] for name in four_point.FourPointSums._fields))
 
 
-def _total(averages: Averages) -> Floats:
-    return four_point.four_point(_sums(averages), averages["overlap"]).total
-
-
-def _within(averages: Averages) -> Floats:
-    return four_point.four_point(_sums(averages), averages["overlap"]).within
-
-
 def _length(averages: Averages, s4: Floats) -> Floats:
     sums = _sums(averages)
     vectors = np.where(sums.vectors > 0, sums.vectors, np.nan)
@@ -58,89 +52,57 @@ def _moduli(structure: Structure) -> Floats:
 
 
 _Q = Axis("wave number q σ", _moduli)
-_XI = (
-    "Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined "
-    "in boxes below about 13 σ"
-)
+_NUMBERS = Axis("wave number q σ", lambda structure: WAVE_NUMBERS)
 
-register(
-    OfFields(
-        name="scattering",
-        label="Self scattering at the first peak",
-        symbol="F_s(q = 7.25)",
-        kind="pair",
-        meaning="Mean of exp(i q·u) at the wave number of the first peak of the structure factor: what "
-        "neutrons see of the motion of single particles. It falls to 1/e in the relaxation time.",
-        source="displacements",
-        summarise=_self_scattering,
-        combine=mean_of("peak"),
-        limits=(-1.0, 1.0),
-        aim=0.05,
-        needs=0.02,
-    ),
-    OfFields(
-        name="scattering_curve",
-        label="Self scattering",
-        symbol="F_s(q)",
-        kind="pair",
-        meaning="Mean of exp(i q·u), averaged over the directions of q.",
-        source="displacements",
-        summarise=_self_scattering,
-        combine=mean_of("curve"),
-        limits=(-1.0, 1.0),
-        axis=Axis("wave number q σ", lambda structure: WAVE_NUMBERS),
-    ),
-    *chi4_of("chi4", "χ₄", "the overlap", "displacements", _overlap, parts=("total",)),
-    OfFields(
-        name="s4",
-        label="Four-point structure factor",
-        symbol="S₄(q)",
-        kind="pair",
-        meaning="Structure factor of the field that is 1 where a particle has moved less than 0.3 σ and 0 "
-        "elsewhere, less its mean over all fields. It rises at small q where slow particles sit together; at "
-        "q = 0 it is χ₄.",
-        source="displacements",
-        summarise=_four_point,
-        combine=_total,
-        axis=_Q,
-    ),
-    OfFields(
-        name="s4_within",
-        label="Four-point structure factor, within a configuration",
-        symbol="S₄(q)",
-        kind="pair",
-        meaning="The same less the mean over the replicas of a configuration: what the velocities decide.",
-        source="displacements",
-        summarise=_four_point,
-        combine=_within,
-        axis=_Q,
-    ),
-    OfFields(
-        name="s4_length",
-        label="Four-point length",
-        symbol="ξ₄ / σ",
-        kind="pair",
-        meaning=f"{_XI}.",
-        source="displacements",
-        summarise=_four_point,
-        combine=lambda averages: _length(averages, _total(averages)),
-        limits=(0.0, np.inf),
-        draws=4,
-        aim=0.25,
-        needs=0.5,
-    ),
-    OfFields(
-        name="s4_length_within",
-        label="Four-point length, within a configuration",
-        symbol="ξ₄ / σ",
-        kind="pair",
-        meaning=f"{_XI}; of the fluctuations between replicas of one configuration alone.",
-        source="displacements",
-        summarise=_four_point,
-        combine=lambda averages: _length(averages, _within(averages)),
-        limits=(0.0, np.inf),
-        draws=4,
-        aim=0.25,
-        needs=0.5,
-    ),
-)
+
+@quantity(
+    "Self scattering at the first peak", "F_s(q = 7.25)", of=_self_scattering, limits=(-1.0, 1.0), aim=0.05,
+    needs=0.02,
+)  # fmt: skip
+def scattering(averages: Averages) -> Floats:
+    """Mean of exp(i q·u) at the wave number of the first peak of the structure factor: what neutrons see of
+    the motion of single particles. It falls to 1/e in the relaxation time.
+    """
+    return averages["peak"]
+
+
+@quantity("Self scattering", "F_s(q)", of=_self_scattering, limits=(-1.0, 1.0), axis=_NUMBERS)
+def scattering_curve(averages: Averages) -> Floats:
+    """Mean of exp(i q·u), averaged over the directions of q."""
+    return averages["curve"]
+
+
+register(*chi4_of("chi4", "χ₄", "the overlap", "displacements", _overlap, parts=("total",)))
+
+
+@quantity("Four-point structure factor", "S₄(q)", of=_four_point, axis=_Q)
+def s4(averages: Averages) -> Floats:
+    """Structure factor of the field that is 1 where a particle has moved less than 0.3 σ and 0 elsewhere,
+    less its mean over all fields. It rises at small q where slow particles sit together; at q = 0 it is χ₄.
+    """
+    return four_point.four_point(_sums(averages), averages["overlap"]).total
+
+
+@quantity("Four-point structure factor, within a configuration", "S₄(q)", of=_four_point, axis=_Q)
+def s4_within(averages: Averages) -> Floats:
+    """The same less the mean over the replicas of a configuration: what the velocities decide."""
+    return four_point.four_point(_sums(averages), averages["overlap"]).within
+
+
+_LENGTH: dict[str, Any] = {"limits": (0.0, np.inf), "draws": 4, "aim": 0.25, "needs": 0.5}
+
+
+@quantity("Four-point length", "ξ₄ / σ", of=_four_point, **_LENGTH)
+def s4_length(averages: Averages) -> Floats:
+    """Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined
+    in boxes below about 13 σ.
+    """
+    return _length(averages, s4(averages))
+
+
+@quantity("Four-point length, within a configuration", "ξ₄ / σ", of=_four_point, **_LENGTH)
+def s4_length_within(averages: Averages) -> Floats:
+    """Length of the regions that are slow together, from S₄(q) = S₄(0) / (1 + q²ξ²) at q σ ≤ 1.5; undefined
+    in boxes below about 13 σ; of the fluctuations between replicas of one configuration alone.
+    """
+    return _length(averages, s4_within(averages))
