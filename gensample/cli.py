@@ -58,9 +58,13 @@ COMMANDS = {
     "fit": Command("train", "train a model from a config, or find the numbers of heated or harmonic"),
     "validate": Command("train", "validation losses of a checkpoint"),
     "test": Command("train", "test metrics of a checkpoint"),
-    "predict": Command("predict", "write the propensities that a model predicts for configurations"),
+    "predict": Command(
+        "predict", "write the propensities that a model predicts for configurations", "Predict"
+    ),
     "sample": Command("sample", "draw displacement fields or configurations from a generator", "Sample"),
-    "benchmark": Command("benchmark", "train, load and judge many predictors of the dynamics as one table"),
+    "benchmark": Command(
+        "benchmark", "train, load and judge many predictors of the dynamics as one table", "Benchmark"
+    ),
     "compare": Command("compare", "judge generated against simulated dynamics or configurations", "Compare"),
 }
 

@@ -1,7 +1,7 @@
 """The classes that a model folder, a checkpoint or a config may name, and the one function that builds them.
 
 Naming a class starts its constructor, and importing its module runs that: a name from outside is looked up in
-this list first. A new task, network or estimator is entered here.
+this list first. A new task or network is entered here; predictors register themselves.
 """
 
 import importlib
@@ -30,10 +30,6 @@ NETWORKS = {
     "gensample.nn.botan.Botan",
     "gensample.nn.glassmlp.GlassMLP",
     "gensample.nn.se3.EquivariantPredictor",
-}
-ESTIMATORS = {
-    "gensample.predictors.ridge.Ridge",
-    "gensample.predictors.softness.Softness",
 }
 # Without training and without weights.
 GENERATORS = {
@@ -90,7 +86,7 @@ def renewed(settings: Any) -> Any:
 
 
 def _short() -> dict[str, str]:
-    return {path.rpartition(".")[2]: path for path in of_configs() | ESTIMATORS | GENERATORS}
+    return {path.rpartition(".")[2]: path for path in of_configs() | GENERATORS}
 
 
 def build(spec: Any, among: Collection[str]) -> Any:

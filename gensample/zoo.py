@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from gensample.generators.base import PhysicsGenerator
     from gensample.generators.fitting import FitData, Fitted
+    from gensample.predictors.network import Network
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
@@ -130,6 +131,19 @@ def load_model(
     return model
 
 
+def load_predictor(
+    name_or_path: str | Path, device: torch.device | str = "cpu", force: bool = False
+) -> Network:
+    """What a model predicts of each particle; a generator by its conditioner. ``force``: also elsewhere.
+
+    Raises:
+        ConfigError: nothing is found, or it predicts no propensity.
+    """
+    from gensample.predictors import of_model
+
+    return of_model(load_model(name_or_path, device), str(name_or_path), force)
+
+
 def _of_liquid(name: str, data: str | Path) -> PhysicsGenerator:
     """Harmonic without a fit, at the lag times of the data; the released heated model of their liquid.
 
@@ -193,6 +207,14 @@ def purpose(name: str) -> str:
 def class_of(name: str) -> str:
     """Path of the class that the config of a released model names."""
     return _class_in(resolve(name)) or "unknown"
+
+
+def run_name(name_or_path: str | Path) -> str:
+    """What to call a model by: the name of its folder, or of the run that a checkpoint is of."""
+    path = resolve(name_or_path).resolve()
+    if not path.is_file():
+        return path.name
+    return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem
 
 
 def model_digest(name_or_path: str | Path) -> str:

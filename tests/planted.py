@@ -1,4 +1,4 @@
-"""Data sets whose propensity follows a law that is known, as estimators see them."""
+"""Data sets whose propensity follows a law that is known, as predictors see them."""
 
 from types import SimpleNamespace
 
@@ -10,12 +10,13 @@ SPECIES = np.array([0, 1, 1, 0, 0, 1] * 20)
 
 
 class Planted:
-    """Stands in for a data module: what estimators ask of one."""
+    """Stands in for a data module: what predictors ask of one."""
 
     def __init__(self, law, configurations=8, temperature=0.5, noise=0.0, seed=0, lags=LAGS):
         generator = torch.Generator().manual_seed(seed)
         size = (configurations, len(SPECIES))
-        self.descriptors, self.dataset, self.probe_levels = ["planted"], "planted data", []
+        self.settings = SimpleNamespace(descriptors=["planted"])
+        self.dataset, self.probe_levels = "planted data", []
         temperature = np.broadcast_to(np.asarray(temperature, float), configurations).copy()
         self.store = SimpleNamespace(species=SPECIES, temperature=temperature)
         x = 3.0 + 2.0 * torch.randn(*size, COLUMNS, generator=generator)

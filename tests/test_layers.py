@@ -22,6 +22,7 @@ OPENERS = {
     "zoo",
     "work",
     "plain",
+    "structured",
     "weights",
     "streams",
 }

@@ -68,7 +68,7 @@ def score(name: str, checkpoint: str, model_input: str) -> dict:
     """Pearson of a predictor, or of a generator's conditioner, on both test configurations."""
     out = Path("runs", name, "score.json")
     words = ["scripts/score_predictor.py", f"runs/{name}/checkpoints/{checkpoint}", "--data", DATA]
-    subprocess.run([sys.executable, *words, "--input", model_input, "--out", str(out)], check=True)
+    subprocess.run([sys.executable, *words, "--out", str(out)], check=True)
     return json.loads(out.read_text())
 
 

@@ -10,7 +10,6 @@ from draw import draw
 from files import SETS, SOURCES, Files
 from tables import tables
 
-from gensample.commands.predict_propensity import Predictor
 from gensample.comparison.sets import Configurations, compare_configurations, potential_energies
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
@@ -26,6 +25,7 @@ from gensample.stats.propensity import (
     propensity,
     split_variance,
 )
+from gensample.zoo import load_predictor
 
 BOOTSTRAP = 1000
 REFERENCE = ("test", "LAMMPS")
@@ -77,7 +77,7 @@ def displacements(path: Path, lags: tuple[float, ...]) -> list[np.ndarray] | Non
 
 def predicted(predictor: str, path: Path, lags: tuple[float, ...]) -> np.ndarray:
     """Propensity (C, N, K) of a set by the predictor."""
-    model = Predictor(predictor)
+    model = load_predictor(predictor)
     with Store.open(path) as store:
         rows = store.indices("all")
     return model.propensity(path, rows)[..., [model.times.index(t) for t in lags]]

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from gensample.commands.predict_propensity import Predictor
 from gensample.data.store import Store
 from gensample.data.views import D2MIN_CUTOFF
 from gensample.physics.minimize import minimize
@@ -17,6 +16,7 @@ from gensample.stats.ridge import ridge
 from gensample.structure.indicators import indicators
 from gensample.structure.invariants import invariants
 from gensample.structure.modes import nonaffine_response
+from gensample.zoo import load_predictor
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 # So tight that Hessians have no negative eigenvalue: positions of embedded datasets are rounded.
@@ -121,4 +121,4 @@ def regression(
 
 def of_model(name: str | Path, path: str, rows: np.ndarray) -> np.ndarray:
     """Predictions (rows, N, K) of a released model, its folder or a checkpoint."""
-    return Predictor(str(name)).propensity(Path(path), rows)
+    return load_predictor(name).propensity(Path(path), rows)

@@ -11,12 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gensample.benchmark.evaluation import published_numbers
-from gensample.benchmark.settings import Published
-from gensample.benchmark.write import write_report
+from gensample.benchmark.published import Published
+from gensample.benchmark.result import Result
 
 HERE = Path(__file__).parent
-CURVES = "../shared/data/glassbench/published_curves.json"
 # Of each file: system of the published numbers beside it, and figures that are kept, by their new names.
 KEPT = {
     "3d": (
@@ -41,10 +39,11 @@ def main() -> None:
         if not source.exists():
             continue
         found = json.loads(source.read_text())
-        published = published_numbers(Published(CURVES, system))
+        for entry in found["entries"]:
+            entry["train"] = entry["train"] and entry["train"].split("+")
         with tempfile.TemporaryDirectory() as folder:
-            write_report(folder, found["entries"], [], published=published, title=found["title"])
             report = Path(folder, "report")
+            Result(found["title"], found["entries"], published=Published.read(system)).write(report)
             shutil.copy(report / "table.md", HERE / f"table-{name}.md")
             for new, old in figures.items():
                 shutil.copy(report / "figures" / f"{old}.png", HERE / f"{new}.png")

@@ -1,8 +1,10 @@
-"""Which entries of a benchmark belong together: at home, moved, of a curve, beside published ones."""
+"""Which entries of a benchmark belong together: at home, moved, of a curve.
+
+An entry is one row, input, training sets, test set, target, species and lag, with its scores (`judge`).
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,81 +13,18 @@ Entry = Mapping[str, Any]
 SHOWN = ("A", "A-A")
 """The species, and the kind of bonds, that figures and summaries are of."""
 
-
-def at_home(entries: Sequence[Entry]) -> list[Entry]:
-    """Those judged on the data set they were trained on, with all of its training split, or not trained.
-
-    Of a data set that nothing was trained on, all.
-    """
-    used = {name for e in entries if e["train"] for name in e["train"].split("+")}
-    return [e for e in entries if e["train_size"] is None and (not is_transfer(e) or e["test"] not in used)]
-
-
-def is_transfer(entry: Entry) -> bool:
-    """Whether a trained row is judged on other data than it was trained on."""
-    return bool(entry["train"]) and entry["test"] not in entry["train"].split("+")
-
-
-def named(entry: Entry) -> str:
-    """Name of the row, with what it was trained on where that does not go without saying."""
-    if is_transfer(entry):
-        return f"{entry['row']} (trained on {entry['train'].replace('+', ', ')})"
-    return f"{entry['row']} (all sets)" if "+" in (entry["train"] or "") else str(entry["row"])
-
-
-def learned(entries: Iterable[Entry]) -> list[tuple[str, str, str, str, float]]:
-    """(row, input, training set, test set, lag) of the learning curves there are, in order of appearance."""
-    found = (e for e in entries if e["train_size"] is not None and not is_transfer(e))
-    return list(dict.fromkeys(tuple(e[name] for name in _CURVE) for e in found))
-
-
-def of_curve(entries: Iterable[Entry], curve: Sequence[Any]) -> dict[int | None, Entry]:
-    """Entries of a learning curve by number of training configurations; None for all of them."""
-    mine = (e for e in entries if e["species"] in SHOWN and [e[name] for name in _CURVE] == list(curve))
-    return {e["train_size"]: e for e in mine}
-
-
 _CURVE = ("row", "input", "train", "test", "lag")
 
 
-def published_for(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Published curves by model that are of the temperature and the quantity of these entries."""
-    of_target = (published or {}).get("pearson", {}).get(entries[0]["target"], {})
-    return dict(_of_temperature(of_target, entries[0].get("temperature")) or {})
+def select(entries: Iterable[Entry], **values: Any) -> list[Entry]:
+    """Entries with these values."""
+    return [e for e in entries if all(e[name] == value for name, value in values.items())]
 
 
-def published_chi4(entries: Sequence[Entry], published: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Published (lags, simulation, predictions) of chi4 by model, of the temperature of these entries."""
-    found = _of_temperature((published or {}).get("chi4", {}), entries[0].get("temperature")) or {}
-    return {m: (t, found["MD"][1], values) for m, (t, values) in found.items() if m != "MD"}
-
-
-def published_transfer(
-    published: Mapping[str, Any] | None, temperatures: Mapping[str, float | None]
-) -> dict[tuple[str, float], dict[str, float]]:
-    """Published Pearson by (model, training temperature) and test set of that temperature."""
-    found: dict[tuple[str, float], dict[str, float]] = {}
-    for model, matrix in (published or {}).get("transfer", {}).items():
-        for trained, judged in matrix:
-            for test, temperature in temperatures.items():
-                if temperature is not None and math.isclose(judged, temperature, abs_tol=NEAR):
-                    found.setdefault((model, trained), {})[test] = matrix[trained, judged]
-    return found
-
-
-NEAR = 1e-3
-"""Temperatures within this of each other are the same."""
-
-
-def _of_temperature(by: Mapping[float, Any], temperature: float | None) -> Any:
-    return next(
-        (v for t, v in by.items() if temperature and math.isclose(t, temperature, abs_tol=NEAR)), None
-    )
-
-
-def at_lag(curve: tuple[Sequence[float], Sequence[float]], lag: float) -> float | None:
-    """Value of a published curve at a lag time of ours, which may be rounded; None where it has none."""
-    return next((v for t, v in zip(*curve, strict=True) if abs(t - lag) < 0.01 * lag), None)
+def unique(entries: Iterable[Entry], *names: str) -> list[Any]:
+    """Values of a property, or of several as tuples, in order of appearance; lists as tuples."""
+    plain = (tuple(tuple(v) if isinstance(v, list) else v for v in (e[n] for n in names)) for e in entries)
+    return list(dict.fromkeys(found if len(names) > 1 else found[0] for found in plain))
 
 
 def value(entry: Entry | None, name: str) -> float | None:
@@ -94,37 +33,66 @@ def value(entry: Entry | None, name: str) -> float | None:
     return None if not found else found[0]
 
 
-def labels(entries: Sequence[Entry]) -> list[tuple[str, str, str | None]]:
-    """(row, input, training set) in order of appearance."""
-    return list(dict.fromkeys((e["row"], e["input"], e["train"]) for e in entries))
+def at_home(entries: Sequence[Entry]) -> list[Entry]:
+    """Those judged on the data set they were trained on, with all of its training split, or not trained.
+
+    Of a data set that nothing was trained on, all.
+    """
+    used = {name for e in entries for name in e["train"] or ()}
+    return [e for e in entries if e["train_size"] is None and (not is_transfer(e) or e["test"] not in used)]
 
 
-def unique(entries: Iterable[Entry], name: str) -> list[Any]:
-    """Values of one property, in order of appearance."""
-    return list(dict.fromkeys(entry[name] for entry in entries))
+def is_transfer(entry: Entry) -> bool:
+    """Whether a trained row is judged on other data than it was trained on."""
+    return bool(entry["train"]) and entry["test"] not in entry["train"]
 
 
-def transfer(entries: Sequence[Entry], row: str, source: str, target: str) -> dict[tuple[str, str], float]:
+def full_name(entry: Entry) -> str:
+    """Name of the row, with what it was trained on where that does not go without saying."""
+    if is_transfer(entry):
+        return f"{entry['row']} (trained on {', '.join(entry['train'])})"
+    return f"{entry['row']} (all sets)" if len(entry["train"] or ()) > 1 else str(entry["row"])
+
+
+def training_cost(entry: Entry) -> str:
+    """What training took; empty where nothing was trained."""
+    seconds = entry["seconds"]
+    if seconds is None:
+        return ""
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def learning_curves(entries: Iterable[Entry]) -> dict[tuple[Any, ...], dict[int | None, Entry]]:
+    """Entries by number of training configurations, None for all of them, of each learning curve.
+
+    A curve is known by (row, input, training sets, test set, lag).
+    """
+    entries = list(entries)
+    keys = unique((e for e in entries if e["train_size"] is not None and not is_transfer(e)), *_CURVE)
+    found: dict[tuple[Any, ...], dict[int | None, Entry]] = {key: {} for key in keys}
+    for e in entries:
+        (key,) = unique([e], *_CURVE)
+        if key in found and e["species"] in SHOWN:
+            found[key][e["train_size"]] = e
+    return found
+
+
+def transfer(entries: Sequence[Entry], row: str, source: str, target: str) -> dict[tuple[Any, str], float]:
     """Pearson at the longest lag by (trained on, judged on) of one row and input, as SHOWN.
 
     Empty for rows that are judged only on the one set they were trained on.
     """
-    same = (row, source, target, None)
-    mine = [
-        e
-        for e in entries
-        if (e["row"], e["input"], e["target"], e["train_size"]) == same and e["species"] in SHOWN
-    ]
-    mine = [e for e in mine if e["train"]]
-    if not any(is_transfer(e) or "+" in e["train"] for e in mine):
+    mine = select(entries, row=row, input=source, target=target, train_size=None)
+    mine = [e for e in mine if e["species"] in SHOWN and e["train"]]
+    if not any(is_transfer(e) or len(e["train"]) > 1 for e in mine):
         return {}
-    last = {test: max(e["lag"] for e in mine if e["test"] == test) for test in unique(mine, "test")}
+    last = {test: max(e["lag"] for e in select(mine, test=test)) for test in unique(mine, "test")}
     shown = [e for e in mine if e["lag"] == last[e["test"]]]
-    return {(e["train"], e["test"]): value(e, "pearson") or float("nan") for e in shown}
+    return {(tuple(e["train"]), e["test"]): value(e, "pearson") or float("nan") for e in shown}
 
 
-def matrices_of(entries: Sequence[Entry], target: str) -> dict[tuple[str, str], dict[tuple[str, str], float]]:
+def transfers(entries: Sequence[Entry], target: str) -> dict[tuple[str, str], dict[tuple[Any, str], float]]:
     """What `transfer` finds for each (row, input) that has any."""
-    pairs = dict.fromkeys((e["row"], e["input"]) for e in entries if e["train"])
-    found = {pair: transfer(entries, *pair, target) for pair in pairs}
+    pairs = unique((e for e in entries if e["train"]), "row", "input")
+    found = {(row, source): transfer(entries, row, source, target) for row, source in pairs}
     return {pair: matrix for pair, matrix in found.items() if matrix}

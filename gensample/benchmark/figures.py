@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,17 +14,16 @@ from gensample.benchmark.entries import (
     SHOWN,
     Entry,
     at_home,
-    at_lag,
+    full_name,
     is_transfer,
-    learned,
-    matrices_of,
-    named,
-    of_curve,
-    published_chi4,
-    published_for,
+    learning_curves,
+    select,
+    training_cost,
+    transfers,
     unique,
     value,
 )
+from gensample.benchmark.published import Published, at_lag
 from gensample.report.page import Plate
 from gensample.report.style import CEILING
 
@@ -43,70 +42,74 @@ COLOURS = (
 DASHES = ("-", "--", "-.", ":")
 MARKERS = "osD^vP*X<>"
 CHI4 = {"chi4_block": "between blocks of a box", "chi4": "between configurations"}
-Draw = Callable[[], Figure]
 
 
-def plates(
-    entries: Sequence[Entry], correlations: Sequence[Entry], published: Mapping[str, Any] | None
-) -> Iterator[Plate]:
+def plates(entries: Sequence[Entry], correlations: Sequence[Entry], published: Published) -> Iterator[Plate]:
     """Every figure that the entries have data for."""
     style = Style(unique(entries, "row"))
     home = [e for e in at_home(entries) if e["species"] in SHOWN]
     for test in unique(home, "test"):
         for target in unique(home, "target"):
-            mine = [e for e in home if (e["test"], e["target"]) == (test, target)]
+            mine = select(home, test=test, target=target)
             if mine:
                 yield from _of_set(mine, test, target, style, published)
     for target in unique(entries, "target"):
-        yield from _of_target([e for e in entries if e["target"] == target], target, style, published)
+        mine, what = select(entries, target=target), target.replace("_", " ")
+        if learning_curves(mine):
+            yield Plate(
+                f"learning-{target}",
+                f"Correlation against the number of training configurations: {what}",
+                "Mean over test configurations of Pearson, species A (elongation: A-A bonds).",
+                partial(learning, mine, style),
+            )
+        if any(is_transfer(e) and e["species"] in SHOWN for e in mine):
+            theirs = published.transfer if target == "propensity" else {}
+            yield Plate(
+                f"transfer-{target}",
+                f"Transfer between data sets: {what}",
+                "Pearson, species A, longest lag: trained on (down), judged on (across).",
+                partial(matrices, transfers(mine, target), theirs),
+            )
     if correlations:
-        text = (
-            "Of propensity fields about their mean, species A, longest lag; predictions against simulation."
+        yield Plate(
+            "correlations",
+            "Spatial correlation of predictions",
+            "Of propensity fields about their mean, species A, longest lag; predictions against simulation.",
+            partial(spatial, correlations, style),
         )
-        draw = partial(spatial, correlations, style)
-        yield Plate("correlations", "Spatial correlation of predictions", text, draw)
-
-
-def _of_target(
-    entries: Sequence[Entry], target: str, style: Style, published: Mapping[str, Any] | None
-) -> Iterator[Plate]:
-    """Figures that compare trainings: how much data, and which."""
-    what = target.replace("_", " ")
-    if learned(entries):
-        text = "Mean over test configurations of the Pearson correlation, species A (elongation: A-A bonds)."
-        title = f"Correlation against the number of training configurations: {what}"
-        yield Plate(f"learning-{target}", title, text, partial(learning, entries, style))
-    if any(is_transfer(e) and e["species"] in SHOWN for e in entries):
-        text = "Pearson, species A, longest lag: trained on (down), judged on (across)."
-        theirs = (published or {}).get("transfer", {}) if target == "propensity" else {}
-        draw = partial(matrices, matrices_of(entries, target), theirs)
-        yield Plate(f"transfer-{target}", f"Transfer between data sets: {what}", text, draw)
 
 
 def _of_set(
-    entries: Sequence[Entry], test: str, target: str, style: Style, published: Mapping[str, Any] | None
+    entries: Sequence[Entry], test: str, target: str, style: Style, published: Published
 ) -> Iterator[Plate]:
     name = f"{target}-{test}".replace(" ", "-").replace("=", "-")
-    what = f"{target.replace('_', ' ')}, {test}"
-    of, theirs = entries[0]["species"], published_for(entries, published)
+    what, of = f"{target.replace('_', ' ')}, {test}", entries[0]["species"]
+    temperature = entries[0].get("temperature")
+    theirs = published.pearson_at(target, temperature)
     if len(unique(entries, "lag")) > 1 or theirs:
-        text = f"{of}. Grey: best possible with as many replicas. Black: published, pooled over A."
-        draw: Draw = partial(against_lag, entries, style, theirs)
-        yield Plate(f"lags-{name}", f"Pearson against lag time: {what}", text, draw)
-    text = (
+        yield Plate(
+            f"lags-{name}",
+            f"Pearson against lag time: {what}",
+            f"{of}. Grey: best possible with as many replicas. Black: published, pooled over A.",
+            partial(against_lag, entries, style, theirs),
+        )
+    yield Plate(
+        f"ranking-{name}",
+        f"Ranking: {what}",
         f"{of}, longest lag; bars are Pearson within configurations with intervals, grey the ceiling, open "
-        "bars published ones, pooled."
+        "bars published ones, pooled.",
+        partial(ranking, entries, style, theirs),
     )
-    yield Plate(f"ranking-{name}", f"Ranking: {what}", text, partial(ranking, entries, style, theirs))
     if any(value(e, name) is not None for e in entries for name in CHI4):
-        text = (
+        yield Plate(
+            f"chi4-{name}",
+            f"Dynamic heterogeneity: {what}",
             "Propensity fields, A; on the dashed line predictions are as heterogeneous as simulation. "
             "chi4 is N times the variance, between configurations or between the 2^d blocks of a box, of the "
             "share of particles whose propensity is below 0.3, predictions mapped to the mean and standard "
-            "deviation of the labels. Black: published, by the estimator of their authors."
+            "deviation of the labels. Black: published, by the estimator of their authors.",
+            partial(chi4, entries, style, published.chi4_at(temperature)),
         )
-        draw = partial(chi4, entries, style, published_chi4(entries, published))
-        yield Plate(f"chi4-{name}", f"Dynamic heterogeneity: {what}", text, draw)
 
 
 class Style:
@@ -153,13 +156,13 @@ def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, 
     inputs = unique(entries, "input")
     figure, axes = _panels(len(inputs))
     for axis, source in zip(axes, inputs, strict=True):
-        mine = [e for e in entries if e["input"] == source]
-        for row, train in dict.fromkeys((e["row"], e["train"]) for e in mine):
-            some = [e for e in mine if (e["row"], e["train"]) == (row, train)]
+        mine = select(entries, input=source)
+        for row, train in unique(mine, "row", "train"):
+            some = select(mine, row=row, train=list(train) if train else None)
             # Lines go through what is there only: None would stop them.
             points = sorted((e["lag"], e["pearson"][0]) for e in some if value(e, "pearson") is not None)
             if points:
-                axis.plot(*zip(*points, strict=True), label=named(some[0]), **style.of(row))
+                axis.plot(*zip(*points, strict=True), label=full_name(some[0]), **style.of(row))
         ceiling = {e["lag"]: e["ceiling"][0] for e in entries if value(e, "ceiling")}
         axis.plot(list(ceiling), list(ceiling.values()), color=CEILING, lw=2.5, alpha=0.5, label="ceiling")
         for number, (model, curve) in enumerate(published.items()):
@@ -173,16 +176,16 @@ def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, 
 
 def learning(entries: Sequence[Entry], style: Style) -> Figure:
     """Pearson against the number of training configurations, one panel for each test set and lag."""
-    curves = learned(entries)
-    panels = list(dict.fromkeys((test, lag) for _, _, _, test, lag in curves))
+    curves = learning_curves(entries)
+    panels = list(dict.fromkeys(key[3:] for key in curves))
     figure, axes = _panels(len(panels))
     for axis, panel in zip(axes, panels, strict=True):
-        found = {curve: of_curve(entries, curve) for curve in curves if curve[3:] == panel}
+        found = {key: points for key, points in curves.items() if key[3:] == panel}
         sizes = sorted({n for points in found.values() for n in points if n})
         everything = 2 * sizes[-1]  # the whole training split, right of what is known by number
-        for curve, points in found.items():
-            label = f"{named(next(iter(points.values())))}, {curve[1]}"
-            look = style.of(curve[0]) | {"fillstyle": "none" if curve[1] == "thermal" else "full"}
+        for (row, source, *_), points in found.items():
+            label = f"{full_name(next(iter(points.values())))}, {source}"
+            look = style.of(row) | {"fillstyle": "none" if source == "thermal" else "full"}
             _errors(axis, {n or everything: e for n, e in points.items()}, label, look)
         axis.set(xscale="log", xlabel="training configurations", title=f"{panel[0]}, t = {panel[1]:g}")
         axis.set_xticks([*sizes, everything], [*map(str, sizes), "all"])
@@ -204,8 +207,8 @@ def _errors(axis: Axes, found: Mapping[int, Entry], label: str, look: Mapping[st
 def ranking(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
     """Rows by Pearson at the longest lag, with what training took, among published ones."""
     last = max(unique(entries, "lag"))
-    mine = [e for e in entries if e["lag"] == last and value(e, "pearson") is not None]
-    bars = [(f"{named(e)}, {e['input']}", e["pearson"], style.colour(e["row"]), _cost(e)) for e in mine]
+    mine = [e for e in select(entries, lag=last) if value(e, "pearson") is not None]
+    bars = [(f"{full_name(e)}, {e['input']}", e["pearson"], style.colour(e["row"]), _cost(e)) for e in mine]
     theirs = {model: at_lag(curve, last) for model, curve in published.items()}
     bars += [(f"{m}, published", [v, v, v], "none", "") for m, v in theirs.items() if v is not None]
     bars.sort(key=lambda bar: bar[1][0])
@@ -226,13 +229,9 @@ def ranking(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]
 
 
 def _cost(entry: Entry) -> str:
-    parts = []
-    if entry["seconds"] is not None:
-        seconds = entry["seconds"]
-        parts.append(f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min")
-    if entry["parameters"] is not None:
-        parts.append(f"{entry['parameters']:,} parameters")
-    return ", ".join(parts) or "not trained"
+    parameters = entry["parameters"]
+    parts = [training_cost(entry), "" if parameters is None else f"{parameters:,} parameters"]
+    return ", ".join(filter(None, parts)) or "not trained"
 
 
 def chi4(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
@@ -298,20 +297,21 @@ def _order(key: tuple[Any, Any]) -> tuple[float, float]:
 
 
 def _short(name: Any) -> str:
-    text = f"T={name:.2f}" if isinstance(name, float) else str(name)
-    return "all" if "+" in text else text
+    if isinstance(name, tuple):
+        return "all" if len(name) > 1 else str(name[0])
+    return f"T={name:.2f}" if isinstance(name, float) else str(name)
 
 
 def spatial(correlations: Sequence[Entry], style: Style) -> Figure:
     """C(r) of predictions beside simulation, one panel for each test set."""
-    home = [c for c in correlations if c["train"] is None or c["test"] in c["train"].split("+")]
-    home = [c for c in home if c["target"] == "propensity"] or home
+    home = [c for c in correlations if not is_transfer(c)]
+    home = select(home, target="propensity") or home
     tests = unique(home, "test")
     figure, axes = _panels(max(1, len(tests)), width=4.4)
     for axis, test in zip(axes, tests, strict=False):
-        mine = [c for c in home if c["test"] == test]
+        mine = select(home, test=test)
         last = max(c["lag"] for c in mine)
-        for c in (c for c in mine if c["lag"] == last):
+        for c in select(mine, lag=last):
             y = np.array([np.nan if v is None else v for v in c["c"]])
             if c["source"] == "simulated":
                 axis.plot(c["r"], y, color="k", lw=2, label="simulation", zorder=5)

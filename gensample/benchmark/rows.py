@@ -2,163 +2,196 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+import yaml
 
-from gensample.benchmark import networks
-from gensample.benchmark.data import DataModules, judged_rows
-from gensample.benchmark.settings import RowSettings
-from gensample.benchmark.workspace import Workspace
-from gensample.data.datamodule import KADataModule
-from gensample.errors import ConfigError
-from gensample.physics.minimize import minimize
-from gensample.predictors.base import Estimator
-from gensample.registry import ESTIMATORS, build
+from gensample.benchmark.bench import Bench, lag_columns
+from gensample.benchmark.cache import Kept
+from gensample.benchmark.checks import model_columns
+from gensample.benchmark.settings import slug
+from gensample.benchmark.units import config_of
+from gensample.commands import train
+from gensample.data.store import Store
+from gensample.predictors import Predictor, make
+from gensample.predictors.indicator import Indicator
+from gensample.predictors.network import Network
+from gensample.predictors.published import Published
 from gensample.seeding import torch_generator
-from gensample.stats.propensity import pearson
-from gensample.structure.indicators import INDICATORS, indicators
+from gensample.stats.propensity import magnitudes
 from gensample.weights import read_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray]
 """``propensity`` (C, N, K), whatever the target; ``elongation`` (C, K), Pearson over bonds, if any."""
 
-ESTIMATOR = "estimator.safetensors"
-# Positions of stored minima are rounded: their Hessians would have negative eigenvalues.
-TIGHT = 1e-8
-LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
+FITTED = "estimator.safetensors"
+SAMPLE_SEED = 1
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """``train`` returns what the record keeps, the number of parameters among it."""
 
-    train: Callable[[Workspace, DataModules], dict[str, Any]]
-    predict: Callable[[Workspace, DataModules, str], Predictions]
+    train: Callable[[Kept, Bench], dict[str, Any]]
+    predict: Callable[[Kept, Bench, str], Predictions]
 
 
-# Estimators
+# Predictors that are fitted here, or need no training
 
 
-def _estimator(row: RowSettings) -> Estimator:
-    found: Estimator = build(row.estimator, ESTIMATORS)
-    return found
-
-
-def _fit_estimator(work: Workspace, data: DataModules) -> dict[str, Any]:
-    modules = data.training(work.unit)
+def _fit(kept: Kept, bench: Bench) -> dict[str, Any]:
+    modules = [bench.served(name, kept.unit) for name in kept.unit.train]
     for module in modules:
-        module.per_particle("descriptors", module.rows("train"))  # not part of the fit: shared by rows
-    estimator = _estimator(work.unit.row)
-    with work.timed():
-        estimator.fit(modules, torch_generator(data.settings.seed, 5))
-    save_tensors(estimator.state(), work.folder / ESTIMATOR)
-    return {"parameters": estimator.num_parameters}
+        module.per_configuration("descriptors", module.rows("train"))  # not part of the fit: shared by rows
+    predictor = make(kept.unit.row.estimator or {})
+    with kept.timed():
+        predictor.fit(modules, torch_generator(bench.settings.seed, 5))
+    save_tensors(predictor.state(), kept.folder / FITTED)
+    return {"parameters": predictor.parameters}
 
 
-def _predict_estimator(work: Workspace, data: DataModules, test: str) -> Predictions:
-    estimator = _estimator(work.unit.row)
-    estimator.restore(read_tensors(work.folder / ESTIMATOR))
-    module = data.get(test, work.unit)
-    rows = judged_rows(data.settings.datasets[test], module.store)
-    columns = data.columns(work.unit, test)
-    return {"propensity": estimator.predict(module, rows)[..., columns].double().cpu().numpy()}
+def _predict_fitted(kept: Kept, bench: Bench, test: str) -> Predictions:
+    predictor = make(kept.unit.row.estimator or {})
+    predictor.restore(read_tensors(kept.folder / FITTED))
+    return _at(predictor, kept, bench, test, bench.columns(kept.unit, test))
+
+
+def _at(predictor: Predictor, kept: Kept, bench: Bench, test: str, columns: Any = slice(None)) -> Predictions:
+    found = predictor.predict(bench.served(test, kept.unit), bench.judged(test))
+    return {"propensity": found[..., columns].double().cpu().numpy()}
+
+
+def _predict_indicator(kept: Kept, bench: Bench, test: str) -> Predictions:
+    indicator = Indicator(str(kept.unit.row.indicator))
+    indicator.fit([bench.served(test, kept.unit)])
+    return _at(indicator, kept, bench, test)
+
+
+def _predict_published(kept: Kept, bench: Bench, test: str) -> Predictions:
+    return _at(Published(str(kept.unit.row.prediction)), kept, bench, test)
+
+
+def _nothing(kept: Kept, bench: Bench) -> dict[str, Any]:
+    return {"parameters": None}
 
 
 # Networks
 
 
-def _fit_network(work: Workspace, data: DataModules) -> dict[str, Any]:
-    return networks.fit(work, data)
+def _train(kept: Kept, bench: Bench) -> dict[str, Any]:
+    """Train with the row's config, one network for all lag times or one for each; resumes."""
+    (name,) = kept.unit.train
+    lags = bench.lag_times(name)
+    groups = [[lag] for lag in lags] if kept.unit.row.lag_by_lag else [lags]
+    with kept.timed():
+        for number, group in enumerate(groups):
+            _train_one(kept, bench, kept.folder / f"network-{number}", group)
+    found = [bench.network(_checkpoint(kept, number)).parameters or 0 for number in range(len(groups))]
+    return {"parameters": sum(found), "networks": len(groups)}
 
 
-def _load_network(work: Workspace, data: DataModules) -> dict[str, Any]:
-    assert work.unit.row.model is not None
-    return {"parameters": networks.parameters(work.unit.row.model)}
+def _train_one(kept: Kept, bench: Bench, folder: Path, lags: list[float]) -> None:
+    unit, done = kept.unit, folder / "done"
+    if done.exists():
+        return
+    (name,) = unit.train
+    config = copy.deepcopy(config_of(unit.row))
+    served = bench.arguments(name, unit) | {"lags": lags, "train_limit": bench.train_limit(name, unit)}
+    served |= {"target": "propensity", "passes": bench.settings.datasets[name].passes}
+    model = config["model"]["init_args"]
+    chosen = {f"data.{key}": value for key, value in served.items()} | {
+        "seed_everything": bench.settings.seed
+    }
+    if "outputs" in model.get("network", {}).get("init_args", {}):
+        chosen["model.network.outputs"] = len(lags) * (2 if model.get("spread") else 1)
+    for key, value in (chosen | unit.row.set).items():
+        _put(config, key, value)
+    path = folder.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    resumed = (folder / "checkpoints" / "last.ckpt").exists()
+    words = ["--config", str(path), "--out", str(folder), *(["--ckpt_path", "last"] if resumed else [])]
+    trainer = train.main("fit", words).trainer
+    if trainer.received_sigterm or trainer.interrupted:
+        raise KeyboardInterrupt
+    done.touch()
 
 
-def _predict_network(work: Workspace, data: DataModules, test: str) -> Predictions:
-    return networks.predict(work, data, test)
+def _put(config: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``model.network.width`` and the like in a config, where settings of classes are in init_args."""
+    *parents, last = key.split(".")
+    for word in (*parents, last):
+        if "class_path" in config and word not in ("class_path", "init_args"):
+            config = config.setdefault("init_args", {})
+        if word is not last:
+            config[word] = config.get(word) or {}
+            config = config[word]
+    config[last] = value
 
 
-def _predict_generator(work: Workspace, data: DataModules, test: str) -> Predictions:
-    return networks.predict_generator(work, data, test)
+def _checkpoint(kept: Kept, number: int) -> Path:
+    found = kept.folder / f"network-{number}" / "checkpoints"
+    best = found / "best.ckpt"
+    return best if best.is_file() else found / "last.ckpt"
 
 
-def _load_generator(work: Workspace, data: DataModules) -> dict[str, Any]:
-    assert work.unit.row.generator is not None
-    return {"parameters": networks.parameters(work.unit.row.generator)}
+def _predict_trained(kept: Kept, bench: Bench, test: str) -> Predictions:
+    columns, lags = bench.columns(kept.unit, test), bench.lag_times(test)
+    if not kept.unit.row.lag_by_lag:
+        return _of_network(bench.network(_checkpoint(kept, 0)), bench, test, lags, columns)
+    parts = [
+        _of_network(bench.network(_checkpoint(kept, number)), bench, test, [lag], [0])
+        for number, lag in zip(columns, lags, strict=True)
+    ]
+    return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
 
 
-# Without training
+def _predict_model(kept: Kept, bench: Bench, test: str) -> Predictions:
+    name = str(kept.unit.row.model)
+    columns = model_columns(name, test, bench)
+    return _of_network(bench.network(name), bench, test, bench.lag_times(test), columns)
 
 
-def _nothing(work: Workspace, data: DataModules) -> dict[str, Any]:
-    return {"parameters": None}
+def _of_network(
+    network: Network, bench: Bench, test: str, lags: list[float], columns: list[int]
+) -> Predictions:
+    """Predictions at ``lags``, those of the ``columns`` of the network."""
+    module = bench.read_by(network, test, lags)
+    nodes, bonds = network.predict_with_bonds(module, bench.judged(test), columns)
+    return {"propensity": nodes.numpy(), **({} if bonds is None else {"elongation": bonds})}
 
 
-def _predict_indicator(work: Workspace, data: DataModules, test: str) -> Predictions:
-    """The indicator at the length, and with the sign, that the validation split prefers for each lag."""
-    module = data.get(test, work.unit)
-    val, rows = module.rows("val"), judged_rows(data.settings.datasets[test], module.store)
-    columns = {int(row): _columns(module, int(row), work.unit.row) for row in {*val.tolist(), *rows.tolist()}}
-    label = module.per_particle("propensity", val).double().cpu().numpy()
-    found = np.zeros((len(rows), module.store.num_particles, label.shape[2]))
-    for s in range(module.num_species):
-        of = module.store.species == s
-        for k in range(label.shape[2]):
-            each = [
-                [pearson(columns[int(c)][x][of], label[i, of, k]) for i, c in enumerate(val)]
-                for x in range(len(LENGTHS))
-            ]
-            scores = np.nan_to_num(each).mean(1)
-            # A split whose labels are all alike prefers nothing.
-            best = int(np.argmax(np.abs(scores)))
-            sign = np.sign(scores[best])
-            found[:, of, k] = sign * np.stack([columns[int(c)][best][of] for c in rows])
-    return {"propensity": found}
+def _load(kept: Kept, bench: Bench) -> dict[str, Any]:
+    model = bench.model(str(kept.unit.row.model or kept.unit.row.generator))
+    return {"parameters": sum(p.numel() for p in model.parameters()) if hasattr(model, "parameters") else 0}
 
 
-def _columns(module: KADataModule, row: int, of: RowSettings) -> np.ndarray:
-    """The indicator at each of LENGTHS, (L, N)."""
-    assert of.indicator is not None
-    thermal, centre = module.inputs.of(row)
-    store = module.store
-    species, box = torch.from_numpy(store.species.astype(np.int64)), torch.from_numpy(store.box[row])
-    mixture = store.liquid
-    positions = thermal if module.settings.input == "thermal" or centre is None else centre
-    if INDICATORS[of.indicator].needs_minimum and module.settings.input == "inherent":
-        again = minimize(positions[None], species, box[None], mixture, tolerance=TIGHT, max_steps=50_000)
-        positions = again.positions[0]
-    found = indicators(
-        *(positions, species, box, mixture),
-        names=[of.indicator],
-        lengths=LENGTHS,
-        at_minimum=module.settings.input == "inherent",
-        temperature=float(store.temperature[row]),
-    )
-    names = [f"{of.indicator}@{length:g}" if length else of.indicator for length in LENGTHS]
-    return np.stack([np.asarray(found[name], np.float64) for name in names])
+# Generators
 
 
-def _predict_published(work: Workspace, data: DataModules, test: str) -> Predictions:
-    module = data.get(test, work.unit)
-    name = str(work.unit.row.prediction)
-    stored = module.store.predictions
-    if name not in stored:
-        raise ConfigError(f"{module.dataset} has no published prediction {name!r}; it has {sorted(stored)}")
-    rows = judged_rows(data.settings.datasets[test], module.store)
-    return {"propensity": stored[name][rows][:, module.lag_rows].transpose(0, 2, 1).astype(np.float64)}
+def _predict_generator(kept: Kept, bench: Bench, test: str) -> Predictions:
+    """Mean of |u| over the draws of a displacement generator, at the lag times asked for."""
+    row, dataset = kept.unit.row, bench.settings.datasets[test]
+    # Named after what it is drawn from: a sample of other data is another file.
+    path = kept.folder / f"sample-{slug(test)}-{kept.mark(test)[:12]}.h5"
+    split = "all" if dataset.validation is not None and dataset.split != "test" else dataset.split
+    # A benchmark may ask how a model does elsewhere: it says where that is, and goes on.
+    model = bench.model(str(row.generator))
+    model.sample(dataset.dataset, row.draws, SAMPLE_SEED, path, split=split, force=True)
+    chosen = np.flatnonzero(np.isin(bench.store(test).indices(split), bench.judged(test)))
+    with Store.open(path) as store:
+        columns = lag_columns(store.times.tolist(), bench.lag_times(test))
+        means = [magnitudes(store.displacements(int(c))).mean(0)[columns] for c in chosen]
+    return {"propensity": np.stack(means).transpose(0, 2, 1)}
 
 
-KIND: dict[str, Kind] = {
-    "estimator": Kind(_fit_estimator, _predict_estimator),
-    "fit": Kind(_fit_network, _predict_network),
-    "model": Kind(_load_network, _predict_network),
-    "generator": Kind(_load_generator, _predict_generator),
+KINDS: dict[str, Kind] = {
+    "estimator": Kind(_fit, _predict_fitted),
+    "fit": Kind(_train, _predict_trained),
+    "model": Kind(_load, _predict_model),
+    "generator": Kind(_load, _predict_generator),
     "indicator": Kind(_nothing, _predict_indicator),
     "prediction": Kind(_nothing, _predict_published),
 }

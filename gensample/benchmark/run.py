@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from gensample.benchmark.checks import Checks
-from gensample.benchmark.data import DataModules
-from gensample.benchmark.rows import KIND
-from gensample.benchmark.settings import BenchmarkSettings, test_sets
-from gensample.benchmark.workspace import Unit, Workspace, units
+from gensample.benchmark.bench import Bench
+from gensample.benchmark.cache import Kept
+from gensample.benchmark.checks import possible, refuse
+from gensample.benchmark.rows import KINDS
+from gensample.benchmark.settings import BenchmarkSettings
+from gensample.benchmark.units import Unit, asked, units
 from gensample.errors import ConfigError, GensampleError
 from gensample.work import alone
 
@@ -42,15 +43,23 @@ def run_units(
         ConfigError: ``only`` names no row, a row cannot work or would mislead, or nothing is done.
         DataError: a dataset is missing or damaged.
     """
-    everything = units(settings)
-    asked = [unit for unit in everything if _asked(unit, only)]
-    if not asked:
+    everything, bench = units(settings), Bench(settings)
+    chosen = [unit for unit in everything if asked(unit, only)]
+    if not chosen:
         raise ConfigError(f"no row's name contains one of {only}; rows are {[r.name for r in settings.rows]}")
-    checks = Checks(settings)
-    possible = checks.possible(asked)
-    checks.refuse(possible)
-    done = dict(_work(possible, settings, root, train))
-    done |= {unit: _kept(unit, settings, root) for unit in everything if unit not in asked}
+    kept = possible(chosen, bench)
+    refuse(kept, bench)
+    done, before = dict[Unit, Finished | None](), None
+    for number, unit in enumerate(kept, 1):
+        reads = (unit.row.data, unit.input, unit.target)
+        if before is not None and reads != before:
+            bench.drop()  # graphs and averages of many configurations take gigabytes
+            gc.collect()
+        before = reads
+        done[unit] = _run_unit(unit, bench, root, train, f"[{number}/{len(kept)}] {unit.folder}")
+    for unit in everything:
+        if unit not in chosen:
+            done[unit] = _kept(unit, bench, root)
     missing = [unit.folder for unit in everything if done.get(unit, unit) is None]
     if missing:
         _say(f"left out, as not done: {', '.join(missing)}")
@@ -60,42 +69,23 @@ def run_units(
     return found
 
 
-def _work(
-    chosen: Sequence[Unit], settings: BenchmarkSettings, root: Path, train: bool
-) -> Iterator[tuple[Unit, Finished | None]]:
-    data, before = DataModules(settings), None
-    for number, unit in enumerate(chosen, 1):
-        reads = (unit.row.data, unit.input, unit.target)
-        if before is not None and reads != before:
-            data.drop()  # graphs and averages of many configurations take gigabytes
-            gc.collect()
-        before = reads
-        yield unit, _run_unit(unit, settings, root, data, train, f"[{number}/{len(chosen)}] {unit.folder}")
-
-
-def _asked(unit: Unit, only: Sequence[str] | None) -> bool:
-    return only is None or any(word.lower() in unit.row.name.lower() for word in only)
-
-
-def _kept(unit: Unit, settings: BenchmarkSettings, root: Path) -> Finished | None:
+def _kept(unit: Unit, bench: Bench, root: Path) -> Finished | None:
     """A unit that was not asked for, if it is done; what is missing for it stops nothing."""
     try:
-        return _run_unit(unit, settings, root, DataModules(settings), False, "")
+        return _run_unit(unit, bench, root, False, "")
     except GensampleError as error:
         _say(f"{unit.folder}: {error}")
         return None
 
 
-def _run_unit(
-    unit: Unit, settings: BenchmarkSettings, root: Path, data: DataModules, train: bool, label: str
-) -> Finished | None:
-    work = Workspace(root, unit, settings)
+def _run_unit(unit: Unit, bench: Bench, root: Path, train: bool, label: str) -> Finished | None:
+    kept = Kept(root, unit, bench)
     if not train:
-        return _finished(work, data, None)
-    made = [folder for folder in (work.folder, *work.folder.parents) if not folder.exists()]
+        return _finished(kept, bench, None)
+    made = [folder for folder in (kept.folder, *kept.folder.parents) if not folder.exists()]
     try:
-        with alone(work.folder):
-            return _finished(work, data, label)
+        with alone(kept.folder):
+            return _finished(kept, bench, label)
     except GensampleError:
         for folder in made:
             with suppress(OSError):  # not empty
@@ -103,45 +93,32 @@ def _run_unit(
         raise
 
 
-def _finished(work: Workspace, data: DataModules, label: str | None) -> Finished | None:
+def _finished(kept: Kept, bench: Bench, label: str | None) -> Finished | None:
     """What is done; with a ``label``, after what is missing was done under it."""
-    unit, record = work.unit, work.record()
+    unit, record = kept.unit, kept.record()
+    kind = KINDS[unit.row.kind]
     if record is None:
         if label is None:
             return None
         _say(f"{label}: {'training' if unit.row.trained else 'loading'}")
-        record = _trained(work, data)
+        kept.begin()
+        try:
+            record = kept.finish(**kind.train(kept, bench))
+        except GensampleError:  # settings that only the training reads may be wrong
+            kept.abandon()
+            raise
     predictions = {}
-    for test in _tests(unit, data.settings):
-        found = work.predictions(test)
+    for test in unit.tests(bench.settings):
+        found = kept.predictions(test)
         if found is None and label is not None:
             _say(f"{label}: predicting {test}")
-            found = _timed(work, data, test)
-            work.keep(test, found)
+            start = time.perf_counter()
+            found = kind.predict(kept, bench, test)
+            found["seconds"] = np.asarray(time.perf_counter() - start)
+            kept.keep(test, found)
         if found is not None:
             predictions[test] = found
     return Finished(unit, record, predictions)
-
-
-def _trained(work: Workspace, data: DataModules) -> dict[str, Any]:
-    work.begin()
-    try:
-        return work.finish(**KIND[work.unit.row.kind].train(work, data))
-    except GensampleError:  # settings that only the training reads may be wrong
-        work.abandon()
-        raise
-
-
-def _timed(work: Workspace, data: DataModules, test: str) -> dict[str, np.ndarray]:
-    start = time.perf_counter()
-    found = KIND[work.unit.row.kind].predict(work, data, test)
-    return {**found, "seconds": np.asarray(time.perf_counter() - start)}
-
-
-def _tests(unit: Unit, settings: BenchmarkSettings) -> list[str]:
-    """Every test set; of learning curves, those that were trained on."""
-    names = test_sets(settings, unit.row)
-    return names if unit.size is None else [name for name in names if name in unit.train]
 
 
 def _say(text: str) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 
+from gensample.data.schema import SPLITS
 from gensample.data.settings import DataSettings
 from gensample.data.views import Quantity
 from gensample.errors import ConfigError
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, check_choice, check_table, shown, whole
-from gensample.simulate.isoconfigurational.config import read_settings
-from gensample.simulate.settings import SPLITS
 from gensample.structure.indicators import INDICATORS
+from gensample.structured import read_structured
 
 INPUTS = ("thermal", "inherent", "cage")
 # Quantity of the data module behind each target; bond elongation comes along with networks that predict it.
@@ -50,8 +50,9 @@ class DatasetSettings:
 class RowSettings:
     """One predictor of the table, with exactly one of the kinds:
 
-    ``estimator``: class_path and init_args of an `Estimator`; ``fit``: config of `gensample fit`, ``set``
-    overrides it, ``lag_by_lag`` trains one network per lag time; ``model``: a released model or a checkpoint;
+    ``estimator``: class_path and init_args of a `predictors.Predictor`; ``fit``: config of `gensample fit`,
+    ``set`` overrides it, ``lag_by_lag`` trains one network per lag time; ``model``: a released model or a
+    checkpoint;
     ``generator``: likewise, its mean over ``draws`` is the prediction; ``indicator``: name of a structural
     indicator; ``prediction``: name of a published prediction stored with the dataset.
     ``data`` are further settings of the data module. ``all_training``: train on the rows to validate on too,
@@ -92,10 +93,10 @@ class RowSettings:
 
 @dataclass
 class Published:
-    """Published numbers beside ours: file of curves, and the system, "KA" or "KA2D", they are of."""
+    """Published numbers beside ours: the system, "KA" or "KA2D", they are of, and their file if not ours."""
 
-    curves: str = MISSING
     system: str = "KA"
+    curves: str | None = None
 
 
 @dataclass
@@ -122,19 +123,20 @@ def load_settings(path: str | Path, overrides: list[str] | None = None) -> Bench
     Raises:
         ConfigError: unreadable, an unknown key, or a value that cannot work.
     """
-    settings: BenchmarkSettings = read_settings(path, overrides, _schema)
+    settings: BenchmarkSettings = read_structured(
+        path, overrides, lambda given: OmegaConf.structured(BenchmarkSettings)
+    )
     for name in ("title", "datasets", "rows"):
         if not getattr(settings, name, None):
             raise ConfigError(f"{path}: a benchmark needs {name}")
     _check_names(settings)
-    _check_ranges(settings)
+    check_table(settings, BENCHMARK)
+    for name, dataset in settings.datasets.items():
+        check_table(dataset, DATASET, f"{name}: ")
+        check_choice(f"{name}: split", dataset.split, (*SPLITS, "all"))
     for row in settings.rows:
         _check_row(row, settings)
     return settings
-
-
-def _schema(given: Any) -> Any:
-    return OmegaConf.structured(BenchmarkSettings)
 
 
 def training_sets(settings: BenchmarkSettings, row: RowSettings) -> list[tuple[str, ...]]:
@@ -168,12 +170,10 @@ def _check_names(settings: BenchmarkSettings) -> None:
                 f"{shown(name)} cannot name a dataset or row: names begin with a letter or digit, and have "
                 "neither $ nor |, which figures and tables take for themselves"
             )
-    joined = [name for name in settings.datasets if "+" in name]
-    if joined:
-        raise ConfigError(f"datasets {joined}: '+' joins the names of datasets trained on together")
     if not settings.targets:
         raise ConfigError(f"a benchmark needs targets, of {', '.join(TARGETS)}")
-    _check_targets(settings.targets, "targets")
+    for name in settings.targets:
+        check_choice("targets", name, TARGETS)
 
 
 def slug(text: str) -> str:
@@ -186,46 +186,27 @@ DATASET = {"lags": POSITIVE, "validation": NUMBER, "train_limit": COUNT, "passes
 ROW = {"draws": whole(1, 100_000), "sizes": COUNT, "species": NUMBER}
 
 
-def _check_ranges(settings: BenchmarkSettings) -> None:
-    check_table(settings, BENCHMARK)
-    for name, dataset in settings.datasets.items():
-        check_table(dataset, DATASET, f"{name}: ")
-        check_choice(f"{name}: split", dataset.split, (*SPLITS, "all"))
-    for row in settings.rows:
-        check_table(row, ROW, f"row {row.name!r}: ")
-
-
 def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
+    here = f"row {row.name!r}"
+    check_table(row, ROW, f"{here}: ")
     kinds = [kind for kind in KINDS if getattr(row, kind) is not None]
     if len(kinds) != 1:
-        raise ConfigError(
-            f"row {row.name!r} needs exactly one of {', '.join(KINDS)}; it has {kinds or 'none'}"
-        )
+        raise ConfigError(f"{here} needs exactly one of {', '.join(KINDS)}; it has {kinds or 'none'}")
     if not row.inputs:
-        raise ConfigError(f"row {row.name!r} needs inputs, of {', '.join(INPUTS)}")
+        raise ConfigError(f"{here} needs inputs, of {', '.join(INPUTS)}")
     for name in row.inputs:
-        check_choice(f"row {row.name!r}: inputs", name, INPUTS)
-    _check_targets(row.targets or [], f"row {row.name!r}: targets")
-    _check_data(row)
-    if row.indicator is not None:
-        check_choice(f"row {row.name!r}: indicator", row.indicator, sorted(INDICATORS))
-    if row.kind == "estimator" and "class_path" not in (row.estimator or {}):
-        raise ConfigError(f"row {row.name!r}: estimator needs class_path and init_args")
-    joint = [names for names in training_sets(settings, row) if len(names) > 1]
-    if joint and row.kind == "fit":
-        raise ConfigError(
-            f"row {row.name!r}: networks are trained on one dataset at a time, not on {joint[0]}"
-        )
-
-
-def _check_data(row: RowSettings) -> None:
+        check_choice(f"{here}: inputs", name, INPUTS)
+    for name in row.targets or []:
+        check_choice(f"{here}: targets", name, TARGETS)
     known = [name for name in inspect.signature(DataSettings).parameters if name not in _DECIDED]
     given = [*row.data, *(key.removeprefix("data.") for key in row.set if key.startswith("data."))]
     wrong = [name for name in given if name.split(".")[0] not in known]
     if wrong:
-        raise ConfigError(f"row {row.name!r}: data has no setting {wrong} of its own; it has {known}")
-
-
-def _check_targets(targets: list[str], where: str) -> None:
-    for name in targets:
-        check_choice(where, name, TARGETS)
+        raise ConfigError(f"{here}: data has no setting {wrong} of its own; it has {known}")
+    if row.indicator is not None:
+        check_choice(f"{here}: indicator", row.indicator, sorted(INDICATORS))
+    if row.kind == "estimator" and "class_path" not in (row.estimator or {}):
+        raise ConfigError(f"{here}: estimator needs class_path and init_args")
+    joint = [names for names in training_sets(settings, row) if len(names) > 1]
+    if joint and row.kind == "fit":
+        raise ConfigError(f"{here}: networks are trained on one dataset at a time, not on {joint[0]}")

@@ -81,9 +81,9 @@ class Compare:
         sim = sim if self.split == "all" else sim[self.split]
         predictor = None
         if self.predictor is not None:
-            from gensample.commands.predict_propensity import Predictor
+            from gensample.zoo import load_predictor
 
-            predictor = Predictor(self.predictor, self.force)
+            predictor = load_predictor(self.predictor, force=self.force)
         with Console(stderr=True).status("reading") as status:
             result = compare(
                 sim,

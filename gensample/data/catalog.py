@@ -64,3 +64,13 @@ def _sha256(file: Path, size: int, modified: int) -> str:
     """Digest of a file, taken once for each of its states."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def is_source(data: str) -> bool:
+    """Whether a word names files of other programs, and no dataset."""
+    import h5py
+
+    path = Path(data)
+    if data in {*EMBEDDED, *KEPT}:
+        return False
+    return path.is_dir() or (path.is_file() and path.suffix != ".h5" and not h5py.is_hdf5(path))

@@ -1,1 +1,18 @@
-"""Predictors that are fitted in closed form or without gradients: one interface, data module in."""
+"""What predicts each particle's propensity at each lag time: one file each, one interface.
+
+A new predictor is one file here: a subclass of `Predictor` with ``@register`` before it, which a benchmark
+then knows by the name of its class. `tests/predictors/test_contract.py` says what every one must keep to.
+
+Example:
+    >>> from gensample.predictors import make
+    >>> from gensample.reads import Reads
+    >>> data = Reads(input="inherent", descriptors=("invariants",)).open("ka2d-mini", target="propensity")
+    >>> ridge = make({"class_path": "Ridge", "init_args": {"within": True}})
+    >>> ridge.fit([data])
+    >>> tuple(ridge.predict(data, data.rows("test")).shape)
+    (12, 500, 3)
+"""
+
+from gensample.predictors.base import Predictor, make, of_model, register
+
+__all__ = ["Predictor", "make", "of_model", "register"]

@@ -1,10 +1,14 @@
-"""The interface of predictors that are fitted without Lightning, and what they read of a data module."""
+"""The interface of predictors, their registry, and what those fitted to descriptors share."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,14 +17,98 @@ from torch import Tensor
 from gensample.data.datamodule import KADataModule
 from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError
+from gensample.registry import build
+from gensample.seeding import torch_generator
+
+if TYPE_CHECKING:
+    from gensample.predictors.network import Network
 
 FORMAT = 2
 """Of what a fit keeps; a benchmark fits again what was kept in another."""
 
+Rows = Sequence[int] | np.ndarray
+
+
+class Predictor(ABC):
+    """Predicts each particle's propensity at each lag time, of data that are served as it reads them.
+
+    parameters: how many numbers were fitted or trained; None where nothing was. What a fit has found is a
+    dict of tensors, `state`, which a new predictor with the same settings takes back by `restore`.
+    """
+
+    parameters: int | None = None
+
+    def __init__(self) -> None:
+        self._state: dict[str, Tensor] = {}
+
+    @classmethod
+    def suits(cls, model: Any) -> bool:
+        """Whether this is how a model that was trained predicts."""
+        return False
+
+    def fit(self, data: Sequence[KADataModule], generator: torch.Generator | None = None) -> None:
+        """Fit on the training split of every data module; nothing for what needs no fit."""
+        return
+
+    @abstractmethod
+    def predict(self, data: KADataModule, rows: Rows) -> Tensor:
+        """Propensity (C', N, K) of the configurations ``rows`` of a data module."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What was fitted."""
+        return self._state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take what another fit has found; DataError where it was kept by a version that kept less."""
+        self._state = dict(state)
+
+
+Kind = TypeVar("Kind", bound=type[Predictor])
+_registered: dict[str, type[Predictor]] = {}
+
+
+def register(cls: Kind) -> Kind:
+    """Make a predictor known by the name of its class."""
+    _registered[cls.__name__] = cls
+    return cls
+
+
+def registered() -> dict[str, type[Predictor]]:
+    """Every predictor there is, those of this folder among them, by the name of its class."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"gensample.predictors.{module.name}")
+    return _registered
+
+
+def make(spec: dict[str, Any]) -> Predictor:
+    """The predictor of a ``{class_path, init_args}``, the class named alone or with its module.
+
+    Raises:
+        ConfigError: it is no registered one, or cannot be made of these settings.
+    """
+    paths = {name: f"{cls.__module__}.{cls.__qualname__}" for name, cls in registered().items()}
+    given = spec.get("class_path")
+    path = paths.get(given, given) if isinstance(given, str) else given
+    found: Predictor = build({**spec, "class_path": path}, set(paths.values()))
+    return found
+
+
+def of_model(model: Any, name: str = "the model", force: bool = False) -> Network:
+    """What a loaded model called ``name`` predicts; with ``force`` also outside its domain.
+
+    Raises:
+        ConfigError: it predicts no propensity.
+    """
+    kind: Any = next((cls for cls in registered().values() if cls.suits(model)), None)
+    if kind is None:
+        raise ConfigError(f"{name} is a {type(model).__name__}, which predicts no propensity")
+    found: Network = kind(model, name, force)
+    return found
+
 
 @dataclass(frozen=True)
 class Sample:
-    """Configurations of one dataset as an estimator sees them.
+    """Configurations of one dataset as a fit sees them.
 
     species: (N,); descriptors: (N, D) of each configuration, as they are (not standardised); energy: (C,),
     potential, per particle, of the input positions; temperature: (C,); snapshot_id: (C,); target: (N, K) of
@@ -35,7 +123,7 @@ class Sample:
     target: list[Tensor] | None
 
 
-def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_target: bool) -> Sample:
+def read_sample(data: KADataModule, rows: Rows, with_target: bool) -> Sample:
     """The configurations ``rows`` of a data module that has been set up.
 
     Raises:
@@ -43,7 +131,7 @@ def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_targe
         DataError: descriptors or targets are not finite.
     """
     if not data.settings.descriptors:
-        raise ConfigError("this estimator reads descriptors; name some in data.descriptors")
+        raise ConfigError("this predictor reads descriptors; name some in data.descriptors")
     rows = np.asarray(rows)
     descriptors = data.per_configuration("descriptors", rows)
     target = data.per_configuration("propensity", rows) if with_target else None
@@ -61,17 +149,14 @@ def read_sample(data: KADataModule, rows: Sequence[int] | np.ndarray, with_targe
     )
 
 
-class Estimator(ABC):
-    """Fitted on the training configurations of data modules; predicts each particle at each lag.
+class Fitted(Predictor):
+    """Reads descriptors; fitted and applied one species at a time.
 
-    What was fitted is a dict of tensors (`state`), which a new estimator with the same settings takes back
-    (`restore`): ``weights`` (S, D, K) and ``offset`` (S, K) among it, ``mean`` (S, D) of the columns, and
+    Among its state are ``weights`` (S, D, K) and ``offset`` (S, K), ``mean`` (S, D) of the columns, and
     ``probe_levels`` (L, 2), temperature and time of the probe runs among the descriptors.
     """
 
-    _state: dict[str, Tensor]
-
-    def fit(self, data: Sequence[KADataModule], generator: torch.Generator) -> None:
+    def fit(self, data: Sequence[KADataModule], generator: torch.Generator | None = None) -> None:
         """Fit on the training split of every data module; choose settings, if any, on parts left out.
 
         Raises:
@@ -86,14 +171,14 @@ class Estimator(ABC):
         _check_alike("lag times", [targets_of(sample)[0].shape[1] for sample in samples])
         self._widths = data[0].descriptor_widths
         self._state = {"probe_levels": torch.tensor(levels, dtype=torch.float64).reshape(-1, 2)}
-        self._state |= self._fit(samples, generator)
+        self._state |= self._fit(samples, generator or torch_generator(0))
 
     @abstractmethod
     def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
         """What `state` holds beside the levels of probe runs."""
 
-    def predict(self, data: KADataModule, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """Predictions (C', N, K) for the configurations ``rows``.
+    def predict(self, data: KADataModule, rows: Rows) -> Tensor:
+        """See `Predictor`.
 
         Raises:
             ConfigError: the data serve other descriptors or species than those fitted on.
@@ -125,23 +210,15 @@ class Estimator(ABC):
         """Number of columns that are made of so many descriptors."""
         return descriptors
 
-    def state(self) -> dict[str, Tensor]:
-        """What was fitted."""
-        return self._state
-
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take what another fit has found.
-
-        Raises:
-            DataError: it was fitted by a version that kept less.
-        """
+        """See `Predictor`."""
         missing = {"weights", "offset", "mean", "probe_levels"} - state.keys()
         if missing:
-            raise DataError(f"this estimator was kept without {sorted(missing)}; fit it again")
-        self._state = dict(state)
+            raise DataError(f"this predictor was kept without {sorted(missing)}; fit it again")
+        super().restore(state)
 
     @property
-    def num_parameters(self) -> int:
+    def parameters(self) -> int:  # type: ignore[override]
         """Number of weights and offsets."""
         return self._state["weights"].numel() + self._state["offset"].numel()
 

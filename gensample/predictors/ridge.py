@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.predictors.base import Estimator, Sample, targets_of
+from gensample.predictors.base import Fitted, Sample, register, targets_of
 from gensample.stats.moments import mean_and_scale
 from gensample.stats.ridge import block_ridge, line, ridge
 
@@ -21,7 +21,8 @@ from gensample.stats.ridge import block_ridge, line, ridge
 FOLDS = 8
 
 
-class Ridge(Estimator):
+@register
+class Ridge(Fitted):
     """Linear in standardised descriptors; the penalty is chosen by leaving training configurations out.
 
     With ``temperature``, a column 1/T and every descriptor times 1/T (about their means) are added, so that
@@ -49,7 +50,7 @@ class Ridge(Estimator):
         if levels and (temperature or not within):
             raise ConfigError("levels are those of deviations at one temperature: within, not temperature")
         self.temperature, self.blocks, self.within, self.levels = temperature, blocks, within, levels
-        self._state = {}
+        super().__init__()
 
     def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
         """Nothing is drawn."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.predictors.base import Estimator, Sample, targets_of
+from gensample.predictors.base import Fitted, Sample, register, targets_of
 from gensample.stats.margin import support_vector_machines
 from gensample.stats.moments import mean_and_scale
 
@@ -26,7 +26,8 @@ Columns = list[Tensor]
 """Of each data set, something of every particle of a species in each configuration (C, n, ...)."""
 
 
-class Softness(Estimator):
+@register
+class Softness(Fitted):
     """Signed distance to the hyperplane between the most and the least mobile particles, per species and lag.
 
     The penalty is the one whose softness correlates best with the propensity in training configurations left
@@ -43,7 +44,7 @@ class Softness(Estimator):
         if not 0 < fraction <= 0.5:
             raise ConfigError(f"fraction must be above 0 and at most 0.5, got {fraction}")
         self.fraction = fraction
-        self._state = {}
+        super().__init__()
 
     def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
         """Drawn is which of the particles that are as mobile count as an end."""

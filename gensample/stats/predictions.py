@@ -23,6 +23,8 @@ from gensample.stats.propensity import ceiling_exact, pearson, pearson_from_sums
 OVERLAP = 0.3
 """Propensity below which a particle counts as having stayed."""
 FEWEST_FOR_CHI4 = 4
+BOND_CUTOFF = 1.35
+"""Distance below which two A particles are bonded."""
 CORRELATION_EDGES: Floats = np.linspace(0.75, 5.05, 44)
 
 Estimate = list[float | None]
@@ -34,15 +36,70 @@ class Truth:
     """What is predicted of C configurations.
 
     label, spread: (C, N, K), simulated average and its standard deviation over replicas (ddof = 1; None where
-    unknown); replicas: (C,); species: (N,); positions: (C, N, d); box: (C, d).
+    unknown); replicas: (C,); species: (N,); positions: (C, N, d) and box: (C, d), of chi4 between blocks.
     """
 
     label: Floats
     spread: Floats | None
     replicas: np.ndarray
     species: np.ndarray
-    positions: Floats
-    box: Floats
+    positions: Floats | None = None
+    box: Floats | None = None
+
+    def column(self, of: np.ndarray, lag: int) -> Floats:
+        """Labels (C, n) of the particles ``of`` at one lag."""
+        return self.label[:, of, lag].astype(np.float64)
+
+    def variances(self, of: np.ndarray, lag: int) -> tuple[Floats, Floats] | None:
+        """Variance between particles of the exact propensity, and that of a label about it, (C,) each.
+
+        None where replicas are not known, or single ones.
+        """
+        if self.spread is None or (self.replicas < 2).any():
+            return None
+        noise = np.square(self.spread[:, of, lag].astype(np.float64)).mean(1) / self.replicas
+        return self.column(of, lag).var(1, ddof=1) - noise, noise
+
+
+def pearson_each(x: Floats, y: Floats) -> Floats:
+    """Pearson (C,) over the particles (C, n) within each configuration; nan where all are alike."""
+    return np.array([pearson(p, q) for p, q in zip(x, y, strict=True)])
+
+
+def pearson_of_bonds(batch: Any, edges: Any, cutoff: float = BOND_CUTOFF) -> Floats:
+    """Pearson (B, K) of elongations (E, K) over the A-A bonds of each configuration of a batch of graphs.
+
+    Bonds are edges between two A particles closer than ``cutoff``.
+    """
+    chosen = (batch.species[batch.edge_index] == 0).all(0) & (batch.edge_vector.norm(dim=-1) < cutoff)
+    owner = batch.batch[batch.edge_index[0]]
+    mine = [chosen & (owner == i) for i in range(int(batch.num_graphs))]
+    pairs = [(edges[of].double().cpu().numpy(), batch.elongation[of].double().cpu().numpy()) for of in mine]
+    return np.stack([pearson_each(x.T, y.T) for x, y in pairs])
+
+
+def summary(predicted: Floats, truth: Truth, lags: Sequence[float], ceilings: bool) -> dict[str, float]:
+    """Correlations of predictions (C, N, K) by name, with species letter and lag time.
+
+    ``pearson_A_10`` (mean over configurations), ``pearson_pooled_A_10``, the mean over lags as ``pearson_A``;
+    and ``ceiling_A_10`` if asked, and known.
+    """
+    found: dict[str, float] = {}
+    for s in range(int(truth.species.max()) + 1):
+        letter, of, each = chr(ord("A") + s), truth.species == s, []
+        for k, lag in enumerate(lags):
+            x, y = predicted[:, of, k].astype(np.float64), truth.column(of, k)
+            each.append(float(pearson_each(x, y).mean()))
+            found |= {
+                f"pearson_{letter}_{lag:g}": each[-1],
+                f"pearson_pooled_{letter}_{lag:g}": pearson(x, y),
+            }
+            known = truth.variances(of, k) if ceilings else None
+            if known is not None:
+                delta, noise = known
+                found[f"ceiling_{letter}_{lag:g}"] = float(ceiling_exact(delta.mean(), noise.mean()))
+        found[f"pearson_{letter}"] = float(np.mean(each))
+    return found
 
 
 def judge(
@@ -67,15 +124,15 @@ def judge(
     if predicted.shape != truth.label.shape:
         raise DataError(f"predictions have shape {predicted.shape}, the labels {truth.label.shape}")
     of = np.ones(len(truth.species), bool) if species is None else truth.species == species
-    x, y = predicted[:, of, lag].astype(np.float64), truth.label[:, of, lag].astype(np.float64)
+    x, y = predicted[:, of, lag].astype(np.float64), truth.column(of, lag)
     weights = resample_weights(len(x), samples, numpy_generator(seed))
     found: dict[str, Any] = {"configurations": len(x)}
     for name, (a, b) in {"pearson": (x, y), "spearman": (_ranks(x), _ranks(y))}.items():
-        each = np.array([pearson(p, q) for p, q in zip(a, b, strict=True)])
+        each = pearson_each(a, b)
         found[name] = _estimate(float(each.mean()), weights @ each)
         pooled = (a, b) if name == "pearson" else (_pooled_ranks(x), _pooled_ranks(y))
         found[f"{name}_pooled"] = _pooled(*pooled, weights)
-    found["ceiling"] = _ceiling(truth, of, lag, weights)
+    found["ceiling"] = _ceiling(truth.variances(of, lag), weights)
     for name, field in (("chi4", map_linearly(x, y)), ("chi4_simulated", y)):
         known = displacement and bool(np.isfinite(field).all())
         found[name] = _between(field, weights) if known else [None, None, None]
@@ -179,11 +236,10 @@ def _pooled(x: Floats, y: Floats, weights: Floats) -> Estimate:
     return _estimate(float(pearson_from_sums(moments.mean(0))), pearson_from_sums(weights @ moments))
 
 
-def _ceiling(truth: Truth, of: np.ndarray, lag: int, weights: Floats) -> Estimate:
-    if truth.spread is None or (truth.replicas < 2).any():
+def _ceiling(variances: tuple[Floats, Floats] | None, weights: Floats) -> Estimate:
+    if variances is None:
         return [None, None, None]
-    noise = np.square(truth.spread[:, of, lag].astype(np.float64)).mean(1) / truth.replicas
-    delta = truth.label[:, of, lag].astype(np.float64).var(1, ddof=1) - noise
+    delta, noise = variances
     return _estimate(
         float(ceiling_exact(delta.mean(), noise.mean())), ceiling_exact(weights @ delta, weights @ noise)
     )
@@ -199,5 +255,7 @@ def _between(field: Floats, weights: Floats) -> Estimate:
 
 
 def _blocks(field: Floats, truth: Truth, of: np.ndarray, weights: Floats) -> Estimate:
+    if truth.positions is None or truth.box is None:
+        return [None, None, None]
     each = chi4_blocks(field, truth.positions[:, of], truth.box)
     return _estimate(float(each.mean()), weights @ each)

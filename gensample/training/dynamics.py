@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, Literal
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, between, check_table
 from gensample.reads import Reader, Reads, check_lags
-from gensample.training.regression import Score, bond_mask, summarise
+from gensample.stats.predictions import BOND_CUTOFF, Truth, pearson_of_bonds, summary
 from gensample.training.schedule import warm_cosine
 from gensample.training.settings import as_module, save_settings
 from gensample.weights import check_fit
@@ -67,7 +68,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
         init_from: str | None = None,
         loss_species: list[int] | None = None,
         heterogeneity: float = 0.0,
-        bond_cutoff: float = 1.35,
+        bond_cutoff: float = BOND_CUTOFF,
         compile: bool = False,
         reads: dict[str, Any] | None = None,
     ) -> None:
@@ -92,7 +93,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
         # Kept with the weights, so that other data are standardised as the training data were.
         self.register_buffer("descriptor_mean", torch.zeros(num_species, self.reads.columns))
         self.register_buffer("descriptor_scale", torch.ones(num_species, self.reads.columns))
-        self._scores: list[Score] = []
+        self._seen: list[dict[str, np.ndarray]] = []
 
     def forward(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Propensity (n, K), followed by the spread with ``spread``, and elongation (E, K), in LJ units."""
@@ -206,7 +207,20 @@ class DynamicsTask(Reader, lightning.LightningModule):
         }
         self.log_dict(losses, batch_size=batch.num_graphs, sync_dist=True)
         predicted = self.node_mean[batch.species] + self.node_scale[batch.species] * nodes
-        self._scores += Score.of_batch(batch, predicted, edges, bond_mask(batch, self.bond_cutoff))
+        self._seen.append(self._kept(batch, predicted[:, : len(batch.lag_time)], edges))
+
+    def _kept(self, batch: Any, predicted: Tensor, edges: Tensor) -> dict[str, np.ndarray]:
+        """What the scores at the end of an epoch need of a batch, by configuration."""
+        of_nodes = {"predicted": predicted, "label": batch.propensity}
+        of_nodes |= {"spread": batch.spread} if "spread" in batch else {}
+        found = {
+            k: v.unflatten(0, (batch.num_graphs, -1)).double().cpu().numpy() for k, v in of_nodes.items()
+        }
+        if "elongation" in batch and edges.shape[1]:
+            found["bonds"] = pearson_of_bonds(batch, edges, self.bond_cutoff)
+        species = batch.species[batch.batch == 0].cpu().numpy()
+        lags = batch.lag_time.cpu().numpy()
+        return found | {"replicas": batch.replicas.cpu().numpy(), "species": species, "lags": lags}
 
     def on_validation_epoch_end(self) -> None:
         """Log Pearson per species and lag."""
@@ -217,9 +231,15 @@ class DynamicsTask(Reader, lightning.LightningModule):
         self._log_scores("test")
 
     def _log_scores(self, stage: str) -> None:
-        scores, self._scores = self._scores, []
-        if scores:
-            found = summarise(scores, ceilings=stage == "test")
+        seen, self._seen = self._seen, []
+        if seen:
+            species, lags = seen[0]["species"], seen[0]["lags"].tolist()
+            names = seen[0].keys() - {"species", "lags"}
+            joined = {name: np.concatenate([each[name] for each in seen]) for name in names}
+            truth = Truth(joined["label"], joined.get("spread"), joined["replicas"], species)
+            found = summary(joined["predicted"], truth, lags, ceilings=stage == "test")
+            for lag, score in zip(lags, joined["bonds"].mean(0) if "bonds" in joined else (), strict=False):
+                found[f"edge_pearson_{lag:g}"] = float(score)
             self.log_dict({f"{stage}/{name}": value for name, value in found.items()}, sync_dist=True)
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:

@@ -11,10 +11,12 @@ from lattices import WIDE, write_lattices
 from liquid import make_liquid, write_model_file
 from small_benchmark import RIDGE, small
 
-from gensample.benchmark.evaluation import Truths, entries_of
+from gensample.benchmark.bench import Bench
+from gensample.benchmark.cache import Kept
+from gensample.benchmark.judge import Judge
 from gensample.benchmark.run import Finished, run_units
 from gensample.benchmark.settings import load_settings, training_sets
-from gensample.benchmark.workspace import Unit, Workspace, units
+from gensample.benchmark.units import Unit, units
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import ConfigError
@@ -129,7 +131,7 @@ def test_other_settings_are_trained_again_and_others_kept(tmp_path):
 
 def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
     settings = load_settings(small(tmp_path))
-    work = Workspace(tmp_path / "out", units(settings)[0], settings)
+    work = Kept(tmp_path / "out", units(settings)[0], Bench(settings))
     with pytest.raises(ConfigError, match="descriptors called cage need"):
         run_units(settings, tmp_path / "out")
     assert work.record() is None
@@ -188,7 +190,7 @@ def test_indicators_that_need_a_minimum_find_it_again(tmp_path):
     """The stored inherent structures are rounded: their Hessians would have negative eigenvalues."""
     rows = [{"name": "vibrality", "inputs": ["inherent"], "indicator": "vibrality"}]
     (done,) = run_units(load_settings(small(tmp_path, rows=rows)), tmp_path / "out")
-    truth, _ = Truths(load_settings(small(tmp_path, rows=rows))).of("mini", "propensity")
+    truth, *_ = Judge(load_settings(small(tmp_path, rows=rows))).truth("mini", "propensity")
     scores = judge(done.predictions["mini"]["propensity"], truth, 0, 0, samples=20)
     assert scores["pearson"][0] == pytest.approx(0.29, abs=0.03)
 
@@ -247,7 +249,7 @@ def test_released_models_and_their_input(tmp_path):
     data = {"mini": {"dataset": "ka2d-mini"}}
     settings = load_settings(small(tmp_path, rows=rows, datasets=data))
     (done,) = run_units(settings, tmp_path / "out")
-    truth, _ = Truths(settings).of("mini", "propensity")
+    truth, *_ = Judge(settings).truth("mini", "propensity")
     scores = judge(done.predictions["mini"]["propensity"], truth, 2, 0, samples=20)
     assert scores["pearson"][0] == pytest.approx(0.376, abs=0.005)
 
@@ -279,7 +281,7 @@ def test_every_kind_is_judged_on_the_same_rows(tmp_path):
     data = {"a": {"dataset": str(path), "lags": [10.0], "validation": [1], "split": "val"}}
     settings = load_settings(small(tmp_path, rows=rows, datasets=data))
     done = run_units(settings, tmp_path / "out")
-    truth, _ = Truths(settings).of("a", "propensity")
+    truth, *_ = Judge(settings).truth("a", "propensity")
     with Store.open(path) as store:
         np.testing.assert_array_equal(truth.positions, store.positions[[1]])
     assert [d.predictions["a"]["propensity"].shape for d in done] == [(1, WIDE, 1)] * 3
@@ -328,14 +330,14 @@ def test_bonds_are_judged_once_and_what_is_lost_is_no_length(tmp_path):
     rows = [{"name": "x", "inputs": ["inherent"], "model": "ka2d-mini-flow"}]
     data = {"mini": {"dataset": "ka2d-mini", "lags": [10.0]}}
     settings = load_settings(small(tmp_path, rows=rows, datasets=data, bootstrap=20))
-    truths, rng = Truths(settings), np.random.default_rng(0)
+    judge, rng = Judge(settings), np.random.default_rng(0)
     predictions = {"propensity": rng.normal(size=(12, 500, 1)), "elongation": rng.normal(size=(12, 1))}
     found = {}
     for target in ("propensity", "bond_breaking"):
         unit = Unit(settings.rows[0], "inherent", target, ())
         record = {"seconds": None, "parameters": 1}
         done = Finished(unit, record, {"mini": predictions | {"seconds": np.asarray(1.0)}})
-        found[target] = entries_of(done, settings, truths)
+        found[target] = judge.entries(done)
     kinds = {target: [e["target"] for e in some] for target, some in found.items()}
     assert kinds == {
         "propensity": ["propensity"] * 2 + ["elongation"],

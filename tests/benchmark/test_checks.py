@@ -6,12 +6,12 @@ import torch
 from lattices import write_lattices
 from small_benchmark import RIDGE, small
 
-from gensample.benchmark import workspace
-from gensample.benchmark.content import fingerprint, parts_read, weights_of
-from gensample.benchmark.data import lag_columns
+from gensample.benchmark import cache
+from gensample.benchmark.bench import Bench, lag_columns
+from gensample.benchmark.cache import Kept, fingerprint, parts_read
 from gensample.benchmark.run import run_units
 from gensample.benchmark.settings import RowSettings, load_settings
-from gensample.benchmark.workspace import Workspace, units
+from gensample.benchmark.units import Unit, units, weights_of
 from gensample.cli import main
 from gensample.data.catalog import resolve
 from gensample.data.store import PROBE, Store, StoreWriter
@@ -32,7 +32,6 @@ energy = {"name": "x", "indicator": "energy"}
         ),
         ({"rows": [energy] * 2}, "differ in letters or digits"),
         ({"rows": [energy | {"name": "a b"}, energy | {"name": "a, b"}]}, "differ in letters or digits"),
-        ({"datasets": {"a+b": {"dataset": "ka2d-mini"}}}, "joins the names"),
         ({"train": ["elsewhere"]}, "unknown datasets"),
         ({"targets": ["mood"]}, "targets must be one of propensity, bond_breaking"),
         ({"rows": []}, "needs rows"),
@@ -137,9 +136,12 @@ def test_lag_times_belong_together_by_value_or_elsewhere_in_order():
 # What counts as unchanged
 
 
+def read(source, **row):
+    return parts_read(Unit(RowSettings("a row", **row), source, "propensity"), Bench(None))
+
+
 def parts(source, *descriptors, **more):
-    row = RowSettings("a row", [source], estimator={}, data={"descriptors": list(descriptors), **more})
-    return parts_read(row, source)
+    return read(source, estimator={}, data={"descriptors": list(descriptors), **more})
 
 
 def test_parts_of_a_dataset_that_rows_read(tmp_path):
@@ -147,12 +149,10 @@ def test_parts_of_a_dataset_that_rows_read(tmp_path):
     assert parts("thermal", "symmetry", cage_vectors=True) == {"inherent"}
     assert parts("inherent", "cage", "probe") == {"inherent", "cage", "probe"}
     assert parts("cage", "symmetry") == {"inherent", "cage"}
-    glassmlp = RowSettings("a row", fit="configs/dynamics/ka2d-mini-glassmlp.yaml")
-    assert parts_read(glassmlp, "thermal") == set()
-    set_here = RowSettings("a row", fit=FIT, set={"data.descriptors": ["cage"]})
-    assert parts_read(set_here, "thermal") == {"cage"}
-    assert parts_read(RowSettings("a row", model="ka2d-mini-flow"), "inherent") == {"inherent"}
-    assert parts_read(RowSettings("a row", prediction="SE3"), "thermal") == {"inherent", "predictions"}
+    assert read("thermal", fit="configs/dynamics/ka2d-mini-glassmlp.yaml") == set()
+    assert read("thermal", fit=FIT, set={"data.descriptors": ["cage"]}) == {"cage"}
+    assert read("inherent", model="ka2d-mini-flow") == {"inherent"}
+    assert read("thermal", prediction="SE3") == {"predictions"}
 
 
 def test_data_are_known_by_their_content():
@@ -188,7 +188,7 @@ def test_other_displacements_and_temperatures_are_other_data(tmp_path):
 
 def key_and_mark(tmp_path, row=ridge, **changes):
     settings = load_settings(small(tmp_path, rows=[row], datasets=data(**changes)))
-    work = Workspace(tmp_path, units(settings)[0], settings)
+    work = Kept(tmp_path, units(settings)[0], Bench(settings))
     return work.key, work.mark("mini")
 
 
@@ -209,7 +209,7 @@ def test_how_predictions_are_judged_trains_nothing_again(tmp_path):
 
 def test_estimators_kept_in_another_format_are_fitted_again(tmp_path, monkeypatch):
     before = key_and_mark(tmp_path)[0], key_and_mark(tmp_path, energy)[0]
-    monkeypatch.setattr(workspace, "FORMAT", 1)
+    monkeypatch.setattr(cache, "FORMAT", 1)
     assert key_and_mark(tmp_path)[0] != before[0]
     assert key_and_mark(tmp_path, energy)[0] == before[1]
 

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from gensample.benchmark.entries import at_lag, published_chi4, published_for, transfer
-from gensample.benchmark.figures import Style, ranking
-from gensample.benchmark.tables import markdown
-from gensample.benchmark.write import write_report
+from gensample.benchmark.entries import transfer
+from gensample.benchmark.figures import Style, plates, ranking
+from gensample.benchmark.published import NOTHING, Published, at_lag
+from gensample.benchmark.result import Result
 
 TEMPERATURES = {"cold": 0.44, "hot": 0.8}
 ROWS = {"BOTAN": "fit", "CAGE": "estimator", "density": "indicator"}
@@ -22,7 +22,7 @@ def entry(row, train, test, lag, species="A", size=None, value=0.5, **more):
         "kind": kind,
         "input": "cage" if row == "CAGE" else "thermal",
         "target": "propensity",
-        "train": train,
+        "train": train and train.split("+"),
         "train_size": size,
         "test": test,
         "temperature": TEMPERATURES.get(test, 1.0),
@@ -60,15 +60,26 @@ def entries():
 
 
 def curve(row, source, test="cold"):
-    common = {"row": row, "input": "cage", "target": "propensity", "train": "cold", "test": test, "lag": 10.0}
+    common = {
+        "row": row,
+        "input": "cage",
+        "target": "propensity",
+        "train": ["cold"],
+        "test": test,
+        "lag": 10.0,
+    }
     return common | {"source": source, "r": [1.0, 2.0, 3.0], "c": [0.5, None, 0.1]}
 
 
-PUBLISHED = {
-    "pearson": {"propensity": {0.44: {"SE3": ([1.0, 10.0], [0.6, 0.81])}}, "bond_breaking": {}},
-    "chi4": {0.44: {"MD": ([1.0, 10.0], [2.0, 4.0]), "SE3": ([1.0, 10.0], [1.0, 3.0])}},
-    "transfer": {"SE3": {(0.44, 0.44): 0.8, (0.44, 0.5): 0.7}},
-}
+PUBLISHED = Published(
+    {"propensity": {0.44: {"SE3": ([1.0, 10.0], [0.6, 0.81])}}},
+    {0.44: {"MD": ([1.0, 10.0], [2.0, 4.0]), "SE3": ([1.0, 10.0], [1.0, 3.0])}},
+    {"SE3": {(0.44, 0.44): 0.8, (0.44, 0.5): 0.7}},
+)
+
+
+def markdown(entries, published=NOTHING):
+    return Result("some", entries, published=published).table()
 
 
 def test_tables(entries):
@@ -97,15 +108,20 @@ def test_tables(entries):
 
 def test_the_matrix_is_of_the_longest_lag(entries):
     assert transfer(entries, "BOTAN", "thermal", "propensity") == pytest.approx(
-        {("cold", "cold"): 0.41, ("cold", "hot"): 0.26, ("hot", "cold"): 0.26, ("hot", "hot"): 0.41}
+        {
+            (("cold",), "cold"): 0.41,
+            (("cold",), "hot"): 0.26,
+            (("hot",), "cold"): 0.26,
+            (("hot",), "hot"): 0.41,
+        }
     )
 
 
 def test_folder(entries, tmp_path):
     curves = [curve("CAGE", "predicted"), curve("CAGE", "simulated")]
-    said = write_report(tmp_path, entries, curves, published=PUBLISHED, title="A <title>", notes=["by me"])
     report = tmp_path / "report"
-    assert str(report / "index.html") in said
+    result = Result("A <title>", entries, curves, PUBLISHED, ["by me"])
+    assert result.write(report) == report / "index.html"
     names = {path.stem for path in (report / "figures").glob("*.png")}
     of_set = {f"{kind}-propensity-{test}" for kind in ("lags", "ranking", "chi4") for test in ("cold", "hot")}
     assert names == of_set | {"learning-propensity", "transfer-propensity", "correlations"}
@@ -122,9 +138,9 @@ def test_folder(entries, tmp_path):
 
 
 def test_an_earlier_report_is_replaced_as_a_whole(entries, tmp_path):
-    write_report(tmp_path, entries, [], published=None, title="first")
+    Result("first", entries).write(tmp_path / "report")
     few = [e for e in entries if e["row"] == "density"]
-    write_report(tmp_path, few, [], published=None, title="second")
+    Result("second", few).write(tmp_path / "report")
     report = tmp_path / "report"
     assert not (report / "figures/transfer-propensity.png").exists()
     assert "first" not in (report / "index.html").read_text()
@@ -133,22 +149,25 @@ def test_an_earlier_report_is_replaced_as_a_whole(entries, tmp_path):
 def test_without_estimates_cells_stay_empty():
     lonely = entry("BOTAN", "cold", "cold", 1.0, ceiling=[None] * 3, pearson=[np.nan, None, None])
     lonely["pearson"] = [None, None, None]
-    assert "| BOTAN | thermal |  | 0.500 | 12 s | 1,234 |" in markdown([lonely], None)
+    assert "| BOTAN | thermal |  | 0.500 | 12 s | 1,234 |" in markdown([lonely])
 
 
-def drawn(tmp_path, entries, published=None):
-    write_report(tmp_path, entries, [], published=published, title="some")
-    return {path.stem for path in (tmp_path / "report/figures").glob("*.png")}
+def drawn(entries, published=NOTHING):
+    """Names of the figures, each drawn and not written."""
+    found = list(plates(entries, [], published))
+    for plate in found:
+        plate.draw()
+    return {plate.name for plate in found}
 
 
 NOTHING = [None, None, None]
 
 
-def test_bond_breaking_has_transfer_and_learning_but_no_chi4(entries, tmp_path):
+def test_bond_breaking_has_transfer_and_learning_but_no_chi4(entries):
     quiet = {"chi4": NOTHING, "chi4_simulated": NOTHING}
     quiet |= {f"{name.replace('chi4', 'chi4_block')}": NOTHING for name in quiet}
     bonds = [{**e, **quiet, "target": "bond_breaking"} for e in entries]
-    names = drawn(tmp_path, bonds, PUBLISHED)
+    names = drawn(bonds, PUBLISHED)
     assert {"learning-bond_breaking", "transfer-bond_breaking"} < names
     assert not any("chi4" in name for name in names)
     table = markdown(bonds, PUBLISHED)
@@ -156,12 +175,12 @@ def test_bond_breaking_has_transfer_and_learning_but_no_chi4(entries, tmp_path):
     assert "| CAGE | cage | cold | 0.710 | 0.560 |" in table
 
 
-def test_one_judged_elsewhere_alone_and_several_trained_together(tmp_path):
+def test_one_judged_elsewhere_alone_and_several_trained_together():
     """One test set that nobody trained on; and learning curves of two sets at once."""
     alone = [entry("CAGE", "cold", "hot", 10.0, value=0.3)]
     judged = {f"{kind}-propensity-hot" for kind in ("ranking", "chi4")}
-    assert drawn(tmp_path / "alone", alone) == {"transfer-propensity"} | judged
-    table = markdown(alone, None)
+    assert drawn(alone) == {"transfer-propensity"} | judged
+    table = markdown(alone)
     assert "| CAGE | cage | cold | 0.300 |" in table
     assert "| CAGE (trained on cold) | cage | 0.300 [0.20, 0.40] |" in table
     joint = [
@@ -170,43 +189,43 @@ def test_one_judged_elsewhere_alone_and_several_trained_together(tmp_path):
         for size in (1, None)
         for test in train.split("+")
     ]
-    assert "learning-propensity" in drawn(tmp_path / "joint", joint)
-    table = markdown(joint, None)
+    assert "learning-propensity" in drawn(joint)
+    table = markdown(joint)
     assert "| CAGE | cage | cold, hot | hot | 10 | 0.600 [0.50, 0.70] | 0.600 [0.50, 0.70] |" in table
     assert "| CAGE | cage | cold | cold | 10 | 0.500 [0.40, 0.60] | 0.500 [0.40, 0.60] |" in table
 
 
 def test_one_configuration_has_no_interval():
-    alone = markdown([entry("BOTAN", "cold", "cold", 1.0, configurations=1)], None)
+    alone = markdown([entry("BOTAN", "cold", "cold", 1.0, configurations=1)])
     assert "| BOTAN | thermal | 0.500 | 0.500 | 12 s | 1,234 |" in alone
 
 
-def test_bonds_and_rows_trained_on_everything_have_their_transfer(entries, tmp_path):
+def test_bonds_and_rows_trained_on_everything_have_their_transfer(entries):
     joint = [entry("CAGE", "cold+hot", test, 10.0, value=0.65) for test in ("cold", "hot")]
     bonds = [{**e, "species": "A-A", "target": "elongation"} for e in entries if e["species"] == "A"]
-    assert "| CAGE | cage | cold, hot | 0.650 | 0.650 |" in markdown([*entries, *joint], None)
+    assert "| CAGE | cage | cold, hot | 0.650 | 0.650 |" in markdown([*entries, *joint])
     table = markdown(bonds, PUBLISHED)
     assert "| BOTAN | thermal | cold | 0.410 | 0.260 |" in table
     assert "published" not in table
-    assert {"ranking-elongation-cold", "transfer-elongation"} < drawn(tmp_path, bonds, PUBLISHED)
+    assert {"ranking-elongation-cold", "transfer-elongation"} < drawn(bonds, PUBLISHED)
 
 
 def test_published_numbers_stand_at_their_lag_and_temperature(entries):
     of = [e for e in entries if e["test"] == "cold" and e["species"] == "A"]
-    assert published_for(of, PUBLISHED) == {"SE3": ([1.0, 10.0], [0.6, 0.81])}
-    assert published_chi4(of, PUBLISHED) == {"SE3": ([1.0, 10.0], [2.0, 4.0], [1.0, 3.0])}
+    cold, hot = TEMPERATURES.values()
+    assert PUBLISHED.pearson_at("propensity", cold) == {"SE3": ([1.0, 10.0], [0.6, 0.81])}
+    assert PUBLISHED.chi4_at(cold) == {"SE3": ([1.0, 10.0], [2.0, 4.0], [1.0, 3.0])}
     assert at_lag(([1.0, 10.0], [0.6, 0.81]), 10.05) == 0.81
     assert at_lag(([1.0, 10.0], [0.6, 0.81]), 12.0) is None
-    hot = [e for e in entries if e["test"] == "hot"]
-    assert published_for(hot, PUBLISHED) == published_chi4(hot, PUBLISHED) == {}
-    figure = ranking(of, Style(["BOTAN", "CAGE", "density"]), published_for(of, PUBLISHED))
+    assert PUBLISHED.pearson_at("propensity", hot) == PUBLISHED.chi4_at(hot) == {}
+    figure = ranking(of, Style(["BOTAN", "CAGE", "density"]), PUBLISHED.pearson_at("propensity", cold))
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names.index("SE3, published") > names.index("CAGE, cage")  # 0.81 above 0.71
 
 
-def test_a_lag_without_a_score_leaves_a_gap(tmp_path):
+def test_a_lag_without_a_score_leaves_a_gap():
     gap = [
         entry("BOTAN", "cold", "cold", lag, pearson=NOTHING if lag > 1 else [0.4, 0.3, 0.5])
         for lag in (1.0, 10.0)
     ]
-    assert "lags-propensity-cold" in drawn(tmp_path, gap)
+    assert "lags-propensity-cold" in drawn(gap)

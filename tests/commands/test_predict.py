@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from lattices import write_lattices
 from mini import first_of_ka2d_mini
 from sheared import write_shear
@@ -12,9 +13,10 @@ from synthetic import write_dataset
 
 from gensample import zoo
 from gensample.cli import main
-from gensample.commands.predict_propensity import Predictor
 from gensample.data.store import Store
+from gensample.predictors.network import Network
 from gensample.stats.propensity import pearson
+from gensample.zoo import load_predictor
 
 BOTAN, FLOW = "ka2d-mini-botan", "ka2d-mini-flow"
 ROWS = np.arange(88, 100)  # the test split of ka2d-mini
@@ -86,7 +88,7 @@ def test_info_and_benchmark_know_it(of_test, tmp_path, capsys):
 def test_files_without_dynamics_get_the_lag_times_of_the_model(structures, tmp_path, capsys):
     predict(BOTAN, "--data", structures, "--out", tmp_path / "p.h5", "--name", "mine")
     assert "predictions mine of 2 configurations at t = 1, 10, 100" in capsys.readouterr().out
-    expected = Predictor(BOTAN).propensity(structures, np.array([0, 1]))
+    expected = load_predictor(BOTAN).propensity(structures, np.array([0, 1]))
     np.testing.assert_allclose(predictions(tmp_path / "p.h5")["mine"], expected.transpose(0, 2, 1), rtol=1e-5)
     with Store.open(tmp_path / "p.h5") as store:
         assert store.times.tolist() == [1, 10, 100]
@@ -103,7 +105,7 @@ def test_predictions_of_several_models_gather_in_one_file(structures, tmp_path, 
     found = predictions(second)
     assert set(found) == {BOTAN, FLOW}
     assert np.array_equal(found[BOTAN], predictions(first)[BOTAN])
-    expected = Predictor(FLOW).propensity(structures, np.array([0, 1]))
+    expected = load_predictor(FLOW).propensity(structures, np.array([0, 1]))
     np.testing.assert_allclose(found[FLOW], expected.transpose(0, 2, 1), rtol=1e-5)
     predict(BOTAN, "--data", first, "--out", tmp_path / "3.h5", code=2)
     assert "another --name" in capsys.readouterr().err
@@ -220,7 +222,7 @@ def test_bad_input_leaves_nothing(structures, tmp_path, capsys, words, said):
 
 
 def test_predictions_that_are_not_finite_are_not_written(structures, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Predictor, "_of", lambda self, module, rows: np.full((500 * len(rows), 3), np.nan))
+    monkeypatch.setattr(Network, "_of_nodes", lambda self, *_: torch.full((1, 500, 3), torch.nan))
     predict(BOTAN, "--data", structures, "--out", tmp_path / "p.h5", code=2)
     assert "not finite" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["structures.h5"]

@@ -13,8 +13,7 @@ from synthetic import LAGS, write_dataset
 from gensample.benchmark.settings import load_settings
 from gensample.cli import main
 from gensample.data.store import PROBE, Store, StoreWriter
-from gensample.predictors.base import Estimator
-from gensample.registry import ESTIMATORS, build
+from gensample.predictors import Predictor, make
 from gensample.structure.describe import SETS
 from gensample.structure.indicators import INDICATORS
 
@@ -144,7 +143,7 @@ def test_benchmark_configs_are_read_and_name_what_exists(path):
     settings = load_settings(path)
     for row in settings.rows:
         if row.kind == "estimator":
-            assert isinstance(build(row.estimator, ESTIMATORS), Estimator)
+            assert isinstance(make(row.estimator), Predictor)
         elif row.kind == "fit":
             assert (CONFIGS.parent / row.fit) in TRAINING
         elif row.kind == "indicator":

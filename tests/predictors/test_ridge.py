@@ -108,7 +108,7 @@ def test_restored_it_predicts_the_same_bits(temperature):
     again = fitted(data, temperature=temperature)
     assert all(torch.equal(value, again.state()[name]) for name, value in first.state().items())
     columns = 2 * COLUMNS + 1 if temperature else COLUMNS
-    assert first.num_parameters == 2 * (columns + 1) * LAGS
+    assert first.parameters == 2 * (columns + 1) * LAGS
 
 
 def test_what_it_refuses():
@@ -116,7 +116,7 @@ def test_what_it_refuses():
     with pytest.raises(ConfigError, match="as many lag times"):
         fitted(Planted(linear), other)
     without = Planted(linear)
-    without.descriptors = []
+    without.settings.descriptors = []
     with pytest.raises(ConfigError, match=r"data\.descriptors"):
         fitted(without)
 

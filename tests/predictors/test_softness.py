@@ -170,7 +170,7 @@ def test_restored_it_predicts_the_same_bits():
     assert torch.equal(first.predict(data, rows), second.predict(data, rows))
     again = fitted(data)
     assert all(torch.equal(value, again.state()[name]) for name, value in first.state().items())
-    assert first.num_parameters == 2 * (COLUMNS + 1) * LAGS
+    assert first.parameters == 2 * (COLUMNS + 1) * LAGS
 
 
 def test_what_it_refuses():

@@ -14,7 +14,6 @@ from gensample.reads import Reads
 from gensample.stats.propensity import ceiling_exact, split_variance
 from gensample.training.callbacks import EMA
 from gensample.training.dynamics import DynamicsTask
-from gensample.training.regression import pearson
 from gensample.training.settings import as_module
 from gensample.zoo import load_model
 
@@ -105,12 +104,6 @@ def test_ceiling_agrees_with_the_statistics(dataset):
     split = split_variance(lengths)
     expected = ceiling_exact(split.delta, split.iso / split.replicas)
     assert found[f"test/ceiling_A_{LAGS[0]:g}"] == pytest.approx(float(expected), abs=1e-4)
-
-
-def test_pearson_of_columns():
-    x, y = torch.randn(2, 50, 4, generator=torch.Generator().manual_seed(0))
-    expected = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(4)]
-    np.testing.assert_allclose(pearson(x, y), expected, rtol=1e-5)
 
 
 def test_spread_is_a_second_block_of_outputs(dataset):

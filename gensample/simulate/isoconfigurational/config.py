@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from omegaconf import MISSING, OmegaConf
 
 from gensample.errors import ConfigError
-from gensample.plain import check_yaml
 from gensample.ranges import (
     COUNT,
     NOT_NEGATIVE,
@@ -24,7 +19,6 @@ from gensample.ranges import (
     TEMPERATURE,
     check_choice,
     check_table,
-    shown,
     whole,
 )
 from gensample.simulate.equilibrium.config import EQUILIBRIUM, EquilibriumConfig, check_equilibrium
@@ -36,10 +30,10 @@ from gensample.simulate.settings import (
     check_split_names,
     check_steps,
 )
+from gensample.structured import read_structured
 
 ISOCONFIGURATIONAL = "isoconfigurational"
 MOST_JOBS = 1_000_000
-MOST_BYTES, MOST_VALUES = 1_000_000, 10_000
 # Settings that came later: left out of the record while they have these values, so that datasets and
 # unfinished simulations of before stay valid.
 LATER = {
@@ -117,53 +111,12 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Simulat
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
     """
-    config: SimulationConfig | EquilibriumConfig = read_settings(path, overrides, _schema)
+    config: SimulationConfig | EquilibriumConfig = read_structured(path, overrides, _schema)
     if isinstance(config, EquilibriumConfig):
         check_equilibrium(config)
     else:
         check(config)
     return config
-
-
-def read_settings(path: str | Path, overrides: list[str] | None, schema: Callable[[Any], Any]) -> Any:
-    """Settings of a yaml file as the dataclass that ``schema`` makes a structure of, from what is given.
-
-    Raises:
-        ConfigError: the file is unreadable, a key is unknown, or a value has the wrong type.
-    """
-    overrides = list(overrides or [])
-    try:
-        text = _text(Path(path))
-        for each in (text, *(override.partition("=")[2] for override in overrides)):
-            check_yaml(each, MOST_VALUES)
-        given = OmegaConf.load(io.StringIO(text))
-        if not isinstance(given, DictConfig):
-            raise ConfigError(f"{path} must hold settings as key: value")
-        merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides))
-        _refuse_references(OmegaConf.to_container(merged))
-        return OmegaConf.to_object(OmegaConf.merge(schema(merged), merged))
-    except FileNotFoundError:
-        raise ConfigError(f"no configuration file at {path}") from None
-    # OmegaConf: a list for a mapping is a TypeError, a whole number that no float can be an OverflowError.
-    except (OmegaConfBaseException, YAMLError, ValueError, TypeError, OverflowError, OSError) as error:
-        raise ConfigError(f"{path}: {_reason(error)}") from None
-
-
-def _text(path: Path) -> str:
-    if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_BYTES):
-        raise ConfigError(f"{path} must be a file of settings, of at most {MOST_BYTES} bytes")
-    return path.read_text(encoding="utf-8")
-
-
-def _refuse_references(value: Any) -> None:
-    """Refuse ``${...}``: OmegaConf would read the user's environment, and the dataset records settings."""
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    if isinstance(value, list):
-        for each in value:
-            _refuse_references(each)
-    elif isinstance(value, str) and "${" in value:
-        raise ConfigError(f"{shown(value)} refers to another value; write the value itself")
 
 
 def _schema(given: Any) -> Any:
@@ -174,13 +127,6 @@ def _schema(given: Any) -> Any:
     if mode == ISOCONFIGURATIONAL and given.get("start") is not None:
         schema.equilibration.time = 0.0
     return schema
-
-
-def _reason(error: Exception) -> str:
-    """First line of a message, and the setting that omegaconf names in a later one."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    names = [line.split(":", 1)[1].strip() for line in lines[1:] if "full_key:" in line]
-    return " ".join([lines[0], *(f"(setting {name})" for name in names if name not in lines[0])])
 
 
 RANGES = {

@@ -21,8 +21,8 @@ from gensample.ranges import (
     check_table,
     positive_to,
 )
-from gensample.simulate.isoconfigurational.config import read_settings
 from gensample.simulate.settings import SPLITS, check_split_names
+from gensample.structured import read_structured
 
 MINIMISERS = ("cg", "fire")
 
@@ -73,7 +73,7 @@ def load_shear_config(path: str | Path, overrides: list[str] | None = None) -> S
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
     """
-    config = read_settings(path, overrides, lambda given: OmegaConf.structured(ShearConfig))
+    config = read_structured(path, overrides, lambda given: OmegaConf.structured(ShearConfig))
     assert isinstance(config, ShearConfig)
     check_shear(config)
     return config

@@ -1,0 +1,86 @@
+"""A benchmark that is done: what every row predicted, judged; its table, figures and page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gensample.benchmark.entries import Entry
+from gensample.benchmark.figures import plates
+from gensample.benchmark.published import NOTHING, Published
+from gensample.benchmark.table import as_csv, tables
+from gensample.report.page import Picture, assemble, figure_html, file_links, templates, write_folder
+
+NOTES = (
+    "Pearson is taken within each configuration and averaged; pooled means over all particles of all "
+    "configurations at once. Intervals are 95 % bootstrap intervals over configurations; with two "
+    "configurations they only say how far the two are apart.",
+    "The ceiling is the best Pearson correlation that the exact propensity would have with labels averaged "
+    "over as many replicas.",
+    "chi4 is that of propensity fields: N times the variance between configurations of the share of "
+    "particles whose propensity is below 0.3, after the predictions were given the mean and the standard "
+    "deviation of the labels; it needs four configurations. Block chi4: the same between the blocks of each "
+    "box cut into 2^d.",
+    "Structural indicators are not trained; of each the coarse-graining length and the sign are chosen on "
+    "the validation split.",
+)
+TABLES = """{% for title, head, lines in tables %}
+<h3>{{ title }}</h3>
+<div class="scroll"><table><thead><tr>{% for cell in head %}<th>{{ cell }}</th>{% endfor %}</tr></thead>
+<tbody>{% for line in lines %}<tr><th scope="row">{{ line[0] }}</th>
+{%- for cell in line[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endfor %}"""
+LIST = "<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores of every row.
+
+    entries: one for each row, input, training sets, test set, target, species and lag (`judge.Judge`);
+    correlations: curves C(r) with ``r``, ``c`` and ``source``; published: numbers beside ours.
+    """
+
+    title: str
+    entries: Sequence[Entry]
+    correlations: Sequence[Entry] = ()
+    published: Published = NOTHING
+    notes: Sequence[str] = field(default=())
+
+    def table(self) -> str:
+        """The tables as Markdown."""
+        return "\n".join(table.markdown() for table in tables(self.entries, self.published))
+
+    def write(self, folder: str | Path) -> Path:
+        """Write table.md, table.csv, metrics.json, figures and index.html; the path of the page.
+
+        Raises:
+            ConfigError: the folder holds something else.
+        """
+        notes = [*NOTES, *self.notes]
+        return write_folder(
+            folder,
+            {
+                "title": self.title,
+                "notes": notes,
+                "entries": list(self.entries),
+                "correlations": list(self.correlations),
+            },
+            {},
+            plates(self.entries, self.correlations, self.published),
+            self._page,
+            {"table.md": f"# {self.title}\n\n{self.table()}", "table.csv": as_csv(self.entries)},
+        )
+
+    def _page(self, pictures: Sequence[Picture], curves: Sequence[str]) -> str:
+        found = tables(self.entries, self.published)
+        sections = (
+            ("tables", "Tables", templates().from_string(TABLES).render(tables=found)),
+            ("figures", "Figures", "\n".join(map(figure_html, pictures))),
+            ("notes", "How to read this", templates().from_string(LIST).render(notes=[*NOTES, *self.notes])),
+            ("files", "Files", file_links(["table.md", "table.csv", *curves])),
+        )
+        lead = "Predictors of each particle's mobility, trained and judged alike."
+        return assemble(self.title, lead, sections, {})
