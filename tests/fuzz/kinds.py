@@ -37,8 +37,8 @@ HEAVY = (
     *("benchmark.run", "benchmark.evaluation"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
     *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
-    *("commands.predictions", "commands.model_summary", "data.importing.convert"),
-    *("simulate.cage", "simulate.probe", "simulate.shear_run", "predictors.ridge"),
+    *("commands.predictions", "commands.model_summary"),
+    *("simulate.cage", "simulate.probe", "simulate.shear.run", "predictors.ridge"),
 )
 
 
