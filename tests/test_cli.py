@@ -305,7 +305,7 @@ def test_ctrl_c_in_training_is_130(config, monkeypatch, capfd):
 
 
 def test_missing_wandb_says_how_to_install_it(config, monkeypatch, capsys):
-    from gensample.commands import train
+    from gensample.training import cli as train
 
     def missing(**kwargs):
         raise ModuleNotFoundError("wandb")

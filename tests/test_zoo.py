@@ -161,7 +161,7 @@ OUTSIDE = [
     # Of ours, but they start programs, read files, or are not what a model is made of.
     *(
         "gensample.simulate.lammps.engine.Engine",
-        "gensample.commands.train.GensampleCLI",
+        "gensample.training.cli.GensampleCLI",
         "gensample.__main__.x",
     ),
     *("gensample.data.store.Store", "gensample.training.dynamics.DynamicsTask.load_from_checkpoint"),

@@ -15,7 +15,6 @@ from gensample.benchmark.cache import Kept
 from gensample.benchmark.checks import model_columns
 from gensample.benchmark.settings import slug
 from gensample.benchmark.units import config_of
-from gensample.commands import train
 from gensample.data.store import Store
 from gensample.predictors import Predictor, make
 from gensample.predictors.indicator import Indicator
@@ -23,6 +22,7 @@ from gensample.predictors.network import Network
 from gensample.predictors.published import Published
 from gensample.seeding import torch_generator
 from gensample.stats.propensity import magnitudes
+from gensample.training import cli
 from gensample.weights import read_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray]
@@ -113,7 +113,7 @@ def _train_one(kept: Kept, bench: Bench, folder: Path, lags: list[float]) -> Non
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     resumed = (folder / "checkpoints" / "last.ckpt").exists()
     words = ["--config", str(path), "--out", str(folder), *(["--ckpt_path", "last"] if resumed else [])]
-    trainer = train.main("fit", words).trainer
+    trainer = cli.main("fit", words).trainer
     if trainer.received_sigterm or trainer.interrupted:
         raise KeyboardInterrupt
     done.touch()

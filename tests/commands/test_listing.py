@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gensample import zoo
+from gensample import registry, zoo
 from gensample.cli import main
 from gensample.commands import config
 from gensample.data import catalog
@@ -31,7 +31,7 @@ def test_models_are_listed_without_torch():
     assert torch == "False"
 
 
-@pytest.mark.parametrize("command", ["predict", "models", "datasets", "config", "info"])
+@pytest.mark.parametrize("command", ["predict", "models", "datasets", "config", "info", "sample", "fit"])
 def test_help_imports_nothing_heavy(command):
     heavy = "[m for m in ('torch', 'numpy', 'h5py', 'lightning') if m in sys.modules]"
     code = f"import sys; from gensample.cli import main; main(['{command}', '--help']); print({heavy})"
@@ -72,6 +72,14 @@ def test_info_says_what_a_predictor_reads(capsys):
     assert "inherent structures, graph at cut-off 1.6, descriptors" in printed(
         capsys, "info", "ka2d-mini-flow"
     )
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
+def test_help_of_training_is_a_page_that_names_our_classes(capsys, command):
+    text = printed(capsys, command, "--help")
+    assert len(text.splitlines()) < 40
+    for path in registry.of_configs():
+        assert path.rpartition(".")[2] in text
 
 
 def test_info_of_neither(capsys, tmp_path):

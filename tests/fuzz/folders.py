@@ -24,7 +24,7 @@ CLASSES = {
     "gensample.simulate.lammps.engine.Engine": {"executable": "./program.sh", "library_path": ""},
     "gensample.simulate.lammps.engine.find_engine": {"path": "./program.sh"},
     "gensample.simulate.lammps.engine.subprocess.run": {"args": ["./program.sh"]},
-    "gensample.commands.train.GensampleCLI": {"command": "fit", "args": ["--config", "fit.yaml"]},
+    "gensample.training.cli.GensampleCLI": {"command": "fit", "args": ["--config", "fit.yaml"]},
     "gensample.cli.main": {"args": ["info", "full.h5"]},
     "gensample.__main__": {},
     "gensample.zoo.shutil.copyfile": {"src": "program.sh", "dst": MARKER},

@@ -33,7 +33,7 @@ def build(kinds: list[str]) -> None:
 
 # What commands import once they run: imported before the fork, the cases share it.
 HEAVY = (
-    *("commands.train", "generators.displacement", "generators.configuration", "commands.import_"),
+    *("training.cli", "generators.displacement", "generators.configuration", "commands.import_"),
     *("benchmark.run", "benchmark.evaluation"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
     *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
