@@ -18,8 +18,8 @@ from gensample.data.catalog import resolve
 from gensample.data.store import Store
 from gensample.seeding import numpy_generator
 from gensample.stats import intervals
-from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.dynamics import chi4_spread, overlap
+from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.stats.scores import half_cdfs, half_distance
 
 COUNT, PARTICLES, SAMPLES = 12, 325, 500

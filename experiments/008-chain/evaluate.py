@@ -15,8 +15,8 @@ from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
 from gensample.report.page import to_json
 from gensample.seeding import numpy_generator
-from gensample.stats.bootstrap import percentile_interval, resample_weights
 from gensample.stats.dynamics import overlap
+from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.stats.propensity import (
     ceiling_exact,
     ceiling_sampler,

@@ -24,7 +24,7 @@ from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.seeding import numpy_generator
-from gensample.stats.bootstrap import percentile_interval, resample_weights
+from gensample.stats.intervals import percentile_interval, resample_weights
 
 RUNS = Path("runs/009")
 ENGINES = ("lammps", "torch")

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from gensample.seeding import numpy_generator
-from gensample.stats.bootstrap import percentile_interval, resample_weights
+from gensample.stats.intervals import percentile_interval, resample_weights
 
 SAMPLES, SEED = 1000, 1
 

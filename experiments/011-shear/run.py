@@ -32,7 +32,7 @@ from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.lammps.files import read_dump, write_data
 from gensample.simulate.shear import scripts as shear_scripts
 from gensample.simulate.structure import run_script
-from gensample.stats.bootstrap import percentile_interval, resample_weights
+from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.structure.modes import shear_modulus
 
 RUNS, SEED = Path("runs/011"), 1

@@ -17,7 +17,7 @@ import torch
 
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
-from gensample.stats.bootstrap import resample_weights
+from gensample.stats.intervals import resample_weights
 
 SPACING, WINDOW, EVERY, RADIUS = 100.0, 10, 5, 0.3  # tau, snapshots, snapshots, sigma_AA
 HERE = Path(__file__).parent

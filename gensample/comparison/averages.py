@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.stats import bootstrap, intervals
+from gensample.stats import intervals
 from gensample.stats.ensemble import Floats
 
 Summary = dict[str, Any]
@@ -80,5 +80,5 @@ def percentile(value: Floats, resampled: Floats) -> Bounds:
 
     For energies of overlapping cores, spread over many decades: a standard error says nothing of them.
     """
-    low, high = bootstrap.percentile_interval(resampled)
+    low, high = intervals.percentile_interval(resampled)
     return np.fmin(low, value), np.fmax(high, value)

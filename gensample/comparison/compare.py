@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gensample.comparison.ensembles import Ensembles, FieldQuench, inherent_structures, mixture_of_data
 from gensample.comparison.gather import compare_ensembles
 from gensample.comparison.maps import choose_moves
 from gensample.comparison.pairing import choose, common_temperatures, lags_of_all, rows_beside
@@ -16,7 +15,13 @@ from gensample.comparison.provenance import describe, describe_sets
 from gensample.comparison.result import Comparison
 from gensample.comparison.rows import verdicts
 from gensample.comparison.sets import Configurations, compare_configurations
-from gensample.comparison.sources import check_names
+from gensample.comparison.sources import (
+    Ensembles,
+    FieldQuench,
+    check_names,
+    inherent_structures,
+    mixture_of_data,
+)
 from gensample.data.dataset import Dataset, as_dataset
 from gensample.errors import ConfigError
 from gensample.report.page import plain

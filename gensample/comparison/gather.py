@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensample.comparison.estimate import Counted, Sides, Table, block, estimate, plain
-from gensample.comparison.quantities import OfFields, all_quantities
+from gensample.comparison.quantities import CONTROLS, EVERYONE, OfFields, all_quantities
 from gensample.comparison.result import Comparison, Propensities
-from gensample.comparison.sources import CONTROLS, EVERYONE, PAIRINGS, SHOWN, Fields, check_names, sources_of
+from gensample.comparison.sources import PAIRINGS, SHOWN, Fields, check_names, sources_of
 from gensample.comparison.view import Key, Structure, View
 from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
-from gensample.stats import bonds, distinct
-from gensample.stats.bootstrap import resample_weights
+from gensample.stats import distinct, pairs
 from gensample.stats.dynamics import OVERLAP_LENGTH
 from gensample.stats.ensemble import Ensemble, Floats, Integers, as_array
+from gensample.stats.intervals import resample_weights
 from gensample.stats.propensity import propensity, require_replicas
 
 ALL = -1
@@ -304,8 +304,8 @@ class Gathered:
             "r": self._axes["corr_longitudinal"],
             "axes": {name: points for name, points in self._axes.items() if name not in read},
             "overlap_length": OVERLAP_LENGTH,
-            "bond_formed": bonds.BOND_FORMED,
-            "bond_broken": bonds.BOND_BROKEN,
+            "bond_formed": pairs.BOND_FORMED,
+            "bond_broken": pairs.BOND_BROKEN,
             "mixture": plan.mixture.name,
             "sigma": plain(plan.mixture.sigma),
         }

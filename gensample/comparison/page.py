@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gensample.comparison.figures import FIRST, plates
-from gensample.comparison.quantities import OfFields, OfSets
+from gensample.comparison.quantities import EVERYONE, OfFields, OfSets
 from gensample.comparison.result import Comparison
 from gensample.comparison.rows import MARKS, SIGNS, finding
-from gensample.comparison.sources import EVERYONE
 from gensample.comparison.tables import cost_table, full_table, glance_table, glossary, sentence, weight_table
 from gensample.report import page
 from gensample.report.page import Picture

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gensample.comparison.quantities import OfFields, all_quantities
-from gensample.comparison.sources import EVERYONE
+from gensample.comparison.quantities import EVERYONE, OfFields, all_quantities
 from gensample.errors import DataError
 
 if TYPE_CHECKING:

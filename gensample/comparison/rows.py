@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gensample.comparison.quantities import OfFields, OfSets, Quantity, all_quantities
+from gensample.comparison.quantities import CONTROLS, EVERYONE, OfFields, OfSets, Quantity, all_quantities
 from gensample.comparison.result import NAN, Comparison, Number
-from gensample.comparison.sources import CONTROLS, EVERYONE
 from gensample.stats.intervals import difference
 
 Mark = Literal["good", "near", "off", "beyond", "few", "none"]

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
+from gensample.comparison.quantities import EVERYONE
 from gensample.comparison.result import Comparison, Number
 from gensample.comparison.rows import digits, number
-from gensample.comparison.sources import EVERYONE
 from gensample.report.page import Plate
 from gensample.report.style import canvas, chosen, draw_curve, legend_above, look_of
 

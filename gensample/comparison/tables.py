@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from gensample.comparison.quantities import OfFields, Quantity, all_quantities, in_sentence
+from gensample.comparison.quantities import (
+    CONTROLS,
+    EVERYONE,
+    OfFields,
+    Quantity,
+    all_quantities,
+    in_sentence,
+)
 from gensample.comparison.result import Comparison
 from gensample.comparison.rows import (
     MARKS,
@@ -26,7 +33,6 @@ from gensample.comparison.rows import (
     row_of,
     rows,
 )
-from gensample.comparison.sources import CONTROLS, EVERYONE
 
 # Of a terminal
 

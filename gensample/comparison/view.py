@@ -10,8 +10,7 @@ import numpy as np
 
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
-from gensample.stats import bonds, futures, pairs
-from gensample.stats.cage_relative import cage_relative
+from gensample.stats import futures, pairs
 from gensample.stats.ensemble import Floats, Integers
 
 BIN, FIRST, REACH = 0.1, 0.75, 4.05
@@ -53,7 +52,7 @@ class Structure:
 
     def _neighbors(self, positions: Floats) -> pairs.Neighbors:
         sigma = np.asarray(self.mixture.sigma)
-        return pairs.initial_neighbors(positions, self.box, self.species, sigma, bonds.BOND_FORMED)
+        return pairs.initial_neighbors(positions, self.box, self.species, sigma, pairs.BOND_FORMED)
 
     def inherent_pairs(self, cutoff: float) -> pairs.Pairs:
         """Unordered pairs nearer than ``cutoff`` in the inherent structure, as far as the box allows."""
@@ -135,12 +134,12 @@ class View:
     @cached_property
     def broken(self) -> Floats:
         """Fraction of its neighbours that each particle has lost, (R, N)."""
-        return bonds.bond_breaking(self.u, self.neighbors)
+        return pairs.bond_breaking(self.u, self.neighbors)
 
     @cached_property
     def cage_relative(self) -> Floats:
         """u_i minus the mean of its neighbours', (R, N, d)."""
-        return cage_relative(self.u, self.neighbors)
+        return pairs.cage_relative(self.u, self.neighbors)
 
     @cached_property
     def future(self) -> futures.Futures:

@@ -13,8 +13,7 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
 from gensample.physics.strain import d2min, shear_direction
-from gensample.stats.bonds import BOND_FORMED, bond_breaking
-from gensample.stats.pairs import initial_neighbors
+from gensample.stats.pairs import BOND_FORMED, bond_breaking, initial_neighbors
 
 Quantity = Literal["displacement", "d2min", "first_event", "bond_breaking"]
 QUANTITIES: tuple[Quantity, ...] = ("displacement", "d2min", "first_event")

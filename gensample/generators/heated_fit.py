@@ -32,8 +32,8 @@ from gensample.seeding import numpy_generator
 from gensample.simulate.runners import Dynamics
 from gensample.simulate.short_runs import Leg, System, displacements
 from gensample.simulate.workshop import HEATED_FIT
-from gensample.stats.bootstrap import resample_weights
 from gensample.stats.dynamics import OVERLAP_LENGTH
+from gensample.stats.intervals import resample_weights
 from gensample.stats.propensity import magnitudes
 from gensample.stats.scores import best_score, climatology_score, crps
 from gensample.work import Work

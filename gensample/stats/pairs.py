@@ -1,4 +1,4 @@
-"""Pairs and first neighbours of the initial configuration, found once and shared by all statistics."""
+"""Pairs and first neighbours of a configuration, and what becomes of them: bonds, clusters, cages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import check_cutoff
@@ -117,3 +119,53 @@ def sum_by_center(values: NDArray[Any], neighbors: Neighbors) -> Floats:
     shape = values.shape[:-1]
     total = np.concatenate([np.zeros((*shape, 1)), np.cumsum(values, axis=-1, dtype=np.float64)], axis=-1)
     return total[..., neighbors.start[1:]] - total[..., neighbors.start[:-1]]
+
+
+BOND_FORMED = 1.35
+"""Neighbours at first: r_ij(0) < 1.35 sigma_ab, beyond the first peak of g_ab(r)."""
+BOND_BROKEN = 1.7
+"""Lost: r_ij(t) > 1.7 sigma_ab; the gap keeps vibrations across one cut-off from counting as breaking."""
+
+
+def bond_breaking(displacements: Any, neighbors: Neighbors, broken: float = BOND_BROKEN) -> Floats:
+    """Fraction of initial neighbours lost by each particle in each field: (R, N, d) to (R, N).
+
+    A neighbour is lost when |r_ij + u_j - u_i| > broken sigma_ab; no image is taken, since displacements are
+    unwrapped. nan for a particle without initial neighbours. Yamamoto and Onuki, Phys. Rev. E 58, 3515
+    (1998); Shiba, Kawasaki, Onuki, Phys. Rev. E 86, 041504 (2012).
+    """
+    if broken <= 1:
+        raise ConfigError(f"broken must exceed 1 (in units of sigma_ab), got {broken}; 1.7 is usual")
+    u = as_array(displacements)
+    count = np.diff(neighbors.start).astype(np.float64)
+    lost = np.empty(u.shape[:2])
+    limit = (broken * neighbors.diameter) ** 2
+    for k, field in enumerate(u):
+        bond = neighbors.vector + field[neighbors.other] - field[neighbors.center]
+        lost[k] = sum_by_center((bond**2).sum(axis=1) > limit, neighbors)
+    return lost / np.where(count > 0, count, np.nan)
+
+
+def cluster_sizes(chosen: NDArray[np.bool_], pairs: Pairs) -> Floats:
+    """Sizes of all clusters of R fields: particles (R, N) that are chosen, joined where they are a pair."""
+    particles = chosen.shape[1]
+    field, pair = np.nonzero(chosen[:, pairs.i] & chosen[:, pairs.j])
+    ends = (field * particles + pairs.i[pair], field * particles + pairs.j[pair])
+    graph = coo_matrix((np.ones(len(pair), dtype=bool), ends), shape=(chosen.size, chosen.size))
+    _, label = connected_components(graph, directed=False)
+    return np.unique(label[chosen.ravel()], return_counts=True)[1].astype(np.float64)
+
+
+def cage_relative(displacements: Any, neighbors: Neighbors) -> Floats:
+    """u_i minus the mean displacement of its initial neighbours: (R, N, d) to (R, N, d), sigma_AA.
+
+    Mazoyer, Ebert, Maret, Keim, EPL 88, 66004 (2009). A particle without neighbours has no cage to move with
+    and keeps u_i.
+    """
+    u = as_array(displacements)
+    replicas, particles, d = u.shape
+    count = np.diff(neighbors.start)
+    share = np.repeat(1.0 / np.maximum(count, 1), count)
+    mean = csr_array((share, neighbors.other, neighbors.start), shape=(particles, particles))
+    rows = u.transpose(1, 0, 2).reshape(particles, -1)
+    return (rows - mean @ rows).reshape(particles, replicas, d).transpose(1, 0, 2)

@@ -1,4 +1,4 @@
-"""Static structure of configurations: partial g(r), partial S(q), closest pairs.
+"""Static structure of configurations: partial g(r), partial S(q), closest pairs, first shells.
 
 ``positions`` (C, N, d) or (N, d), ``box`` (C, d) or (d,), ``species`` (N,), lengths in sigma_AA. Functions
 called ``..._table`` keep the configurations apart, so that means with any weights cost a product of matrices.
@@ -13,7 +13,8 @@ import numpy as np
 from gensample.errors import ConfigError
 from gensample.stats.dynamics import shell_volumes
 from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.pairs import PairChunk
+from gensample.stats.pairs import PairChunk, pair_chunks
+from gensample.stats.profiles import Profile, Singles
 
 SpeciesPair = tuple[int, int]
 _MEMORY = 4_000_000
@@ -43,7 +44,12 @@ def pair_kinds(species: Any) -> Integers:
 
 
 def distribution_table(chunk: PairChunk, boxes: Floats, kinds: Any, edges: Floats) -> Floats:
-    """g_ab(r) of each configuration of a chunk, boxes (c, d): (c, pairs, bins); see `pair_distribution`."""
+    """g_ab(r) of each configuration of a chunk, boxes (c, d): (c, pairs, bins).
+
+    Pairs found over pairs expected in an ideal gas of the same numbers, N_a N_b v / V for a != b and
+    N_a (N_a - 1) v / (2 V) for a = b with the exact shell volume v: an ideal gas gives 1 at any N.
+    Hansen and McDonald, Theory of Simple Liquids, sec. 2.5.
+    """
     pairs, bins = species_pairs(kinds), len(edges) - 1
     once = chunk.i < chunk.j
     owner, r = chunk.configuration[once], chunk.distance[once]
@@ -96,7 +102,10 @@ def _limits(lengths: Floats, q_max: float) -> Integers:
 
 
 def structure_table(positions: Any, box: Any, species: Any, q_max: float, bins: int) -> StructureTable:
-    """S_ab summed over the wave vectors of each bin, for each configuration; see `structure_factor`.
+    """S_ab summed over the wave vectors of each bin, for each configuration.
+
+    S_ab(q) = Re <rho_a(q) rho_b(-q)> / sqrt(N_a N_b), rho_a(q) = sum over a of exp(-i q.r): Hansen and
+    McDonald, Theory of Simple Liquids, sec. 4.1.
 
     exp(-i q.r) is a product over the axes, so that the sum over particles is a product of matrices.
     """
@@ -152,3 +161,187 @@ def closest_table(chunk: PairChunk, kinds: Any) -> Floats:
     kind = pair_kinds(kinds)[kinds[chunk.i], kinds[chunk.j]]
     np.minimum.at(least, chunk.configuration * len(pairs) + kind, chunk.distance)
     return least.reshape(chunk.size, len(pairs))
+
+
+FIRST_SHELL = 1.4
+"""Cut-off in units of sigma_ab: near the first minimum of every g_ab(r) of the Kob-Andersen mixtures."""
+MOST_NEIGHBORS = 24
+"""Coordination numbers from here on are counted together: only overlapping cores reach them."""
+ANGLE_BINS = 36
+
+
+class Shells:
+    """First neighbours in a chunk of ordered pairs; ``kinds`` (N,) species, ``sigma`` (S, S) diameters."""
+
+    def __init__(self, chunk: PairChunk, kinds: Integers, sigma: Floats) -> None:
+        near = chunk.distance < FIRST_SHELL * sigma[kinds[chunk.i], kinds[chunk.j]]
+        self.size, self.kinds = chunk.size, kinds
+        self.center = chunk.configuration[near] * len(kinds) + chunk.i[near]
+        self.other_kind = kinds[chunk.j[near]]
+        # The floor gives particles on one point some direction instead of none.
+        self.direction = chunk.vector[near] / np.maximum(chunk.distance[near], 1e-300)[:, None]
+
+    def coordination(self) -> Floats:
+        """Share of the particles of species a with k neighbours of species b: (c, S * S, MOST + 1).
+
+        Rows (a, b) in the order aa, ab, ba, bb; zero where there is no particle of species a.
+        """
+        n, species = len(self.kinds), int(self.kinds.max()) + 1
+        counts = np.bincount(self.center * species + self.other_kind, minlength=self.size * n * species)
+        k = np.minimum(counts.reshape(self.size, n, species), MOST_NEIGHBORS)
+        row = self.kinds[:, None] * species + np.arange(species)
+        block = np.arange(self.size)[:, None, None] * species**2 + row
+        bins = MOST_NEIGHBORS + 1
+        table = np.bincount((block * bins + k).ravel(), minlength=self.size * species**2 * bins)
+        numbers = np.repeat(np.bincount(self.kinds, minlength=species), species)
+        return table.reshape(self.size, species**2, bins) / np.maximum(numbers, 1)[:, None]
+
+    def angles(self) -> Floats:
+        """Numbers of angles between neighbours j and k of i, seen from i, by species of i: (c, S, bins).
+
+        Every pair of neighbours once, of any species, in ANGLE_BINS bins from 0 to 180 degrees.
+        """
+        first, second = _pairs_within_rows(self.center)
+        cosine = np.einsum("pd,pd->p", self.direction[first], self.direction[second])
+        angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+        which = np.minimum((angle * (ANGLE_BINS / np.pi)).astype(np.int64), ANGLE_BINS - 1)
+        owner, particle = np.divmod(self.center[first], len(self.kinds))
+        species = int(self.kinds.max()) + 1
+        cell = (owner * species + self.kinds[particle]) * ANGLE_BINS + which
+        table = np.bincount(cell, minlength=self.size * species * ANGLE_BINS)
+        return table.reshape(self.size, species, ANGLE_BINS).astype(np.float64)
+
+
+def _pairs_within_rows(row: Integers) -> tuple[Integers, Integers]:
+    """Every unordered pair of entries that share a row; ``row`` (E,) ascending. Two arrays of entries."""
+    new = np.concatenate([[True], row[1:] != row[:-1]]) if len(row) else np.zeros(0, bool)
+    entry = np.arange(len(row))
+    start = np.maximum.accumulate(np.where(new, entry, 0)) if len(row) else entry
+    earlier = entry - start  # entries of the same row before this one
+    first = np.repeat(entry, earlier)
+    offset = np.repeat(np.cumsum(earlier) - earlier, earlier)
+    return first, np.repeat(start, earlier) + np.arange(len(first)) - offset
+
+
+BIN = 0.025
+"""Width of the bins of g(r)."""
+REACH = 4.0
+"""g(r) is compared up to here, or to half the smallest box."""
+Q_MAX = 12.0
+Q_BINS = 60
+
+
+class Tables(NamedTuple):
+    """``profiles`` by name; ``closest`` (C, pairs) smallest distance over sigma_ab, inf for none in reach;
+    ``pairs`` their labels; ``coordination`` (C, S * S) means and ``shells`` their labels, neighbours second.
+    """
+
+    profiles: dict[str, Profile]
+    closest: Floats
+    pairs: tuple[str, ...]
+    coordination: Floats
+    shells: tuple[str, ...]
+
+
+def letters(*species: int) -> str:
+    """AB for 0, 1."""
+    return "".join(chr(ord("A") + s) for s in species)
+
+
+def common_edges(*boxes: Floats) -> Floats:
+    """Edges of the bins of g(r), BIN wide, as far as half the smallest edge of all boxes allows."""
+    half = min(float(box.min()) for box in boxes) / 2
+    bins = int(np.floor(min(REACH, half) / BIN + 1e-9))
+    return np.arange(bins + 1, dtype=np.float64) * BIN
+
+
+def tables(positions: Floats, box: Floats, species: Integers, sigma: Floats, edges: Floats) -> Tables:
+    """Tables of configurations (C, N, d); ``sigma`` (S, S) pair diameters, ``edges`` of the bins of g(r).
+
+    Raises ConfigError when the first shell does not fit half the box.
+    """
+    shell = FIRST_SHELL * float(sigma.max())
+    if shell > edges[-1] + BIN:
+        raise ConfigError(
+            f"the first shell reaches {shell:g}, half the smallest box only {edges[-1]:g}: "
+            "use a larger system"
+        )
+    parts = []
+    for chunk in pair_chunks(positions, box, min(max(edges[-1], shell), float(box.min()) / 2)):
+        shells = Shells(chunk, species, sigma)
+        parts.append(
+            (
+                distribution_table(chunk, box[chunk.rows], species, edges).astype(np.float32),
+                closest_table(chunk, species),
+                shells.coordination().astype(np.float32),
+                shells.angles().astype(np.float32),
+            )
+        )
+    g, closest, coordination, angles = (np.concatenate(part) for part in zip(*parts, strict=True))
+    pairs = species_pairs(species)
+    kinds = range(int(species.max()) + 1)
+    ordered = [(a, b) for a in kinds for b in kinds]
+    profiles = {
+        "pair_distribution": _pair_profile(g, species, edges),
+        "structure_factor": _structure_profile(positions, box, species),
+        "coordination": _coordination_profile(coordination, species, ordered),
+        "angles": _angle_profile(angles, species),
+    }
+    return Tables(
+        profiles,
+        closest / np.array([sigma[a, b] for a, b in pairs]),
+        tuple(letters(*pair) for pair in pairs),
+        (coordination @ np.arange(MOST_NEIGHBORS + 1)).astype(np.float64),
+        tuple(letters(*pair) for pair in ordered),
+    )
+
+
+def _shares(species: Integers) -> Floats:
+    return np.bincount(species) / len(species)
+
+
+_ONE = np.ones((1, 1, 1), np.float32)
+
+
+def _constant(value: Singles) -> Singles:
+    """A norm of 1 for every configuration."""
+    return np.broadcast_to(_ONE, (len(value), 1, 1))
+
+
+def _pair_profile(g: Singles, species: Integers, edges: Floats) -> Profile:
+    """g_ab, weighed by the share of pairs of that kind."""
+    share, pairs = _shares(species), species_pairs(species)
+    composition = np.array([share[a] * share[b] * (1 if a == b else 2) for a, b in pairs])
+    return Profile(
+        tuple(letters(*p) for p in pairs), composition, (edges[1:] + edges[:-1]) / 2, g, _constant(g)
+    )
+
+
+def _structure_profile(positions: Floats, box: Floats, species: Integers) -> Profile:
+    """S_ab, weighed by its factor in the total S(q)."""
+    found = structure_table(positions, box, species, Q_MAX, Q_BINS)
+    filled = found.vectors > 0
+    value = (found.partial / np.maximum(found.vectors, 1)[:, None]).astype(np.float32)
+    share, pairs = _shares(species), species_pairs(species)
+    composition = np.array([np.sqrt(share[a] * share[b]) * (1 if a == b else 2) for a, b in pairs])
+    x = (np.arange(Q_BINS) + 0.5) * Q_MAX / Q_BINS
+    return Profile(
+        tuple(letters(*p) for p in pairs), composition, x, value, filled[:, None].astype(np.float32)
+    )
+
+
+def _coordination_profile(table: Singles, species: Integers, ordered: list[tuple[int, int]]) -> Profile:
+    share = _shares(species)
+    composition = np.array([share[a] for a, _ in ordered]) / len(share)
+    x = np.arange(MOST_NEIGHBORS + 1, dtype=np.float64)
+    return Profile(tuple(letters(*p) for p in ordered), composition, x, table, _constant(table))
+
+
+def _angle_profile(counts: Singles, species: Integers) -> Profile:
+    """Density per degree; all angles of a set together, so that particles with more neighbours count more."""
+    width = 180 / ANGLE_BINS
+    x = (np.arange(ANGLE_BINS, dtype=np.float64) + 0.5) * width
+    labels = tuple(letters(a) for a in range(counts.shape[1]))
+    return Profile(
+        labels, _shares(species), x, (counts / width).astype(np.float32), counts.sum(axis=-1, keepdims=True)
+    )

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensample.errors import DataError
-from gensample.stats.bootstrap import percentile_interval, resampled_sums
 from gensample.stats.ensemble import Floats, as_array
+from gensample.stats.intervals import percentile_interval, resampled_sums
 
 ENOUGH_SAMPLES = 1000
 """With fewer samples the effective size says little: the rare large weights have not been seen yet."""

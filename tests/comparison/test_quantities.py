@@ -8,7 +8,7 @@ from gensample.comparison.averages import LEVELS, Averages, levels
 from gensample.comparison.estimate import Counted, Sides, block
 from gensample.comparison.quantities import OfFields, all_quantities, register
 from gensample.stats import futures
-from gensample.stats.bootstrap import resample_weights
+from gensample.stats.intervals import resample_weights
 
 QUANTITIES = all_quantities(OfFields)
 CONFIGURATIONS = 3

@@ -4,12 +4,11 @@ import torch
 from whole_structure import structure_factor
 
 from gensample.comparison import sets as module
-from gensample.comparison.set_curves import histogram
-from gensample.comparison.sets import Configurations, compare_configurations
+from gensample.comparison.sets import Configurations, compare_configurations, histogram
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
-from gensample.stats.configuration_tables import Q_BINS, Q_MAX, common_edges, tables
+from gensample.stats.structure import Q_BINS, Q_MAX, common_edges, tables
 
 MIXTURE = get_mixture("ka2d")
 

@@ -10,7 +10,7 @@ from gensample.data.store import Store, StoreWriter
 from gensample.data.views import BondBreakingView
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
-from gensample.stats.bonds import BOND_BROKEN, BOND_FORMED
+from gensample.stats.pairs import BOND_BROKEN, BOND_FORMED
 
 
 @pytest.fixture

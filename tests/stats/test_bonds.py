@@ -3,7 +3,7 @@ import pytest
 from gaussian_ensembles import jittered, lattice
 
 from gensample.errors import ConfigError
-from gensample.stats import bonds
+from gensample.stats import pairs as bonds
 from gensample.stats.pairs import initial_neighbors
 
 

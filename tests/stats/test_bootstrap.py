@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gensample.seeding import numpy_generator
-from gensample.stats import bootstrap as b
+from gensample.stats import intervals as b
 
 
 def test_weights_are_resamples_of_configurations():

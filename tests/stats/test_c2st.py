@@ -4,9 +4,10 @@ from gaussian_ensembles import ensemble
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gensample.comparison import sources as controls
 from gensample.errors import DataError
 from gensample.seeding import numpy_generator
-from gensample.stats import c2st, controls
+from gensample.stats import c2st
 from gensample.stats.pairs import initial_neighbors
 
 

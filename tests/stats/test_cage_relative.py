@@ -1,8 +1,7 @@
 import numpy as np
 from gaussian_ensembles import jittered, lattice
 
-from gensample.stats.cage_relative import cage_relative
-from gensample.stats.pairs import initial_neighbors
+from gensample.stats.pairs import cage_relative, initial_neighbors
 
 
 def near(x, box):

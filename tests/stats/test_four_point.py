@@ -4,7 +4,7 @@ import pytest
 from gaussian_ensembles import jittered
 
 from gensample.errors import DataError
-from gensample.stats import four_point as fp
+from gensample.stats import correlations as fp
 from gensample.stats.dynamics import overlap
 from gensample.stats.structure import wave_vectors
 

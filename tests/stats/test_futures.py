@@ -6,7 +6,6 @@ import whole_structure
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
-from gensample.stats import clusters
 from gensample.stats.futures import BIN, OVERLAPPING, distance_edges, futures
 from gensample.stats.pairs import close_pairs
 
@@ -78,9 +77,9 @@ def test_a_small_box_is_refused(system):
 def test_clusters_of_a_chain():
     """Particles on a line, neighbours 1 apart: runs of chosen ones are the clusters."""
     x = np.stack([np.arange(12.0), np.zeros(12)], axis=1)
-    pairs = close_pairs(x, np.array([12.0, 12.0]), 1.5)
+    near = close_pairs(x, np.array([12.0, 12.0]), 1.5)
     chosen = np.zeros((2, 12), dtype=bool)
     chosen[0, [0, 1, 3, 11]] = True  # 11, 0 and 1 across the boundary; 3 alone
     chosen[1, 5:9] = True
-    assert sorted(clusters.sizes(chosen, pairs)) == [1, 3, 4]
-    assert len(clusters.sizes(np.zeros((2, 12), dtype=bool), pairs)) == 0
+    assert sorted(pairs.cluster_sizes(chosen, near)) == [1, 3, 4]
+    assert len(pairs.cluster_sizes(np.zeros((2, 12), dtype=bool), near)) == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from gensample.stats import halves, profiles
+from gensample.stats import profiles
 
 
 def rng(seed=0):
@@ -11,8 +11,8 @@ def rng(seed=0):
 
 @pytest.mark.parametrize(("simulated", "generated", "size"), [(10, 20, 5), (100, 7, 7), (1, 5, 0), (3, 3, 1)])
 def test_parts_are_disjoint_and_of_one_size(simulated, generated, size):
-    assert halves.part_size(simulated, generated) == size
-    found = list(halves.splits(simulated, generated, rng(), 4))
+    assert profiles.part_size(simulated, generated) == size
+    found = list(profiles.splits(simulated, generated, rng(), 4))
     assert len(found) == (4 if size else 0)
     for s in found:
         assert len(s.first) == len(s.second) == len(s.drawn) == size
@@ -22,14 +22,14 @@ def test_parts_are_disjoint_and_of_one_size(simulated, generated, size):
 
 def test_wasserstein_agrees_with_scipy():
     x, y = rng(1).normal(size=(2, 50))
-    assert halves.wasserstein_of_samples(x, y + 1) == pytest.approx(wasserstein_distance(x, y + 1))
+    assert profiles.wasserstein_of_samples(x, y + 1) == pytest.approx(wasserstein_distance(x, y + 1))
 
 
 def test_a_shift_is_found_and_equal_distributions_stay_at_the_floor():
     sim, same = rng(2).normal(size=400), rng(3).normal(size=900)
-    equal = halves.sample_distance(sim, same, rng(4))
+    equal = profiles.sample_distance(sim, same, rng(4))
     assert equal.generated.mean() == pytest.approx(equal.halves.mean(), rel=0.35)
-    shifted = halves.sample_distance(sim, same + 3, rng(4))
+    shifted = profiles.sample_distance(sim, same + 3, rng(4))
     assert shifted.generated.mean() == pytest.approx(3, abs=0.15)
     assert shifted.halves.mean() == pytest.approx(equal.halves.mean())
 
@@ -37,7 +37,7 @@ def test_a_shift_is_found_and_equal_distributions_stay_at_the_floor():
 def test_the_larger_set_is_cut_to_the_size_of_the_smaller():
     """Ten draws of the same distribution are as far as ten others, not as far as ten from thousands."""
     sim = rng(5).normal(size=5000)
-    found = halves.sample_distance(sim, rng(6).normal(size=10), rng(7))
+    found = profiles.sample_distance(sim, rng(6).normal(size=10), rng(7))
     assert found.halves.mean() > 0.2
 
 

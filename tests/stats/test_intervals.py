@@ -4,8 +4,8 @@ from scipy import stats
 
 from gensample.seeding import numpy_generator
 from gensample.stats import intervals as i
-from gensample.stats.bootstrap import resample_weights
 from gensample.stats.dynamics import chi4_spread
+from gensample.stats.intervals import resample_weights
 
 COUNT = 12
 WITHIN, BETWEEN = 4.4, 2.6

@@ -6,7 +6,7 @@ import whole_structure
 from gaussian_ensembles import lattice
 
 from gensample.errors import ConfigError
-from gensample.stats import pairs, shells
+from gensample.stats import pairs, structure
 
 
 def chunk_of(x, box, reach=2.0):
@@ -18,9 +18,9 @@ def test_a_square_lattice_of_two_species_like_a_chessboard():
     """Four neighbours of the other species, none of the same; angles of 90 (four) and 180 degrees (two)."""
     x, box = lattice(6, 2)
     kinds = (x.sum(axis=1) % 2).astype(int)
-    found = shells.Shells(chunk_of(x[None], box), kinds, np.ones((2, 2)))
+    found = structure.Shells(chunk_of(x[None], box), kinds, np.ones((2, 2)))
     table = found.coordination()[0]
-    assert table.shape == (4, shells.MOST_NEIGHBORS + 1)
+    assert table.shape == (4, structure.MOST_NEIGHBORS + 1)
     np.testing.assert_allclose(table[[0, 3], 0], 1)
     np.testing.assert_allclose(table[[1, 2], 4], 1)
     angles = found.angles()[0]
@@ -36,7 +36,7 @@ def test_agrees_with_loops(dimension):
     x = rng.uniform(0, 4.2, (count, n, dimension))
     kinds = rng.integers(0, 2, n)
     sigma = np.array([[1.0, 0.8], [0.8, 0.88]])
-    found = shells.Shells(chunk_of(x, box), kinds, sigma)
+    found = structure.Shells(chunk_of(x, box), kinds, sigma)
     coordination, angles = found.coordination(), found.angles()
     for c in range(count):
         gap = x[c][None] - x[c][:, None]
@@ -45,25 +45,27 @@ def test_agrees_with_loops(dimension):
         np.fill_diagonal(near, False)
         for row, (a, b) in enumerate(itertools.product(range(2), repeat=2)):
             counts = near[kinds == a][:, kinds == b].sum(axis=1)
-            expected = np.bincount(counts, minlength=shells.MOST_NEIGHBORS + 1) / (kinds == a).sum()
+            expected = np.bincount(counts, minlength=structure.MOST_NEIGHBORS + 1) / (kinds == a).sum()
             np.testing.assert_allclose(coordination[c, row], expected)
-        expected = np.zeros((2, shells.ANGLE_BINS))
+        expected = np.zeros((2, structure.ANGLE_BINS))
         for i in range(n):
             unit = [gap[i, j] / np.linalg.norm(gap[i, j]) for j in np.flatnonzero(near[i])]
             for u, v in itertools.combinations(unit, 2):
                 angle = np.degrees(np.arccos(np.clip(u @ v, -1, 1)))
-                expected[kinds[i], min(int(angle / 180 * shells.ANGLE_BINS), shells.ANGLE_BINS - 1)] += 1
+                expected[
+                    kinds[i], min(int(angle / 180 * structure.ANGLE_BINS), structure.ANGLE_BINS - 1)
+                ] += 1
         np.testing.assert_allclose(angles[c], expected)
 
 
 def test_no_neighbours_and_crowds():
     box = np.full(2, 10.0)
     alone = np.array([[[1.0, 1.0], [5.0, 5.0]]])
-    found = shells.Shells(chunk_of(alone, box), np.zeros(2, int), np.ones((1, 1)))
+    found = structure.Shells(chunk_of(alone, box), np.zeros(2, int), np.ones((1, 1)))
     assert found.coordination()[0, 0, 0] == 1
     assert found.angles().sum() == 0
     crowd = np.random.default_rng(0).uniform(0, 0.1, (1, 40, 2))
-    found = shells.Shells(chunk_of(crowd, box), np.zeros(40, int), np.ones((1, 1)))
+    found = structure.Shells(chunk_of(crowd, box), np.zeros(40, int), np.ones((1, 1)))
     assert found.coordination()[0, 0, -1] == 1
     assert found.angles().sum() == 40 * 39 * 38 / 2
 

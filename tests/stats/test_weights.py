@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gensample.errors import DataError
-from gensample.stats import bootstrap, weights
+from gensample.stats import intervals, weights
 
 
 def rng(seed=0):
@@ -154,7 +154,7 @@ def test_shapes_must_agree():
 
 def test_resampled_sums_are_sums_over_drawn_rows_however_they_are_cut():
     table = rng().normal(size=(30, 4))
-    whole = bootstrap.resampled_sums(table, 50, rng(1))
+    whole = intervals.resampled_sums(table, 50, rng(1))
     drawn = rng(1).integers(30, size=(50, 30))
     np.testing.assert_allclose(whole, table[drawn].sum(axis=1))
-    np.testing.assert_allclose(bootstrap.resampled_sums(table, 50, rng(1), chunk=200), whole)
+    np.testing.assert_allclose(intervals.resampled_sums(table, 50, rng(1), chunk=200), whole)

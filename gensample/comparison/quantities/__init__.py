@@ -28,6 +28,10 @@ Kind = Literal["pair", "ceiling", "floor", "nominal", "gap", "shown", "curve", "
 Source = Literal["displacements", "future", "inherent", "aftermath", "configurations"]
 Entries = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """{name of a quantity: {what it is of: {source: {"value", "interval"}}}}"""
+EVERYONE = "all"
+"""In place of a species: all particles together, or whole configurations."""
+CONTROLS = ("halves", "independent", "climatology")
+"""Sources made of simulation, in the order of tables."""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gensample.comparison.quantities import Entries, OfSets, register
+from gensample.comparison.quantities import EVERYONE, Entries, OfSets, register
 from gensample.comparison.sets import Entry, Sets, Side, group_letters
-from gensample.comparison.sources import EVERYONE
 from gensample.stats import weights
-from gensample.stats.bootstrap import percentile_interval, resampled_sums
 from gensample.stats.ensemble import Floats
-from gensample.stats.halves import Distance, sample_distance, split_weights, splits
-from gensample.stats.profiles import profile_distance
+from gensample.stats.intervals import percentile_interval, resampled_sums
+from gensample.stats.profiles import Distance, profile_distance, sample_distance, split_weights, splits
 from gensample.stats.scores import cdf_on, wasserstein_from_gap
 
 PROPENSITY_GRID = 400

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from gensample.comparison.averages import Averages, Summary
-from gensample.comparison.quantities import Axis, OfFields, Plot, in_sentence, quantity, register
+from gensample.comparison.quantities import CONTROLS, Axis, OfFields, Plot, in_sentence, quantity, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
-from gensample.comparison.sources import CONTROLS
 from gensample.comparison.view import View
 from gensample.seeding import numpy_generator
 from gensample.stats import c2st, correlations, dynamics, propensity, scores

@@ -10,7 +10,7 @@ from gensample.comparison.averages import Averages, Summary
 from gensample.comparison.quantities import Axis, quantity, register
 from gensample.comparison.quantities.families import chi4_of, propensity_of
 from gensample.comparison.view import View
-from gensample.stats import bonds, clusters, dynamics
+from gensample.stats import dynamics, pairs
 from gensample.stats.ensemble import Floats, Integers, as_array
 from gensample.stats.intervals import centers
 from gensample.stats.propensity import magnitudes
@@ -31,7 +31,7 @@ def shares(view: View, members: Integers) -> Floats:
 
 
 def _hops(view: View, members: Integers) -> Summary:
-    broken = bonds.bond_breaking(view.inherent_fields(), view.structure.inherent_neighbors)[:, members]
+    broken = pairs.bond_breaking(view.inherent_fields(), view.structure.inherent_neighbors)[:, members]
     return {
         "share": shares(view, members).mean(),
         "bonds": as_array(np.nan if np.isnan(broken).all() else np.nanmean(broken)),
@@ -49,7 +49,7 @@ def _energies(view: View, members: Integers) -> Summary:
 def _clusters(view: View, members: Integers) -> Summary:
     """Sizes of clusters of hopping particles, as sums a field."""
     hopping = lengths(view, members) > dynamics.HOP_LENGTH
-    sizes = clusters.sizes(hopping, view.structure.inherent_pairs(HOPPING_TOGETHER))
+    sizes = pairs.cluster_sizes(hopping, view.structure.inherent_pairs(HOPPING_TOGETHER))
     fields = len(view.inherent_fields())
     return {
         "clusters": as_array(len(sizes) / fields),

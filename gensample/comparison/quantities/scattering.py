@@ -10,7 +10,7 @@ from gensample.comparison.averages import Averages, Summary
 from gensample.comparison.quantities import Axis, quantity, register
 from gensample.comparison.quantities.families import chi4_of
 from gensample.comparison.view import Structure, View
-from gensample.stats import dynamics, four_point
+from gensample.stats import correlations, dynamics
 from gensample.stats.ensemble import Floats, Integers
 from gensample.stats.structure import wave_vectors
 
@@ -27,24 +27,24 @@ def _overlap(view: View, members: Integers) -> Floats:
 
 
 def _four_point(view: View, members: Integers) -> Summary:
-    u, edges = view.u[:, members], four_point.wave_edges(view.box)
-    sums = four_point.four_point_sums(u, view.positions[members], view.box, edges)
+    u, edges = view.u[:, members], correlations.wave_edges(view.box)
+    sums = correlations.four_point_sums(u, view.positions[members], view.box, edges)
     return {"overlap": dynamics.overlap(u).mean(), **sums._asdict()}
 
 
-def _sums(averages: Averages) -> four_point.FourPointSums:
-    return four_point.FourPointSums(*(averages[name] for name in four_point.FourPointSums._fields))
+def _sums(averages: Averages) -> correlations.FourPointSums:
+    return correlations.FourPointSums(*(averages[name] for name in correlations.FourPointSums._fields))
 
 
 def _length(averages: Averages, s4: Floats) -> Floats:
     sums = _sums(averages)
     vectors = np.where(sums.vectors > 0, sums.vectors, np.nan)
-    return four_point.ornstein_zernike(sums.square / vectors, s4, sums.vectors)
+    return correlations.ornstein_zernike(sums.square / vectors, s4, sums.vectors)
 
 
 def _moduli(structure: Structure) -> Floats:
     """Root mean square |q| of the wave vectors in each bin."""
-    edges = four_point.wave_edges(structure.box)
+    edges = correlations.wave_edges(structure.box)
     square = (wave_vectors(structure.box, float(edges[-1])) ** 2).sum(axis=1)
     count, _ = np.histogram(square, edges**2)
     total, _ = np.histogram(square, edges**2, weights=square)
@@ -80,13 +80,13 @@ def s4(averages: Averages) -> Floats:
     """Structure factor of the field that is 1 where a particle has moved less than 0.3 σ and 0 elsewhere,
     less its mean over all fields. It rises at small q where slow particles sit together; at q = 0 it is χ₄.
     """
-    return four_point.four_point(_sums(averages), averages["overlap"]).total
+    return correlations.four_point(_sums(averages), averages["overlap"]).total
 
 
 @quantity("Four-point structure factor, within a configuration", "S₄(q)", of=_four_point, axis=_Q)
 def s4_within(averages: Averages) -> Floats:
     """The same less the mean over the replicas of a configuration: what the velocities decide."""
-    return four_point.four_point(_sums(averages), averages["overlap"]).within
+    return correlations.four_point(_sums(averages), averages["overlap"]).within
 
 
 _LENGTH: dict[str, Any] = {"limits": (0.0, np.inf), "draws": 4, "aim": 0.25, "needs": 0.5}

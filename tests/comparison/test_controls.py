@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from gaussian_ensembles import ensemble
 
+from gensample.comparison import sources as controls
 from gensample.errors import DataError
 from gensample.seeding import numpy_generator
-from gensample.stats import controls, dynamics
+from gensample.stats import dynamics
 from gensample.stats.propensity import magnitudes, propensity, split_variance
 
 
