@@ -180,7 +180,7 @@ def _log10(values: np.ndarray) -> np.ndarray:
 class BondBreakingView(Store):
     """Read-only view of a dataset that serves the bond-breaking propensity as what is predicted.
 
-    The mean over replicas of the fraction of initial neighbours lost (`stats.bonds`), from the displacements,
+    The mean over replicas of the fraction of initial neighbours lost (`stats.pairs`), from the displacements,
     or as stored where there are averages only.
 
     Raises:

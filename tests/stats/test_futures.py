@@ -7,7 +7,7 @@ from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.stats.futures import BIN, OVERLAPPING, distance_edges, futures
-from gensample.stats.pairs import close_pairs
+from gensample.stats.pairs import close_pairs, cluster_sizes
 
 
 @pytest.fixture(params=["ka2d", "ka3d-fs"])
@@ -81,5 +81,5 @@ def test_clusters_of_a_chain():
     chosen = np.zeros((2, 12), dtype=bool)
     chosen[0, [0, 1, 3, 11]] = True  # 11, 0 and 1 across the boundary; 3 alone
     chosen[1, 5:9] = True
-    assert sorted(pairs.cluster_sizes(chosen, near)) == [1, 3, 4]
-    assert len(pairs.cluster_sizes(np.zeros((2, 12), dtype=bool), near)) == 0
+    assert sorted(cluster_sizes(chosen, near)) == [1, 3, 4]
+    assert len(cluster_sizes(np.zeros((2, 12), dtype=bool), near)) == 0
