@@ -40,20 +40,24 @@ PHYSICS = Command(
 )
 
 COMMANDS = {
-    "simulate": Command("simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config"),
-    "quench": Command(
-        "quench", "add inherent structures, or inherent displacements of futures, to a dataset"
+    "simulate": Command(
+        "simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config", "Simulate"
     ),
-    "cage": Command("cage", "add cage positions, averages over short runs, to a dataset"),
-    "probe": Command("probe", "add short, heated runs from the inherent structures to a dataset"),
-    "shear": Command("shear", "shear inherent structures quasistatically with LAMMPS from a yaml config"),
+    "quench": Command(
+        "quench", "add inherent structures, or inherent displacements of futures, to a dataset", "Quench"
+    ),
+    "cage": Command("short_runs", "add cage positions, averages over short runs, to a dataset", "Cage"),
+    "probe": Command("short_runs", "add short, heated runs from inherent structures to a dataset", "Probe"),
+    "shear": Command(
+        "simulate", "shear inherent structures quasistatically with LAMMPS from a yaml config", "Shear"
+    ),
     "import": Command(
         "import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset", "Import"
     ),
     "export": Command("export", "convert a dataset to extxyz or LAMMPS files", "Export"),
     "models": Command("models", "list the released models"),
     "datasets": Command("datasets", "list the datasets that have a name", "Datasets"),
-    "config": Command("config", "list the configs that come with gensample, or print one"),
+    "config": Command("config", "list the configs that come with gensample, or print one", "Config"),
     "info": Command("info", "validate a dataset and print its physics, or say what a model is", "Info"),
     "fit": Command("train", "train a model from a config, or find the numbers of heated or harmonic"),
     "validate": Command("train", "validation losses of a checkpoint"),

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
 from gensample.errors import ConfigError
 from gensample.ranges import shown
+from gensample.settings import words
 
 _PACKAGE = Path(__file__).parents[1]
 # An installed wheel carries the configs inside the package; a checkout has them beside it.
 ROOTS = (_PACKAGE / "_configs", _PACKAGE.parent / "configs")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        "name", nargs="?", help="config to print, such as dynamics/ka2d-mini-botan; all are listed without it"
-    )
+@dataclass(frozen=True)
+class Config:
+    """The words of the command."""
 
+    name: tuple[str, ...] = words("to print, such as dynamics/ka2d-mini-botan; without one all are listed")
 
-def run(args: argparse.Namespace) -> None:
-    """Print one config as it stands, or the first line of each."""
-    found = configs()
-    if args.name is not None:
-        print(found[choose(args.name, list(found))].read_text(encoding="utf-8"), end="")
-        return
-    width = max(map(len, found), default=0)
-    for name, path in found.items():
-        head = path.read_text(encoding="utf-8").split("\n", 1)[0]
-        print(f"{name:<{width}}  {head.removeprefix('#').strip() if head.startswith('#') else ''}".rstrip())
+    def run(self) -> None:
+        """Print configs as they stand, or the first line of each there is."""
+        found = configs()
+        for word in self.name:
+            print(found[choose(word, list(found))].read_text(encoding="utf-8"), end="")
+        if self.name:
+            return
+        width = max(map(len, found), default=0)
+        for name, path in found.items():
+            head = path.read_text(encoding="utf-8").split("\n", 1)[0]
+            told = head.removeprefix("#").strip() if head.startswith("#") else ""
+            print(f"{name:<{width}}  {told}".rstrip())
 
 
 def configs() -> dict[str, Path]:

@@ -62,7 +62,6 @@ class FitGenerator:
     def run(self) -> None:
         """Fit, write the folder of the model, and say what was found."""
         from gensample import zoo
-        from gensample.commands.simulate import resumable
         from gensample.generators.fitting import FitData
 
         out, given = Path(self.out), self._given()
@@ -70,8 +69,7 @@ class FitGenerator:
             raise ConfigError(f"--{next(iter(given)).replace('_', '-')} is of heated alone; drop it")
         zoo.check_new(out)
         data = FitData.read(self.data, self.split, self.configurations, self.temperature)
-        with resumable():
-            fitted = self._heated(data, out, given) if self.generator == HEATED else self._harmonic(data, out)
+        fitted = self._heated(data, out, given) if self.generator == HEATED else self._harmonic(data, out)
         print("\n".join([f"{out}: {fitted.told[0]}", *fitted.told[1:]]))
 
     def _given(self) -> dict[str, Any]:

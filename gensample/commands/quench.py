@@ -2,82 +2,72 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gensample.errors import ConfigError
 from gensample.ranges import PROCESSES, RESIDUAL_FORCE, ROUNDING, TEMPERATURE
+from gensample.settings import option, switch, word
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("data", help="dataset, name of an embedded one, or file to import (with --out)")
-    parser.add_argument("--out", default=None, type=Path, help="write a copy instead of changing DATA")
-    parser.add_argument("--mixture", help="of a file to import")
-    parser.add_argument("--temperature", type=TEMPERATURE, help="of a file to import")
-    parser.add_argument(
-        "--engine", choices=("lammps", "torch"), default=None, help="default: lammps if installed, else torch"
+@dataclass(frozen=True)
+class Quench:
+    """The words of the command."""
+
+    data: str = word("dataset, name of an embedded one, or file to import (with --out)")
+    out: Path | None = option("write a copy instead of changing DATA", None, Path)
+    mixture: str | None = option("of a file to import: a name or a yaml file", None)
+    temperature: float | None = option("of a file to import", None, TEMPERATURE)
+    engine: str | None = option("default: lammps if installed, else torch", None, choices=("lammps", "torch"))
+    device: str = option("torch alone: cpu, cuda, cuda:1, ...", "cpu")
+    tolerance: float | None = option(
+        "largest force at the end (1e-7 of LAMMPS, 1e-6 of torch, 3e-4 of --futures)", None, RESIDUAL_FORCE
     )
-    parser.add_argument("--device", default="cpu", help="torch alone: cpu, cuda, cuda:1, ...")
-    parser.add_argument(
-        "--tolerance",
-        type=RESIDUAL_FORCE,
-        default=None,
-        help="largest force at the end (1e-7 of LAMMPS, 1e-6 of torch, 3e-4 of --futures)",
+    lmp: str | None = option("LAMMPS executable of your own", None)
+    processes: int = option("LAMMPS processes side by side", 2, PROCESSES)
+    again: bool = switch("replace what the dataset has")
+    futures: bool = switch(
+        "quench x + u for every displacement field u: inherent displacements, which show what hopped"
     )
-    parser.add_argument("--lmp", default=None, help="LAMMPS executable of your own")
-    parser.add_argument("--processes", type=PROCESSES, default=2, help="LAMMPS processes side by side")
-    parser.add_argument("--again", action="store_true", help="replace what the dataset has")
-    parser.add_argument(
-        "--futures",
-        action="store_true",
-        help="quench x + u for every displacement field u: inherent displacements, which show what hopped",
-    )
-    parser.add_argument(
-        "--precision", type=ROUNDING, default=None, help="of --futures: multiples they are rounded to (2^-13)"
-    )
+    precision: float | None = option("of --futures: multiples they are rounded to (2^-13)", None, ROUNDING)
 
+    def run(self) -> None:
+        """Minimise every configuration, resuming what an earlier run left unfinished."""
+        import h5py
 
-def run(args: argparse.Namespace) -> None:
-    """Minimise every configuration, resuming what an earlier run left unfinished."""
-    import h5py
+        from gensample.data.catalog import resolve
+        from gensample.simulate.minimisers import choose
+        from gensample.simulate.quench import quench, quench_futures
 
-    from gensample.commands.simulate import resumable, source_of
-    from gensample.errors import ConfigError
-    from gensample.simulate.future_jobs import quench_futures
-    from gensample.simulate.minimisers import choose
-    from gensample.simulate.quench import quench
+        data, out = resolve(self.data), self.out
+        names = ("engine", "device", "tolerance", "processes", "lmp")
+        options: dict[str, Any] = {key: getattr(self, key) for key in names}
+        choose(**options)  # before anything is imported: options that do not go together leave nothing
+        if self.precision is not None:
+            if not self.futures:
+                raise ConfigError("--precision is of inherent displacements: give --futures, or leave it out")
+            options["precision"] = self.precision
+        if not (self.futures or h5py.is_hdf5(data) or data.suffix == ".h5"):
+            data, out = self._imported(), None
+        elif self.mixture is not None or self.temperature is not None:
+            told = "a dataset says its own mixture and temperature"
+            raise ConfigError(f"{told}: drop --mixture and --temperature")
+        print((quench_futures if self.futures else quench)(data, out, again=self.again, **options))
 
-    data, out = source_of(args), args.out
-    options: dict[str, Any] = {
-        key: getattr(args, key) for key in ("engine", "device", "tolerance", "processes", "lmp")
-    }
-    choose(**options)  # before anything is imported: options that do not go together leave nothing
-    if args.precision is not None and not args.futures:
-        raise ConfigError("--precision is of inherent displacements: give --futures, or leave it out")
-    if not (args.futures or h5py.is_hdf5(data) or data.suffix == ".h5"):
-        data, out = _imported(args), None
-    elif args.mixture is not None or args.temperature is not None:
-        raise ConfigError("a dataset says its own mixture and temperature: drop --mixture and --temperature")
-    if args.precision is not None:
-        options["precision"] = args.precision
-    with resumable():
-        print((quench_futures if args.futures else quench)(data, out, again=args.again, **options))
+    def _imported(self) -> Path:
+        """The dataset ``--out`` of a configuration file, imported unless an earlier run did."""
+        from gensample.commands.import_ import Import
+        from gensample.data.store import Store
 
-
-def _imported(args: argparse.Namespace) -> Path:
-    """The dataset ``--out`` of a configuration file, imported unless an earlier run did."""
-    from gensample.commands.import_ import Import
-    from gensample.data.store import Store
-    from gensample.errors import ConfigError
-
-    if args.out is None:
-        raise ConfigError(f"{args.data} is no dataset: give --out DATA.h5 for one that is made of it")
-    asked = Import((args.data,), out=str(args.out), mixture=args.mixture, temperature=args.temperature)
-    if not args.out.exists():
-        asked.run()
-    with Store.open(args.out) as store:
-        if store.attrs["command"] != asked.line():
-            raise ConfigError(f"{args.out} exists and is another dataset; remove it or choose another --out")
-    out: Path = args.out
-    return out
+        if self.out is None:
+            raise ConfigError(f"{self.data} is no dataset: give --out DATA.h5 for one that is made of it")
+        asked = Import((self.data,), out=str(self.out), mixture=self.mixture, temperature=self.temperature)
+        if not self.out.exists():
+            asked.run()
+        with Store.open(self.out) as store:
+            if store.attrs["command"] != asked.line():
+                raise ConfigError(
+                    f"{self.out} exists and is another dataset; remove it or choose another --out"
+                )
+        return self.out

@@ -12,9 +12,8 @@ import numpy as np
 from gensample.errors import ConfigError
 from gensample.generators.base import Origin, PhysicsGenerator, drift_free
 from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
-from gensample.simulate.runners import choose_dynamics
+from gensample.simulate.runners import Leg, System, choose_dynamics
 from gensample.simulate.settings import check_steps
-from gensample.simulate.short_runs import Leg, System
 from gensample.simulate.workshop import HEATED
 
 

@@ -29,8 +29,7 @@ from gensample.ranges import (
     whole,
 )
 from gensample.seeding import numpy_generator
-from gensample.simulate.runners import Dynamics
-from gensample.simulate.short_runs import Leg, System, displacements
+from gensample.simulate.runners import Dynamics, Leg, System, displacements
 from gensample.simulate.workshop import HEATED_FIT
 from gensample.stats.dynamics import OVERLAP_LENGTH
 from gensample.stats.intervals import resample_weights

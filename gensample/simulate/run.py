@@ -1,81 +1,123 @@
-"""A whole simulation: jobs, resumption, dataset."""
+"""A whole simulation, of either mode, or a shear: settings, jobs, resumption, dataset."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from gensample.data.store import Store
-from gensample.data.summary import describe_equilibration
+from gensample.data.summary import describe_equilibration, describe_shear, summarise_shear
 from gensample.errors import ConfigError, DataError
+from gensample.ranges import check_choice
 from gensample.simulate.equilibrium.assemble import assemble_chains
-from gensample.simulate.equilibrium.config import EquilibriumConfig
+from gensample.simulate.equilibrium.config import EQUILIBRIUM, EquilibriumConfig
 from gensample.simulate.equilibrium.evidence import describe_sampling
 from gensample.simulate.equilibrium.jobs import ChainWorkshop
 from gensample.simulate.isoconfigurational.assemble import assemble
-from gensample.simulate.isoconfigurational.config import SimulationConfig
+from gensample.simulate.isoconfigurational.config import ISOCONFIGURATIONAL, SimulationConfig
 from gensample.simulate.isoconfigurational.jobs import Workshop
 from gensample.simulate.lammps.engine import Engine, find_engine
 from gensample.simulate.scheduler import Job, run_jobs
+from gensample.simulate.shear.assemble import assemble_shear
+from gensample.simulate.shear.config import ShearConfig
+from gensample.simulate.shear.jobs import ShearWorkshop
+from gensample.simulate.shear.source import Glasses, load_glasses
 from gensample.simulate.start import StartPoints, load_start
+from gensample.structured import read_structured
 from gensample.work import check_output, claim, parts_beside, tidy
+
+AnyConfig = SimulationConfig | EquilibriumConfig | ShearConfig
+MODES = {ISOCONFIGURATIONAL: SimulationConfig, EQUILIBRIUM: EquilibriumConfig}
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig | EquilibriumConfig:
+    """Read and check the yaml file of a simulation of either mode; ``overrides`` are ``key=value`` strings.
+
+    Raises:
+        ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
+    """
+    config: SimulationConfig | EquilibriumConfig = read_structured(path, overrides, _schema)
+    config.check()
+    return config
+
+
+def load_shear_config(path: str | Path, overrides: list[str] | None = None) -> ShearConfig:
+    """As `load_config`, of a shear."""
+    config: ShearConfig = read_structured(path, overrides, lambda given: OmegaConf.structured(ShearConfig))
+    config.check()
+    return config
+
+
+def _schema(given: Any) -> Any:
+    mode = given.get("mode", ISOCONFIGURATIONAL)
+    check_choice("mode", mode, MODES)
+    schema = OmegaConf.structured(MODES[mode])
+    if mode == ISOCONFIGURATIONAL and given.get("start") is not None:
+        schema.equilibration.time = 0.0
+    return schema
 
 
 def simulate(
-    config: SimulationConfig | EquilibriumConfig,
-    out: Path,
-    *,
-    lmp: str | None = None,
-    command: str = "",
-    keep_parts: bool = False,
+    config: AnyConfig, out: Path, *, lmp: str | None = None, command: str = "", keep_parts: bool = False
 ) -> str:
-    """Run or resume a simulation of either mode and write its dataset; returns a summary.
+    """Run or resume a simulation or a shear and write its dataset; returns a summary.
 
     Raises:
-        ConfigError: ``out`` or its folder of finished jobs belongs to other settings, or is in use.
-        DataError: the starting points are absent, damaged or absurd.
+        ConfigError: ``out`` or its folder of finished jobs belongs to other settings, or is in use, or the
+            settings do not fit the dataset that it starts from.
+        DataError: the dataset that it starts from is absent, damaged or absurd.
         MissingDependencyError: LAMMPS is not installed.
         GensampleError: LAMMPS failed.
     """
     root = parts_beside(out)
     if out.exists():
-        refuse_other_settings(config.deciding(), out)
-        _refuse_other_start(config, out)
+        _refuse_other(config, out)
         if not keep_parts:
             tidy(out, root)
         return f"{out} is complete; nothing to do"
     check_output(out)
-    engine = find_engine(lmp)
-    start = load_start(config, config.starting_points())
+    engine, start = find_engine(lmp), _start(config)
     fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
+    told = ("sheared", "steps") if isinstance(config, ShearConfig) else ()
     with claim(root, {**config.deciding(), **fingerprint}) as work:
-        jobs, write = _plan(config, engine, root, start, command)
-        run_jobs(jobs, work, config.processes, engine.stop)
-        work.publish(out, write, keep=keep_parts)
+        jobs, write = _plan(config, engine, root, start)
+        run_jobs(jobs, work, config.processes, engine.stop, *told)
+        work.publish(out, lambda path: write(path, command), keep=keep_parts)
     return describe(out)
 
 
+def _start(config: AnyConfig) -> StartPoints | Glasses | None:
+    """What a simulation starts from, if it is given."""
+    if isinstance(config, ShearConfig):
+        return load_glasses(config)
+    return load_start(config, config.starting_points())
+
+
 def _plan(
-    config: SimulationConfig | EquilibriumConfig,
-    engine: Engine,
-    root: Path,
-    start: StartPoints | None,
-    command: str,
-) -> tuple[list[Job], Callable[[Path], None]]:
+    config: AnyConfig, engine: Engine, root: Path, start: Any
+) -> tuple[list[Job], Callable[[Path, str], None]]:
     """Jobs of a simulation, and what makes a dataset of their results."""
+    if isinstance(config, ShearConfig):
+        shear = ShearWorkshop(config, start, engine, root)
+        return shear.jobs(), lambda path, command: assemble_shear(shear, path, command)
     if isinstance(config, EquilibriumConfig):
         chains = ChainWorkshop(config, engine, root, start)
-        return chains.jobs(), lambda path: assemble_chains(chains, path, command)
+        return chains.jobs(), lambda path, command: assemble_chains(chains, path, command)
     shop = Workshop(config, engine, root, start)
-    return shop.jobs(), lambda path: assemble(shop, path, command)
+    return shop.jobs(), lambda path, command: assemble(shop, path, command)
 
 
 def describe(out: Path) -> str:
     """What was made and how well it was equilibrated, in a few lines."""
     with Store.open(out) as store:
-        made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} replicas"
+        kind = "shears" if store.attrs.get("kind") == "shear" else "replicas"
+        made = f"{out}: {store.num_configurations} configurations, {int(store.done.sum())} {kind}"
+        if kind == "shears":
+            return "\n".join([made, *describe_shear(summarise_shear(store))])
         if "autocorrelation_time" in store.attrs:
             return "\n".join([made, *describe_sampling(store.attrs)])
         if "start" in store.attrs:
@@ -83,21 +125,15 @@ def describe(out: Path) -> str:
         return f"{made}\nequilibrated for {describe_equilibration(store.attrs)}"
 
 
-def refuse_other_settings(deciding: Mapping[str, Any], out: Path) -> None:
-    """ConfigError unless the dataset was made with the settings that decide it."""
+def _refuse_other(config: AnyConfig, out: Path) -> None:
+    """ConfigError unless a dataset was made with these settings, and from what these start from."""
     with Store.open(out) as store:
-        made_with = store.attrs.get("config")
-    if made_with is None or json.loads(made_with) != deciding:
+        made_with, made_from, dataset = map(store.attrs.get, ("config", "start_fingerprint", "start"))
+    if made_with is None or json.loads(made_with) != config.deciding():
         raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
-
-
-def _refuse_other_start(config: SimulationConfig | EquilibriumConfig, out: Path) -> None:
-    """ConfigError when the starting points have changed since; they may also be gone."""
-    with Store.open(out) as store:
-        made_from, dataset = store.attrs.get("start_fingerprint"), store.attrs.get("start")
     try:
-        start = load_start(config, config.starting_points())
-    except DataError:
+        start = _start(config)
+    except DataError:  # it may be gone
         return
     if start is not None and start.fingerprint() != made_from:
         raise ConfigError(

@@ -1,22 +1,82 @@
-"""The programs that run short runs: LAMMPS as a subprocess, or batches in torch on any device."""
+"""Short runs, and the programs that run them: LAMMPS as a subprocess, or batches in torch on any device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.physics import dynamics
+from gensample.physics.mixtures import Mixture
 from gensample.ranges import PROCESSES, check_choice, check_device
-from gensample.simulate.lammps.engine import find_engine
+from gensample.seeding import derive_seed, numpy_generator
+from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate.lammps import scripts
+from gensample.simulate.lammps.engine import Engine, find_engine
+from gensample.simulate.lammps.files import read_dump, write_data
 from gensample.simulate.lammps.scripts import Snapshots
-from gensample.simulate.short_runs import DAMPING, Lammps, Leg, System, noise_seed
+from gensample.simulate.settings import Bath
+from gensample.simulate.structure import run_script
 
 ENGINES = ("lammps", "torch")
+# Of the thermostat, tau.
+DAMPING = 0.5
+# Particles times tau of a call of LAMMPS: a minute at most, beside which its start, 0.1 s, is nothing.
+CALL, REPLICAS = 400_000, 64
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A run at one temperature.
+
+    positions: (N, d) to start from, wrapped or not; key: (seed, ...) of its random numbers; kept: the steps,
+    ascending, whose positions count, or snapshots whose mean does; drawn_at: temperature of the velocities
+    that it begins with, where it is another; thermostat: its relaxation time is `DAMPING`.
+    """
+
+    positions: np.ndarray
+    temperature: float
+    key: tuple[int, ...]
+    kept: Sequence[int] | Snapshots
+    drawn_at: float | None = None
+    thermostat: str = "nose-hoover"
+
+    def velocities(self, mass: np.ndarray) -> np.ndarray:
+        """Maxwell-Boltzmann velocities (N, d) to begin with, total momentum zero."""
+        temperature = self.temperature if self.drawn_at is None else self.drawn_at
+        particles, dimension = self.positions.shape
+        return maxwell_boltzmann(particles, dimension, temperature, numpy_generator(*self.key), mass)
+
+    @property
+    def noise_seed(self) -> int:
+        """Of a thermostat that needs one; LAMMPS takes positive 32-bit seeds."""
+        return derive_seed(*self.key) % 900_000_000 + 1
+
+
+class System(NamedTuple):
+    """Particles of which a leg gives the positions: species (N,), box (d,)."""
+
+    mixture: Mixture
+    species: np.ndarray
+    box: np.ndarray
+
+    @property
+    def mass(self) -> np.ndarray:
+        """Of each particle (N,)."""
+        mass: np.ndarray = np.array(self.mixture.masses)[self.species]
+        return mass
+
+
+def displacements(found: Sequence[np.ndarray], start: np.ndarray) -> np.ndarray:
+    """Displacements (R, W, N, d) of legs' positions (W, N, d) from ``start`` (N, d), drift removed."""
+    moved: np.ndarray = np.stack(found) - start
+    moved -= moved.mean(2, keepdims=True)
+    return moved
 
 
 class Dynamics(Protocol):
@@ -37,6 +97,41 @@ class Dynamics(Protocol):
 
     def stop(self) -> None:
         """End what runs."""
+
+
+class Lammps:
+    """Runs legs one after the other in one process of LAMMPS; ``processes`` may do so side by side."""
+
+    kind = "lammps"
+
+    def __init__(self, engine: Engine, processes: int = 1) -> None:
+        self.engine, self.processes, self.stop = engine, processes, engine.stop
+        self.description = f"LAMMPS {engine.version}"
+
+    def width(self, particles: int, time: float) -> int:
+        """Replicas, of so many tau each, worth running at once."""
+        return min(REPLICAS, max(1, int(CALL / (particles * time))))
+
+    def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
+        """Unwrapped positions (W, N, d) at what is kept of each leg; LAMMPS works in ``folder``.
+
+        Raises:
+            GensampleError: LAMMPS failed.
+        """
+        mixture, script = system.mixture, ""
+        for number, leg in enumerate(legs):
+            path = folder / f"leg-{number}.data"
+            velocities = leg.velocities(system.mass)
+            write_data(path, leg.positions, system.species, mixture.masses, system.box, velocities)
+            bath = Bath(leg.thermostat, DAMPING)
+            script += scripts.short_run(number, leg, bath, timestep, mixture, leg.noise_seed)
+        run_script(self.engine, mixture, script, folder)
+        found = []
+        for number, leg in enumerate(legs):
+            count = 1 if isinstance(leg.kept, Snapshots) else len(leg.kept)
+            dumps = [folder / f"leg-{number}-{k}.dump" for k in range(count)]
+            found.append(np.stack([read_dump(dump, mixture.dimension)[0] for dump in dumps]))
+        return found
 
 
 class Torch:
@@ -74,7 +169,7 @@ class Torch:
         limits = dynamics.Limits(
             None if thermostat == "none" else legs[0].temperature,
             DAMPING,
-            noise=[noise_seed(leg) for leg in legs] if thermostat == "langevin" else None,
+            noise=[leg.noise_seed for leg in legs] if thermostat == "langevin" else None,
         )
         moved = dynamics.run(
             self._tensor(start),

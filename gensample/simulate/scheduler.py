@@ -56,6 +56,7 @@ def run_jobs(
                     reporter.advance(job.cost)
         except KeyboardInterrupt:
             stop()
+            reporter.say("stopped; finished jobs are kept, the same command resumes")
             raise
 
 

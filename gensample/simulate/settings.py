@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from omegaconf import MISSING
 
 from gensample.errors import ConfigError
 from gensample.physics.box import check_cutoff
-from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
 from gensample.ranges import (
     DENSITY,
     LARGEST_COUNT,
@@ -62,13 +64,26 @@ class Bath:
 class Liquid:
     """What is simulated, how finely, from which seed."""
 
-    mixture: str = MISSING
+    # A name, the path of a yaml file, or its values.
+    mixture: Any = MISSING
     particles: int = MISSING
     density: float | None = None
     timestep: float = 0.005
     seed: int = 0
     melt: Melt = field(default_factory=Melt)
     start: Start | None = None
+
+    def check(self) -> None:
+        """Refuse sizes, times and seeds that cannot be, and boxes smaller than the potential's range."""
+        mixture = get_mixture(self.mixture)
+        check_table(self, LIQUID)
+        for name in ("time", "cooling_time"):
+            check_steps(f"melt.{name}", getattr(self.melt, name), self.timestep)
+        if self.start is not None:
+            check_choice("start.split", self.start.split, (*SPLITS, "all"))
+        check_cutoff(mixture.cutoff, torch.from_numpy(self.box(mixture)))
+        if mixture.name not in MIXTURES:  # by value: the file may go
+            self.mixture = json.loads(mixture.to_json())
 
     def steps(self, time: float) -> int:
         """Number of time steps in ``time``."""
@@ -94,17 +109,6 @@ LIQUID = {
     "melt.cooling_time": NOT_NEGATIVE,
     "start.temperature": TEMPERATURE,
 }
-
-
-def check_liquid(config: Liquid) -> None:
-    """Refuse sizes, times and seeds that cannot be, and boxes smaller than the potential's range."""
-    mixture = get_mixture(config.mixture)
-    check_table(config, LIQUID)
-    for name in ("time", "cooling_time"):
-        check_steps(f"melt.{name}", getattr(config.melt, name), config.timestep)
-    if config.start is not None:
-        check_choice("start.split", config.start.split, (*SPLITS, "all"))
-    check_cutoff(mixture.cutoff, torch.from_numpy(config.box(mixture)))
 
 
 def check_steps(name: str, time: float, timestep: float) -> None:

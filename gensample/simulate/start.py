@@ -69,7 +69,7 @@ def _rows(start: Start, store: Store, count: int) -> np.ndarray:
 
 
 def _check_liquid(config: Liquid, mixture: Mixture, store: Store) -> None:
-    ours = {"mixture": config.mixture, "truncation": mixture.truncation, "particles": config.particles}
+    ours = {"mixture": mixture.name, "truncation": mixture.truncation, "particles": config.particles}
     theirs = {"mixture": store.mixture, "truncation": store.truncation, "particles": store.num_particles}
     different = [name for name in ours if ours[name] != theirs[name]]
     if different:

@@ -5,9 +5,8 @@ import pytest
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import MissingDependencyError
-from gensample.simulate.isoconfigurational.config import load_config
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.run import simulate
+from gensample.simulate.run import load_config, simulate
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "simulate"
 TINY = str(CONFIGS / "tiny.yaml")

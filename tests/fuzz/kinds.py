@@ -38,7 +38,7 @@ HEAVY = (
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
     *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
     *("commands.predictions", "commands.model_summary"),
-    *("simulate.cage", "simulate.probe", "simulate.shear.run", "predictors.ridge"),
+    *("simulate.short_runs", "simulate.run", "predictors.ridge"),
 )
 
 

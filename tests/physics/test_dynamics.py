@@ -148,20 +148,20 @@ def test_what_does_not_fit_is_refused():
 
 @pytest.mark.parametrize("thermostat", ["none", "nose-hoover"])
 def test_follows_lammps_step_by_step(thermostat, tmp_path):
-    from gensample.simulate import short_runs
+    from gensample.simulate import runners
     from gensample.simulate.lammps.engine import find_engine
 
     try:
-        lammps = short_runs.Lammps(find_engine(None))
+        lammps = runners.Lammps(find_engine(None))
     except MissingDependencyError:
         pytest.skip("needs LAMMPS")
     x, system = glass()
     kept = (1, 20, 200)
     legs = [
-        short_runs.Leg(positions.numpy(), T, (1, k), kept, thermostat=thermostat)
+        runners.Leg(positions.numpy(), T, (1, k), kept, thermostat=thermostat)
         for k, positions in enumerate(x)
     ]
-    particles = short_runs.System(KA2D, system.species.numpy(), system.box.numpy())
+    particles = runners.System(KA2D, system.species.numpy(), system.box.numpy())
     theirs = np.stack(lammps.run(particles, 0.005, legs, Path(tmp_path)), 1)
     v = torch.from_numpy(np.stack([leg.velocities(np.ones(len(leg.positions))) for leg in legs]))
     ours = run(x, v, system, kept, Limits(None if thermostat == "none" else T))

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from gensample.errors import MissingDependencyError
-from gensample.simulate.isoconfigurational.config import Split, load_config
+from gensample.simulate.isoconfigurational.config import Split
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.run import simulate
+from gensample.simulate.run import load_config, simulate
 
 TINY = """
 mixture: ka2d

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,14 +15,14 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
-from gensample.simulate import cage as module
-from gensample.simulate import short_runs
-from gensample.simulate.cage import CageSettings, cage
+from gensample.simulate import runners, short_runs
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.lammps.files import read_dump
-from gensample.simulate.short_runs import Lammps, Leg, Starts
+from gensample.simulate.runners import Lammps, Leg
+from gensample.simulate.short_runs import CageSettings, Starts
+from gensample.simulate.short_runs import add_short_runs as cage
 from gensample.simulate.workshop import REPLICA
-from gensample.work import Work, parts_beside
+from gensample.work import parts_beside
 
 SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
 
@@ -137,7 +138,7 @@ def test_a_configuration_does_not_depend_on_what_is_beside_it(engine, mini, tmp_
     cage(mini, settings=SHORT, processes=2)
     with Store.open(mini) as store:
         first = store.cage[0]
-    monkeypatch.setattr(module, "REPLICAS_PER_JOB", 2)
+    monkeypatch.setattr(short_runs, "REPLICAS_PER_JOB", 2)
     cage(alone, settings=SHORT, processes=1)
     with Store.open(alone) as store:
         assert np.array_equal(store.cage[0], first)
@@ -147,13 +148,13 @@ def test_a_configuration_does_not_depend_on_what_is_beside_it(engine, mini, tmp_
 
 
 def test_runs_are_not_those_of_a_simulation_of_the_same_seed(engine, mini, monkeypatch):
-    started, write_data = [], short_runs.write_data
+    started, write_data = [], runners.write_data
 
     def record(path, positions, species, types, box, velocities):
         started.append(velocities)
         write_data(path, positions, species, types, box, velocities)
 
-    monkeypatch.setattr(short_runs, "write_data", record)
+    monkeypatch.setattr(runners, "write_data", record)
     cage(mini, settings=SHORT, processes=1)
     assert len(started) == 6
     assert started[0].var() == pytest.approx(0.45, rel=0.1)
@@ -167,7 +168,7 @@ def test_runs_are_not_those_of_a_simulation_of_the_same_seed(engine, mini, monke
 def test_a_failed_average_goes_on_with_the_same_bits(engine, mini, tmp_path, monkeypatch, assert_same):
     whole = shutil.copy(mini, tmp_path / "whole.h5")
     cage(whole, settings=SHORT, processes=1)
-    monkeypatch.setattr(module, "REPLICAS_PER_JOB", 2)
+    monkeypatch.setattr(short_runs, "REPLICAS_PER_JOB", 2)
     done, run = [], type(engine).run
 
     def fails_at_the_third(self, script, folder):
@@ -244,14 +245,13 @@ def test_errors_are_one_line_and_change_nothing(mini, tmp_path, words, named, ca
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["mini.h5", "other.h5"]
 
 
-def test_spread_is_the_root_of_the_variance_between_runs(tmp_path):
+def test_spread_is_the_root_of_the_variance_between_runs():
     """Two runs whose means lie at +-(3, 4) from the mean of both: a variance of 2 * 25."""
-    folder = tmp_path / "cage-00000-00000"
-    folder.mkdir()
     away = np.array([[3.0, 4.0], [0.0, 0.0]])
-    np.savez(folder / "mean.npz", moved=np.stack([1.0 + away, 1.0 - away]))
-    positions = np.zeros((1, 2, 2))
-    starts = Starts(get_mixture("ka2d"), positions, np.zeros(2), np.ones((1, 2)), np.ones(1))
-    centre, spread = module._average(starts, Work(tmp_path), 0, 2)
-    np.testing.assert_allclose(centre, 1.0)
-    np.testing.assert_allclose(spread, [np.sqrt(50.0), 0.0])
+    starts = Starts(get_mixture("ka2d"), np.zeros((1, 2, 2)), np.zeros(2), np.full((1, 2), 9.0), np.ones(1))
+    written = []
+    writer = SimpleNamespace(write_cage=lambda *given: written.extend(given))
+    found = [[{"moved": np.stack([1.0 + away, 1.0 - away])}]]
+    CageSettings(replicas=2).write(starts, found, writer, {})
+    np.testing.assert_allclose(written[0][0], 1.0)
+    np.testing.assert_allclose(written[2][0], [np.sqrt(50.0), 0.0])

@@ -1,7 +1,7 @@
 import pytest
 
 from gensample.errors import ConfigError
-from gensample.simulate.isoconfigurational.config import load_config
+from gensample.simulate.run import load_config
 
 
 def test_overrides_win_and_the_rest_stays(tiny_config):

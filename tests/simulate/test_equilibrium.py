@@ -17,8 +17,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy, energy_forces_virial
 from gensample.simulate.equilibrium.evidence import describe_sampling, half_drift, summarise_sampling
 from gensample.simulate.equilibrium.jobs import by_species, fraction_moved
-from gensample.simulate.isoconfigurational.config import load_config
-from gensample.simulate.run import describe, simulate
+from gensample.simulate.run import describe, load_config, simulate
 from gensample.work import parts_beside
 
 TINY = """

@@ -15,11 +15,10 @@ from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate import future_jobs
-from gensample.simulate.future_jobs import quench_futures
 from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.initial import lattice_melt
 from gensample.simulate.lammps.engine import reported_core_seconds
-from gensample.simulate.quench import quench
+from gensample.simulate.quench import quench, quench_futures
 from gensample.simulate.run import simulate
 from gensample.work import parts_beside
 

@@ -15,15 +15,16 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.seeding import derive_seed, numpy_generator
-from gensample.simulate import probe as module
 from gensample.simulate import short_runs
 from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.files import read_dump, write_data
-from gensample.simulate.probe import ProbeSettings, probe, probe_averages
 from gensample.simulate.quench import quench
+from gensample.simulate.runners import Lammps, Leg
 from gensample.simulate.settings import Bath
-from gensample.simulate.short_runs import Lammps, Leg
+from gensample.simulate.short_runs import ProbeSettings
+from gensample.simulate.short_runs import add_short_runs as probe
+from gensample.simulate.workshop import PROBE
 from gensample.structure.probe import probe_names
 from gensample.work import parts_beside
 
@@ -60,11 +61,11 @@ def mini(tmp_path):
 def test_averages_over_replicas():
     """Two replicas of one particle at one time, 5 and 20 long, their mean (-4.5, 10)."""
     moved = np.array([[3.0, 4.0], [-12.0, 16.0]])[:, None, None]
-    found = probe_averages(moved)
+    found = SHORT.summary(moved)
     assert {name: float(x.item()) for name, x in found.items()} == pytest.approx(
         {"length": 12.5, "log_length": np.log(10.0), "mean_displacement": np.sqrt(120.25)}
     )
-    assert probe_averages(np.ones((4, 3, 7, 2)))["length"].shape == (7, 3)
+    assert SHORT.summary(np.ones((4, 3, 7, 2)))["length"].shape == (7, 3)
 
 
 def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(engine, mini):
@@ -76,12 +77,13 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
         assert store.probe_levels == [(0.5, 0.05), (0.5, 0.2), (1.0, 0.05), (1.0, 0.2)]
     assert found["length"].shape == (2, 500, 2, 2)
     assert (attrs["replicas"], attrs["seed"], attrs["thermostat"]) == (2, 5, "nose-hoover")
-    starts, _ = module._read(mini)
+    with Store.open(mini) as store:
+        starts, _ = SHORT.read(store)
     moved = []
     for r in range(2):
         folder = mini.parent / f"by-hand-{r}"
         folder.mkdir()
-        key = (5, 1, module.STREAM, 1_000_000, r)
+        key = (5, 1, PROBE, 1_000_000, r)
         velocities = maxwell_boltzmann(500, 2, 1.0, numpy_generator(*key))
         write_data(folder / "leg-0.data", minima[1], starts.species, (1.0, 1.0), starts.box[1], velocities)
         leg = Leg(minima[1], 1.0, key, [10, 40])
@@ -89,7 +91,7 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
         engine.run(scripts.short_run(0, leg, BATH, 0.005, starts.mixture, seed), folder)
         frames = np.stack([read_dump(folder / f"leg-0-{k}.dump", 2)[0] for k in range(2)])
         moved.append(frames - minima[1])
-    expected = probe_averages(np.stack(moved) - np.stack(moved).mean(2, keepdims=True))
+    expected = SHORT.summary(np.stack(moved) - np.stack(moved).mean(2, keepdims=True))
     for name, array in expected.items():
         assert found[name][1, :, 1] == pytest.approx(array, rel=1e-5, abs=1e-7)
     # Half of what is given to a minimum becomes potential energy, and it moves farther when hotter.
@@ -108,7 +110,8 @@ def test_without_a_thermostat_velocities_are_those_of_twice_the_temperature(engi
 def test_so_that_half_of_it_is_the_temperature(engine, mini):
     """Kinetic temperature of a run, from the fifth to the tenth tau."""
     settings = ProbeSettings((0.3,), (1.0,), replicas=1, thermostat="none")
-    starts, _ = module._read(mini)
+    with Store.open(mini) as store:
+        starts, _ = SHORT.read(store)
     folder = mini.parent
     leg = Leg(starts.positions[0], 0.3, (1,), [200], settings.drawn_at(0.3), "none")
     Lammps(engine).run(starts.system(0), 0.005, [leg], folder)
@@ -146,12 +149,13 @@ def test_probe_runs_go_with_the_minima_they_started_from(engine, mini, monkeypat
 
 def test_unfinished_runs_at_other_velocities_do_not_count(mini):
     """Without a thermostat an earlier version drew them at half the temperature."""
-    starts, _ = module._read(mini)
+    with Store.open(mini) as store:
+        starts, _ = SHORT.read(store)
     free = replace(SHORT, thermostat="none")
     earlier = type("Earlier", (ProbeSettings,), {"drawn_at": lambda self, temperature: temperature})
     for settings, same in ((SHORT, True), (free, False)):
         other = earlier(**vars(settings))
-        assert (module._fingerprint(starts, other) == module._fingerprint(starts, settings)) is same
+        assert (other.decides(starts) == settings.decides(starts)) is same
 
 
 def test_the_order_of_temperatures_does_not_matter(engine, mini, tmp_path):

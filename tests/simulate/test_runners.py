@@ -7,8 +7,8 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.simulate import runners
 from gensample.simulate.lammps.scripts import Snapshots
-from gensample.simulate.runners import Torch, choose_dynamics
-from gensample.simulate.short_runs import Lammps, Leg, Starts
+from gensample.simulate.runners import Lammps, Leg, Torch, choose_dynamics
+from gensample.simulate.short_runs import Starts
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
-from gensample.simulate.isoconfigurational.config import load_config
-from gensample.simulate.run import describe, simulate
+from gensample.simulate.run import describe, load_config, simulate
 from gensample.simulate.start import ABSURD_FORCE, load_start
 from gensample.work import parts_beside
 

@@ -25,7 +25,7 @@ def assemble_chains(shop: ChainWorkshop, path: Path, command: str) -> None:
     attrs, arrays = _evidence(shop, samples)
     with StoreWriter.create(
         path,
-        mixture=config.mixture,
+        mixture=shop.mixture,
         temperature=np.repeat(config.temperatures, chains * kept),
         density=config.resolved_density(shop.mixture),
         truncation=shop.mixture.truncation,

@@ -24,7 +24,6 @@ from gensample.simulate.settings import (
     THERMOSTATS,
     Bath,
     Liquid,
-    check_liquid,
     check_split_names,
     check_steps,
 )
@@ -79,6 +78,19 @@ class EquilibriumConfig(Liquid):
         """All settings that decide the result, as plain values."""
         return {key: value for key, value in asdict(self).items() if key != "processes"}
 
+    def check(self) -> None:
+        """Refuse settings that cannot work, naming the value and the cure."""
+        super().check()
+        check_table(self, RANGES)
+        if not self.temperatures or len(set(self.temperatures)) != len(self.temperatures):
+            raise ConfigError(f"temperatures must be different from each other, got {self.temperatures}")
+        check_split_names(self.splits)
+        for name, split in self.splits.items():
+            check_table(split, {"chains": whole(1, MOST_CHAINS)}, f"splits.{name}.")
+        check_choice("thermostat.name", self.thermostat.name, THERMOSTATS)
+        _check_swap(self, get_mixture(self.mixture))
+        _check_spacing(self)
+
     def intervals(self) -> list[float]:
         """Time between kept configurations at each temperature."""
         return self._each("interval", self.interval)
@@ -118,20 +130,6 @@ RANGES = {
     "swap.attempts": whole(0),
 }
 MOST_CHAINS = 100_000
-
-
-def check_equilibrium(config: EquilibriumConfig) -> None:
-    """Refuse settings that cannot work, naming the value and the cure."""
-    check_liquid(config)
-    check_table(config, RANGES)
-    if not config.temperatures or len(set(config.temperatures)) != len(config.temperatures):
-        raise ConfigError(f"temperatures must be different from each other, got {config.temperatures}")
-    check_split_names(config.splits)
-    for name, split in config.splits.items():
-        check_table(split, {"chains": whole(1, MOST_CHAINS)}, f"splits.{name}.")
-    check_choice("thermostat.name", config.thermostat.name, THERMOSTATS)
-    _check_swap(config, get_mixture(config.mixture))
-    _check_spacing(config)
 
 
 def _check_swap(config: EquilibriumConfig, mixture: Mixture) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gensample.data.store import StoreWriter
-from gensample.simulate.future_jobs import write_futures
 from gensample.simulate.isoconfigurational.evidence import overlap_decay, scattering_decay, summarise
 from gensample.simulate.isoconfigurational.jobs import Workshop
+from gensample.simulate.quench import write_futures
 from gensample.simulate.structure import load, quench_attrs, wrapped
 
 
@@ -23,7 +23,7 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
     attrs, arrays = _evidence(shop) if shop.start is None else shop.start.record(config, np.arange(count))
     with StoreWriter.create(
         path,
-        mixture=config.mixture,
+        mixture=shop.mixture,
         temperature=config.temperature,
         density=config.resolved_density(shop.mixture),
         truncation=shop.mixture.truncation,

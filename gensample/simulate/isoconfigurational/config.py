@@ -1,13 +1,12 @@
-"""Settings of one simulation: read from yaml, checked, and frozen into the dataset."""
+"""Settings of isoconfigurational ensembles; what decides is frozen into the dataset."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 from gensample.errors import ConfigError
 from gensample.ranges import (
@@ -21,16 +20,13 @@ from gensample.ranges import (
     check_table,
     whole,
 )
-from gensample.simulate.equilibrium.config import EQUILIBRIUM, EquilibriumConfig, check_equilibrium
 from gensample.simulate.settings import (
     THERMOSTATS,
     Bath,
     Liquid,
-    check_liquid,
     check_split_names,
     check_steps,
 )
-from gensample.structured import read_structured
 
 ISOCONFIGURATIONAL = "isoconfigurational"
 MOST_JOBS = 1_000_000
@@ -96,6 +92,19 @@ class SimulationConfig(Liquid):
         values = {key: value for key, value in asdict(self).items() if key != "processes"}
         return {key: value for key, value in values.items() if key not in LATER or value != LATER[key]}
 
+    def check(self) -> None:
+        """Refuse settings that cannot work, naming the value and the cure."""
+        super().check()
+        check_table(self, RANGES)
+        check_split_names(self.splits)
+        for name, split in self.splits.items():
+            check_table(split, SPLIT, f"splits.{name}.")
+        _check_jobs(self)
+        _check_lags(self)
+        _check_beginning(self)
+        for name in (self.thermostat.equilibration, self.thermostat.replicas):
+            check_choice("thermostat", name, THERMOSTATS)
+
     def starting_points(self) -> int:
         """Number of configurations."""
         return sum(split.configurations for split in self.splits.values())
@@ -103,30 +112,6 @@ class SimulationConfig(Liquid):
     def bath(self) -> Bath:
         """Thermostat of the equilibration."""
         return Bath(self.thermostat.equilibration, self.thermostat.damping)
-
-
-def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig | EquilibriumConfig:
-    """Read and check a yaml file of either mode; ``overrides`` are ``key=value`` strings.
-
-    Raises:
-        ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
-    """
-    config: SimulationConfig | EquilibriumConfig = read_structured(path, overrides, _schema)
-    if isinstance(config, EquilibriumConfig):
-        check_equilibrium(config)
-    else:
-        check(config)
-    return config
-
-
-def _schema(given: Any) -> Any:
-    modes = {ISOCONFIGURATIONAL: SimulationConfig, EQUILIBRIUM: EquilibriumConfig}
-    mode = given.get("mode", ISOCONFIGURATIONAL)
-    check_choice("mode", mode, modes)
-    schema = OmegaConf.structured(modes[mode])
-    if mode == ISOCONFIGURATIONAL and given.get("start") is not None:
-        schema.equilibration.time = 0.0
-    return schema
 
 
 RANGES = {
@@ -143,20 +128,6 @@ RANGES = {
     "processes": PROCESSES,
 }
 SPLIT = {"configurations": whole(1, 100_000), "replicas": whole(0, 100_000)}
-
-
-def check(config: SimulationConfig) -> None:
-    """Refuse settings that cannot work, naming the value and the cure."""
-    check_liquid(config)
-    check_table(config, RANGES)
-    check_split_names(config.splits)
-    for name, split in config.splits.items():
-        check_table(split, SPLIT, f"splits.{name}.")
-    _check_jobs(config)
-    _check_lags(config)
-    _check_beginning(config)
-    for name in (config.thermostat.equilibration, config.thermostat.replicas):
-        check_choice("thermostat", name, THERMOSTATS)
 
 
 def _check_beginning(config: SimulationConfig) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from gensample.seeding import numpy_generator
-from gensample.simulate.future_jobs import Block, future_work
 from gensample.simulate.futures import PRECISION, TOLERANCE, Origin
 from gensample.simulate.isoconfigurational.config import SimulationConfig
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import Engine
 from gensample.simulate.lammps.files import read_dump
 from gensample.simulate.minimisers import Lammps
+from gensample.simulate.quench import Block, future_work
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import SPLITS
 from gensample.simulate.start import StartPoints

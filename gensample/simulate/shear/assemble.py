@@ -24,7 +24,7 @@ def assemble_shear(shop: ShearWorkshop, path: Path, command: str) -> None:
     results = [[load(shop.root / shop.name(c, r) / SHEAR) for r in range(directions)] for c in range(count)]
     with StoreWriter.create(
         path,
-        mixture=shop.mixture.name,
+        mixture=shop.mixture,
         temperature=glasses.temperature,
         density=glasses.density,
         truncation=shop.mixture.truncation,

@@ -1,14 +1,13 @@
-"""Settings of an athermal quasistatic shear: read from yaml, checked, and kept with the dataset."""
+"""Settings of an athermal quasistatic shear, kept with the dataset."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 from gensample.errors import ConfigError
 from gensample.ranges import (
@@ -22,7 +21,6 @@ from gensample.ranges import (
     positive_to,
 )
 from gensample.simulate.settings import SPLITS, check_split_names
-from gensample.structured import read_structured
 
 MINIMISERS = ("cg", "fire")
 
@@ -58,6 +56,17 @@ class ShearConfig:
         """All settings that decide the result, as plain values."""
         return {key: value for key, value in asdict(self).items() if key != "processes"}
 
+    def check(self) -> None:
+        """Refuse settings that cannot work whatever the dataset, naming the value and the cure."""
+        check_split_names(self.splits)
+        check_table(self, RANGES)
+        if not self.directions or len(set(self.directions)) < len(self.directions):
+            raise ConfigError(
+                f"directions must be one or more, different from each other, got {self.directions}"
+            )
+        check_choice("minimiser", self.minimiser, MINIMISERS)
+        _check_strains(self)
+
     def grid(self) -> np.ndarray:
         """Strains of all steps from zero, (S + 1,)."""
         return np.asarray(self.strain_step * np.arange(round(self.max_strain / self.strain_step) + 1))
@@ -65,18 +74,6 @@ class ShearConfig:
     def stored(self) -> list[int]:
         """Steps whose fields are stored."""
         return [round(strain / self.strain_step) for strain in self.strains]
-
-
-def load_shear_config(path: str | Path, overrides: list[str] | None = None) -> ShearConfig:
-    """Read and check a yaml file; ``overrides`` are ``key=value`` strings.
-
-    Raises:
-        ConfigError: the file is unreadable, a key is unknown, or a value cannot work.
-    """
-    config = read_structured(path, overrides, lambda given: OmegaConf.structured(ShearConfig))
-    assert isinstance(config, ShearConfig)
-    check_shear(config)
-    return config
 
 
 RANGES = {
@@ -92,18 +89,6 @@ RANGES = {
     "processes": PROCESSES,
 }
 MOST_STEPS = 1_000_000
-
-
-def check_shear(config: ShearConfig) -> None:
-    """Refuse settings that cannot work whatever the dataset, naming the value and the cure."""
-    check_split_names(config.splits)
-    check_table(config, RANGES)
-    if not config.directions or len(set(config.directions)) < len(config.directions):
-        raise ConfigError(
-            f"directions must be one or more, different from each other, got {config.directions}"
-        )
-    check_choice("minimiser", config.minimiser, MINIMISERS)
-    _check_strains(config)
 
 
 def _check_strains(config: ShearConfig) -> None:
