@@ -29,7 +29,7 @@ class Simulate:
         processes = [] if self.processes is None else [f"processes={self.processes}"]
         load = load_shear_config if name == "shear" else load_config
         config = load(self.config, [*self.overrides, *processes])
-        command = shlex.join(["gensample", name, self.config, *self.overrides, *processes])
+        command = shlex.join(["gensample", name, self.config, *self.overrides])
         print(simulate(config, self.out, lmp=self.lmp, command=command, keep_parts=self.keep_parts))
 
 

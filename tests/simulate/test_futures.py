@@ -14,7 +14,7 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
-from gensample.simulate import future_jobs
+from gensample.simulate import quench as future_jobs
 from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.initial import lattice_melt
 from gensample.simulate.lammps.engine import reported_core_seconds
