@@ -309,7 +309,7 @@ def get_mixture(given: str | Path | Mapping[str, Any] | Mixture) -> Mixture:
         return given
     if isinstance(given, Mapping):
         return Mixture.from_values(given)
-    if Path(given).suffix in (".yaml", ".yml"):
+    if isinstance(given, str | Path) and Path(given).suffix in (".yaml", ".yml"):
         mixture = Mixture.from_values(read_yaml(given), Path(given).stem)
         if mixture.name in MIXTURES and mixture != MIXTURES[mixture.name]:
             raise ConfigError(f"{given}: there is another mixture {mixture.name}; choose another name")
