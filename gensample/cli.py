@@ -65,7 +65,9 @@ COMMANDS = {
     "predict": Command(
         "predict", "write the propensities that a model predicts for configurations", "Predict"
     ),
-    "sample": Command("sample", "draw displacement fields or configurations from a generator", "Sample"),
+    "sample": Command(
+        "sample", "draw displacement fields or configurations from a generator", "SampleSettings"
+    ),
     "benchmark": Command(
         "benchmark", "train, load and judge many predictors of the dynamics as one table", "Benchmark"
     ),

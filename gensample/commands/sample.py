@@ -20,7 +20,7 @@ SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleSettings:
     """Draw displacement fields or configurations; what an earlier run left unfinished is resumed."""
 
     model: str = word(

@@ -19,6 +19,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.generators.drawing import carry_out
 from gensample.generators.ensemble import Drawer, FieldDrawing
 from gensample.physics.mixtures import Mixture
+from gensample.predictors.base import propensity_of
 from gensample.ranges import POSITIVE, check_device
 from gensample.reads import Reader, Reads, read_domain
 from gensample.sampling.ensemble import FIELDS_PER_CALL, Unit
@@ -59,6 +60,14 @@ class Generator(Reader, ABC):
         found = carry_out(plan, None if out is None else Path(out)).dataset
         assert found is not None
         return found
+
+    def propensity(self, data: Any, *, split: str | None = None, force: bool = False) -> np.ndarray:
+        """Propensity (C, N, K) read off configurations without a draw, see `predictors.propensity_of`.
+
+        Raises:
+            ConfigError: the generator has no conditioner that predicts one, or the data do not fit.
+        """
+        return propensity_of(self, data, split=split, force=force)
 
     @abstractmethod
     def decides(self) -> dict[str, Any]:

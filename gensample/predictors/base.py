@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gensample.data.datamodule import KADataModule
+from gensample.data.dataset import as_dataset
 from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError
 from gensample.registry import build
@@ -103,6 +104,20 @@ def of_model(model: Any, name: str = "the model", force: bool = False) -> Networ
     if kind is None:
         raise ConfigError(f"{name} is a {type(model).__name__}, which predicts no propensity")
     found: Network = kind(model, name, force)
+    return found
+
+
+def propensity_of(model: Any, data: Any, *, split: str | None = None, force: bool = False) -> np.ndarray:
+    """Propensity (C, N, K) float64 that a loaded model reads off the configurations of a dataset.
+
+    data: whatever `as_dataset` takes; split: those of its configurations; force: also outside the domain.
+
+    Raises:
+        ConfigError: it predicts no propensity, or the data do not fit it.
+    """
+    predictor, dataset = of_model(model, model.name, force), as_dataset(data)
+    rows = dataset.rows if split is None else dataset[split].rows
+    found: np.ndarray = predictor.predict(predictor.open(dataset, rows), rows).numpy()
     return found
 
 

@@ -94,7 +94,7 @@ def mean_distance_factor(dimension: int) -> float:
     return math.sqrt(2) * math.gamma((dimension + 1) / 2) / math.gamma(dimension / 2)
 
 
-Sample = tuple[FieldContext, Tensor]
+Observed = tuple[FieldContext, Tensor]
 """A context and displacement fields (n, F, d) on it."""
 
 
@@ -115,7 +115,7 @@ class Prior(nn.Module, ABC):
     def colour(self, context: FieldContext, white: Tensor) -> Tensor:
         """Field (n, F, d) of the prior from white noise of that shape; linear in the noise."""
 
-    def fit(self, samples: Sequence[Sample], rms: Tensor) -> None:
+    def fit(self, samples: Sequence[Observed], rms: Tensor) -> None:
         """Fill the buffers; without any there is nothing to do.
 
         samples: of some configurations of the training split, with the propensity and mobility measured in

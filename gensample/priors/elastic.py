@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.priors.base import FieldContext, Prior, Sample, mean_distance_factor, remove_drift
+from gensample.priors.base import FieldContext, Observed, Prior, mean_distance_factor, remove_drift
 from gensample.ranges import check_choice
 from gensample.structure.chebyshev import chebyshev_terms
 from gensample.structure.spectral import sparse_matrix
@@ -69,7 +69,7 @@ class ElasticPrior(Prior):
         self.register_buffer("transverse", torch.tensor(0.3))
         self.register_buffer("bound", torch.tensor(1.0))
 
-    def fit(self, samples: Sequence[Sample], rms: Tensor) -> None:
+    def fit(self, samples: Sequence[Observed], rms: Tensor) -> None:
         """See `priors.spectrum`."""
         from gensample.priors.spectrum import fit_elastic_prior
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.priors.base import FieldContext, Prior, Sample, mean_distance_factor, remove_drift
+from gensample.priors.base import FieldContext, Observed, Prior, mean_distance_factor, remove_drift
 
 
 class IndependentPrior(Prior):
@@ -28,7 +28,7 @@ class SpeciesPrior(IndependentPrior):
         super().__init__()
         self.register_buffer("table", torch.ones(num_species, num_lags))
 
-    def fit(self, samples: Sequence[Sample], rms: Tensor) -> None:
+    def fit(self, samples: Sequence[Observed], rms: Tensor) -> None:
         """Take the root mean squares."""
         self.table.copy_(rms)
 

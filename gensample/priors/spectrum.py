@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.priors.base import Sample, remove_drift
+from gensample.priors.base import Observed, remove_drift
 from gensample.priors.elastic import ElasticPrior, spectral_bound
 from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
@@ -34,7 +34,7 @@ class Spectrum:
 
 
 def fit_elastic_prior(
-    prior: ElasticPrior, samples: Sequence[Sample], *, transverse: Sequence[float] = (0.0, 0.1, 0.3)
+    prior: ElasticPrior, samples: Sequence[Observed], *, transverse: Sequence[float] = (0.0, 0.1, 0.3)
 ) -> float:
     """Fills the prior's buffers from displacement fields; returns the log-likelihood gained per component.
 
@@ -59,7 +59,7 @@ def fit_elastic_prior(
     return best
 
 
-def estimate_spectrum(prior: ElasticPrior, samples: Sequence[Sample]) -> Spectrum:
+def estimate_spectrum(prior: ElasticPrior, samples: Sequence[Observed]) -> Spectrum:
     """Variance of the modes of u / scale against eigenvalue, per lag."""
     lags = prior.coefficients.shape[1]
     power = torch.zeros(RESOLUTION + 1, lags, dtype=torch.float64)
@@ -152,13 +152,13 @@ def _gain(spectrum: Spectrum, f: Tensor) -> float:
     return float(0.5 * (white.log() + 1 - (share * (f.log() + spectrum.variance / f)).sum(0)).mean())
 
 
-def _bound(prior: ElasticPrior, samples: Sequence[Sample]) -> Tensor:
+def _bound(prior: ElasticPrior, samples: Sequence[Observed]) -> Tensor:
     """Largest bound of the spectrum over the configurations."""
     bounds = [spectral_bound(context, prior.cutoff, prior.transverse) for context, _ in samples]
     return torch.cat(bounds).max()
 
 
-def _fit_scales(prior: ElasticPrior, samples: Sequence[Sample]) -> None:
+def _fit_scales(prior: ElasticPrior, samples: Sequence[Observed]) -> None:
     """Sets ``table`` so that u / scale has unit variance in every species and lag."""
     prior.table.fill_(1.0)
     prior.correction.fill_(1.0)
@@ -168,7 +168,7 @@ def _fit_scales(prior: ElasticPrior, samples: Sequence[Sample]) -> None:
     prior.table.copy_(square.sqrt())
 
 
-def _normalise(prior: ElasticPrior, samples: Sequence[Sample]) -> None:
+def _normalise(prior: ElasticPrior, samples: Sequence[Observed]) -> None:
     """Sets ``correction`` so that draws have the variance of ``scale`` in every species and lag."""
     lags = torch.arange(prior.coefficients.shape[1]).repeat(PROBES)
     generator = torch.Generator().manual_seed(1)
@@ -182,7 +182,7 @@ def _normalise(prior: ElasticPrior, samples: Sequence[Sample]) -> None:
     prior.correction.copy_(_mean_square(prior, draws).rsqrt())
 
 
-def _mean_square(prior: ElasticPrior, samples: Sequence[Sample]) -> Tensor:
+def _mean_square(prior: ElasticPrior, samples: Sequence[Observed]) -> Tensor:
     """Mean square component per species and lag, (S, K) float64; 0 where there is none."""
     species, lags = prior.table.shape
     total = torch.zeros(species * lags, dtype=torch.float64)

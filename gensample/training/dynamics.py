@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gensample.data.official import load_official
 from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
+from gensample.predictors.base import propensity_of
 from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, between, check_table
 from gensample.reads import Reader, Reads, check_lags
 from gensample.stats.predictions import BOND_CUTOFF, Truth, pearson_of_bonds, summary
@@ -101,6 +102,10 @@ class DynamicsTask(Reader, lightning.LightningModule):
         species = batch.species
         scale = self.edge_scale if edges.shape[1] else 1.0
         return self.node_mean[species] + self.node_scale[species] * nodes, scale * edges
+
+    def propensity(self, data: Any, *, split: str | None = None, force: bool = False) -> np.ndarray:
+        """Propensity (C, N, K) of the configurations of a dataset, see `predictors.propensity_of`."""
+        return propensity_of(self, data, split=split, force=force)
 
     def _outputs(self, batch: Any) -> tuple[Tensor, Tensor]:
         nodes, edges = self.network(batch)

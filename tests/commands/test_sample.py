@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from gensample import zoo
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
+from gensample.data.dataset import open_dataset
 from gensample.data.store import Store
+from gensample.errors import ConfigError
 from gensample.generators.ensemble import FieldDrawing
 from gensample.reads import Reads
+from gensample.sampling.solver import Solver
 from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
 
@@ -74,6 +78,31 @@ def test_writes_a_complete_ensemble(workplace, tmp_path, capsys):
         assert store.attrs["nfe"] == 4
     assert np.abs(fields(out).mean(3)).max() < 1e-5
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_in_memory_the_bits_are_those_of_the_command(workplace, tmp_path):
+    """Of a view, and of a configuration as numpy arrays; nothing is left behind."""
+    sample(workplace, tmp_path / "gen.h5")
+    model, val = zoo.load_model(workplace / "model.ckpt"), open_dataset(workplace / "data.h5")["val"]
+    drawn = model.sample(val, replicas=10, solver=Solver(steps=2))
+    assert np.array_equal(drawn.displacements, fields(tmp_path / "gen.h5"))
+    assert drawn.store.attrs["nfe"] == 4
+    assert np.array_equal(
+        model.sample(val[[1]], 3, solver=Solver(steps=2)).displacements[0], fields(tmp_path / "gen.h5")[1, :3]
+    )
+    one = model.sample(val[0], 3)
+    assert one.displacements.shape == (1, 3, 3, 40, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["gen.h5"]
+    with pytest.raises(ConfigError, match="--replicas"):
+        model.sample(val, replicas=0)
+
+
+def test_propensities_are_read_without_a_draw(workplace):
+    model, data = zoo.load_model(workplace / "model.ckpt"), open_dataset(workplace / "data.h5")
+    found = model.propensity(data["val"])
+    assert found.shape == (2, 40, 3)
+    assert np.array_equal(model.propensity(data, split="val"), found)
+    np.testing.assert_allclose(model.propensity(data[3])[0], found[0], rtol=1e-5)
 
 
 def test_same_seed_same_bits_and_other_seed_other_fields(workplace, tmp_path):

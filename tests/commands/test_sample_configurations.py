@@ -18,6 +18,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
 from gensample.generators import configuration
 from gensample.reads import Reads
+from gensample.sampling.solver import Solver
 from gensample.training.configuration import ConfigurationTask
 from gensample.training.displacement import DisplacementTask
 
@@ -98,6 +99,16 @@ def test_writes_a_valid_store(workplace, tmp_path, capsys, model):
     assert main(["info", str(out)]) == 0
     assert "valid" in capsys.readouterr().out.splitlines()[-1]
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_in_memory_the_bits_are_those_of_the_command(workplace, tmp_path):
+    sample(workplace, "uniform", tmp_path / "gen.h5", "--likelihood", "exact")
+    model = zoo.load_model(workplace / "uniform.ckpt")
+    drawn = model.sample(COLD, 6, solver=Solver(steps=2), likelihood="exact")
+    found = arrays(tmp_path / "gen.h5")
+    assert np.array_equal(drawn.positions, found["positions"])
+    assert np.array_equal(drawn.store.log_density, found["log_density"])
+    assert drawn[0].mixture is not None
 
 
 def test_liquid_configurations_are_those_of_the_base(workplace, tmp_path):
