@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensample.benchmark.entries import (
+from gensample.benchmark.published import Published, at_lag
+from gensample.benchmark.table import (
     SHOWN,
     Entry,
     at_home,
@@ -23,7 +24,6 @@ from gensample.benchmark.entries import (
     unique,
     value,
 )
-from gensample.benchmark.published import Published, at_lag
 from gensample.report.page import Plate
 from gensample.report.style import CEILING
 

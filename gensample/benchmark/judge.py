@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.benchmark.bench import judged_rows
+from gensample.benchmark.cache import judged_rows
 from gensample.benchmark.run import Finished
 from gensample.benchmark.settings import TARGETS, BenchmarkSettings
 from gensample.data.datamodule import KADataModule

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gensample.benchmark.entries import Entry
 from gensample.benchmark.figures import plates
 from gensample.benchmark.published import NOTHING, Published
-from gensample.benchmark.table import as_csv, tables
+from gensample.benchmark.table import Entry, as_csv, tables
 from gensample.report.page import Picture, assemble, figure_html, file_links, templates, write_folder
 
 NOTES = (

@@ -10,11 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from gensample.benchmark.bench import Bench, lag_columns
-from gensample.benchmark.cache import Kept
-from gensample.benchmark.checks import model_columns
-from gensample.benchmark.settings import slug
-from gensample.benchmark.units import config_of
+from gensample.benchmark.cache import Bench, Kept, lag_columns
+from gensample.benchmark.settings import config_of, slug
 from gensample.data.store import Store
 from gensample.predictors import Predictor, make
 from gensample.predictors.indicator import Indicator
@@ -150,7 +147,7 @@ def _predict_trained(kept: Kept, bench: Bench, test: str) -> Predictions:
 
 def _predict_model(kept: Kept, bench: Bench, test: str) -> Predictions:
     name = str(kept.unit.row.model)
-    columns = model_columns(name, test, bench)
+    columns = bench.model_columns(name, test)
     return _of_network(bench.network(name), bench, test, bench.lag_times(test), columns)
 
 

@@ -13,12 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from gensample.benchmark.bench import Bench
-from gensample.benchmark.cache import Kept
-from gensample.benchmark.checks import possible, refuse
+from gensample.benchmark.cache import Bench, Kept, training_rows, weights_of
 from gensample.benchmark.rows import KINDS
-from gensample.benchmark.settings import BenchmarkSettings
-from gensample.benchmark.units import Unit, asked, units
+from gensample.benchmark.settings import (
+    TARGETS,
+    BenchmarkSettings,
+    RowSettings,
+    Unit,
+    asked,
+    test_sets,
+    units,
+)
+from gensample.data.catalog import resolve
 from gensample.errors import ConfigError, GensampleError
 from gensample.work import alone
 
@@ -47,8 +53,8 @@ def run_units(
     chosen = [unit for unit in everything if asked(unit, only)]
     if not chosen:
         raise ConfigError(f"no row's name contains one of {only}; rows are {[r.name for r in settings.rows]}")
-    kept = possible(chosen, bench)
-    refuse(kept, bench)
+    kept = _possible(chosen, bench)
+    _refuse(kept, bench)
     done, before = dict[Unit, Finished | None](), None
     for number, unit in enumerate(kept, 1):
         reads = (unit.row.data, unit.input, unit.target)
@@ -123,3 +129,82 @@ def _finished(kept: Kept, bench: Bench, label: str | None) -> Finished | None:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+# What cannot work or would mislead is refused before anything is trained
+
+
+def _possible(units: Sequence[Unit], bench: Bench) -> list[Unit]:
+    """Units that have as many training configurations as they ask for; says which have not."""
+    kept = []
+    for unit in units:
+        most = min([_available(name, bench) for name in unit.train], default=0)
+        if unit.size is None or unit.size <= most:
+            kept.append(unit)
+        else:
+            print(f"{unit.folder}: left out, there are {most} training configurations", file=sys.stderr)
+    return kept
+
+
+def _available(name: str, bench: Bench) -> int:
+    dataset = bench.settings.datasets[name]
+    return len(training_rows(dataset, bench.store(name), everything=True)[: dataset.train_limit])
+
+
+def _refuse(units: Sequence[Unit], bench: Bench) -> None:
+    """Raise ConfigError, or DataError for a dataset, at the first unit that cannot work or misleads."""
+    for row in {unit.row.name: unit.row for unit in units}.values():
+        weights_of(row)
+        _refuse_model(row, bench)
+    for unit in units:
+        for name in unit.train:
+            split, validation = bench.store(name).split, bench.settings.datasets[name].validation
+            chosen = [c for c in validation or [] if 0 <= c < len(split) and split[c] == "test"]
+            if chosen:
+                raise ConfigError(f"{name}: validation names rows {chosen} of the test split")
+        counts = {name: len(bench.lag_times(name)) for name in unit.train}
+        if len(set(counts.values())) > 1:
+            raise ConfigError(f"row {unit.row.name!r}: different numbers of lag times, {counts}; set lags")
+        for test in test_sets(bench.settings, unit.row):
+            _refuse_judging(unit, test, bench)
+
+
+def _refuse_judging(unit: Unit, test: str, bench: Bench) -> None:
+    row, dataset, store = unit.row, bench.settings.datasets[test], bench.store(test)
+    species = set(store.species.tolist())
+    if not set(row.species or []) <= species:
+        raise ConfigError(f"row {row.name!r}: species {row.species}; {test} has {sorted(species)}")
+    for name in unit.train:
+        other = bench.settings.datasets[name]
+        trained = training_rows(other, bench.store(name), row.all_training)
+        same = resolve(other.dataset) == resolve(dataset.dataset)
+        if same and np.intersect1d(trained, bench.judged(test)).size:
+            raise ConfigError(
+                f"row {row.name!r} is trained on configurations of {name} that it would be judged on: "
+                f"{test} has split {dataset.split!r}"
+            )
+    if unit.train:
+        bench.columns(unit, test)
+    elif row.model is not None:
+        bench.model_columns(row.model, test)
+
+
+def _refuse_model(row: RowSettings, bench: Bench) -> None:
+    """Models and published predictions are of one target and input; the labels must say so."""
+    name = row.model or row.generator
+    targets = row.targets or bench.settings.targets
+    if row.prediction is not None:
+        served = "propensity unless the row's own targets say otherwise"
+        wrong = [] if row.targets else [target for target in targets if target != "propensity"]
+    elif name is not None:
+        reads = bench.model(name).reads
+        served = reads.quantity
+        wrong = [target for target in targets if TARGETS[target] != served]
+        if row.inputs != [reads.input]:
+            raise ConfigError(
+                f"row {row.name!r} reads {reads.input} positions, its inputs say {', '.join(row.inputs)}"
+            )
+    else:
+        return
+    if wrong:
+        raise ConfigError(f"row {row.name!r} predicts {served}, not {wrong}: set its targets")

@@ -1,9 +1,10 @@
-"""Settings of a benchmark: datasets, rows, what is trained on what, read from yaml and checked."""
+"""Settings of a benchmark, read from yaml and checked, and the units of work that they ask for."""
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from omegaconf import MISSING, OmegaConf
 from gensample.data.schema import SPLITS
 from gensample.data.settings import DataSettings
 from gensample.data.views import Quantity
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
+from gensample.plain import read_yaml
 from gensample.ranges import COUNT, NUMBER, POSITIVE, SEED, check_choice, check_table, shown, whole
 from gensample.structure.indicators import INDICATORS
 from gensample.structured import read_structured
@@ -210,3 +212,64 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
     joint = [names for names in training_sets(settings, row) if len(names) > 1]
     if joint and row.kind == "fit":
         raise ConfigError(f"{here}: networks are trained on one dataset at a time, not on {joint[0]}")
+
+
+# Units of work
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One training (or loading) of one row: its input, target, training datasets and their size."""
+
+    row: RowSettings
+    input: str
+    target: str
+    train: tuple[str, ...] = ()
+    size: int | None = None
+
+    @property
+    def folder(self) -> str:
+        """Path of its folder below that of the benchmark."""
+        trained = "+".join(self.train) or "untrained"
+        size = "" if self.size is None else f"-first{self.size}"
+        return "/".join(slug(word) for word in (self.row.name, self.input, self.target, trained + size))
+
+    def tests(self, settings: BenchmarkSettings) -> list[str]:
+        """Every test set of the row; of learning curves, those that were trained on."""
+        names = test_sets(settings, self.row)
+        return names if self.size is None else [name for name in names if name in self.train]
+
+
+def units(settings: BenchmarkSettings) -> list[Unit]:
+    """All trainings of a benchmark, rows in order."""
+    found = []
+    for row in settings.rows:
+        trainings: list[tuple[tuple[str, ...], int | None]] = [((), None)]
+        if row.trained:
+            sizes = settings.sizes if row.sizes is None else row.sizes
+            sets = training_sets(settings, row)
+            trainings = [(names, size) for names in sets for size in (*sizes, None)]
+        for target in row.targets or settings.targets:
+            found += [Unit(row, name, target, *training) for name in row.inputs for training in trainings]
+    return found
+
+
+def asked(unit: Unit, only: Sequence[str] | None) -> bool:
+    """Whether the name of its row contains one of the words ``only``."""
+    return only is None or any(word.lower() in unit.row.name.lower() for word in only)
+
+
+def config_of(row: RowSettings) -> dict[str, Any]:
+    """The config that a network is trained with; empty for other kinds of rows.
+
+    Raises:
+        ConfigError: it is none of `gensample fit`.
+    """
+    if row.fit is None:
+        return {}
+    try:
+        config = read_yaml(row.fit)
+        config["model"]["init_args"]
+    except (DataError, KeyError, TypeError) as error:
+        raise ConfigError(f"{row.fit} is no config of `gensample fit`: {error!r}") from None
+    return config

@@ -4,9 +4,10 @@ A new predictor is one file here: a subclass of `Predictor` with ``@register`` b
 then knows by the name of its class. `tests/predictors/test_contract.py` says what every one must keep to.
 
 Example:
+    >>> from gensample.data.datamodule import KADataModule
     >>> from gensample.predictors import make
-    >>> from gensample.reads import Reads
-    >>> data = Reads(input="inherent", descriptors=("invariants",)).open("ka2d-mini", target="propensity")
+    >>> data = KADataModule("ka2d-mini", input="inherent", descriptors=["invariants"])
+    >>> data.setup()
     >>> ridge = make({"class_path": "Ridge", "init_args": {"within": True}})
     >>> ridge.fit([data])
     >>> tuple(ridge.predict(data, data.rows("test")).shape)

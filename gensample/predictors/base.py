@@ -18,7 +18,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.dataset import as_dataset
 from gensample.data.descriptors import check_levels
 from gensample.errors import ConfigError, DataError
-from gensample.registry import build
+from gensample.registry import canonical
 from gensample.seeding import torch_generator
 
 if TYPE_CHECKING:
@@ -87,11 +87,19 @@ def make(spec: dict[str, Any]) -> Predictor:
     Raises:
         ConfigError: it is no registered one, or cannot be made of these settings.
     """
-    paths = {name: f"{cls.__module__}.{cls.__qualname__}" for name, cls in registered().items()}
-    given = spec.get("class_path")
-    path = paths.get(given, given) if isinstance(given, str) else given
-    found: Predictor = build({**spec, "class_path": path}, set(paths.values()))
-    return found
+    given, settings = spec.get("class_path"), spec.get("init_args") or {}
+    known = registered()
+    path = canonical(given) if isinstance(given, str) else ""
+    name = path.rpartition(".")[2]
+    cls = known.get(name)
+    if cls is None or path not in (name, f"{cls.__module__}.{name}"):
+        raise ConfigError(f"{given!r} is not among the predictors that are known: {', '.join(sorted(known))}")
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{name}: init_args must be a mapping, got {type(settings).__name__}")
+    try:
+        return cls(**settings)
+    except TypeError as error:
+        raise ConfigError(f"{name} cannot be made of its settings ({error})") from error
 
 
 def of_model(model: Any, name: str = "the model", force: bool = False) -> Network:

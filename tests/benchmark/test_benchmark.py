@@ -10,13 +10,13 @@ import pytest
 from lattices import WIDE, write_lattices
 from liquid import make_liquid, write_model_file
 from small_benchmark import RIDGE, small
+from synthetic import write_dataset
 
-from gensample.benchmark.bench import Bench
-from gensample.benchmark.cache import Kept
+from gensample.benchmark import benchmark
+from gensample.benchmark.cache import Bench, Kept
 from gensample.benchmark.judge import Judge
 from gensample.benchmark.run import Finished, run_units
-from gensample.benchmark.settings import load_settings, training_sets
-from gensample.benchmark.units import Unit, units
+from gensample.benchmark.settings import Unit, load_settings, training_sets, units
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import ConfigError
@@ -101,7 +101,8 @@ def test_tables_and_figures_are_there(done):
 def test_what_is_done_is_not_done_again(done, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     before = {path: path.stat().st_mtime_ns for path in done.glob("rows/**/*") if path.is_file()}
-    assert main(["benchmark", str(TINY), "--out", str(done), "bootstrap=50"]) == 0
+    found = benchmark(TINY, done, overrides=["bootstrap=50"])
+    assert found.entries == entries(done)
     assert "training" not in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in done.glob("rows/**/*") if path.is_file()}
 
@@ -206,14 +207,15 @@ def test_one_network_for_each_lag_time(tmp_path, monkeypatch):
             "lag_by_lag": True,
         }
     ]
-    data = {"mini": {"dataset": "ka2d-mini", "train_limit": 1, "lags": [1.0, 10.0]}}
+    path = str(write_dataset(tmp_path / "tiny.h5"))
+    data = {"mini": {"dataset": path, "train_limit": 1, "lags": [1.0, 10.0]}}
     (done,) = run_units(load_settings(small(tmp_path, rows=rows, datasets=data)), tmp_path / "out")
     assert done.record["networks"] == 2
     assert done.record["parameters"] == 2 * (54209 - 64)
     predicted = done.predictions["mini"]["propensity"]
-    assert predicted.shape == (12, 500, 2)
+    assert predicted.shape == (1, 40, 2)
     assert not np.allclose(predicted[..., 0], predicted[..., 1])
-    assert done.predictions["mini"]["elongation"].shape == (12, 2)
+    assert done.predictions["mini"]["elongation"].shape == (1, 2)
 
 
 def test_a_training_that_was_interrupted_goes_on(tmp_path, monkeypatch):
@@ -225,7 +227,7 @@ def test_a_training_that_was_interrupted_goes_on(tmp_path, monkeypatch):
         "fit": "configs/dynamics/ka2d-mini-botan.yaml",
         "set": {"trainer.max_epochs": 3, "model.edge_epochs": 0, **quiet},
     }
-    data = {"mini": {"dataset": "ka2d-mini", "train_limit": 1, "lags": [10.0]}}
+    data = {"mini": {"dataset": str(write_dataset(tmp_path / "tiny.h5")), "lags": [10.0]}}
     settings = load_settings(small(tmp_path, rows=[row], datasets=data))
     begun = []
 

@@ -7,11 +7,9 @@ from lattices import write_lattices
 from small_benchmark import RIDGE, small
 
 from gensample.benchmark import cache
-from gensample.benchmark.bench import Bench, lag_columns
-from gensample.benchmark.cache import Kept, fingerprint, parts_read
+from gensample.benchmark.cache import Bench, Kept, fingerprint, lag_columns, parts_read, weights_of
 from gensample.benchmark.run import run_units
-from gensample.benchmark.settings import RowSettings, load_settings
-from gensample.benchmark.units import Unit, units, weights_of
+from gensample.benchmark.settings import RowSettings, Unit, load_settings, units
 from gensample.cli import main
 from gensample.data.catalog import resolve
 from gensample.data.store import PROBE, Store, StoreWriter

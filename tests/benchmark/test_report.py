@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from gensample.benchmark.entries import transfer
 from gensample.benchmark.figures import Style, plates, ranking
 from gensample.benchmark.published import NOTHING, Published, at_lag
 from gensample.benchmark.result import Result
+from gensample.benchmark.table import transfer
 
 TEMPERATURES = {"cold": 0.44, "hot": 0.8}
 ROWS = {"BOTAN": "fit", "CAGE": "estimator", "density": "indicator"}
@@ -138,8 +138,10 @@ def test_folder(entries, tmp_path):
 
 
 def test_an_earlier_report_is_replaced_as_a_whole(entries, tmp_path):
-    Result("first", entries).write(tmp_path / "report")
-    few = [e for e in entries if e["row"] == "density"]
+    of_one = [e for e in entries if (e["row"], e["lag"], e["species"]) == ("BOTAN", 1.0, "A")]
+    Result("first", of_one).write(tmp_path / "report")
+    assert (tmp_path / "report/figures/transfer-propensity.png").exists()
+    few = [e for e in entries if (e["row"], e["lag"]) == ("density", 1.0)]
     Result("second", few).write(tmp_path / "report")
     report = tmp_path / "report"
     assert not (report / "figures/transfer-propensity.png").exists()

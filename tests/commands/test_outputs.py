@@ -116,10 +116,8 @@ def test_a_report_never_takes_the_place_of_what_is_compared(tmp_path, capsys):
 
 
 def test_a_benchmark_removes_no_folder_of_others(tmp_path):
-    from gensample.benchmark.bench import Bench
-    from gensample.benchmark.cache import Kept
-    from gensample.benchmark.settings import load_settings
-    from gensample.benchmark.units import units
+    from gensample.benchmark.cache import Bench, Kept
+    from gensample.benchmark.settings import load_settings, units
     from gensample.errors import ConfigError
     from tests.small_benchmark import small
 
