@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from gensample.data.liquid import BaseEnsemble
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.generators.configuration import BASE
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
@@ -38,19 +36,18 @@ def corrected_base(
         atomic(out, replace=True) as temporary,
         StoreWriter.create(
             temporary,
-            mixture=mixture,
-            temperature=temperature,
-            density=kind.density,
-            truncation=kind.truncation,
-            source=f"{base}, {sweeps} Metropolis sweeps at T = {temperature:g}",
-            species=species.numpy(),
-            box=box.expand(num, -1).numpy(),
-            split=["test"] * num,
-            positions=moved.positions.numpy(),
-            times=np.zeros(0),
-            replicas=np.zeros(num),
-            seed=seed,
-            displacements=False,
+            Contents(
+                mixture=mixture,
+                temperature=temperature,
+                density=kind.density,
+                truncation=kind.truncation,
+                source=f"{base}, {sweeps} Metropolis sweeps at T = {temperature:g}",
+                species=species.numpy(),
+                box=box.expand(num, -1).numpy(),
+                split=["test"] * num,
+                positions=moved.positions.numpy(),
+                seed=seed,
+            ),
         ),
     ):
         pass

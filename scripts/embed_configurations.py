@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.work import atomic
 
 # 2.4e-4: moves an energy per particle by about 1e-4.
@@ -25,21 +25,23 @@ def embed(source: Path, target: Path) -> None:
         evidence = dict(file["equilibration"].attrs)
         with StoreWriter.create(
             temporary,
-            mixture=store.liquid,
-            temperature=store.temperature,
-            density=store.density,
-            truncation=store.truncation,
-            source=store.source,
-            species=store.species,
-            box=box,
-            split=list(store.split),
-            positions=rounded,
-            times=store.times,
-            replicas=store.replicas,
-            seed=int(store.attrs["seed"]),
-            command=str(store.attrs["command"]),
-            extra_attrs={"config": store.attrs["config"], "position_precision": PRECISION},
-            displacements=False,
+            Contents(
+                mixture=store.liquid,
+                temperature=store.temperature,
+                density=store.density,
+                truncation=store.truncation,
+                source=store.source,
+                species=store.species,
+                box=box,
+                split=list(store.split),
+                positions=rounded,
+                times=store.times,
+                replicas=store.replicas,
+                seed=int(store.attrs["seed"]),
+                command=str(store.attrs["command"]),
+                extra_attrs={"config": store.attrs["config"], "position_precision": PRECISION},
+                displacements=False,
+            ),
         ) as writer:
             writer.write_array("equilibration/chain", file["equilibration/chain"][...])
         with h5py.File(temporary, "r+") as copy:

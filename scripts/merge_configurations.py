@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import DataError
 from gensample.work import atomic
 
@@ -30,20 +30,19 @@ def merge(target: Path, sources: list[str]) -> None:
         atomic(target) as temporary,
         StoreWriter.create(
             temporary,
-            mixture=first.liquid,
-            temperature=np.concatenate([s.temperature[of] for s, of in zip(stores, rows, strict=True)]),
-            density=first.density,
-            truncation=first.truncation,
-            source="; ".join(store.source for store in stores),
-            species=first.species,
-            box=np.concatenate([s.box[of] for s, of in zip(stores, rows, strict=True)]),
-            split=list(split),
-            positions=np.concatenate([s.positions[of] for s, of in zip(stores, rows, strict=True)]),
-            times=np.array([]),
-            replicas=np.zeros(len(split), np.int32),
-            command=f"merge_configurations {' '.join(sources)}",
-            extra_attrs={"merged": json.dumps(sources)},
-            displacements=False,
+            Contents(
+                mixture=first.liquid,
+                temperature=np.concatenate([s.temperature[of] for s, of in zip(stores, rows, strict=True)]),
+                density=first.density,
+                truncation=first.truncation,
+                source="; ".join(store.source for store in stores),
+                species=first.species,
+                box=np.concatenate([s.box[of] for s, of in zip(stores, rows, strict=True)]),
+                split=list(split),
+                positions=np.concatenate([s.positions[of] for s, of in zip(stores, rows, strict=True)]),
+                command=f"merge_configurations {' '.join(sources)}",
+                extra_attrs={"merged": json.dumps(sources)},
+            ),
         ),
     ):
         pass

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 
 COLUMNS, ROWS = 8, 5
@@ -26,17 +26,16 @@ def write_equilibrium(path, temperatures=(HOT, COLD), split=SPLIT, density=1.2, 
     count = len(split) * len(temperatures)
     StoreWriter.create(
         path,
-        mixture="ka2d",
-        temperature=np.repeat(temperatures, len(split)),
-        density=density,
-        truncation="force-shift",
-        source="jittered lattices",
-        species=get_mixture("ka2d").species(SIZE).numpy(),
-        box=np.full((count, 2), edge),
-        split=list(split) * len(temperatures),
-        positions=np.concatenate([jittered(len(split), edge, 0.05 * t, rng) for t in temperatures]),
-        times=np.zeros(0),
-        replicas=np.zeros(count),
-        displacements=False,
+        Contents(
+            mixture="ka2d",
+            temperature=np.repeat(temperatures, len(split)),
+            density=density,
+            truncation="force-shift",
+            source="jittered lattices",
+            species=get_mixture("ka2d").species(SIZE).numpy(),
+            box=np.full((count, 2), edge),
+            split=list(split) * len(temperatures),
+            positions=np.concatenate([jittered(len(split), edge, 0.05 * t, rng) for t in temperatures]),
+        ),
     ).close()
     return path

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.initial import lattice_melt
 
@@ -27,5 +27,5 @@ def write_glasses(path, mixture="ka2d", particles=60, split=("train", "test"), *
         "displacements": False,
         **changes,
     }
-    StoreWriter.create(path, **settings).close()
+    StoreWriter.create(path, Contents(**settings)).close()
     return path

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.initial import lattice_melt
 
@@ -39,7 +39,7 @@ def write_lattices(
         "replicas": np.full(count, 2),
         **changes,
     }
-    with StoreWriter.create(path, **settings) as writer:
+    with StoreWriter.create(path, Contents(**settings)) as writer:
         for c in range(count):
             for r in range(2):
                 u = rng.normal(scale=scale, size=(2, particles, 2))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 
 
 def first_of_ka2d_mini(path, split, times, replicas=0):
@@ -12,13 +12,15 @@ def first_of_ka2d_mini(path, split, times, replicas=0):
         described = {name: getattr(store, name) for name in ("mixture", "density", "truncation", "species")}
         return StoreWriter.create(
             path,
-            **described,
-            temperature=0.45,
-            source="a test",
-            box=store.box[:count],
-            split=split,
-            positions=store.positions[:count],
-            inherent=store.inherent[:count],
-            times=np.array(times),
-            replicas=np.full(count, replicas),
+            Contents(
+                **described,
+                temperature=0.45,
+                source="a test",
+                box=store.box[:count],
+                split=split,
+                positions=store.positions[:count],
+                inherent=store.inherent[:count],
+                times=np.array(times),
+                replicas=np.full(count, replicas),
+            ),
         )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 
 SIZE, LAGS, REPLICAS, BOX = 40, (1.0, 10.0, 100.0), 4, 6.0
@@ -28,18 +28,20 @@ def write_dataset(
     positions = rng.uniform(0, box, (count, size, dimension))
     writer = StoreWriter.create(
         path,
-        mixture=mixture.name,
-        temperature=0.45,
-        density=size / box**dimension,
-        truncation="force-shift",
-        source="random numbers",
-        species=species if ordered else np.random.default_rng(7).permutation(species),
-        box=np.full((count, dimension), box),
-        split=split,
-        positions=positions,
-        times=np.array(LAGS),
-        replicas=np.full(count, replicas),
-        inherent=(positions + rng.normal(0, 0.1, positions.shape)) % box if inherent else None,
+        Contents(
+            mixture=mixture.name,
+            temperature=0.45,
+            density=size / box**dimension,
+            truncation="force-shift",
+            source="random numbers",
+            species=species if ordered else np.random.default_rng(7).permutation(species),
+            box=np.full((count, dimension), box),
+            split=split,
+            positions=positions,
+            times=np.array(LAGS),
+            replicas=np.full(count, replicas),
+            inherent=(positions + rng.normal(0, 0.1, positions.shape)) % box if inherent else None,
+        ),
     )
     for c in range(count):
         for r in range(replicas):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.seeding import numpy_generator
 
 TIMES = (1.0, 10.0)
@@ -68,19 +68,21 @@ def write(
     kept = list(range(configurations)) if chosen is None else list(chosen)
     store = StoreWriter.create(
         path,
-        mixture="ka2d" if dimension == 2 else "ka3d-fs",
-        temperature=temperature,
-        density=1.2,
-        truncation="force-shift",
-        source="made up",
-        species=(np.arange(particles) >= 0.65 * particles).astype(int),
-        box=np.full((len(kept), dimension), length),
-        split=[names[c] for c in kept],
-        positions=x[kept],
-        times=np.array(times),
-        replicas=np.full(len(kept), replicas),
-        seed=dynamics,
-        extra_attrs=attributes,
+        Contents(
+            mixture="ka2d" if dimension == 2 else "ka3d-fs",
+            temperature=temperature,
+            density=1.2,
+            truncation="force-shift",
+            source="made up",
+            species=(np.arange(particles) >= 0.65 * particles).astype(int),
+            box=np.full((len(kept), dimension), length),
+            split=[names[c] for c in kept],
+            positions=x[kept],
+            times=np.array(times),
+            replicas=np.full(len(kept), replicas),
+            seed=dynamics,
+            extra_attrs=attributes,
+        ),
     )
     with store:
         for row, c in enumerate(kept):

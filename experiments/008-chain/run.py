@@ -36,7 +36,7 @@ from evaluate import evaluate
 from files import CHAINED, SETS, Files, need
 
 from gensample import zoo
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.box import wrap
 from gensample.work import atomic
@@ -150,13 +150,15 @@ class Chain:
                 atomic(path, replace=True) as temporary,
                 StoreWriter.create(
                     temporary,
-                    **_system(store, rows),
-                    source=f"{options.reference}, {SPLIT} split",
-                    positions=store.positions[rows],
-                    times=store.times[lags],
-                    replicas=np.full(len(rows), options.replicas),
-                    inherent=store.inherent[rows],
-                    inherent_attrs=_of_rows(store.inherent_attrs, rows),
+                    Contents(
+                        **_system(store, rows),
+                        source=f"{options.reference}, {SPLIT} split",
+                        positions=store.positions[rows],
+                        times=store.times[lags],
+                        replicas=np.full(len(rows), options.replicas),
+                        inherent=store.inherent[rows],
+                        inherent_attrs=_of_rows(store.inherent_attrs, rows),
+                    ),
                 ) as writer,
             ):
                 writer.write_array("source_configuration", rows)
@@ -213,12 +215,14 @@ class Chain:
                 atomic(path, replace=True) as temporary,
                 StoreWriter.create(
                     temporary,
-                    **_system(store, rows),
-                    source=f"configurations along {runs}",
-                    positions=wrap(moved, torch.from_numpy(store.box[rows])[:, None]).numpy(),
-                    times=np.zeros(0),
-                    replicas=np.zeros(len(rows)),
-                    displacements=False,
+                    Contents(
+                        **_system(store, rows),
+                        source=f"configurations along {runs}",
+                        positions=wrap(moved, torch.from_numpy(store.box[rows])[:, None]).numpy(),
+                        times=np.zeros(0),
+                        replicas=np.zeros(len(rows)),
+                        displacements=False,
+                    ),
                 ) as writer,
             ):
                 writer.write_array("source_configuration", rows)

@@ -154,11 +154,9 @@ class StoreWriter:
         self._packed = PACKED if path is not None else {}
 
     @classmethod
-    def create(
-        cls, path: str | Path | None, contents: Contents | None = None, **settings: Any
-    ) -> StoreWriter:
-        """Lay out a new file at ``path``, or with None a dataset in memory; ``settings``: of `Contents`."""
-        contents = (contents or Contents(**settings)).complete()
+    def create(cls, path: str | Path | None, contents: Contents) -> StoreWriter:
+        """Lay out a new file at ``path``, or with None a dataset in memory."""
+        contents = contents.complete()
         positions, times = contents.positions, np.asarray(contents.times)
         count, particles, dimension = positions.shape
         with _removed_on_error(path):

@@ -10,7 +10,7 @@ from gensample.comparison import set_figures as figures
 from gensample.comparison.result import Comparison
 from gensample.data.dataset import as_dataset
 from gensample.data.positions import potential
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.report.style import chosen
 
@@ -31,22 +31,24 @@ def write(path, count=8, jitter=0.02, seed=1, temperature=0.5, split="test", pro
     times = np.array([1.0]) if propensity else np.zeros(0)
     with StoreWriter.create(
         path,
-        mixture=mixture.name,
-        temperature=temperatures,
-        density=mixture.density,
-        truncation=known.get("truncation", mixture.truncation),
-        source="jittered lattices",
-        species=np.random.default_rng(99).permutation(mixture.species(n).numpy()),
-        box=np.full((total, 2), length),
-        split=[split] * total,
-        positions=x,
-        times=times,
-        replicas=np.zeros(total, int),
-        displacements=False,
-        inherent=x if inherent else None,
-        inherent_attrs={"energy": -3 + jitter * rng.normal(size=total)} if inherent else None,
-        propensity=rng.uniform(0.1, 0.3, (total, 1, n)) if propensity else None,
-        extra_attrs={"request": json.dumps({"model": "runs/toy.ckpt", "steps": 8})},
+        Contents(
+            mixture=mixture.name,
+            temperature=temperatures,
+            density=mixture.density,
+            truncation=known.get("truncation", mixture.truncation),
+            source="jittered lattices",
+            species=np.random.default_rng(99).permutation(mixture.species(n).numpy()),
+            box=np.full((total, 2), length),
+            split=[split] * total,
+            positions=x,
+            times=times,
+            replicas=np.zeros(total, int),
+            displacements=False,
+            inherent=x if inherent else None,
+            inherent_attrs={"energy": -3 + jitter * rng.normal(size=total)} if inherent else None,
+            propensity=rng.uniform(0.1, 0.3, (total, 1, n)) if propensity else None,
+            extra_attrs={"request": json.dumps({"model": "runs/toy.ckpt", "steps": 8})},
+        ),
     ) as writer:
         if known.get("log_density"):
             writer.write_array("log_density", rng.normal(size=total))

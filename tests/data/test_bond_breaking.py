@@ -6,7 +6,7 @@ import torch
 from synthetic import BOX, LAGS, write_dataset
 
 from gensample.data.datamodule import KADataModule
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.data.views import BondBreakingView
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
@@ -55,18 +55,20 @@ def averages_only(tmp_path, bonds):
     path = tmp_path / f"averages-{bonds}.h5"
     with StoreWriter.create(
         path,
-        mixture="ka2d",
-        temperature=0.45,
-        density=1.2,
-        truncation="force-shift",
-        source="random numbers",
-        species=np.arange(20) % 2,
-        box=np.full((2, 2), (20 / 1.2) ** 0.5),
-        split=["train", "test"],
-        positions=rng.uniform(0, 4, (2, 20, 2)),
-        times=[1.0, 2.0],
-        replicas=[0, 0],
-        displacements=False,
+        Contents(
+            mixture="ka2d",
+            temperature=0.45,
+            density=1.2,
+            truncation="force-shift",
+            source="random numbers",
+            species=np.arange(20) % 2,
+            box=np.full((2, 2), (20 / 1.2) ** 0.5),
+            split=["train", "test"],
+            positions=rng.uniform(0, 4, (2, 20, 2)),
+            times=[1.0, 2.0],
+            replicas=[0, 0],
+            displacements=False,
+        ),
     ) as writer:
         writer.write_array("propensity", rng.uniform(size=(2, 2, 20)))
         if bonds:

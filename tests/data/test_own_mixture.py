@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gensample.cli import main
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import known_truncation
@@ -86,7 +86,7 @@ def test_ensembles_of_an_unknown_liquid_are_compared(frames, tmp_path, caplog):
                 times=[1.0],
                 replicas=4,
             )
-        with StoreWriter.create(path, **contents) as writer:
+        with StoreWriter.create(path, Contents(**contents)) as writer:
             for c in range(3):
                 for r in range(4):
                     u = 0.1 * rng.normal(size=(1, SIDE**2, 2))

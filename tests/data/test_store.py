@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gensample.data import catalog
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import DataError
 
 C, R, K, N, D = 3, 4, 2, 10, 2
@@ -31,7 +31,7 @@ def settings(**changes):
 
 
 def write(path, done=((0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (2, 0), (2, 3)), **changes):
-    with StoreWriter.create(path, **settings(**changes)) as writer:
+    with StoreWriter.create(path, Contents(**settings(**changes))) as writer:
         for c, r in done:
             writer.write_replica(c, r, FIELDS[c, r])
     return path
@@ -163,7 +163,7 @@ def test_bad_inherent_structures_leave_the_old_ones(tmp_path):
 )
 def test_bad_arrays_are_named_and_leave_no_file(tmp_path, change, named):
     with pytest.raises(DataError) as error:
-        StoreWriter.create(tmp_path / "a.h5", **settings(**change))
+        StoreWriter.create(tmp_path / "a.h5", Contents(**settings(**change)))
     assert named in str(error.value)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from liquid import make_liquid
 from synthetic import write_dataset
 
 from gensample.cli import main
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.data.summary import inspect
 
 
@@ -30,7 +30,7 @@ def write(path, liquid, complete=True, **more):
         replicas=np.array([replicas]),
         seed=7,
     )
-    with StoreWriter.create(path, **{**arguments, **more}) as writer:
+    with StoreWriter.create(path, Contents(**{**arguments, **more})) as writer:
         for r in range(replicas if complete else replicas - 1):
             writer.write_replica(0, r, liquid.without_drift[r].astype(np.float32))
     return path

@@ -9,7 +9,7 @@ import numpy as np
 
 from gensample.cli import main
 from gensample.data.catalog import resolve
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.initial import lattice_melt
 
@@ -87,19 +87,21 @@ def liquid(path: Path, structure, mixture="ka2d", seed=0, dynamics=True) -> None
     m = get_mixture(mixture)
     writer = StoreWriter.create(
         path,
-        mixture=mixture,
-        temperature=0.45,
-        density=m.density,
-        truncation=m.truncation,
-        source="a fuzzer",
-        species=species,
-        box=box,
-        split=["train", "train", "val", "test"],
-        positions=x,
-        times=np.array(TIMES if dynamics else ()),
-        replicas=np.full(4, REPLICAS if dynamics else 0),
-        seed=seed,
-        displacements=dynamics,
+        Contents(
+            mixture=mixture,
+            temperature=0.45,
+            density=m.density,
+            truncation=m.truncation,
+            source="a fuzzer",
+            species=species,
+            box=box,
+            split=["train", "train", "val", "test"],
+            positions=x,
+            times=np.array(TIMES if dynamics else ()),
+            replicas=np.full(4, REPLICAS if dynamics else 0),
+            seed=seed,
+            displacements=dynamics,
+        ),
     )
     with writer:
         for c in range(4 if dynamics else 0):
@@ -142,20 +144,22 @@ def averages(path: Path) -> None:
     moved = np.sort(rng.random((4, 2, 86)), axis=1)
     StoreWriter.create(
         path,
-        mixture=m.name,
-        temperature=np.full(4, 0.3),
-        density=m.density,
-        truncation=m.truncation,
-        source="a fuzzer",
-        species=species,
-        box=box,
-        split=["train", "train", "val", "test"],
-        positions=x,
-        times=np.array(TIMES),
-        replicas=np.zeros(4, int),
-        propensity=moved,
-        bond_breaking=0.5 * moved,
-        displacements=False,
+        Contents(
+            mixture=m.name,
+            temperature=np.full(4, 0.3),
+            density=m.density,
+            truncation=m.truncation,
+            source="a fuzzer",
+            species=species,
+            box=box,
+            split=["train", "train", "val", "test"],
+            positions=x,
+            times=np.array(TIMES),
+            replicas=np.zeros(4, int),
+            propensity=moved,
+            bond_breaking=0.5 * moved,
+            displacements=False,
+        ),
     ).close()
 
 

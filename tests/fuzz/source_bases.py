@@ -13,7 +13,7 @@ from test_formats_gsd import snapshot
 from test_formats_npz import write_botan, write_glassbench
 from test_formats_text import write_dump
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 
 LAGS = ["--time", "1", "2"]
@@ -62,17 +62,19 @@ def _exports(folder: Path) -> None:
     first, mixture = liquids[0], get_mixture("ka3d-fs")
     with StoreWriter.create(
         path,
-        mixture=mixture.name,
-        temperature=0.44,
-        density=mixture.density,
-        truncation=mixture.truncation,
-        source="a fuzzer",
-        species=np.sort(first.species),
-        box=np.stack([liquid.box for liquid in liquids]),
-        split=["train", "test"],
-        positions=np.stack([liquid.positions for liquid in liquids]),
-        times=np.array([1.0, 2.0]),
-        replicas=np.full(2, 2),
+        Contents(
+            mixture=mixture.name,
+            temperature=0.44,
+            density=mixture.density,
+            truncation=mixture.truncation,
+            source="a fuzzer",
+            species=np.sort(first.species),
+            box=np.stack([liquid.box for liquid in liquids]),
+            split=["train", "test"],
+            positions=np.stack([liquid.positions for liquid in liquids]),
+            times=np.array([1.0, 2.0]),
+            replicas=np.full(2, 2),
+        ),
     ) as writer:
         for c, liquid in enumerate(liquids):
             for r in range(2):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gensample.cli import main
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
@@ -32,17 +32,17 @@ def write(path, positions, store, temperature):
     count = len(positions)
     with StoreWriter.create(
         path,
-        mixture=store.mixture,
-        temperature=temperature,
-        density=store.density,
-        truncation=store.truncation,
-        source="a test",
-        species=store.species,
-        box=store.box[:count],
-        split=["train"] * count,
-        positions=positions,
-        times=np.array([]),
-        replicas=np.zeros(count),
+        Contents(
+            mixture=store.mixture,
+            temperature=temperature,
+            density=store.density,
+            truncation=store.truncation,
+            source="a test",
+            species=store.species,
+            box=store.box[:count],
+            split=["train"] * count,
+            positions=positions,
+        ),
     ):
         return path
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy, energy_forces_virial
@@ -211,18 +211,17 @@ def test_writing_tens_of_thousands_of_configurations(tmp_path):
     positions = np.random.default_rng(0).uniform(0, 2.2, (count, 4, 2))
     with StoreWriter.create(
         path,
-        mixture="ka2d",
-        temperature=temperature,
-        density=4 / 2.2**2,
-        truncation="force-shift",
-        source="test",
-        species=np.array([0, 0, 0, 1]),
-        box=np.full((count, 2), 2.2),
-        split=["train"] * count,
-        positions=positions,
-        times=np.zeros(0),
-        replicas=np.zeros(count, int),
-        displacements=False,
+        Contents(
+            mixture="ka2d",
+            temperature=temperature,
+            density=4 / 2.2**2,
+            truncation="force-shift",
+            source="test",
+            species=np.array([0, 0, 0, 1]),
+            box=np.full((count, 2), 2.2),
+            split=["train"] * count,
+            positions=positions,
+        ),
     ):
         pass
     with Store.open(path) as store:

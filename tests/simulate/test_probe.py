@@ -12,7 +12,7 @@ import pytest
 
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import short_runs
@@ -38,14 +38,16 @@ def write(path, count=2, inherent=True):
         described = {name: getattr(store, name) for name in ("mixture", "density", "truncation", "species")}
         writer = StoreWriter.create(
             path,
-            **described,
-            temperature=0.45,
-            source="a test",
-            box=store.box[:count],
-            split=["train"] * count,
-            positions=store.positions[:count],
-            times=np.array([]),
-            replicas=np.zeros(count),
+            Contents(
+                **described,
+                temperature=0.45,
+                source="a test",
+                box=store.box[:count],
+                split=["train"] * count,
+                positions=store.positions[:count],
+                times=np.array([]),
+                replicas=np.zeros(count),
+            ),
         )
         with writer:
             if inherent:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
@@ -35,7 +35,7 @@ def write(path, mixture="ka2d", particles=60, count=3, **changes):
         "extra_attrs": {"note": "kept"},
         **changes,
     }
-    with StoreWriter.create(path, **settings) as writer:
+    with StoreWriter.create(path, Contents(**settings)) as writer:
         field = generator.normal(size=(1, particles, m.dimension))
         writer.write_replica(0, 1, field - field.mean(1, keepdims=True))
         writer.write_array("further/array", np.arange(5))

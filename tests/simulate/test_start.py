@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gensample.data.store import Store, StoreWriter
+from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
@@ -98,15 +98,17 @@ def copy(path, reference, close=None, **other):
         values = {"temperature": 1.0, "truncation": store.truncation, "mixture": "ka2d"} | other
         StoreWriter.create(
             path,
-            **values,
-            density=1.2,
-            source="test",
-            species=store.species,
-            box=box,
-            split=["train"] * 3,
-            positions=positions,
-            times=np.zeros(0),
-            replicas=np.zeros(3, int),
+            Contents(
+                **values,
+                density=1.2,
+                source="test",
+                species=store.species,
+                box=box,
+                split=["train"] * 3,
+                positions=positions,
+                times=np.zeros(0),
+                replicas=np.zeros(3, int),
+            ),
         ).close()
     return path
 

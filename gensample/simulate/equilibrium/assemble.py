@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.simulate.equilibrium.evidence import summarise_sampling
 from gensample.simulate.equilibrium.jobs import SAMPLES, ChainWorkshop
 from gensample.simulate.structure import load, quench_attrs, wrapped

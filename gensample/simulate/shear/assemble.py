@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gensample.data.schema import SHEARED
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.simulate.shear.jobs import MINIMUM, SHEAR, ShearWorkshop
 from gensample.simulate.structure import load, wrapped
 
