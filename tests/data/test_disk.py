@@ -15,7 +15,7 @@ LIMITS = [0, 3000, 20_000, 40_000, 100_000]
 WRITE = """
 import resource, signal, sys
 import numpy as np
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.work import atomic
 
 def write(path):
@@ -24,7 +24,7 @@ def write(path):
     common = dict(mixture="ka2d", temperature=0.45, density=1.2, truncation="force-shift", source="a test")
     common |= dict(species=np.arange(500) >= 325, box=np.full((2, 2), 20.4124), split=["train"] * 2)
     with atomic(path) as temporary, StoreWriter.create(
-        temporary, positions=x, times=np.ones(1), replicas=np.full(2, 3), **common
+        temporary, Contents(positions=x, times=np.ones(1), replicas=np.full(2, 3), **common)
     ) as writer:
         for c in range(2):
             for r in range(3):

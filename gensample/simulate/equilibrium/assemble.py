@@ -25,21 +25,20 @@ def assemble_chains(shop: ChainWorkshop, path: Path, command: str) -> None:
     attrs, arrays = _evidence(shop, samples)
     with StoreWriter.create(
         path,
-        mixture=shop.mixture,
-        temperature=np.repeat(config.temperatures, chains * kept),
-        density=config.resolved_density(shop.mixture),
-        truncation=shop.mixture.truncation,
-        source=f"gensample simulate, LAMMPS {shop.engine.version}",
-        species=shop.species,
-        box=boxes,
-        split=np.tile(np.repeat(shop.split, kept), levels).tolist(),
-        positions=_together(samples, "thermal", boxes),
-        times=np.zeros(0),
-        replicas=np.zeros(len(boxes), int),
-        seed=config.seed,
-        command=command,
-        extra_attrs={"config": json.dumps(config.deciding()), **attrs},
-        displacements=False,
+        Contents(
+            mixture=shop.mixture,
+            temperature=np.repeat(config.temperatures, chains * kept),
+            density=config.resolved_density(shop.mixture),
+            truncation=shop.mixture.truncation,
+            source=f"gensample simulate, LAMMPS {shop.engine.version}",
+            species=shop.species,
+            box=boxes,
+            split=np.tile(np.repeat(shop.split, kept), levels).tolist(),
+            positions=_together(samples, "thermal", boxes),
+            seed=config.seed,
+            command=command,
+            extra_attrs={"config": json.dumps(config.deciding()), **attrs},
+        ),
     ) as writer:
         for name, array in arrays.items():
             writer.write_array(name, array)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.store import StoreWriter
+from gensample.data.store import Contents, StoreWriter
 from gensample.simulate.isoconfigurational.evidence import overlap_decay, scattering_decay, summarise
 from gensample.simulate.isoconfigurational.jobs import Workshop
 from gensample.simulate.quench import write_futures
@@ -23,20 +23,22 @@ def assemble(shop: Workshop, path: Path, command: str) -> None:
     attrs, arrays = _evidence(shop) if shop.start is None else shop.start.record(config, np.arange(count))
     with StoreWriter.create(
         path,
-        mixture=shop.mixture,
-        temperature=config.temperature,
-        density=config.resolved_density(shop.mixture),
-        truncation=shop.mixture.truncation,
-        source=f"gensample simulate, LAMMPS {shop.engine.version}",
-        species=shop.species,
-        box=boxes,
-        split=shop.split,
-        positions=wrapped(structures, "thermal", boxes),
-        times=np.array(config.lags),
-        replicas=np.array(shop.replicas),
-        seed=config.seed,
-        command=command,
-        extra_attrs={"config": json.dumps(config.deciding()), **attrs},
+        Contents(
+            mixture=shop.mixture,
+            temperature=config.temperature,
+            density=config.resolved_density(shop.mixture),
+            truncation=shop.mixture.truncation,
+            source=f"gensample simulate, LAMMPS {shop.engine.version}",
+            species=shop.species,
+            box=boxes,
+            split=shop.split,
+            positions=wrapped(structures, "thermal", boxes),
+            times=np.array(config.lags),
+            replicas=np.array(shop.replicas),
+            seed=config.seed,
+            command=command,
+            extra_attrs={"config": json.dumps(config.deciding()), **attrs},
+        ),
     ) as writer:
         if config.inherent:
             writer.write_inherent(wrapped(structures, "inherent", boxes), quench_attrs(structures))

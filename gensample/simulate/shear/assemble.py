@@ -24,26 +24,28 @@ def assemble_shear(shop: ShearWorkshop, path: Path, command: str) -> None:
     results = [[load(shop.root / shop.name(c, r) / SHEAR) for r in range(directions)] for c in range(count)]
     with StoreWriter.create(
         path,
-        mixture=shop.mixture,
-        temperature=glasses.temperature,
-        density=glasses.density,
-        truncation=shop.mixture.truncation,
-        source=f"gensample shear, LAMMPS {shop.engine.version}",
-        species=glasses.species,
-        box=glasses.box,
-        split=glasses.split,
-        positions=glasses.thermal,
-        times=np.array(config.strains),
-        replicas=np.full(count, directions),
-        inherent=wrapped(minima, "inherent", glasses.box),
-        inherent_attrs=_minimum_attrs(shop, minima),
-        command=command,
-        extra_attrs={
-            "kind": SHEARED,
-            "config": json.dumps(config.deciding()),
-            "start": config.dataset,
-            "start_fingerprint": glasses.fingerprint(),
-        },
+        Contents(
+            mixture=shop.mixture,
+            temperature=glasses.temperature,
+            density=glasses.density,
+            truncation=shop.mixture.truncation,
+            source=f"gensample shear, LAMMPS {shop.engine.version}",
+            species=glasses.species,
+            box=glasses.box,
+            split=glasses.split,
+            positions=glasses.thermal,
+            times=np.array(config.strains),
+            replicas=np.full(count, directions),
+            inherent=wrapped(minima, "inherent", glasses.box),
+            inherent_attrs=_minimum_attrs(shop, minima),
+            command=command,
+            extra_attrs={
+                "kind": SHEARED,
+                "config": json.dumps(config.deciding()),
+                "start": config.dataset,
+                "start_fingerprint": glasses.fingerprint(),
+            },
+        ),
     ) as writer:
         writer.write_array("source_configuration", glasses.rows)
         writer.write_group(SHEARED, _group(shop, results))
