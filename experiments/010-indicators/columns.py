@@ -13,8 +13,8 @@ from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.strain import d2min
 from gensample.stats.ridge import ridge
+from gensample.structure.descriptors.invariants import invariants
 from gensample.structure.indicators import indicators
-from gensample.structure.invariants import invariants
 from gensample.structure.modes import nonaffine_response
 from gensample.zoo import load_predictor
 

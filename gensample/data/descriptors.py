@@ -11,7 +11,8 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.physics.potentials import energy
 from gensample.stats.moments import mean_and_scale
-from gensample.structure.describe import SETS, Structure, describe, descriptor_names
+from gensample.structure.descriptors import SETS, describe, descriptor_names
+from gensample.structure.particles import Particles
 
 if TYPE_CHECKING:
     from gensample.data.positions import Inputs
@@ -52,12 +53,14 @@ class Descriptors:
         """``descriptors`` (N, D) of a configuration, and ``energy`` (1,) per particle of its positions."""
         assert self.mixture is not None
         needed = {SETS[name].reads for name in self.sets if name in SETS}
-        structure = Structure(
+        structure = Particles(
             *(positions, self._species, box, self.mixture, cage_vector),
             short_runs=inputs.short_runs(row) if "short_runs" in needed else None,
             probe=inputs.probe(row) if "probe" in needed else None,
         )
-        mean = energy(positions, self._species, box, self.mixture).mean()
+        mean = torch.zeros(())
+        if self.mixture.has_potential:
+            mean = energy(positions, self._species, box, self.mixture).mean()
         return {"descriptors": describe(structure, self.sets), "energy": mean.float().unsqueeze(0)}
 
     def fit(self, descriptors: Sequence[Tensor]) -> None:

@@ -48,7 +48,7 @@ class DataSettings:
         augment: see the training configurations along random axes of the cubic group; of what a shear
             leaves of it for sheared glasses.
         descriptors: serve structural descriptors too, standardised per species by the training split: names
-            of sets of ``structure.describe``; true for the invariants alone.
+            of sets of ``structure.descriptors``; true for the invariants alone.
         validation: rows of the dataset to validate on (and not to train on) in place of its split "val".
         train_limit: train on the first so many of the training configurations only, for learning curves.
         predict_split: split that ``predict`` goes through.

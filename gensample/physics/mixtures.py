@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,11 @@ class Mixture:
     def num_species(self) -> int:
         """Number of species."""
         return len(self.composition)
+
+    @property
+    def letters(self) -> str:
+        """Of the species, "AB" for two."""
+        return string.ascii_uppercase[: self.num_species]
 
     @property
     def has_potential(self) -> bool:

@@ -179,7 +179,7 @@ def test_thermal_rows_read_thermal_positions_alone(tmp_path):
 def _weights(out, name):
     """Weights of the distance to the cage."""
     from gensample.physics.mixtures import get_mixture
-    from gensample.structure.mechanics import mechanics_names
+    from gensample.structure.descriptors.mechanics import mechanics_names
     from gensample.weights import read_tensors
 
     state = read_tensors(next(out.rglob(f"{name}/**/estimator.safetensors")))

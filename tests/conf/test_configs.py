@@ -14,7 +14,7 @@ from gensample.benchmark.settings import load_settings
 from gensample.cli import main
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.predictors import Predictor, make
-from gensample.structure.describe import SETS
+from gensample.structure.descriptors import SETS
 from gensample.structure.indicators import INDICATORS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -8,7 +8,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.fields import check_batch
 from gensample.physics.mixtures import get_mixture
-from gensample.structure.recursive import recursive_names
+from gensample.structure.descriptors.recursive import recursive_names
 
 
 @pytest.fixture(scope="module")

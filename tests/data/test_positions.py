@@ -14,7 +14,7 @@ from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.simulate.quench import quench
-from gensample.structure.invariants import invariants
+from gensample.structure.descriptors.invariants import invariants
 
 # Reached in a fraction of the steps that the default takes.
 TOLERANCE = 1e-3

@@ -25,7 +25,7 @@ from gensample.simulate.settings import Bath
 from gensample.simulate.short_runs import ProbeSettings
 from gensample.simulate.short_runs import add_short_runs as probe
 from gensample.simulate.workshop import PROBE
-from gensample.structure.probe import probe_names
+from gensample.structure.descriptors.probe import probe_names
 from gensample.work import parts_beside
 
 BATH = Bath("nose-hoover", 0.5)

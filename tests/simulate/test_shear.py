@@ -419,11 +419,11 @@ def spoil(name, value):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (spoil("stress", np.nan), "curves hold values that are not finite"),
+        (spoil("stress", np.nan), "stress holds values that are not finite"),
         (spoil("strain", 0.5), "strains must rise from 0"),
         (spoil("event_step", 13), "events name what is not there"),
         (spoil("event_configuration", -1), "events name what is not there"),
-        (spoil("event_participation", np.inf), "events hold values that are not finite"),
+        (spoil("event_participation", np.inf), "event_participation holds values that are not finite"),
         (spoil("first_event", np.nan), "first_event is given where there is no event, or lacks"),
         (lambda group: group.pop("energy"), "lacks shear/energy"),
         (lambda group: group.pop("direction"), "lacks shear/direction"),

@@ -11,8 +11,8 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.physics.potentials import energy
-from gensample.structure import invariants as descriptors
-from gensample.structure.invariants import invariant_names, invariants
+from gensample.structure.descriptors import invariants as descriptors
+from gensample.structure.descriptors.invariants import invariant_names, invariants
 
 System = tuple[Tensor, Tensor, Tensor, Mixture]
 

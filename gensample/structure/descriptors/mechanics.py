@@ -4,14 +4,13 @@ The structure as the potential sees it. In an inherent structure these say how s
 surroundings are and how stiffly it is held: few numbers, so that a regression hardly has to be penalised.
 """
 
-import string
-
 import torch
 from torch import Tensor
 
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import pair_curvature, pair_potential
+from gensample.structure.registry import DescriptorSet
 
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
 # Fits into the box of 1,000 particles at density 1.2.
@@ -20,7 +19,7 @@ RANGE = 4.7
 
 def mechanics_names(mixture: Mixture) -> list[str]:
     """Names of the columns of `mechanics`, in order."""
-    letters = string.ascii_uppercase[: mixture.num_species]
+    letters = mixture.letters
     own = [f"{name}_{b}" for name in ("energy", "virial", "curvature") for b in letters]
     own += [f"stiffness_{k}" for k in range(1, mixture.dimension + 1)]
     own += ["log_einstein", "shear_stress", "energy_square", "cage_distance"]
@@ -89,3 +88,11 @@ def _means(own: Tensor, positions: Tensor, species: Tensor, box: Tensor, kinds: 
             )
             found.append(torch.sparse.mm(matrix, own) / total.clamp(min=1e-30).unsqueeze(1))
     return found
+
+
+SETS = {
+    "mechanics": DescriptorSet(
+        lambda mixture, levels: mechanics_names(mixture),
+        lambda of: mechanics(of.positions, of.species, of.box, of.mixture, of.cage_distance),
+    )
+}

@@ -16,7 +16,7 @@ from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.structure.delaunay import triangulate
-from gensample.structure.order import (
+from gensample.structure.indicators.order import (
     CONTACT,
     coordination,
     hexatic_order,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gensample.errors import ConfigError
-from gensample.structure.probe import LENGTHS, probe_descriptors, probe_names
+from gensample.structure.descriptors.probe import LENGTHS, probe_descriptors, probe_names
 
 LEVELS = [(0.5, 1.0), (0.8, 1.0), (0.8, 20.0)]
 

@@ -5,13 +5,11 @@ over the neighbours of each species. The set depends on the number of species al
 Boattini, Smallenburg and Filion, Phys. Rev. Lett. 127, 088007 (2021) and Alkemade, Boattini, Filion and
 Smallenburg, J. Chem. Phys. 156, 204503 (2022).
 
-Indicators that are named and used one by one are elsewhere: order parameters in `gensample.structure.order`,
-coarse-graining in `coarse`, normal modes in `modes`, and all of them by name in `indicators`.
+Indicators that are named and used one by one are in `gensample.structure.indicators`.
 """
 
 import itertools
 import math
-import string
 
 import torch
 from torch import Tensor
@@ -21,6 +19,7 @@ from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import energy
 from gensample.structure.harmonics import angular_basis
+from gensample.structure.registry import DescriptorSet
 
 RANGE = 5.0
 DEGREES = range(2, 9)
@@ -62,7 +61,7 @@ def invariants(
 
 def invariant_names(mixture: Mixture) -> list[str]:
     """Names of the columns of `invariants`, in order."""
-    letters = string.ascii_uppercase[: mixture.num_species]
+    letters = mixture.letters
     own = [f"density_{b}_{centre:.1f}" for b in letters for centre, _ in SHELLS]
     shells = range(1, len(BOUNDARIES) + 1)
     own += [f"order_{b}_shell{k}_{degree}" for b in letters for k in shells for degree in DEGREES]
@@ -168,3 +167,11 @@ def _neighbor_means(
 
 def _chunks(length: int) -> list[slice]:
     return [slice(start, start + _CHUNK) for start in range(0, length, _CHUNK)]
+
+
+SETS = {
+    "invariants": DescriptorSet(
+        lambda mixture, levels: invariant_names(mixture),
+        lambda of: invariants(of.positions, of.species, of.box, of.mixture, of.cage_distance),
+    )
+}

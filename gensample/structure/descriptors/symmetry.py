@@ -8,14 +8,13 @@ which matters for the two longest lengths.
 """
 
 import itertools
-import string
 
 import torch
 from torch import Tensor
 
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
-from gensample.structure.recursive import (
+from gensample.structure.descriptors.recursive import (
     RANGE,
     GaussianShells,
     check_species,
@@ -23,6 +22,7 @@ from gensample.structure.recursive import (
     shell_sums,
     split_by_pairs,
 )
+from gensample.structure.registry import DescriptorSet
 
 RADIAL = GaussianShells(0.1, 0.1, 47)
 CUTOFF = 2.5
@@ -42,7 +42,7 @@ _CHUNK = 1 << 17
 
 def symmetry_names(mixture: Mixture) -> list[str]:
     """Names of the columns of `symmetry_functions`, in order: species, then distance or xi, lambda, zeta."""
-    letters = string.ascii_uppercase[: mixture.num_species]
+    letters = mixture.letters
     radial = [f"radial_{b}_{r:.1f}" for b in letters for r in RADIAL.centres]
     pairs = ["".join(pair) for pair in itertools.combinations_with_replacement(letters, 2)]
     table = [(xi, *own) for xi, several in ANGULAR.items() for own in several]
@@ -102,3 +102,11 @@ def _by_species(terms: Tensor, members: Tensor) -> Tensor:
     kinds = members.shape[-1]
     a, b = torch.triu_indices(kinds, kinds, device=terms.device)
     return sums[:, a, b] * torch.where(a == b, 0.5, 1.0).to(sums)
+
+
+SETS = {
+    "symmetry": DescriptorSet(
+        lambda mixture, levels: symmetry_names(mixture),
+        lambda of: symmetry_functions(of.positions, of.species, of.box, of.mixture),
+    )
+}

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.structure.coarse import coarse_grain_each
+from gensample.structure.registry import DescriptorSet
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0)
 _OWN = ("log_length", "log_mean_displacement")
@@ -35,3 +36,12 @@ def probe_descriptors(positions: Tensor, box: Tensor, probe: tuple[Tensor, Tenso
     log_length, mean_displacement = (each.to(positions) for each in probe)
     own = torch.cat([log_length, mean_displacement.log()], dim=1)
     return torch.cat(coarse_grain_each(own, positions, box, LENGTHS), dim=1)
+
+
+SETS = {
+    "probe": DescriptorSet(
+        lambda mixture, levels: probe_names(levels),
+        lambda of: probe_descriptors(of.positions, of.box, of.probe),
+        "probe",
+    )
+}

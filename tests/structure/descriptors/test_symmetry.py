@@ -10,7 +10,7 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import Mixture, get_mixture
-from gensample.structure.symmetry import ANGULAR, symmetry_functions, symmetry_names
+from gensample.structure.descriptors.symmetry import ANGULAR, symmetry_functions, symmetry_names
 
 System = tuple[Tensor, Tensor, Tensor, Mixture]
 

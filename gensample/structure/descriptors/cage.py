@@ -5,6 +5,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.structure.coarse import coarse_grain_each
+from gensample.structure.registry import DescriptorSet
 
 LENGTHS = (0.0, 0.5, 1.0, 2.0)
 _OWN = ("distance", "log_spread")
@@ -32,3 +33,12 @@ def cage_descriptors(positions: Tensor, box: Tensor, short_runs: tuple[Tensor, T
     vector, spread = (each.to(positions) for each in short_runs)
     own = torch.stack([vector.norm(dim=-1), spread.log()], dim=1)
     return torch.cat(coarse_grain_each(own, positions, box, LENGTHS), dim=1)
+
+
+SETS = {
+    "cage": DescriptorSet(
+        lambda mixture, levels: cage_names(),
+        lambda of: cage_descriptors(of.positions, of.box, of.short_runs),
+        "short_runs",
+    )
+}

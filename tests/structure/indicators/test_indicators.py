@@ -12,12 +12,12 @@ from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import energy
-from gensample.structure import indicators as module
 from gensample.structure import modes as normal
+from gensample.structure import particles as module
 from gensample.structure.coarse import coarse_grain_each
 from gensample.structure.delaunay import triangulate
 from gensample.structure.indicators import INDICATORS, indicator_names, indicators
-from gensample.structure.order import (
+from gensample.structure.indicators.order import (
     coordination,
     hexatic_order,
     local_density,

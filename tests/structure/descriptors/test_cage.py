@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gensample.errors import ConfigError
-from gensample.structure.cage import LENGTHS, cage_descriptors, cage_names
+from gensample.structure.descriptors.cage import LENGTHS, cage_descriptors, cage_names
 
 
 def structure(particles=30, d=2):

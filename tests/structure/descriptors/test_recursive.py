@@ -10,8 +10,8 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import Mixture, get_mixture
-from gensample.structure import recursive as module
-from gensample.structure.recursive import recursive, recursive_names
+from gensample.structure.descriptors import recursive as module
+from gensample.structure.descriptors.recursive import recursive, recursive_names
 
 System = tuple[Tensor, Tensor, Tensor, Mixture]
 

@@ -7,14 +7,13 @@ sums and the weighted density as norm, are those that the documentation of party
 (PhysicsInspiredDescriptor); half a box as range is its default. The ladder is ours.
 """
 
-import string
-
 import torch
 from torch import Tensor
 
 from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.structure.coarse import weighted_sums
+from gensample.structure.registry import DescriptorSet
 from gensample.structure.voronoi import cell_surface
 
 LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -22,7 +21,7 @@ LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 
 def glassmlp_names(mixture: Mixture) -> list[str]:
     """Names of the columns of `glassmlp_descriptors`, in order."""
-    kinds = [*string.ascii_uppercase[: mixture.num_species], "all"]
+    kinds = [*mixture.letters, "all"]
     columns = ("density", "energy", "surface", "energy_variance")
     return ["energy", "surface"] + [
         f"{c}_{k}@{length:g}" for length in LENGTHS for k in kinds for c in columns
@@ -52,3 +51,11 @@ def _of_sums(sums: Tensor) -> Tensor:
     density, *moments = sums.unbind(-1)
     energy, surface, square = (each / density.clamp(min=1e-30) for each in moments)
     return torch.stack([density, energy, surface, (square - energy.square()).clamp(min=0)], -1)
+
+
+SETS = {
+    "glassmlp": DescriptorSet(
+        lambda mixture, levels: glassmlp_names(mixture),
+        lambda of: glassmlp_descriptors(of.positions, of.species, of.box, of.mixture),
+    )
+}

@@ -7,16 +7,18 @@ import torch
 
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
-from gensample.structure.describe import SETS, Structure, describe, descriptor_names
-from gensample.structure.invariants import invariants
-from gensample.structure.recursive import recursive
-from gensample.structure.symmetry import symmetry_functions
+from gensample.structure.descriptors import SETS, describe, descriptor_names
+from gensample.structure.descriptors.invariants import invariants
+from gensample.structure.descriptors.recursive import recursive
+from gensample.structure.descriptors.symmetry import symmetry_functions
+from gensample.structure.particles import Particles
+from gensample.structure.registry import DescriptorSet
 
 LEVELS = [(0.5, 1.0), (0.5, 10.0), (0.8, 1.0), (0.8, 10.0)]
 
 
 @pytest.fixture(scope="module")
-def structure() -> Structure:
+def structure() -> Particles:
     mixture, generator = get_mixture("ka2d"), torch.Generator().manual_seed(0)
     grid = torch.cartesian_prod(*[torch.arange(11, dtype=torch.float64)] * 2)
     x = 0.95 * grid + 0.1 * torch.randn(grid.shape, generator=generator, dtype=torch.float64)
@@ -24,10 +26,10 @@ def structure() -> Structure:
     box = torch.tensor([10.45, 10.45], dtype=torch.float64)
     probe = 0.1 + torch.rand(2, len(x), len(LEVELS), generator=generator)
     runs = (vector, torch.ones(len(x)))
-    return Structure(x, mixture.species(len(x)), box, mixture, vector, runs, (probe[0].log(), probe[1]))
+    return Particles(x, mixture.species(len(x)), box, mixture, vector, runs, (probe[0].log(), probe[1]))
 
 
-def test_every_set_has_a_name_for_each_column(structure: Structure) -> None:
+def test_every_set_has_a_name_for_each_column(structure: Particles) -> None:
     for name in SETS:
         found = describe(structure, [name])
         names = descriptor_names(structure.mixture, [name], LEVELS)
@@ -37,7 +39,7 @@ def test_every_set_has_a_name_for_each_column(structure: Structure) -> None:
         assert all(column.startswith(f"{name}/") for column in names)
 
 
-def test_sets_are_side_by_side_in_the_order_asked_for(structure: Structure) -> None:
+def test_sets_are_side_by_side_in_the_order_asked_for(structure: Particles) -> None:
     of = (structure.positions, structure.species, structure.box, structure.mixture)
     distance = structure.cage_vector.double().norm(dim=-1)
     expected = [recursive(*of, distance), symmetry_functions(*of), invariants(*of, distance)]
@@ -48,12 +50,12 @@ def test_sets_are_side_by_side_in_the_order_asked_for(structure: Structure) -> N
     assert names[expected[0].shape[1]] == "symmetry/radial_A_0.1"
 
 
-def test_recursive_ends_in_the_length_of_the_cage_vector(structure: Structure) -> None:
+def test_recursive_ends_in_the_length_of_the_cage_vector(structure: Particles) -> None:
     assert descriptor_names(structure.mixture, ["recursive"])[-1] == "recursive/cage_distance"
     torch.testing.assert_close(describe(structure, ["recursive"])[:, -1], structure.cage_vector.norm(dim=-1))
 
 
-def test_recursive_positions_leave_the_cage_out(structure: Structure) -> None:
+def test_recursive_positions_leave_the_cage_out(structure: Particles) -> None:
     found = describe(structure, ["recursive-positions"])
     assert torch.equal(found, describe(structure, ["recursive"])[:, :-1])
     without = dataclasses.replace(structure, cage_vector=0 * structure.cage_vector)
@@ -61,9 +63,16 @@ def test_recursive_positions_leave_the_cage_out(structure: Structure) -> None:
     assert not torch.equal(describe(structure, ["recursive"]), describe(without, ["recursive"]))
 
 
-def test_an_unknown_set_is_refused(structure: Structure) -> None:
-    with pytest.raises(ConfigError, match="'nonesuch'; choose among") as refusal:
+def test_an_unknown_set_is_refused(structure: Particles) -> None:
+    with pytest.raises(ConfigError, match="got 'nonesuch'") as refusal:
         describe(structure, ["nonesuch"])
     assert all(name in str(refusal.value) for name in SETS)
     with pytest.raises(ConfigError, match="nonesuch"):
         descriptor_names(structure.mixture, ["recursive", "nonesuch"])
+
+
+def test_a_set_from_outside_is_an_entry(structure: Particles, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = DescriptorSet(lambda mixture, levels: ["x"], lambda of: of.positions[:, :1])
+    monkeypatch.setitem(SETS, "mine", own)
+    assert descriptor_names(structure.mixture, ["mine"]) == ["mine/x"]
+    torch.testing.assert_close(describe(structure, ["mine"]), structure.positions[:, :1].float())

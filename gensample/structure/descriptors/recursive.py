@@ -11,7 +11,6 @@ than 5, so that a box of 1000 particles is wide enough; CUTOFF, about the second
 Fourier modes stand in for spherical harmonics.
 """
 
-import string
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +20,7 @@ from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.structure.harmonics import angular_basis
+from gensample.structure.registry import DescriptorSet
 
 RANGE = 4.7
 FADE = 0.3
@@ -53,7 +53,7 @@ ANGULAR = GaussianShells(1.0, 0.1, 16)
 
 def recursive_names(mixture: Mixture) -> list[str]:
     """Names of the columns of `recursive`, in order; the last digit is the generation."""
-    letters = string.ascii_uppercase[: mixture.num_species]
+    letters = mixture.letters
     own = [f"radial_{b}_{r:.3f}" for b in letters for shells in RADIAL for r in shells.centres]
     own += [f"angular_{r:.1f}_{degree}" for r in ANGULAR.centres for degree in DEGREES]
     return [f"{name}_{n}" for n in range(GENERATIONS + 1) for name in own] + ["cage_distance"]
@@ -171,3 +171,16 @@ def _averaging(i: Tensor, j: Tensor, distance: Tensor, particles: int) -> Tensor
     total = weight.new_zeros(particles).index_add_(0, i, weight)
     pairs = torch.stack([i, j])
     return torch.sparse_coo_tensor(pairs, weight / total[i], (particles, particles), check_invariants=False)
+
+
+SETS = {
+    "recursive": DescriptorSet(
+        lambda mixture, levels: recursive_names(mixture),
+        lambda of: recursive(of.positions, of.species, of.box, of.mixture, of.cage_distance),
+    ),
+    # Without the distance to the cage: of thermal positions, a predictor that knows nothing else.
+    "recursive-positions": DescriptorSet(
+        lambda mixture, levels: recursive_names(mixture)[:-1],
+        lambda of: recursive(of.positions, of.species, of.box, of.mixture)[:, :-1],
+    ),
+}
