@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import FORMATS, format_of
+from gensample.data import formats
 from gensample.data.importing.source import OutputFrame
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
@@ -86,9 +86,9 @@ def write_frames(out: str | Path, format: str, frames: list[OutputFrame], specie
         ConfigError: several frames for a format that holds one, or one that is only read.
         MissingDependencyError: GSD without the package.
     """
-    write = format_of(format).write
+    write = formats.format_of(format).write
     if write is None:
-        writable = ", ".join(name for name, known in FORMATS.items() if known.write)
+        writable = ", ".join(name for name, known in formats.FORMATS.items() if known.write)
         raise ConfigError(f"{format} files are read, not written; choose one of {writable}")
     with atomic(out) as temporary:
         write(temporary, frames, species)

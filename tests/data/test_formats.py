@@ -1,0 +1,67 @@
+"""What every format keeps to, and a format that is added from outside the package."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from glasses import write_glasses
+
+from gensample.cli import main
+from gensample.data import formats
+from gensample.data.formats import FORMATS, Format, register, sniff
+from gensample.data.importing.source import Structure
+from gensample.data.store import Store
+
+STATE = ("--mixture", "ka2d", "--temperature", "0.45")
+
+
+def test_every_file_is_a_format_of_its_name():
+    files = {path.stem.replace("_", "-") for path in Path(formats.__path__[0]).glob("[a-z]*.py")}
+    assert files <= set(FORMATS)
+    assert all(name == format.name for name, format in FORMATS.items())
+
+
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.write])
+def test_what_is_written_is_recognised_and_read_again(tmp_path, name):
+    if name == "gsd":
+        pytest.importorskip("gsd.hoomd", reason="the optional package gsd is not installed")
+    path = write_glasses(tmp_path / "a.h5")
+    file, out = tmp_path / "written", tmp_path / "b.h5"
+    words = ["--format", name, "--configuration", "1", "--out", str(file)]
+    assert main(["export", str(path), *words]) == 0
+    assert sniff(file).name == name
+    assert main(["import", str(file), *STATE, "--out", str(out)]) == 0
+    with Store.open(path) as before, Store.open(out) as after:
+        np.testing.assert_array_equal(after.species, before.species)
+        np.testing.assert_allclose(after.positions[0], before.positions[1], atol=1e-5)
+        np.testing.assert_allclose(after.box[0], before.box[1], rtol=1e-6)
+
+
+def _read(files, options, notes):
+    tables = [np.loadtxt(source.path, skiprows=1) for source in files]
+    edges = [float(source.path.read_text().split()[1]) for source in files]
+    return [
+        Structure(str(source), source, table[:, 1:], table[:, 0].astype(int), box=np.full(2, edge))
+        for source, table, edge in zip(files, tables, edges, strict=True)
+    ]
+
+
+def _write(path, frames, species):
+    with path.open("w") as file:
+        file.write(f"toy {frames[0].box[0]:.17g}\n")
+        np.savetxt(file, np.column_stack([species, frames[0].positions]))
+
+
+def test_a_format_from_outside(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(formats, "FORMATS", dict(FORMATS))
+    register(Format("toy", lambda path, head: head.startswith(b"toy "), _read, write=_write))
+    path = write_glasses(tmp_path / "a.h5")
+    file, out = tmp_path / "a.dump", tmp_path / "b.h5"
+    words = ["--format", "toy", "--configuration", "0", "--out", str(file)]
+    assert main(["export", str(path), *words]) == 0
+    assert main(["import", str(file), *STATE, "--out", str(out)]) == 0
+    assert "read 1 toy file" in capsys.readouterr().out
+    with Store.open(path) as before, Store.open(out) as after:
+        np.testing.assert_array_equal(after.positions[0], before.positions[0])
+    assert main(["export", str(path), "--format", "botan", "--out", str(tmp_path / "x")]) == 2
+    assert "botan files are read, not written" in capsys.readouterr().err
