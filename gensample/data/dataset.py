@@ -31,7 +31,7 @@ class Dataset:
         >>> data = open_dataset("ka2d-mini")
         >>> test = data["test"]
         >>> test.displacements.shape[2:]
-        (6, 300, 2)
+        (3, 500, 2)
     """
 
     def __init__(self, store: Store, rows: Sequence[int] | np.ndarray | None = None) -> None:

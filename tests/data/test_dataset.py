@@ -1,5 +1,8 @@
 """Datasets and configurations: files, views, memory, arrays of one's own."""
 
+import doctest
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -165,3 +168,10 @@ def test_quench_gives_the_bits_of_the_command(tmp_path):
         np.testing.assert_array_equal(ours.positions, store.inherent[1])
     with pytest.raises(ConfigError, match="give the mixture"):
         Configuration(ours.positions, ours.species, ours.box).quench()
+
+
+@pytest.mark.parametrize("name", ["dataset", "configuration"])
+def test_examples(name):
+    found = doctest.testmod(importlib.import_module(f"gensample.data.{name}"))
+    assert found.attempted
+    assert not found.failed
