@@ -14,7 +14,8 @@ from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 
 # Attributes that the layout itself or other entries already tell.
-_TOLD = {"format", "version", "mixture", "temperature", "density", "units", "truncation", "data", "split"}
+_TOLD = {"format", "version", "mixture", "mixture_values", "temperature", "density", "units", "truncation"}
+_TOLD |= {"data", "split"}
 _LONGEST = 160  # characters of an attribute that still reads as a fact; `gensample info` shows the rest
 
 
@@ -75,6 +76,8 @@ def facts(data: Dataset) -> dict[str, Any]:
     low, high = int(counts.min()), int(counts.max())
     found: dict[str, Any] = {"file": str(store.path), "replicas": low if low == high else f"{low} to {high}"}
     for name, value in store.attrs.items():
+        if name in _TOLD:
+            continue
         decoded = _decoded(value)
         entries = decoded if isinstance(decoded, dict) and name != "software" else {name: decoded}
         for key, entry in entries.items():

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gensample.comparison.quantities import EVERYONE, OfFields, all_quantities
+from gensample.comparison.quantities import EVERYONE, OfFields, find
 from gensample.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,12 +30,6 @@ class Number(NamedTuple):
     def defined(self) -> bool:
         """Whether there is a finite value."""
         return bool(np.isfinite(self.value))
-
-
-@cache
-def _pairs() -> set[str]:
-    """Names of quantities with two values."""
-    return {q.name for q in all_quantities(OfFields, kind="pair")}
 
 
 @dataclass(frozen=True)
@@ -181,7 +174,8 @@ class Comparison:
         if found is None:
             return np.empty((0, 3))
         value, interval = found["value"], found.get("interval")
-        if not self.of_sets and name in _pairs():
+        q = None if self.of_sets else find(OfFields, name)
+        if q is not None and q.kind == "pair":
             member = 0 if source == "simulated" else 1
             value, interval = value[member], interval[member] if interval else None
         elif source == "simulated" and not self.of_sets:

@@ -180,6 +180,13 @@ def all_quantities(of: type[Q], **wanted: Any) -> tuple[Q, ...]:
     return tuple(q for q in found if all(getattr(q, k) == v for k, v in wanted.items()))
 
 
+def find(of: type[Q], name: str) -> Q | None:
+    """The quantity of that type and name; None for an unknown one."""
+    _load()
+    found = _REGISTRY.get((of, name))
+    return found if isinstance(found, of) else None
+
+
 Combine = Callable[[Averages], Floats]
 
 
