@@ -86,7 +86,10 @@ class DynamicsTask(Reader, lightning.LightningModule):
             known = ", ".join(map(str, range(num_species)))
             raise ConfigError(f"model.loss_species must name some of {known}, got {loss_species}")
         self.loss_species, self.heterogeneity = loss_species, heterogeneity
-        width = _outputs(self.network)
+        width = getattr(self.network, "outputs", None)
+        if not isinstance(width, int):
+            name = type(self.network).__name__
+            raise ConfigError(f"{name} must say how many outputs it has: attribute `outputs`")
         lags = width // 2 if spread else width
         self.register_buffer("node_mean", torch.zeros(num_species, width))
         self.register_buffer("node_scale", torch.ones(num_species, width))
@@ -157,13 +160,20 @@ class DynamicsTask(Reader, lightning.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of one batch; bonds alone during the first ``edge_epochs`` epochs."""
-        self._check_batch(batch)
-        node_loss, edge_loss = self._losses(batch, *self._outputs(batch))
         p = 0.0 if self.current_epoch < self.edge_epochs else self.p
+        return self._logged("train", p, batch)[0]
+
+    def _logged(self, stage: str, p: float, batch: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss of a batch, logged with its parts, and the outputs of the network."""
+        self._check_batch(batch)
+        nodes, edges = self._outputs(batch)
+        node_loss, edge_loss = self._losses(batch, nodes, edges)
         loss = p * node_loss + (1 - p) * edge_loss
-        parts = {"train/loss": loss, "train/node_loss": node_loss, "train/edge_loss": edge_loss}
-        self.log_dict(parts, on_step=False, on_epoch=True, batch_size=batch.num_graphs)
-        return loss
+        parts = {"loss": loss, "node_loss": node_loss, "edge_loss": edge_loss}
+        named = {f"{stage}/{name}": value for name, value in parts.items()}
+        several = stage != "train"
+        self.log_dict(named, on_step=False, on_epoch=True, sync_dist=several, batch_size=batch.num_graphs)
+        return loss, nodes, edges
 
     def _losses(self, batch: Any, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
         species = batch.species
@@ -202,15 +212,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: Any, stage: str) -> None:
-        self._check_batch(batch)
-        nodes, edges = self._outputs(batch)
-        node_loss, edge_loss = self._losses(batch, nodes, edges)
-        losses = {
-            f"{stage}/loss": self.p * node_loss + (1 - self.p) * edge_loss,
-            f"{stage}/node_loss": node_loss,
-            f"{stage}/edge_loss": edge_loss,
-        }
-        self.log_dict(losses, batch_size=batch.num_graphs, sync_dist=True)
+        _, nodes, edges = self._logged(stage, self.p, batch)
         predicted = self.node_mean[batch.species] + self.node_scale[batch.species] * nodes
         self._seen.append(self._kept(batch, predicted[:, : len(batch.lag_time)], edges))
 
@@ -247,21 +249,6 @@ class DynamicsTask(Reader, lightning.LightningModule):
                 found[f"edge_pearson_{lag:g}"] = float(score)
             self.log_dict({f"{stage}/{name}": value for name, value in found.items()}, sync_dist=True)
 
-    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Predictions of one batch.
-
-        ``snapshot_id`` (B,), ``lag_time`` (K,), ``propensity`` (B, N, K), ``spread`` (B, N, K) if regressed.
-        """
-        self._check_batch(batch)
-        nodes = self(batch)[0].unflatten(0, (batch.num_graphs, -1))
-        lags = len(batch.lag_time)
-        found = {
-            "snapshot_id": batch.snapshot_id,
-            "lag_time": batch.lag_time,
-            "propensity": nodes[..., :lags],
-        }
-        return found | ({"spread": nodes[..., lags:]} if self.spread else {})
-
     def configure_optimizers(self) -> Any:
         """Adam, with a cosine schedule if asked."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.lr)
@@ -273,10 +260,3 @@ class DynamicsTask(Reader, lightning.LightningModule):
             rate = partial(warm_cosine, total=steps)
             scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def _outputs(network: nn.Module) -> int:
-    outputs = getattr(network, "outputs", None)
-    if not isinstance(outputs, int):
-        raise ConfigError(f"{type(network).__name__} must say how many outputs it has: attribute `outputs`")
-    return outputs
