@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.flow.objective import flow_matching_loss
+from gensample.flow.matching import flow_matching_loss, output_gain, preconditioned
 from gensample.flow.path import get_path
-from gensample.flow.precondition import output_gain, preconditioned
 from gensample.generators.base import Generator
 from gensample.generators.conditioning import Targets, regress_linearly
 from gensample.generators.ensemble import Drawer

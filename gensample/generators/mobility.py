@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gensample.flow.objective import flow_matching_loss
+from gensample.flow.matching import flow_matching_loss, output_gain, preconditioned
 from gensample.flow.path import Path
-from gensample.flow.precondition import output_gain, preconditioned
 from gensample.nn.conditioner import Condition
 from gensample.nn.mobility import MobilityNetwork, MobilitySetting
 from gensample.physics.mobility import averaging_matrix, log_mobility
