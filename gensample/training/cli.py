@@ -74,9 +74,11 @@ def main(command: str, args: list[str]) -> LightningCLI:
     except (ArgumentError, MisconfigurationException) as error:
         raise _cause(error) or ConfigError(_readable(str(error))) from error
     except Exception as error:
-        if isinstance(error, RuntimeError) and "early_stopping.py" in _files(error):
+        if isinstance(error, RuntimeError) and _came_through(error, "early_stopping.py"):
             raise ConfigError(str(error)) from error
-        if isinstance(error, GensampleError) or not _restores(error):
+        # Lightning takes apart a checkpoint without checking its values.
+        restores = _came_through(error, "checkpoint_connector.py", ("restore", "resume"))
+        if isinstance(error, GensampleError) or not restores:
             raise
         raise DataError(f"the checkpoint does not fit the model: {type(error).__name__}: {error}") from error
     except SystemExit as stop:
@@ -86,18 +88,11 @@ def main(command: str, args: list[str]) -> LightningCLI:
         raise
 
 
-def _files(error: Exception) -> set[str]:
-    """Names of the source files that an error came through."""
-    return {Path(frame.f_code.co_filename).name for frame, _ in traceback.walk_tb(error.__traceback__)}
-
-
-def _restores(error: Exception) -> bool:
-    """Whether an error came while Lightning took apart a checkpoint, whose values it does not check."""
+def _came_through(error: Exception, file: str, functions: tuple[str, ...] = ("",)) -> bool:
+    """Whether an error came through a source file, in a function whose name begins in one of these ways."""
     frames = (frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))
     return any(
-        code.co_filename.endswith("checkpoint_connector.py")
-        and code.co_name.lstrip("_").startswith(("restore", "resume"))
-        for code in frames
+        code.co_filename.endswith(file) and code.co_name.lstrip("_").startswith(functions) for code in frames
     )
 
 
@@ -281,8 +276,12 @@ class GensampleCLI(LightningCLI):
             kwargs["enable_checkpointing"] = False
         elif settings.get("fast_dev_run"):  # a ModelCheckpoint would write into the working directory
             callbacks = [each for each in callbacks if not isinstance(each, ModelCheckpoint)]
-        elif not any(isinstance(each, ModelCheckpoint) for each in callbacks):
-            callbacks += self._last_checkpoint(settings)
+        elif settings.get("enable_checkpointing") is not False and not any(
+            isinstance(each, ModelCheckpoint) for each in callbacks
+        ):
+            # After every epoch: left to itself it waits for a validation, which a dataset may not have.
+            last: dict[str, Any] = {"save_last": True, "save_on_train_epoch_end": True}
+            callbacks.append(ModelCheckpoint(filename="epoch={epoch}", auto_insert_metric_name=False, **last))
         for callback in callbacks:
             if isinstance(callback, ModelCheckpoint):
                 # One run writes here: what a killed one wrote after last.ckpt is written again.
@@ -290,19 +289,6 @@ class GensampleCLI(LightningCLI):
         given = {"logger": self._loggers(settings.get("logger")), "callbacks": callbacks}
         given["plugins"] = [*_as_list(settings.get("plugins")), WholeCheckpoints(training)]
         return super().instantiate_trainer(**given, **kwargs)
-
-    def _last_checkpoint(self, settings: Namespace) -> list[ModelCheckpoint]:
-        if settings.get("enable_checkpointing") is False:
-            return []
-        return [
-            # After every epoch: left to itself it waits for a validation, which a dataset may not have.
-            ModelCheckpoint(
-                filename="epoch={epoch}",
-                auto_insert_metric_name=False,
-                save_last=True,
-                save_on_train_epoch_end=True,
-            )
-        ]
 
     def _loggers(self, asked: Logger | list[Logger] | bool | None) -> list[Logger] | bool:
         if asked is False:
@@ -322,16 +308,13 @@ class GensampleCLI(LightningCLI):
         out = self._get(self.config, "out")
         if out is None:
             root = self._get(self.config_init, "trainer").get("default_root_dir") or "runs"
-            return CSVLogger(root, name=self._run_name())
+            files = self._get(self.config, "config") or []
+            return CSVLogger(root, name=Path(str(files[-1])).stem if files and files[-1] else self._command)
         check_run_folder(Path(out))
         folder = Path(out) if self._command == "fit" else Path(out) / self._command
         if self._command != "fit":
             _keep_previous_metrics(folder)
         return CSVLogger(folder.parent, name=folder.name, version="")
-
-    def _run_name(self) -> str:
-        files = self._get(self.config, "config") or []
-        return Path(str(files[-1])).stem if files and files[-1] else self._command
 
     def _wandb_logger(self, folder: str) -> list[Logger]:
         mode = self._get(self.config, "wandb")

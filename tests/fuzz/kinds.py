@@ -34,10 +34,10 @@ def build(kinds: list[str]) -> None:
 # What commands import once they run: imported before the fork, the cases share it.
 HEAVY = (
     *("training.cli", "generators.displacement", "generators.configuration", "commands.import_"),
-    *("benchmark.run", "benchmark.evaluation"),
+    *("benchmark.run", "benchmark.judge"),
     *("commands.info", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
     *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
-    *("commands.predictions", "commands.model_summary"),
+    *("predictors.written", "commands.model_summary"),
     *("simulate.short_runs", "simulate.run", "predictors.ridge"),
 )
 
