@@ -134,11 +134,7 @@ def check_particles(
             f"{positions.shape[1]} particles need species ({positions.shape[1]},) shared by the "
             f"configurations, got {tuple(species.shape)}"
         )
-    if species.numel() and not 0 <= int(species.min()) <= int(species.max()) < mixture.num_species:
-        raise DataError(
-            f"{mixture.name} has species 0 to {mixture.num_species - 1}, "
-            f"got {int(species.min())} to {int(species.max())}"
-        )
+    mixture.check_species(species)
     if not bool(torch.isfinite(positions).all()):
         raise DataError("positions must be finite, but some are NaN or infinite: drop these configurations")
     check_cutoff(mixture.cutoff, edges(box, d))

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
 from gensample.plain import read_yaml
 from gensample.ranges import check_choice, shown
 
@@ -148,6 +148,18 @@ class Mixture:
         """Species (N,) int64 in order: all A, then all B, and so on."""
         counts = torch.tensor(self.counts(num_particles))
         return torch.repeat_interleave(torch.arange(self.num_species), counts)
+
+    def check_species(self, species: Tensor) -> None:
+        """Refuse numbers of species that the mixture has not.
+
+        Raises:
+            DataError: there are some.
+        """
+        if species.numel() and not 0 <= int(species.min()) <= int(species.max()) < self.num_species:
+            raise DataError(
+                f"{self.name} has species 0 to {self.num_species - 1}, "
+                f"got {int(species.min())} to {int(species.max())}"
+            )
 
     def edge_length(self, num_particles: int) -> float:
         """Edge of the cubic (square) box that holds N particles at the mixture's density."""

@@ -214,8 +214,4 @@ def _check(positions: Tensor, species: Tensor, mixture: Mixture) -> None:
         )
     if species.shape[-1] != positions.shape[-2]:
         raise DataError(f"{positions.shape[-2]} particles, but {species.shape[-1]} species")
-    if species.numel() and not 0 <= int(species.min()) <= int(species.max()) < mixture.num_species:
-        raise DataError(
-            f"{mixture.name} has species 0 to {mixture.num_species - 1}, "
-            f"got {int(species.min())} to {int(species.max())}"
-        )
+    mixture.check_species(species)

@@ -16,7 +16,7 @@ from gensample.ranges import RESIDUAL_FORCE
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import Engine
 from gensample.simulate.lammps.files import read_dump
-from gensample.simulate.lammps.tables import write_pair_table
+from gensample.simulate.lammps.scripts import write_pair_table
 
 # Largest force component at which the minimiser stops.
 FORCE_TOLERANCE = 1e-7

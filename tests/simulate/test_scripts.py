@@ -9,7 +9,7 @@ from gensample.physics.potentials import energy_forces_virial
 from gensample.simulate.initial import lattice_melt, maxwell_boltzmann
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.files import read_dump, write_data
-from gensample.simulate.lammps.tables import INNER, write_pair_table
+from gensample.simulate.lammps.scripts import INNER, write_pair_table
 from gensample.simulate.structure import run_script
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import torch
+
 from gensample.physics.mixtures import FORCE_SHIFT, HARMONIC, INVERSE_POWER, SMOOTH, Mixture
+from gensample.physics.potentials import pair_potential
 from gensample.simulate.equilibrium.config import ENERGY_STEPS, EquilibriumConfig
 from gensample.simulate.isoconfigurational.config import SimulationConfig
-from gensample.simulate.lammps.tables import POINTS
 from gensample.simulate.settings import Bath, Liquid
 
 # One thread of the OPENMP styles runs 14 % faster than the plain styles (ka2d, N = 500); the suffix is
@@ -17,8 +22,17 @@ from gensample.simulate.settings import Bath, Liquid
 SUFFIX = "package omp 1\nsuffix omp"
 # File of tabulated potentials, beside the script.
 TABLE = "pair.table"
+# Tabulated from so many sigma_ab: 240,000 eps up the repulsion, so that only a broken start comes closer.
+INNER = 0.4
+# Also the number LAMMPS interpolates from; the energy of a pair at r = 0.8 sigma is then exact to 1e-9.
+POINTS = 10000
 # Largest force component to which close pairs are pushed apart; thermal ones reach a few hundred at T = 1.
 TAME_FORCE = 100.0
+
+
+def _axes(mixture: Mixture) -> str:
+    """Names of the unwrapped coordinates."""
+    return "xu yu zu"[: 3 * mixture.dimension - 1]
 
 
 def header(dimension: int) -> str:
@@ -36,6 +50,27 @@ newton on
 def tabulated(mixture: Mixture) -> bool:
     """Whether LAMMPS has no style for the potential and reads `TABLE` beside the script."""
     return mixture.potential == INVERSE_POWER or mixture.truncation == SMOOTH
+
+
+def write_pair_table(path: Path, mixture: Mixture) -> None:
+    """Energies and forces of every pair of species from INNER sigma to the cut-off."""
+    path.write_text(_table(mixture), encoding="utf-8")
+
+
+@lru_cache
+def _table(mixture: Mixture) -> str:
+    kinds = range(mixture.num_species)
+    sections = [_section(mixture, a, b) for a in kinds for b in kinds if a <= b]
+    return "# gensample\n\n" + "\n".join(sections)
+
+
+def _section(mixture: Mixture, a: int, b: int) -> str:
+    sigma, epsilon = (torch.tensor(t[a][b], dtype=torch.float64) for t in (mixture.sigma, mixture.epsilon))
+    r = np.linspace(INNER * float(sigma), mixture.cutoff_factor * float(sigma), POINTS)
+    energy, slope = pair_potential(torch.from_numpy(r), sigma, epsilon, mixture)
+    rows = zip(r, energy.tolist(), (-slope).tolist(), strict=True)
+    body = "\n".join(f"{i + 1} {x:.12g} {e:.15g} {f:.15g}" for i, (x, e, f) in enumerate(rows))
+    return f"PAIR_{a}_{b}\nN {POINTS} R {r[0]:.12g} {r[-1]:.12g}\n\n{body}\n"
 
 
 def interactions(mixture: Mixture) -> str:
@@ -127,7 +162,6 @@ def equilibration_segment(config: SimulationConfig, mixture: Mixture, seed: int)
     steps = config.steps(config.equilibration.segment)
     every = config.steps(config.equilibration.time) // config.equilibration.snapshots
     samples = every // 10
-    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
     bath = dynamics(
         config.thermostat.equilibration,
         config.temperature,
@@ -139,7 +173,7 @@ def equilibration_segment(config: SimulationConfig, mixture: Mixture, seed: int)
     return (
         bath
         + f"fix energy all ave/time 10 {samples} {every} c_thermo_pe file energy.txt format ' %.12g'\n"
-        + f"dump snapshots all custom {every} snapshots.dump id {axes}\n"
+        + f"dump snapshots all custom {every} snapshots.dump id {_axes(mixture)}\n"
         + "dump_modify snapshots sort id first no format float %.8g\n"
         + f"thermo {steps}\nrun {steps}\n"
         + "write_restart after.restart\n"
@@ -154,14 +188,14 @@ def sampling(config: EquilibriumConfig, level: int, frames: int, mixture: Mixtur
     temperature, every = config.temperatures[level], config.steps(config.intervals()[level])
     spacing = every // config.energies
     swaps = _swaps(config, temperature, mixture, seed + 1)
-    bath, axes = config.thermostat, "xu yu zu"[: 3 * mixture.dimension - 1]
+    bath = config.thermostat
     return (
         "reset_timestep 0\n"
         + dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)
         + "".join(f"fix {swap}\n" for swap in swaps)
         + f"fix energy all ave/time {ENERGY_STEPS} {spacing // ENERGY_STEPS} {spacing} c_thermo_pe "
         + "file energy.txt format ' %.12g'\n"
-        + f"dump kept all custom {every} kept.dump id type {axes}\n"
+        + f"dump kept all custom {every} kept.dump id type {_axes(mixture)}\n"
         + "dump_modify kept sort id first no format float %.15g\n"
         + f"thermo {frames * every}\nrun {frames * every}\n"
         # A fix of exchanges would go into the restart file, and LAMMPS does not take it back at step 0.
@@ -231,14 +265,13 @@ def _minimise(mixture: Mixture, tolerance: float, name: str) -> str:
 
 
 def _dump(name: str, mixture: Mixture) -> str:
-    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
-    return f"write_dump all custom {name} id {axes} modify sort id format float %.17g\n"
+    return f"write_dump all custom {name} id {_axes(mixture)} modify sort id format float %.17g\n"
 
 
 def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) -> str:
     """One trajectory from ``replica-number.data``, positions dumped at time zero and at every lag."""
-    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
-    dump = f"write_dump all custom replica-{number}-{{}}.dump id {axes} modify sort id format float %.12g\n"
+    how = f"id {_axes(mixture)} modify sort id format float %.12g"
+    dump = f"write_dump all custom replica-{number}-{{}}.dump {how}\n"
     bath = Bath(config.thermostat.replicas, config.thermostat.damping)
     text = _from_data(f"replica-{number}.data", config.temperature, bath, config.timestep, mixture, seed)
     steps = [0, *[config.steps(lag) for lag in config.lags]]
@@ -278,10 +311,9 @@ def short_run(number: int, run: Kept, bath: Bath, timestep: float, mixture: Mixt
 
 
 def _mean(name: str, snapshots: Snapshots, mixture: Mixture) -> str:
-    axes = "xu yu zu"[: 3 * mixture.dimension - 1]
     columns = " ".join(f"f_mean[{axis + 1}]" for axis in range(mixture.dimension))
     return (
-        f"compute unwrapped all property/atom {axes}\n"
+        f"compute unwrapped all property/atom {_axes(mixture)}\n"
         + f"fix mean all ave/atom {snapshots.every} {snapshots.number} {snapshots.last} c_unwrapped[*]\n"
         + f"run {snapshots.last}\n"
         + f"write_dump all custom {name} id {columns} modify sort id format float %.17g\n"

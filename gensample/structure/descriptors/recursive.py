@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.structure.harmonics import angular_basis
@@ -73,7 +72,7 @@ def recursive(
     3D. Raises ConfigError when RANGE exceeds half an edge of the box, DataError for species that the mixture
     has not.
     """
-    check_species(species, mixture)
+    mixture.check_species(species)
     if cage_distance is None:
         cage_distance = positions.new_zeros(len(positions))
     (i, j), vectors = neighbor_list(positions, box.to(positions), RANGE)
@@ -90,14 +89,6 @@ def recursive(
     for _ in range(GENERATIONS):
         generations.append(torch.sparse.mm(average, generations[-1]))
     return torch.cat([*generations, cage_distance.to(positions).unsqueeze(1)], 1)
-
-
-def check_species(species: Tensor, mixture: Mixture) -> None:
-    """Raise DataError where there are species that the mixture has not."""
-    if bool(((species < 0) | (species >= mixture.num_species)).any()):
-        raise DataError(
-            f"{mixture.name} has species 0 to {mixture.num_species - 1}, got {sorted(set(species.tolist()))}"
-        )
 
 
 def shell_sums(row: Tensor, distance: Tensor, rows: int, shells: GaussianShells) -> Tensor:

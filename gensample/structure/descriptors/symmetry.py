@@ -17,7 +17,6 @@ from gensample.physics.neighbors import neighbor_list
 from gensample.structure.descriptors.recursive import (
     RANGE,
     GaussianShells,
-    check_species,
     pad_vectors,
     shell_sums,
     split_by_pairs,
@@ -59,7 +58,7 @@ def symmetry_functions(positions: Tensor, species: Tensor, box: Tensor, mixture:
     ConfigError when `recursive.RANGE` exceeds half an edge of the box, DataError for species that the mixture
     has not.
     """
-    check_species(species, mixture)
+    mixture.check_species(species)
     (i, j), vectors = neighbor_list(positions, box.to(positions), RANGE)
     kind, kinds = species.long()[j], mixture.num_species
     distance = vectors.norm(dim=-1)

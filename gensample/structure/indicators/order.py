@@ -189,11 +189,7 @@ def _check(positions: Tensor, species: Tensor, mixture: Mixture) -> None:
             f"{mixture.name} needs positions (N, {mixture.dimension}) and species (N,), "
             f"got {tuple(positions.shape)} and {tuple(species.shape)}"
         )
-    if species.numel() and not 0 <= int(species.min()) <= int(species.max()) < mixture.num_species:
-        raise DataError(
-            f"{mixture.name} has species 0 to {mixture.num_species - 1}, "
-            f"got {int(species.min())} to {int(species.max())}"
-        )
+    mixture.check_species(species)
 
 
 def _angle_misfit(spokes: Tensor, touching: Tensor) -> Tensor:
