@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.store import Store
 from gensample.seeding import numpy_generator
 from gensample.stats import intervals
@@ -69,7 +69,7 @@ def coverage(draw: Callable[[np.random.Generator], Rows], truth: dict[str, float
 
 def stored_overlaps(name: str) -> np.ndarray:
     """sqrt(N) Q (C, R) of species A at the longest lag, test split."""
-    with Store.open(resolve(name)) as store:
+    with Store.open(dataset_file(name)) as store:
         fields = [store.displacements(int(c))[:, -1][:, store.species == 0] for c in store.indices("test")]
     return np.stack([np.sqrt(u.shape[1]) * overlap(u) for u in fields])
 

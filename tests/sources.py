@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.store import Store
 
 STATE = ("--mixture", "ka2d", "--temperature", "0.45", "--timestep", "0.001")
@@ -32,7 +32,7 @@ class Case:
 
 @cache
 def _mini():
-    with Store.open(resolve("ka2d-mini")) as store:
+    with Store.open(dataset_file("ka2d-mini")) as store:
         lags = np.searchsorted(store.times, [1.0, 10.0, 100.0])
         u = store.displacements(0)[:3, lags].astype(np.float64)
         return store.positions[0], np.asarray(store.species), store.box[0], store.times[lags], u

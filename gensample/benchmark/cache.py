@@ -25,7 +25,7 @@ from gensample.benchmark.settings import (
     config_of,
     slug,
 )
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, lag_rows
 from gensample.errors import ConfigError
@@ -95,7 +95,7 @@ class Bench:
     def store(self, name: str) -> Store:
         """A dataset of the benchmark. Raises DataError when it is missing or damaged."""
         if name not in self._stores:
-            self._stores[name] = Store.open(resolve(self.settings.datasets[name].dataset))
+            self._stores[name] = Store.open(dataset_file(self.settings.datasets[name].dataset))
         return self._stores[name]
 
     def model(self, name: str | Path) -> Any:
@@ -343,7 +343,7 @@ def _reads(unit: Unit, bench: Bench) -> Reads:
 
 def fingerprint(dataset: str, parts: Parts) -> str:
     """Tells whether a dataset is the same to one who reads these ``parts`` beside what every dataset has."""
-    path = resolve(dataset)
+    path = dataset_file(dataset)
     return _fingerprint(path, path.stat().st_mtime_ns, parts)
 
 

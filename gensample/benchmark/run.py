@@ -24,7 +24,7 @@ from gensample.benchmark.settings import (
     test_sets,
     units,
 )
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.errors import ConfigError, GensampleError
 from gensample.work import alone
 
@@ -177,7 +177,7 @@ def _refuse_judging(unit: Unit, test: str, bench: Bench) -> None:
     for name in unit.train:
         other = bench.settings.datasets[name]
         trained = training_rows(other, bench.store(name), row.all_training)
-        same = resolve(other.dataset) == resolve(dataset.dataset)
+        same = dataset_file(other.dataset) == dataset_file(dataset.dataset)
         if same and np.intersect1d(trained, bench.judged(test)).size:
             raise ConfigError(
                 f"row {row.name!r} is trained on configurations of {name} that it would be judged on: "

@@ -25,10 +25,10 @@ class Info:
             summary = inspect_model(self.name)
             lines = describe_model(summary)
         else:
-            from gensample.data.summary import describe, inspect
+            from gensample.data.summary import describe_dataset, inspect
 
             summary = inspect(self.name)
-            lines = describe(summary)
+            lines = describe_dataset(summary)
         print(json.dumps(summary, indent=1) if self.json else "\n".join(lines))
 
 

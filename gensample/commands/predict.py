@@ -60,7 +60,7 @@ class Predict:
         """The file of the dataset; that of sources to import is there for as long as it is read."""
         import tempfile
 
-        from gensample.data.catalog import is_source, resolve
+        from gensample.data.catalog import dataset_file, is_source
         from gensample.data.importing.convert import import_dataset
         from gensample.data.importing.source import Options
 
@@ -69,7 +69,7 @@ class Predict:
                 raise ConfigError(
                     "a dataset says its own mixture and temperature: drop --mixture and --temperature"
                 )
-            yield resolve(self.data)
+            yield dataset_file(self.data)
             return
         with tempfile.TemporaryDirectory(prefix="gensample-") as folder:
             out = Path(folder) / f"{Path(self.data).name}.h5"

@@ -36,11 +36,11 @@ class Quench:
         """Minimise every configuration, resuming what an earlier run left unfinished."""
         import h5py
 
-        from gensample.data.catalog import resolve
+        from gensample.data.catalog import dataset_file
         from gensample.simulate.minimisers import choose
         from gensample.simulate.quench import quench, quench_futures
 
-        data, out = resolve(self.data), self.out
+        data, out = dataset_file(self.data), self.out
         names = ("engine", "device", "tolerance", "processes", "lmp")
         options: dict[str, Any] = {key: getattr(self, key) for key in names}
         choose(**options)  # before anything is imported: options that do not go together leave nothing

@@ -22,7 +22,7 @@ class _Adding:
 
     def run(self) -> None:
         """Run from every configuration, resuming what an earlier run left unfinished."""
-        from gensample.data.catalog import resolve
+        from gensample.data.catalog import dataset_file
         from gensample.simulate import short_runs
 
         name = type(self).__name__
@@ -35,7 +35,7 @@ class _Adding:
         ]
         print(
             short_runs.add_short_runs(
-                resolve(self.data),
+                dataset_file(self.data),
                 self.out,
                 settings=getattr(short_runs, f"{name}Settings")(**given),
                 command=shlex.join(["gensample", name.lower(), self.data, *options]),

@@ -15,7 +15,7 @@ KEPT: dict[str, str] = {"ka2d-long": "9dd444a1d9151565b96633da256667e7d7fc0c5cb5
 CHECKOUT = Path(__file__).parents[2]
 
 
-def resolve(path_or_name: str | Path) -> Path:
+def dataset_file(path_or_name: str | Path) -> Path:
     """File of a dataset given by path, or by the name of one that the project comes with.
 
     Raises:

@@ -140,12 +140,13 @@ class Configuration:
             ConfigError: the mixture is not given or has no known potential.
             DataError: it does not come to rest.
         """
-        from gensample.data.positions import quench
+        from gensample.data.positions import quench_together
 
         if self.mixture is None:
             raise ConfigError("give the mixture of the configuration: its potential is what is minimised")
         mixture = self.mixture if isinstance(self.mixture, Mixture) else get_mixture(self.mixture)
-        found = quench(self.wrapped()[None], self.species, self.box[None], mixture, torch.device(device))
+        of = (self.wrapped()[None], self.species, self.box[None], mixture)
+        found = quench_together(*of, torch.device(device))
         positions = found.positions[0].cpu().numpy()
         return replace(self, positions=positions, inherent=positions)
 

@@ -21,7 +21,7 @@ def load_official(path: str | Path) -> dict[str, Tensor]:
         ConfigError: when the tensors are not those of the network.
     """
     if Path(path).suffix == ".npz":
-        arrays = npz.load(Path(path), npz.keys(Path(path)))
+        arrays = npz.arrays(Path(path), npz.keys(Path(path)))
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return from_published(check_tensors(tensors, path))
     return from_official(read_tensors(path))

@@ -49,23 +49,46 @@ class Inputs:
     """
 
     def __init__(self, store: Store, input: Input, device: torch.device) -> None:
-        self.store, self.input = store, input
+        self.store, self.input, self._device = store, input, device
         self.thermal, self.box = store.positions, store.box
         self._centres = store.cage if input == "cage" else store.inherent
-        needed = input == "inherent" and self._centres is None
-        self._quench = Quench(store, device) if needed else None
+        self._mixture = mixture_of(store) if input == "inherent" and self._centres is None else None
+        if self._mixture is not None:
+            self._centres = np.full(self.thermal.shape, np.nan)
+            self._energy, self._residual = np.full((2, len(self.thermal)), np.nan)
 
     def prepare(self, rows: Sequence[int] | np.ndarray) -> None:
-        """Find what is missing of the configurations ``rows``, many at once."""
-        if self._quench is not None:
-            self._quench.find(np.asarray(rows, np.int64))
+        """Find what is missing of the configurations ``rows``, many at once.
+
+        Raises:
+            DataError: one does not come to rest.
+        """
+        if self._mixture is None or self._centres is None:
+            return
+        asked = np.unique(np.asarray(rows, np.int64))
+        missing = asked[np.isnan(self._energy[asked])]
+        if len(missing) and np.isnan(self._energy).all():
+            log.warning(
+                "%s has no inherent structures: those needed are found in memory (%s, forces below %g); "
+                "`gensample quench` would keep them",
+                *(self.store.path, MINIMISER, TOLERANCE),
+            )
+        kind = "cpu" if self._device.type == "cpu" else "cuda"
+        width = max(1, PARTICLES_AT_ONCE[kind] // self.thermal.shape[1])
+        batches = [missing[first : first + width] for first in range(0, len(missing), width)]
+        quiet = len(batches) < 2 or not sys.stderr.isatty()
+        for batch in track(batches, "Quenching", disable=quiet):
+            of = (self.thermal[batch], self.store.species, self.box[batch], self._mixture, self._device)
+            found = quench_together(*of, batch, str(self.store.path))
+            self._centres[batch] = found.positions.cpu().numpy()
+            self._energy[batch] = found.energy.cpu().numpy()
+            self._residual[batch] = found.residual.cpu().numpy()
 
     def of(self, row: int) -> tuple[Tensor, Tensor | None]:
         """Thermal positions and centres (N, d) of a configuration; None where the dataset has none."""
         self.prepare([row])
-        centres = self._centres if self._quench is None else self._quench.positions
-        thermal = torch.from_numpy(self.thermal[row])
-        return thermal, None if centres is None else torch.from_numpy(centres[row])
+        centre = None if self._centres is None else torch.from_numpy(self._centres[row])
+        return torch.from_numpy(self.thermal[row]), centre
 
     def short_runs(self, row: int) -> tuple[Tensor, Tensor] | None:
         """Vector from the thermal to the cage position (N, d) and the spread (N,); None where unknown."""
@@ -85,10 +108,18 @@ class Inputs:
 
     def inherent(self, rows: np.ndarray) -> Made | None:
         """Inherent structures of the dataset, or those found for it; None where there are none."""
-        if self._quench is not None:
-            return self._quench.made(rows)
-        stored = self.store.inherent
-        return None if stored is None else (stored[rows], self._of_rows(self.store.inherent_attrs, rows))
+        if self._mixture is None or self._centres is None:
+            stored = self.store.inherent
+            return None if stored is None else (stored[rows], self._of_rows(self.store.inherent_attrs, rows))
+        self.prepare(rows)
+        return self._centres[rows], {
+            "minimiser": MINIMISER,
+            "tolerance": TOLERANCE,
+            "engine": f"torch {torch.__version__} on {self._device}",
+            "energy": self._energy[rows],
+            "residual": self._residual[rows],
+            "max_residual_force": self._residual[rows].max(),
+        }
 
     def cage(self, rows: np.ndarray) -> Made | None:
         """Cage positions of the dataset; None where there are none."""
@@ -101,7 +132,7 @@ class Inputs:
         return {name: value[rows] if np.shape(value) == count else value for name, value in attrs.items()}
 
 
-def quench(
+def quench_together(
     positions: np.ndarray,
     species: np.ndarray,
     box: np.ndarray,
@@ -140,63 +171,6 @@ def quench(
             *(name, left, rows[worst]),
         )
     return found
-
-
-class Quench:
-    """Inherent structures of a dataset that has none, by FIRE, each configuration when it is needed.
-
-    Raises:
-        ConfigError, DataError: the dataset has no known potential.
-    """
-
-    def __init__(self, store: Store, device: torch.device) -> None:
-        self._store, self._device, self._mixture = store, device, mixture_of(store)
-        self._thermal, self._box = store.positions, store.box
-        self._species = store.species
-        self.positions = np.full(self._thermal.shape, np.nan)
-        self._energy, self._residual = np.full((2, len(self._thermal)), np.nan)
-
-    def find(self, rows: np.ndarray) -> None:
-        """Quench those of the configurations ``rows`` that are not quenched yet.
-
-        Raises:
-            DataError: one does not come to rest.
-        """
-        missing = np.unique(rows[np.isnan(self._energy[rows])])
-        if not len(missing):
-            return
-        if np.isnan(self._energy).all():
-            log.warning(
-                "%s has no inherent structures: those needed are found in memory (%s, forces below %g); "
-                "`gensample quench` would keep them",
-                *(self._store.path, MINIMISER, TOLERANCE),
-            )
-        kind = "cpu" if self._device.type == "cpu" else "cuda"
-        width = max(1, PARTICLES_AT_ONCE[kind] // self._thermal.shape[1])
-        batches = [missing[first : first + width] for first in range(0, len(missing), width)]
-        quiet = len(batches) < 2 or not sys.stderr.isatty()
-        for batch in track(batches, "Quenching", disable=quiet):
-            self._keep(batch)
-
-    def _keep(self, rows: np.ndarray) -> None:
-        path = str(self._store.path)
-        found = quench(
-            *(self._thermal[rows], self._species, self._box[rows], self._mixture, self._device), rows, path
-        )
-        self.positions[rows] = found.positions.cpu().numpy()
-        self._energy[rows], self._residual[rows] = found.energy.cpu().numpy(), found.residual.cpu().numpy()
-
-    def made(self, rows: np.ndarray) -> Made:
-        """Inherent structures of the configurations ``rows``."""
-        self.find(rows)
-        return self.positions[rows], {
-            "minimiser": MINIMISER,
-            "tolerance": TOLERANCE,
-            "engine": f"torch {torch.__version__} on {self._device}",
-            "energy": self._energy[rows],
-            "residual": self._residual[rows],
-            "max_residual_force": self._residual[rows].max(),
-        }
 
 
 def mixture_of(store: Store) -> Mixture:

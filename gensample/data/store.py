@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 import h5py
 import numpy as np
 
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.door import check_fields, open_members
 from gensample.data.members import Attributes
 from gensample.data.schema import PREDICTIONS, PROBE, SHEARED, liquid_of
@@ -64,7 +64,7 @@ class Store:
 
     def __init__(self, source: str | Path | Store | h5py.File) -> None:
         place = source.place if isinstance(source, Store) else source
-        self.place: Path | h5py.File = place if isinstance(place, h5py.File) else resolve(place)
+        self.place: Path | h5py.File = place if isinstance(place, h5py.File) else dataset_file(place)
         self._members = open_members(self.place)
         self.path = self._members.path
 

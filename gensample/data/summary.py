@@ -214,7 +214,7 @@ def _mean_and_spread(values: np.ndarray) -> dict[str, float | None]:
 # As words
 
 
-def describe(summary: dict[str, Any]) -> list[str]:
+def describe_dataset(summary: dict[str, Any]) -> list[str]:
     """Lines of the summary, as printed."""
     s = summary
     species = ", ".join(f"{count} {name}" for name, count in s["species"].items())

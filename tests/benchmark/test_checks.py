@@ -11,7 +11,7 @@ from gensample.benchmark.cache import Bench, Kept, fingerprint, lag_columns, par
 from gensample.benchmark.run import run_units
 from gensample.benchmark.settings import RowSettings, Unit, load_settings, units
 from gensample.cli import main
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.store import PROBE, Store, StoreWriter
 from gensample.errors import ConfigError
 
@@ -230,5 +230,5 @@ def test_other_weights_are_another_row(tmp_path):
 
 
 def test_embedded_data_are_what_the_tests_think():
-    with Store.open(resolve("ka2d-mini")) as store:
+    with Store.open(dataset_file("ka2d-mini")) as store:
         assert store.split[90] == "test"

@@ -7,7 +7,7 @@ from lattices import write_lattices
 
 from gensample.cli import main
 from gensample.data import catalog
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.store import Store
 from gensample.errors import DataError
 
@@ -25,14 +25,14 @@ def kept(tmp_path, monkeypatch):
 
 
 def test_found_in_the_checkout_or_where_one_works(kept, tmp_path):
-    assert resolve("ka2d-kept") == kept
+    assert dataset_file("ka2d-kept") == kept
     with Store.open("ka2d-kept") as store:
         assert store.num_configurations == 1
     here = tmp_path / "datasets/ka2d-kept.h5"
     here.parent.mkdir()
     kept.rename(here)
-    assert resolve("ka2d-kept").resolve() == here
-    assert resolve(here) == here
+    assert dataset_file("ka2d-kept").resolve() == here
+    assert dataset_file(here) == here
 
 
 def test_absent_says_where_to_get_it(kept, capsys):
@@ -41,15 +41,15 @@ def test_absent_says_where_to_get_it(kept, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "get datasets/ka2d-kept.h5 from the repository of gensample" in line
     with pytest.raises(DataError, match="'ka2d-kept', 'ka2d-liquid'"):
-        resolve("ka2d-lost")
+        dataset_file("ka2d-lost")
 
 
 def test_another_file_of_the_name_is_refused(kept):
     write_lattices(kept.with_name("other.h5"), count=2)
     kept.with_name("other.h5").replace(kept)
     with pytest.raises(DataError, match=r"ka2d-kept.h5 is not ka2d-kept: its sha256 is .*, expected"):
-        resolve("ka2d-kept")
-    assert resolve(kept) == kept
+        dataset_file("ka2d-kept")
+    assert dataset_file(kept) == kept
 
 
 def test_never_changed_in_place(kept, capsys):
@@ -63,4 +63,4 @@ def test_never_changed_in_place(kept, capsys):
 def test_every_kept_dataset_of_this_checkout_is_the_one_of_its_name():
     present = [name for name in catalog.KEPT if any(file.is_file() for file in catalog.places(name))]
     for name in present:
-        resolve(name)
+        dataset_file(name)

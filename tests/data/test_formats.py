@@ -9,7 +9,7 @@ from glasses import write_glasses
 from gensample.cli import main
 from gensample.data import formats
 from gensample.data.formats import FORMATS, Format, register, sniff
-from gensample.data.importing.source import Structure
+from gensample.data.importing.source import SourceStructure
 from gensample.data.store import Store
 
 STATE = ("--mixture", "ka2d", "--temperature", "0.45")
@@ -41,7 +41,7 @@ def _read(files, options, notes):
     tables = [np.loadtxt(source.path, skiprows=1) for source in files]
     edges = [float(source.path.read_text().split()[1]) for source in files]
     return [
-        Structure(str(source), source, table[:, 1:], table[:, 0].astype(int), box=np.full(2, edge))
+        SourceStructure(str(source), source, table[:, 1:], table[:, 0].astype(int), box=np.full(2, edge))
         for source, table, edge in zip(files, tables, edges, strict=True)
     ]
 

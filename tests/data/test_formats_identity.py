@@ -6,7 +6,7 @@ from sources import STATE, data_file, extxyz_frame, mini, write_dump, write_extx
 
 from gensample.cli import main
 from gensample.data.formats import read_sources
-from gensample.data.importing.convert import assemble, check_repeats
+from gensample.data.importing.convert import check_repeats, contents_of
 from gensample.data.importing.source import Options
 from gensample.data.store import Store
 from gensample.errors import DataError
@@ -20,7 +20,7 @@ def structures(*paths, options=OPTIONS):
 
 def assembled(*paths, options=OPTIONS):
     imported = read_sources(paths, "auto", options)
-    return assemble(imported, options)[0], imported
+    return contents_of(imported, options)[0], imported
 
 
 def test_order_is_restored_by_ids_in_every_frame_and_replica(tmp_path):

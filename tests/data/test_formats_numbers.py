@@ -15,7 +15,7 @@ from gensample.data.formats import read_sources
 from gensample.data.importing import pickles
 from gensample.data.importing import source as files
 from gensample.data.importing import text as tables
-from gensample.data.importing.convert import assemble
+from gensample.data.importing.convert import contents_of
 from gensample.data.importing.source import Options
 from gensample.errors import DataError
 
@@ -81,7 +81,7 @@ def test_elements_of_a_dump_are_names(tmp_path):
     path = write_dump(tmp_path / "a.dump", case, types=np.array(["Ni", "P"])[case.species])
     replaced(path, "id type", "id element")
     imported = read(path)
-    np.testing.assert_array_equal(assemble(imported, OPTIONS)[0].species, case.species)
+    np.testing.assert_array_equal(contents_of(imported, OPTIONS)[0].species, case.species)
     assert "types Ni -> 0 (A), P -> 1 (B)" in imported.notes
 
 
@@ -91,7 +91,7 @@ def test_labels_of_a_data_file_are_names(tmp_path, kinds):
     labels = "Atom Type Labels # comment\n\n1 A\n2 B\n\n"
     path.write_text(data_file(case, labels=labels, kinds=kinds, style="Atoms  # atomic"))
     options = Options(mixture="ka2d", temperature=0.45, species={"A": 0, "B": 1})
-    np.testing.assert_array_equal(assemble(read(path, options=options), options)[0].species, case.species)
+    np.testing.assert_array_equal(contents_of(read(path, options=options), options)[0].species, case.species)
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_extxyz_is_read_as_it_stands(tmp_path, old, new, match):
     path.write_text(extxyz_frame(case, case.positions, info="temperature=0.45"))
     replaced(path, old, new, 1)
     if match is None:
-        assemble(read(path), OPTIONS)
+        contents_of(read(path), OPTIONS)
         return
     with pytest.raises(DataError, match=match):
-        assemble(read(path), OPTIONS)
+        contents_of(read(path), OPTIONS)
 
 
 def test_trailing_rubbish_is_refused(tmp_path):
@@ -168,7 +168,7 @@ def test_arrays_of_another_kind_are_refused(tmp_path, key, change, match):
         arrays = dict(archive)
     np.savez(path, **{**arrays, key: change(arrays[key])})
     with pytest.raises(DataError, match=match):
-        assemble(read(path, options=TERNARY), TERNARY)
+        contents_of(read(path, options=TERNARY), TERNARY)
 
 
 def test_keys_that_are_no_names_are_left_out_and_named(tmp_path):

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from gensample.cli import main
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.initial import lattice_melt
@@ -35,8 +35,8 @@ def build(folder: Path) -> None:
     liquid(folder / "configurations.h5", glass, dynamics=False)
     averages(folder / "averages.h5")
     liquid(folder / "cube.h5", melt("ka3d", 160), mixture="ka3d")
-    part(resolve("ka2d-mini"), folder / "mini.h5", [0, 80, 90])
-    part(resolve("ka2d-shear-mini"), folder / "shear.h5", [0, 80, 90])
+    part(dataset_file("ka2d-mini"), folder / "mini.h5", [0, 80, 90])
+    part(dataset_file("ka2d-shear-mini"), folder / "shear.h5", [0, 80, 90])
     _train(folder)
     (folder / "lmp").write_text(LAMMPS)
     (folder / "lmp").chmod(0o755)

@@ -2,7 +2,7 @@ import h5py
 import pytest
 import torch
 
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.minimize import minimize
@@ -31,7 +31,7 @@ def forces_at(minimum, species, box, mixture, truncation=None):
 @pytest.fixture(scope="module")
 def mini():
     """Thermal positions, inherent structures and their energies by LAMMPS, species, boxes."""
-    with h5py.File(resolve("ka2d-mini")) as file:
+    with h5py.File(dataset_file("ka2d-mini")) as file:
         arrays = [torch.from_numpy(file[key][...]) for key in ("positions", "inherent", "species", "box")]
         return *arrays, torch.from_numpy(file["inherent"].attrs["energy"])
 

@@ -4,7 +4,7 @@ import h5py
 import pytest
 import torch
 
-from gensample.data.catalog import resolve
+from gensample.data.catalog import dataset_file
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
@@ -35,7 +35,7 @@ def small_liquid(count, particles=44):
 @pytest.fixture(scope="module")
 def molecular_dynamics():
     """Configurations that LAMMPS equilibrated at T = 0.45: positions, species, boxes."""
-    with h5py.File(resolve("ka2d-mini")) as file:
+    with h5py.File(dataset_file("ka2d-mini")) as file:
         positions, species, box = (
             torch.from_numpy(file[key][...]) for key in ("positions", "species", "box")
         )

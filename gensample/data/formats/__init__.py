@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gensample.data.importing import npz, source
-from gensample.data.importing.source import Imported, Options, OutputFrame, Source, Structure
+from gensample.data.importing.source import Imported, Options, OutputFrame, Source, SourceStructure
 from gensample.errors import DataError
 from gensample.ranges import check_choice
 from gensample.text import printable
@@ -31,9 +31,9 @@ class Format:
 
     name: str
     sniff: Callable[[Path, bytes], bool]
-    read: Callable[[list[Source], Options, list[str]], list[Structure]]
+    read: Callable[[list[Source], Options, list[str]], list[SourceStructure]]
     options: frozenset[str] = frozenset()
-    default_mixture: Callable[[list[Structure]], str | None] = lambda structures: None
+    default_mixture: Callable[[list[SourceStructure]], str | None] = lambda structures: None
     write: Callable[[Path, Sequence[OutputFrame], np.ndarray], None] | None = None
 
 
@@ -84,7 +84,9 @@ def _check_options(format: Format, options: Options, notes: list[str]) -> None:
         notes.append(f"--timestep not needed: {format.name} files count no steps")
 
 
-def _mixture(structures: list[Structure], format: Format, options: Options, notes: list[str]) -> str | None:
+def _mixture(
+    structures: list[SourceStructure], format: Format, options: Options, notes: list[str]
+) -> str | None:
     """What the user says, else what the files state, else what the source implies."""
     stated = sorted({s.mixture for s in structures if s.mixture is not None})
     if len(stated) > 1:

@@ -16,7 +16,7 @@ from gensample.data.importing import npz
 from gensample.data.importing.source import (
     Options,
     Source,
-    Structure,
+    SourceStructure,
     as_floats,
     as_positions,
     as_types,
@@ -122,7 +122,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return {"types", "initial_positions", "positions"} <= found and "box" not in found
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """Structures of the BOTAN set; several lags of one structure are joined."""
     notes.append(
         "replica positions come unwrapped: displacements are plain differences from initial_positions"
@@ -130,13 +130,13 @@ def read(files: list[Source], options: Options, notes: list[str]) -> list[Struct
     return [_structure(lags, options) for lags in group_by_structure(files).values()]
 
 
-def _structure(lags: dict[str, Source], options: Options) -> Structure:
+def _structure(lags: dict[str, Source], options: Options) -> SourceStructure:
     source = next(iter(lags.values()))
     arrays = npz.require(source.path, ("types", "initial_positions"))
     positions = as_positions(arrays["initial_positions"], f"{source}: initial_positions")
     replicas = replica_count(lags)
     table = lag_table(temperature_of(source, None, options))
-    return Structure(
+    return SourceStructure(
         name=str(source),
         source=source,
         positions=positions,

@@ -18,7 +18,7 @@ from gensample.data.importing.pickles import load_pickle
 from gensample.data.importing.source import (
     Options,
     Source,
-    Structure,
+    SourceStructure,
     as_floats,
     as_positions,
     as_types,
@@ -36,7 +36,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return len(head) > 1 and head[0] == 0x80 and head[1] in (2, 3, 4, 5)
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """Structures of DeepMind pickles: levels that have trajectories, or with ``averages`` all targets."""
     notes.append("pickle read by a restricted reader (arrays, numbers, strings and containers only)")
     if not options.averages:
@@ -44,13 +44,13 @@ def read(files: list[Source], options: Options, notes: list[str]) -> list[Struct
     return [_structure(source, options, notes) for source in files]
 
 
-def _structure(source: Source, options: Options, notes: list[str]) -> Structure:
+def _structure(source: Source, options: Options, notes: list[str]) -> SourceStructure:
     data = load_pickle(source.path)
     _require(data, source)
     positions = as_positions(data["positions"], f"{source}: positions")
     metadata = data.get("metadata")
     found = metadata.get("temperature") if isinstance(metadata, dict) else None
-    structure = Structure(
+    structure = SourceStructure(
         name=str(source),
         source=source,
         positions=positions,
@@ -90,7 +90,7 @@ def _level_times(data: dict[str, Any], source: Source) -> np.ndarray:
     return time[index.astype(np.int64)]
 
 
-def _add_averages(structure: Structure, data: dict[str, Any], levels: np.ndarray) -> None:
+def _add_averages(structure: SourceStructure, data: dict[str, Any], levels: np.ndarray) -> None:
     particles, name = len(structure.positions), structure.name
     targets = as_floats(data.get("targets"), f"{name}: targets", (levels.size, particles))
     if (targets < 0).any():
@@ -101,7 +101,7 @@ def _add_averages(structure: Structure, data: dict[str, Any], levels: np.ndarray
 
 
 def _add_trajectories(
-    structure: Structure, data: dict[str, Any], levels: np.ndarray, notes: list[str]
+    structure: SourceStructure, data: dict[str, Any], levels: np.ndarray, notes: list[str]
 ) -> None:
     trajectories, name = data.get("trajectory_target_positions"), structure.name
     if not isinstance(trajectories, list) or not 0 < len(trajectories) <= levels.size:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gensample.data.formats import Format
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, OutputFrame, Source, Structure, read_text, say
+from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text, say
 from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError
 from gensample.ranges import shown
@@ -26,7 +26,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return re.match(rb"\s*\d+\s*\n[^\n]*Lattice=", head) is not None
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """Configurations, or trajectories where every frame has a time and says unwrapped=T."""
     frames = {source: parse(source.path, read_text(source.path), options, notes) for source in files}
     timed = all(f.time is not None and f.unwrapped for file in frames.values() for f in file)

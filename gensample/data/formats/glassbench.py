@@ -20,7 +20,7 @@ from gensample.data.importing import text as tables
 from gensample.data.importing.source import (
     Options,
     Source,
-    Structure,
+    SourceStructure,
     as_floats,
     as_positions,
     as_types,
@@ -61,7 +61,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return {"types", "initial_positions"} <= found and bool(found & {"box", "md_prop"})
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """Structures of a set of trajectory files or of model files.
 
     Raises:
@@ -83,13 +83,13 @@ def read(files: list[Source], options: Options, notes: list[str]) -> list[Struct
     return [_trajectories(lags, options) for lags in groups.values()]
 
 
-def _common(source: Source) -> tuple[Structure, dict[str, np.ndarray]]:
-    arrays = npz.load(source.path, _USED - {"positions"})
+def _common(source: Source) -> tuple[SourceStructure, dict[str, np.ndarray]]:
+    arrays = npz.arrays(source.path, _USED - {"positions"})
     for name in ("types", "initial_positions"):
         if name not in arrays:
             raise DataError(f"{source} lacks {name}")
     positions = as_positions(arrays["initial_positions"], f"{source}: initial_positions")
-    structure = Structure(
+    structure = SourceStructure(
         name=str(source),
         source=source,
         positions=positions,
@@ -129,7 +129,7 @@ def _inherent(arrays: dict[str, np.ndarray], source: Source, positions: np.ndarr
     )
 
 
-def _trajectories(lags: dict[str, Source], options: Options) -> Structure:
+def _trajectories(lags: dict[str, Source], options: Options) -> SourceStructure:
     source = next(iter(lags.values()))
     structure, _ = _common(source)
     for other in list(lags.values())[1:]:
@@ -142,7 +142,7 @@ def _trajectories(lags: dict[str, Source], options: Options) -> Structure:
     return structure
 
 
-def _check_same(a: Structure, b: Structure) -> None:
+def _check_same(a: SourceStructure, b: SourceStructure) -> None:
     """Lags of one structure have one box, temperature and inherent structure."""
     for quantity in ("box", "temperature", "inherent"):
         ours, theirs = getattr(a, quantity), getattr(b, quantity)
@@ -171,7 +171,7 @@ def _published(temperature: float | None) -> tuple[float, ...]:
     return near[0] if near else ()
 
 
-def _read_models(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def _read_models(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     structures = [_averages(source, options) for source in files]
     notes.append("model files hold averages only: stored as propensity, without displacements")
     taken = sorted(set.intersection(*(set(s.predictions) for s in structures)))
@@ -184,7 +184,7 @@ def _read_models(files: list[Source], options: Options, notes: list[str]) -> lis
     return structures
 
 
-def _averages(source: Source, options: Options) -> Structure:
+def _averages(source: Source, options: Options) -> SourceStructure:
     structure, arrays = _common(source)
     particles, dimension = structure.positions.shape
     propensity = as_floats(np.atleast_2d(arrays["md_prop"]), f"{source}: md_prop", (None, particles))
@@ -206,7 +206,7 @@ def _averages(source: Source, options: Options) -> Structure:
 def _predictions(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Further real arrays with a value for each lag time and particle, NaN allowed, by their keys."""
     named = [name for name in npz.keys(path) if name not in _USED and _NAME.fullmatch(name)]
-    arrays = npz.load(path, [name for name in named if npz.shape(path, name) == shape])
+    arrays = npz.arrays(path, [name for name in named if npz.shape(path, name) == shape])
     return {name: a.astype(np.float64) for name, a in arrays.items() if a.dtype.kind in "iuf"}
 
 
@@ -216,7 +216,7 @@ def _model_table(codes: list[str], temperature: float | None, dimension: int) ->
     return dict(zip(codes, times, strict=True)) if len(times) == len(codes) else None
 
 
-def _turn_bond_breaking(structures: list[Structure], options: Options, notes: list[str]) -> None:
+def _turn_bond_breaking(structures: list[SourceStructure], options: Options, notes: list[str]) -> None:
     """Store the fraction of neighbours lost, whichever of the two the files hold.
 
     Raises:
@@ -238,7 +238,7 @@ def _turn_bond_breaking(structures: list[Structure], options: Options, notes: li
         structure.bond_breaking = 1.0 - np.asarray(structure.bond_breaking)
 
 
-def _kind(structure: Structure) -> str:
+def _kind(structure: SourceStructure) -> str:
     """What a file counts, by the particles that hardly moved: they have all their neighbours."""
     value = np.asarray(structure.bond_breaking)[np.asarray(structure.propensity) < _CALM]
     if value.size >= _CALM_VALUES and abs(value.mean() - 0.5) > 0.25:
@@ -249,7 +249,7 @@ def _kind(structure: Structure) -> str:
     )
 
 
-def default_mixture(structures: list[Structure]) -> str:
+def default_mixture(structures: list[SourceStructure]) -> str:
     """KA2D is the ternary mixture, KA the force-shifted Kob-Andersen mixture of BOTAN."""
     return "ka2d-ternary" if structures[0].positions.shape[1] == 2 else "ka3d-fs"
 

@@ -14,7 +14,7 @@ from gensample.data.importing.source import (
     Options,
     OutputFrame,
     Source,
-    Structure,
+    SourceStructure,
     as_floats,
     as_positions,
     as_types,
@@ -33,7 +33,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return head[:8] in (_MAGIC, _MAGIC[::-1])
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """Structures of GSD files; positions are unwrapped by their image flags.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gensample.data.formats import Format
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, OutputFrame, Source, Structure, read_text
+from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text
 from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import shown
@@ -28,7 +28,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return bool(re.search(rb"^\s*\S+\s+atoms\b", header, re.M) and re.search(rb"\bxlo\s+xhi\b", header))
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """One configuration per data file, without displacements."""
     frames = {source: [parse(source.path, read_text(source.path))] for source in files}
     notes.append("particles sorted by id; a data file holds one configuration and no displacements")

@@ -8,7 +8,7 @@ import numpy as np
 
 from gensample.data.formats import Format
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, Source, Structure, read_text
+from gensample.data.importing.source import Options, Source, SourceStructure, read_text
 from gensample.data.importing.trajectories import Frame, to_structures
 from gensample.errors import DataError
 from gensample.ranges import shown
@@ -25,7 +25,7 @@ def sniff(path: Path, head: bytes) -> bool:
     return head.startswith((b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME"))
 
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[Structure]:
+def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
     """Structures of dump files; particles are sorted by id."""
     frames = {source: parse(source.path, read_text(source.path), options) for source in files}
     notes.append("particles sorted by id")

@@ -13,7 +13,7 @@ import torch
 
 from gensample.data.formats import read_sources
 from gensample.data.importing import checks
-from gensample.data.importing.source import Imported, Options, Structure, say, temperature_of
+from gensample.data.importing.source import Imported, Options, SourceStructure, say, temperature_of
 from gensample.data.positions import potential
 from gensample.data.schema import SPLITS
 from gensample.data.store import Contents, StoreWriter
@@ -48,13 +48,13 @@ def import_dataset(
     ``val_count`` training configurations, chosen by the seed, are moved to "val".
 
     Raises:
-        ConfigError, DataError: as `read_sources` and `assemble`, or displacements are damaged, wrapped, or
+        ConfigError, DataError: as `read_sources` and `contents_of`, or displacements are damaged, wrapped, or
             given for some structures only; nothing is written then.
     """
     check_output(out, sources)
     imported = read_sources(sources, format, options)
     structures, notes = imported.structures, imported.notes
-    contents, order = assemble(imported, options)
+    contents, order = contents_of(imported, options)
     if val_count:
         split = move_to_validation(list(contents.split), val_count, seed)
         contents = replace(contents, split=split)
@@ -75,7 +75,7 @@ def import_dataset(
     return imported
 
 
-def assemble(imported: Imported, options: Options) -> tuple[Contents, Order]:
+def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
     """Everything of a dataset but the displacements, each step noted in ``imported.notes``.
 
     Raises:
@@ -148,7 +148,7 @@ def _common(arrays: Sequence[np.ndarray | None], order: Order, axis: int = 0) ->
     return np.stack(_permuted(given, order, axis)) if len(given) == len(arrays) else None
 
 
-def check_repeats(contents: Contents, structures: list[Structure], notes: list[str]) -> None:
+def check_repeats(contents: Contents, structures: list[SourceStructure], notes: list[str]) -> None:
     """A configuration that comes twice, also rounded, moved as a whole or in another order, is of one split.
 
     Raises:
@@ -190,7 +190,7 @@ def _mixture(imported: Imported, options: Options) -> Mixture:
     )
 
 
-def _unknown(first: Structure, options: Options, notes: list[str]) -> Mixture:
+def _unknown(first: SourceStructure, options: Options, notes: list[str]) -> Mixture:
     """The liquid that the first structure is, of which nothing else is known."""
     if first.box is None and options.box is None and options.density is None:
         raise DataError(f"{first.name} has no box; give --box or --density")
@@ -202,7 +202,7 @@ def _unknown(first: Structure, options: Options, notes: list[str]) -> Mixture:
     return replace(bare, density=float(count / box.prod()))
 
 
-def _same_size(structures: list[Structure]) -> None:
+def _same_size(structures: list[SourceStructure]) -> None:
     first = structures[0]
     for s in structures:
         if len(s.positions) != len(first.positions):
@@ -225,7 +225,7 @@ def _in_dimension(positions: np.ndarray, mixture: Mixture, name: str) -> np.ndar
 
 
 def _geometry(
-    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
+    structures: list[SourceStructure], mixture: Mixture, options: Options, notes: list[str]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Wrapped positions (N, d) of each structure and boxes (C, d), in the dimension of the mixture."""
     positions = [_in_dimension(s.positions, mixture, s.name) for s in structures]
@@ -236,7 +236,7 @@ def _geometry(
     return wrapped, box
 
 
-def _box(s: Structure, positions: np.ndarray, mixture: Mixture, options: Options) -> np.ndarray:
+def _box(s: SourceStructure, positions: np.ndarray, mixture: Mixture, options: Options) -> np.ndarray:
     count, d = positions.shape
     if options.box is not None:
         if len(options.box) not in (1, d):
@@ -255,7 +255,7 @@ def _box(s: Structure, positions: np.ndarray, mixture: Mixture, options: Options
     return box
 
 
-def _wrapped(positions: np.ndarray, box: np.ndarray, s: Structure, notes: list[str]) -> np.ndarray:
+def _wrapped(positions: np.ndarray, box: np.ndarray, s: SourceStructure, notes: list[str]) -> np.ndarray:
     checks.check_finite(s.name, positions, box)
     if s.propensity is not None:
         checks.check_finite(f"{s.name}: propensity", s.propensity, box)
@@ -268,7 +268,7 @@ def _wrapped(positions: np.ndarray, box: np.ndarray, s: Structure, notes: list[s
 
 
 def _species(
-    structures: list[Structure], mixture: Mixture, options: Options, notes: list[str]
+    structures: list[SourceStructure], mixture: Mixture, options: Options, notes: list[str]
 ) -> tuple[np.ndarray, Order]:
     """Species (N,) int8 that all structures share, and the permutations that bring them there."""
     mapping = _mapping(structures, mixture, options)
@@ -286,7 +286,7 @@ def _species(
     return np.sort(mapped[0], kind="stable"), [np.argsort(species, kind="stable") for species in mapped]
 
 
-def _mapping(structures: list[Structure], mixture: Mixture, options: Options) -> dict[str, int]:
+def _mapping(structures: list[SourceStructure], mixture: Mixture, options: Options) -> dict[str, int]:
     found = np.unique(np.concatenate([np.unique(s.types) for s in structures]))
     labels = [str(label) for label in found.tolist()]
     mapping = options.species or {label: i for i, label in enumerate(labels)}
@@ -304,7 +304,7 @@ def _mapping(structures: list[Structure], mixture: Mixture, options: Options) ->
     return mapping
 
 
-def _splits(structures: list[Structure], options: Options, notes: list[str]) -> list[str]:
+def _splits(structures: list[SourceStructure], options: Options, notes: list[str]) -> list[str]:
     if options.split != "auto":
         return [options.split] * len(structures)
     splits = []
@@ -326,7 +326,7 @@ def _splits(structures: list[Structure], options: Options, notes: list[str]) -> 
     return splits
 
 
-def _temperature(s: Structure, options: Options, notes: list[str]) -> float:
+def _temperature(s: SourceStructure, options: Options, notes: list[str]) -> float:
     """What the user says, else the file itself, else its name or folder."""
     value = temperature_of(s.source, s.temperature, options)
     named = s.source.temperature if s.temperature is None else None
@@ -342,7 +342,7 @@ def _temperature(s: Structure, options: Options, notes: list[str]) -> float:
     return value
 
 
-def _times(structures: list[Structure], options: Options, notes: list[str]) -> np.ndarray:
+def _times(structures: list[SourceStructure], options: Options, notes: list[str]) -> np.ndarray:
     first = structures[0]
     for s in structures:
         if s.times.shape != first.times.shape or not np.allclose(s.times, first.times):
@@ -371,7 +371,7 @@ def move_to_validation(split: list[str], count: int, seed: int) -> list[str]:
 
 
 def _write_displacements(
-    writer: StoreWriter, structures: list[Structure], contents: Contents, order: Order
+    writer: StoreWriter, structures: list[SourceStructure], contents: Contents, order: Order
 ) -> float:
     """Write them without drift; the largest drift that there was."""
     mixture, largest = get_mixture(contents.mixture), 0.0

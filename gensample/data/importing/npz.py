@@ -30,7 +30,7 @@ def keys(path: Path) -> set[str]:
         return set()
 
 
-def load(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+def arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The named arrays that the archive has.
 
     Raises:
@@ -80,15 +80,15 @@ def require(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The named arrays, all of them.
 
     Raises:
-        DataError: one is missing, or as for ``load``.
+        DataError: one is missing, or as for ``arrays``.
     """
     names = list(names)
-    arrays = load(path, names)
-    missing = [name for name in names if name not in arrays]
+    found_arrays = arrays(path, names)
+    missing = [name for name in names if name not in found_arrays]
     if missing:
         found = printable(", ".join(sorted(keys(path))) or "nothing")[:200]
         raise DataError(f"{path} lacks {', '.join(missing)}; it has {found}")
-    return arrays
+    return found_arrays
 
 
 def shape(path: Path, name: str) -> tuple[int, ...]:

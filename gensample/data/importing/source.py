@@ -182,7 +182,7 @@ class Options:
 
 
 @dataclasses.dataclass
-class Structure:
+class SourceStructure:
     """One configuration as its source gives it; positions are measured from the corner of the box.
 
     positions: (N, d); types: (N,) labels of the source; times: (K,); box: (d,) or None when the source does
@@ -223,7 +223,7 @@ class OutputFrame:
 class Imported:
     """Structures of one import, the files they come from, and what the importer did in words."""
 
-    structures: list[Structure]
+    structures: list[SourceStructure]
     files: list[Path]
     format: str
     mixture: str | None

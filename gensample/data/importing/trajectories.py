@@ -15,7 +15,7 @@ import numpy as np
 from gensample.data.importing.source import (
     Options,
     Source,
-    Structure,
+    SourceStructure,
     checked_times,
     given_times,
     say,
@@ -75,7 +75,7 @@ class Run:
 
 def to_structures(
     files: dict[Source, list[Frame]], options: Options, notes: list[str], *, lags: bool
-) -> list[Structure]:
+) -> list[SourceStructure]:
     """Each file one trajectory whose later frames are lags, or each frame a configuration of its own.
 
     lags: what frames are where the user does not say.
@@ -119,8 +119,8 @@ def _wants_trajectory(runs: list[Run], options: Options, lags: bool) -> bool:
     return options.frames == "trajectory" or (options.frames == "auto" and lags and several)
 
 
-def _configuration(run: Run, frame: Frame, options: Options) -> Structure:
-    return Structure(
+def _configuration(run: Run, frame: Frame, options: Options) -> SourceStructure:
+    return SourceStructure(
         name=str(run.source) if len(run.frames) == 1 else run.name(frame),
         source=run.source,
         positions=frame.positions,
@@ -133,7 +133,7 @@ def _configuration(run: Run, frame: Frame, options: Options) -> Structure:
     )
 
 
-def _ensembles(runs: list[Run], options: Options, notes: list[str]) -> list[Structure]:
+def _ensembles(runs: list[Run], options: Options, notes: list[str]) -> list[SourceStructure]:
     for run in runs:
         _check_run(run, options)
     alike = groups(runs)
@@ -212,7 +212,7 @@ def _split(run: Run) -> str | None:
     return run.start.split or (named[0] if named else None)
 
 
-def _isoconfigurational(group: list[Run], options: Options, notes: list[str]) -> Structure:
+def _isoconfigurational(group: list[Run], options: Options, notes: list[str]) -> SourceStructure:
     first = group[0]
     structure = _configuration(first, first.start, options)
     structure.name = str(first.source)
