@@ -109,8 +109,12 @@ def load_model(
 ) -> Any:
     """A model from a name, a released folder or a checkpoint, on ``device``, ready for use.
 
-    It knows its ``name``, a ``digest`` of what decides its outputs, what it ``reads``, and the folder or
-    checkpoint it has come from, ``place``. data: whose liquid the names in `BARE` stand for.
+    It knows its ``name``, its ``card``, a ``digest`` of what decides its outputs, what it ``reads``, and the
+    folder or checkpoint it has come from, ``place``. data: whose liquid the names in `BARE` stand for.
+
+    Example:
+        >>> load_model("ka2d-mini-flow").reads.lags
+        (1.0, 10.0, 100.0)
 
     Raises:
         ConfigError: nothing is found, or the config names a class that is not registered.
@@ -128,6 +132,7 @@ def load_model(
         model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
         model = model.to(device).eval().requires_grad_(False)
     model.name, model.digest, model.place = name, model_digest(path), path
+    model.card = (path / CARD).read_text(encoding="utf-8") if (path / CARD).is_file() else ""
     return model
 
 

@@ -71,9 +71,11 @@ def compare(
     resamples, ``bootstrap`` their number.
 
     Example:
-        >>> result = compare(simulated["test"], drawn, seed=0)
-        >>> result["A", 100.0]["chi4_iso"].generated
-        >>> result.write("report")
+        >>> test = gs.open_dataset("ka2d-mini")["test"][:2]
+        >>> drawn = gs.load_model("harmonic", data="ka2d-mini").sample(test, replicas=2, seed=1)
+        >>> result = compare(test, drawn, seed=0, lags=[1.0], bootstrap=10, quench=0, follow=0)
+        >>> round(result["A", 1.0]["mean_propensity"].generated.value, 2)
+        0.14
 
     Raises:
         DataError: the data are not of the same configurations, or not of one system.

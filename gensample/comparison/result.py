@@ -70,6 +70,12 @@ class Comparison:
     and of simulation, what it is measured by, the verdict. The first key is a group: a species, "all", a kind
     of pair; the second a level: a lag time or, of configurations, a temperature.
 
+    Example:
+        >>> from gensample import zoo
+        >>> released = Comparison.load(zoo.resolve("ka2d-mini-heated"))
+        >>> released["A", 100.0]["pearson"]
+        Propensity, Pearson: 0.810 [0.775, 0.845]; 0.864 the best possible
+
     ``metrics`` is the content of metrics.json (docs/statistics.md); ``curves`` are rows by name; the
     ``propensities`` and ``moves`` are for pictures.
     """

@@ -30,7 +30,7 @@ MISSING = "–"
 HUGE = 1e6  # written with an exponent from here on: energies of overlapping particles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Row:
     """One quantity of one group at one level: its numbers by source, and the verdict.
 
@@ -49,6 +49,11 @@ class Row:
     at: float | None = None
     sd: float = NAN
     infinite: bool = False
+
+    def __repr__(self) -> str:
+        words = {"ceiling": "the best possible", "floor": "the least possible", "nominal": "due"}
+        due = f"; {self.shown(self.target)} {words.get(self.quantity.kind, 'simulated')}"
+        return f"{self.label}: {self.text('generated', True)}{due if self.target.defined else ''}"
 
     @property
     def generated(self) -> Number:
