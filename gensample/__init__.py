@@ -1,22 +1,14 @@
 """Sampling with generative models in the physics of glasses.
 
 A *dataset* (`open_dataset`) holds configurations and their dynamics; a *model* (`load_model`) predicts or
-draws an ensemble of futures, itself a dataset; `compare` judges it. Names are imported when they are used.
+draws an ensemble of futures, itself a dataset; `compare` judges it. Names are imported when they are used;
+`__init__.pyi` tells type checkers of them.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
-
-if TYPE_CHECKING:
-    from gensample.comparison.compare import compare
-    from gensample.comparison.result import Comparison
-    from gensample.data.configuration import Configuration
-    from gensample.data.dataset import Dataset, open_dataset
-    from gensample.physics.mixtures import Mixture
-    from gensample.reads import Reads
-    from gensample.zoo import load_model
 
 __all__ = [
     "Comparison",

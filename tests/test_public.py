@@ -1,8 +1,10 @@
 """The public names: each is there, cheap to have, and shows an example that runs."""
 
 import doctest
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,8 @@ def test_every_public_name_has_an_example_that_runs(name, capsys):
 def test_the_table_of_homes_is_whole():
     assert list(gs._HOMES) == gs.__all__
     assert sorted(gs.__all__) == gs.__all__
+    stub = Path(gs.__file__).with_suffix(".pyi").read_text()
+    assert sorted(re.findall(r"as (\w+)", stub)) == gs.__all__
     with pytest.raises(AttributeError, match="it has Comparison, Configuration"):
         gs.no_such_name  # noqa: B018
 
