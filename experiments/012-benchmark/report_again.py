@@ -11,8 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gensample.benchmark.published import Published
-from gensample.benchmark.result import Result
+from gensample.benchmark.published import PublishedNumbers
+from gensample.benchmark.result import BenchmarkResult
 
 HERE = Path(__file__).parent
 # Of each file: system of the published numbers beside it, and figures that are kept, by their new names.
@@ -43,7 +43,9 @@ def main() -> None:
             entry["train"] = entry["train"] and entry["train"].split("+")
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "report")
-            Result(found["title"], found["entries"], published=Published.read(system)).write(report)
+            BenchmarkResult(found["title"], found["entries"], published=PublishedNumbers.read(system)).write(
+                report
+            )
             shutil.copy(report / "table.md", HERE / f"table-{name}.md")
             for new, old in figures.items():
                 shutil.copy(report / "figures" / f"{old}.png", HERE / f"{new}.png")

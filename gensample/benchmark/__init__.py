@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gensample.benchmark.result import Result
+    from gensample.benchmark.result import BenchmarkResult
 
 
 def benchmark(
@@ -19,7 +19,7 @@ def benchmark(
     overrides: Sequence[str] = (),
     only: Sequence[str] | None = None,
     train: bool = True,
-) -> Result:
+) -> BenchmarkResult:
     """Train or load every row of a yaml file, let it predict, and judge it.
 
     folder: what is done is kept there, and not done again; without it nothing is kept. overrides: settings as
@@ -36,8 +36,8 @@ def benchmark(
         DataError: a dataset is missing or damaged.
     """
     from gensample.benchmark.judge import Judge
-    from gensample.benchmark.published import NOTHING, Published
-    from gensample.benchmark.result import Result
+    from gensample.benchmark.published import NOTHING, PublishedNumbers
+    from gensample.benchmark.result import BenchmarkResult
     from gensample.benchmark.run import run_units
     from gensample.benchmark.settings import load_settings
     from gensample.work import check_folder
@@ -49,10 +49,10 @@ def benchmark(
         root = Path(folder or held.enter_context(tempfile.TemporaryDirectory(prefix="gensample-")))
         finished = run_units(settings, root, only=only, train=train)
     judge, near = Judge(settings), settings.published
-    return Result(
+    return BenchmarkResult(
         settings.title,
         [entry for done in finished for entry in judge.entries(done)],
         [curve for done in finished for curve in judge.correlations(done)],
-        NOTHING if near is None else Published.read(near.system, near.curves),
+        NOTHING if near is None else PublishedNumbers.read(near.system, near.curves),
         [*settings.notes, f"Made by `gensample benchmark {config} --out {folder}`, seed {settings.seed}."],
     )

@@ -21,7 +21,7 @@ from gensample.benchmark.settings import (
     BenchmarkSettings,
     DatasetSettings,
     RowSettings,
-    Unit,
+    RowUnit,
     config_of,
     slug,
 )
@@ -83,7 +83,7 @@ def lag_columns(trained: Sequence[float], asked: Sequence[float], elsewhere: boo
     return [found[0] for found in same]
 
 
-class Bench:
+class Opened:
     """Opens, makes and keeps what units ask for."""
 
     def __init__(self, settings: BenchmarkSettings) -> None:
@@ -117,7 +117,7 @@ class Bench:
         """Rows of a test set that predictions are judged on."""
         return judged_rows(self.settings.datasets[name], self.store(name))
 
-    def columns(self, unit: Unit, test: str) -> list[int]:
+    def columns(self, unit: RowUnit, test: str) -> list[int]:
         """Columns of the predictions of a trained unit that belong to the lag times of a test set."""
         first = unit.train[0]
         one, two = self.store(first), self.store(test)
@@ -142,7 +142,7 @@ class Bench:
 
     # Data modules
 
-    def arguments(self, name: str, unit: Unit) -> dict[str, Any]:
+    def arguments(self, name: str, unit: RowUnit) -> dict[str, Any]:
         """Settings of the data module that serves the dataset ``name`` to a unit."""
         dataset = self.settings.datasets[name]
         return {
@@ -156,11 +156,11 @@ class Bench:
             **unit.row.data,
         }
 
-    def train_limit(self, name: str, unit: Unit) -> int | None:
+    def train_limit(self, name: str, unit: RowUnit) -> int | None:
         """How many training configurations of a dataset a unit may see."""
         return self.settings.datasets[name].train_limit if unit.size is None else unit.size
 
-    def served(self, name: str, unit: Unit) -> KADataModule:
+    def served(self, name: str, unit: RowUnit) -> KADataModule:
         """The data module that serves the dataset ``name`` to a unit.
 
         How many configurations are trained on is set on the module that is kept.
@@ -210,12 +210,12 @@ def weights_of(row: RowSettings) -> dict[str, str]:
     return found
 
 
-class Kept:
+class Cache:
     """Folder of a unit; knows whether what lies there belongs to these settings and data."""
 
-    def __init__(self, root: Path, unit: Unit, bench: Bench) -> None:
+    def __init__(self, root: Path, unit: RowUnit, opened: Opened) -> None:
         self.unit, self.folder = unit, root / "rows" / unit.folder
-        self._datasets, self._parts = bench.settings.datasets, parts_read(unit, bench)
+        self._datasets, self._parts = opened.settings.datasets, parts_read(unit, opened)
         self.key = _digest(
             {
                 "row": {name: value for name, value in asdict(unit.row).items() if name in ROW},
@@ -224,7 +224,7 @@ class Kept:
                 "config": Path(unit.row.fit).read_text(encoding="utf-8") if unit.row.fit else None,
                 "weights": weights_of(unit.row),
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
-                "seed": bench.settings.seed,
+                "seed": opened.settings.seed,
                 "data": {name: self._content(name, TRAINING) for name in unit.train},
             }
         )
@@ -318,19 +318,19 @@ Parts = frozenset[str]
 """Of "inherent", "cage", "probe" and "predictions": what may be added to a dataset at any time."""
 
 
-def parts_read(unit: Unit, bench: Bench) -> Parts:
+def parts_read(unit: RowUnit, opened: Opened) -> Parts:
     """Parts of a dataset that a unit reads."""
-    row, reads = unit.row, _reads(unit, bench)
+    row, reads = unit.row, _reads(unit, opened)
     found = {"cage", "probe"} & {*reads.descriptors, reads.input}
     if reads.input != "thermal" or reads.cage_vectors:
         found.add("inherent")
     return frozenset({"predictions"} if row.prediction is not None else found)
 
 
-def _reads(unit: Unit, bench: Bench) -> Reads:
+def _reads(unit: RowUnit, opened: Opened) -> Reads:
     row = unit.row
     if row.model is not None or row.generator is not None:
-        found: Reads = bench.model(str(row.model or row.generator)).reads
+        found: Reads = opened.model(str(row.model or row.generator)).reads
         return found
     config = (config_of(row).get("data") or {}).get("init_args", {})
     of_row = {key.removeprefix("data."): value for key, value in row.set.items() if key.startswith("data.")}

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensample.benchmark.published import Published, at_lag
+from gensample.benchmark.published import PublishedNumbers, at_lag
 from gensample.benchmark.table import (
     SHOWN,
     Entry,
@@ -44,7 +44,9 @@ MARKERS = "osD^vP*X<>"
 CHI4 = {"chi4_block": "between blocks of a box", "chi4": "between configurations"}
 
 
-def plates(entries: Sequence[Entry], correlations: Sequence[Entry], published: Published) -> Iterator[Plate]:
+def benchmark_plates(
+    entries: Sequence[Entry], correlations: Sequence[Entry], published: PublishedNumbers
+) -> Iterator[Plate]:
     """Every figure that the entries have data for."""
     style = Style(unique(entries, "row"))
     home = [e for e in at_home(entries) if e["species"] in SHOWN]
@@ -80,7 +82,7 @@ def plates(entries: Sequence[Entry], correlations: Sequence[Entry], published: P
 
 
 def _of_set(
-    entries: Sequence[Entry], test: str, target: str, style: Style, published: Published
+    entries: Sequence[Entry], test: str, target: str, style: Style, published: PublishedNumbers
 ) -> Iterator[Plate]:
     name = f"{target}-{test}".replace(" ", "-").replace("=", "-")
     what, of = f"{target.replace('_', ' ')}, {test}", entries[0]["species"]
@@ -108,7 +110,7 @@ def _of_set(
             "chi4 is N times the variance, between configurations or between the 2^d blocks of a box, of the "
             "share of particles whose propensity is below 0.3, predictions mapped to the mean and standard "
             "deviation of the labels. Black: published, by the estimator of their authors.",
-            partial(chi4, entries, style, published.chi4_at(temperature)),
+            partial(heterogeneity, entries, style, published.chi4_at(temperature)),
         )
 
 
@@ -234,7 +236,7 @@ def _cost(entry: Entry) -> str:
     return ", ".join(filter(None, parts)) or "not trained"
 
 
-def chi4(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
+def heterogeneity(entries: Sequence[Entry], style: Style, published: Mapping[str, Any]) -> Figure:
     """chi4 of predictions against that of simulation, between blocks and between configurations."""
     lags = unique(entries, "lag")
     names = {k: title for k, title in CHI4.items() if any(value(e, k) is not None for e in entries)}
@@ -277,7 +279,7 @@ def matrices(
 
 
 def _matrix(axis: Axes, title: str, matrix: Mapping[Any, float]) -> None:
-    # Published matrices come with the hottest test first; names of data sets stay as they were given.
+    # PublishedNumbers matrices come with the hottest test first; names of data sets stay as they were given.
     trains, tests = (list(dict.fromkeys(key[k] for key in sorted(matrix, key=_order))) for k in (0, 1))
     table = np.array([[matrix.get((a, b), np.nan) for b in tests] for a in trains])
     axis.imshow(table, vmin=0.0, vmax=0.9, cmap="viridis", aspect="auto")

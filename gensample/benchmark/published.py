@@ -38,7 +38,7 @@ NEAR = 1e-3
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedNumbers:
     """Published numbers of one system.
 
     pearson: curves by target, temperature and model; chi4: by temperature and model, simulation as "MD";
@@ -50,7 +50,7 @@ class Published:
     transfer: Mapping[str, Mapping[tuple[float, float], float]]
 
     @classmethod
-    def read(cls, system: str, path: str | Path | None = None) -> Published:
+    def read(cls, system: str, path: str | Path | None = None) -> PublishedNumbers:
         """The numbers of a system, "KA" or "KA2D", from our file or one like it.
 
         Raises:
@@ -89,7 +89,7 @@ class Published:
         return found
 
 
-NOTHING = Published({}, {}, {})
+NOTHING = PublishedNumbers({}, {}, {})
 
 
 def at_lag(curve: Curve, lag: float) -> float | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gensample.benchmark.figures import plates
-from gensample.benchmark.published import NOTHING, Published
-from gensample.benchmark.table import Entry, as_csv, tables
+from gensample.benchmark.figures import benchmark_plates
+from gensample.benchmark.published import NOTHING, PublishedNumbers
+from gensample.benchmark.table import Entry, as_csv, score_tables
 from gensample.report.page import Picture, assemble, figure_html, file_links, templates, write_folder
 
 NOTES = (
@@ -35,7 +35,7 @@ LIST = "<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>"
 
 
 @dataclass(frozen=True)
-class Result:
+class BenchmarkResult:
     """Scores of every row.
 
     entries: one for each row, input, training sets, test set, target, species and lag (`judge.Judge`);
@@ -45,12 +45,12 @@ class Result:
     title: str
     entries: Sequence[Entry]
     correlations: Sequence[Entry] = ()
-    published: Published = NOTHING
+    published: PublishedNumbers = NOTHING
     notes: Sequence[str] = field(default=())
 
     def table(self) -> str:
         """The tables as Markdown."""
-        return "\n".join(table.markdown() for table in tables(self.entries, self.published))
+        return "\n".join(table.markdown() for table in score_tables(self.entries, self.published))
 
     def write(self, folder: str | Path) -> Path:
         """Write table.md, table.csv, metrics.json, figures and index.html; the path of the page.
@@ -68,13 +68,13 @@ class Result:
                 "correlations": list(self.correlations),
             },
             {},
-            plates(self.entries, self.correlations, self.published),
+            benchmark_plates(self.entries, self.correlations, self.published),
             self._page,
             {"table.md": f"# {self.title}\n\n{self.table()}", "table.csv": as_csv(self.entries)},
         )
 
     def _page(self, pictures: Sequence[Picture], curves: Sequence[str]) -> str:
-        found = tables(self.entries, self.published)
+        found = score_tables(self.entries, self.published)
         sections = (
             ("tables", "Tables", templates().from_string(TABLES).render(tables=found)),
             ("figures", "Figures", "\n".join(map(figure_html, pictures))),

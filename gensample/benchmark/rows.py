@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from gensample.benchmark.cache import Bench, Kept, lag_columns
+from gensample.benchmark.cache import Cache, Opened, lag_columns
 from gensample.benchmark.settings import config_of, slug
 from gensample.data.store import Store
 from gensample.predictors import Predictor, make
-from gensample.predictors.indicator import Indicator
+from gensample.predictors.indicator import StructuralIndicator
 from gensample.predictors.network import Network
-from gensample.predictors.published import Published
+from gensample.predictors.published import StoredPrediction
 from gensample.seeding import torch_generator
 from gensample.stats.propensity import magnitudes
 from gensample.training import cli
@@ -32,75 +32,77 @@ SAMPLE_SEED = 1
 class Kind(NamedTuple):
     """``train`` returns what the record keeps, the number of parameters among it."""
 
-    train: Callable[[Kept, Bench], dict[str, Any]]
-    predict: Callable[[Kept, Bench, str], Predictions]
+    train: Callable[[Cache, Opened], dict[str, Any]]
+    predict: Callable[[Cache, Opened, str], Predictions]
 
 
 # Predictors that are fitted here, or need no training
 
 
-def _fit(kept: Kept, bench: Bench) -> dict[str, Any]:
-    modules = [bench.served(name, kept.unit) for name in kept.unit.train]
+def _fit(kept: Cache, opened: Opened) -> dict[str, Any]:
+    modules = [opened.served(name, kept.unit) for name in kept.unit.train]
     for module in modules:
         module.per_configuration("descriptors", module.rows("train"))  # not part of the fit: shared by rows
     predictor = make(kept.unit.row.estimator or {})
     with kept.timed():
-        predictor.fit(modules, torch_generator(bench.settings.seed, 5))
+        predictor.fit(modules, torch_generator(opened.settings.seed, 5))
     save_tensors(predictor.state(), kept.folder / FITTED)
     return {"parameters": predictor.parameters}
 
 
-def _predict_fitted(kept: Kept, bench: Bench, test: str) -> Predictions:
+def _predict_fitted(kept: Cache, opened: Opened, test: str) -> Predictions:
     predictor = make(kept.unit.row.estimator or {})
     predictor.restore(read_tensors(kept.folder / FITTED))
-    return _at(predictor, kept, bench, test, bench.columns(kept.unit, test))
+    return _at(predictor, kept, opened, test, opened.columns(kept.unit, test))
 
 
-def _at(predictor: Predictor, kept: Kept, bench: Bench, test: str, columns: Any = slice(None)) -> Predictions:
-    found = predictor.predict(bench.served(test, kept.unit), bench.judged(test))
+def _at(
+    predictor: Predictor, kept: Cache, opened: Opened, test: str, columns: Any = slice(None)
+) -> Predictions:
+    found = predictor.predict(opened.served(test, kept.unit), opened.judged(test))
     return {"propensity": found[..., columns].double().cpu().numpy()}
 
 
-def _predict_indicator(kept: Kept, bench: Bench, test: str) -> Predictions:
-    indicator = Indicator(str(kept.unit.row.indicator))
-    indicator.fit([bench.served(test, kept.unit)])
-    return _at(indicator, kept, bench, test)
+def _predict_indicator(kept: Cache, opened: Opened, test: str) -> Predictions:
+    indicator = StructuralIndicator(str(kept.unit.row.indicator))
+    indicator.fit([opened.served(test, kept.unit)])
+    return _at(indicator, kept, opened, test)
 
 
-def _predict_published(kept: Kept, bench: Bench, test: str) -> Predictions:
-    return _at(Published(str(kept.unit.row.prediction)), kept, bench, test)
+def _predict_published(kept: Cache, opened: Opened, test: str) -> Predictions:
+    return _at(StoredPrediction(str(kept.unit.row.prediction)), kept, opened, test)
 
 
-def _nothing(kept: Kept, bench: Bench) -> dict[str, Any]:
+def _nothing(kept: Cache, opened: Opened) -> dict[str, Any]:
     return {"parameters": None}
 
 
 # Networks
 
 
-def _train(kept: Kept, bench: Bench) -> dict[str, Any]:
+def _train(kept: Cache, opened: Opened) -> dict[str, Any]:
     """Train with the row's config, one network for all lag times or one for each; resumes."""
     (name,) = kept.unit.train
-    lags = bench.lag_times(name)
+    lags = opened.lag_times(name)
     groups = [[lag] for lag in lags] if kept.unit.row.lag_by_lag else [lags]
     with kept.timed():
         for number, group in enumerate(groups):
-            _train_one(kept, bench, kept.folder / f"network-{number}", group)
-    found = [bench.network(_checkpoint(kept, number)).parameters or 0 for number in range(len(groups))]
+            _train_one(kept, opened, kept.folder / f"network-{number}", group)
+    found = [opened.network(_checkpoint(kept, number)).parameters or 0 for number in range(len(groups))]
     return {"parameters": sum(found), "networks": len(groups)}
 
 
-def _train_one(kept: Kept, bench: Bench, folder: Path, lags: list[float]) -> None:
+def _train_one(kept: Cache, opened: Opened, folder: Path, lags: list[float]) -> None:
     unit, done = kept.unit, folder / "done"
     if done.exists():
         return
     (name,) = unit.train
     config = copy.deepcopy(config_of(unit.row))
-    served = bench.arguments(name, unit) | {"lags": lags, "train_limit": bench.train_limit(name, unit)}
-    served |= {"target": "propensity", "passes": bench.settings.datasets[name].passes}
+    served = opened.arguments(name, unit) | {"lags": lags, "train_limit": opened.train_limit(name, unit)}
+    served |= {"target": "propensity", "passes": opened.settings.datasets[name].passes}
     model = config["model"]["init_args"]
     chosen = {f"data.{key}": value for key, value in served.items()} | {
-        "seed_everything": bench.settings.seed
+        "seed_everything": opened.settings.seed
     }
     if "outputs" in model.get("network", {}).get("init_args", {}):
         chosen["model.network.outputs"] = len(lags) * (2 if model.get("spread") else 1)
@@ -128,58 +130,58 @@ def _put(config: dict[str, Any], key: str, value: Any) -> None:
     config[last] = value
 
 
-def _checkpoint(kept: Kept, number: int) -> Path:
+def _checkpoint(kept: Cache, number: int) -> Path:
     found = kept.folder / f"network-{number}" / "checkpoints"
     best = found / "best.ckpt"
     return best if best.is_file() else found / "last.ckpt"
 
 
-def _predict_trained(kept: Kept, bench: Bench, test: str) -> Predictions:
-    columns, lags = bench.columns(kept.unit, test), bench.lag_times(test)
+def _predict_trained(kept: Cache, opened: Opened, test: str) -> Predictions:
+    columns, lags = opened.columns(kept.unit, test), opened.lag_times(test)
     if not kept.unit.row.lag_by_lag:
-        return _of_network(bench.network(_checkpoint(kept, 0)), bench, test, lags, columns)
+        return _of_network(opened.network(_checkpoint(kept, 0)), opened, test, lags, columns)
     parts = [
-        _of_network(bench.network(_checkpoint(kept, number)), bench, test, [lag], [0])
+        _of_network(opened.network(_checkpoint(kept, number)), opened, test, [lag], [0])
         for number, lag in zip(columns, lags, strict=True)
     ]
     return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
 
 
-def _predict_model(kept: Kept, bench: Bench, test: str) -> Predictions:
+def _predict_model(kept: Cache, opened: Opened, test: str) -> Predictions:
     name = str(kept.unit.row.model)
-    columns = bench.model_columns(name, test)
-    return _of_network(bench.network(name), bench, test, bench.lag_times(test), columns)
+    columns = opened.model_columns(name, test)
+    return _of_network(opened.network(name), opened, test, opened.lag_times(test), columns)
 
 
 def _of_network(
-    network: Network, bench: Bench, test: str, lags: list[float], columns: list[int]
+    network: Network, opened: Opened, test: str, lags: list[float], columns: list[int]
 ) -> Predictions:
     """Predictions at ``lags``, those of the ``columns`` of the network."""
-    module = bench.read_by(network, test, lags)
-    nodes, bonds = network.predict_with_bonds(module, bench.judged(test), columns)
+    module = opened.read_by(network, test, lags)
+    nodes, bonds = network.predict_with_bonds(module, opened.judged(test), columns)
     return {"propensity": nodes.numpy(), **({} if bonds is None else {"elongation": bonds})}
 
 
-def _load(kept: Kept, bench: Bench) -> dict[str, Any]:
-    model = bench.model(str(kept.unit.row.model or kept.unit.row.generator))
+def _load(kept: Cache, opened: Opened) -> dict[str, Any]:
+    model = opened.model(str(kept.unit.row.model or kept.unit.row.generator))
     return {"parameters": sum(p.numel() for p in model.parameters()) if hasattr(model, "parameters") else 0}
 
 
 # Generators
 
 
-def _predict_generator(kept: Kept, bench: Bench, test: str) -> Predictions:
+def _predict_generator(kept: Cache, opened: Opened, test: str) -> Predictions:
     """Mean of |u| over the draws of a displacement generator, at the lag times asked for."""
-    row, dataset = kept.unit.row, bench.settings.datasets[test]
+    row, dataset = kept.unit.row, opened.settings.datasets[test]
     # Named after what it is drawn from: a sample of other data is another file.
     path = kept.folder / f"sample-{slug(test)}-{kept.mark(test)[:12]}.h5"
     split = "all" if dataset.validation is not None and dataset.split != "test" else dataset.split
     # A benchmark may ask how a model does elsewhere: it says where that is, and goes on.
-    model = bench.model(str(row.generator))
+    model = opened.model(str(row.generator))
     model.sample(dataset.dataset, row.draws, SAMPLE_SEED, path, split=split, force=True)
-    chosen = np.flatnonzero(np.isin(bench.store(test).indices(split), bench.judged(test)))
+    chosen = np.flatnonzero(np.isin(opened.store(test).indices(split), opened.judged(test)))
     with Store.open(path) as store:
-        columns = lag_columns(store.times.tolist(), bench.lag_times(test))
+        columns = lag_columns(store.times.tolist(), opened.lag_times(test))
         means = [magnitudes(store.displacements(int(c))).mean(0)[columns] for c in chosen]
     return {"propensity": np.stack(means).transpose(0, 2, 1)}
 

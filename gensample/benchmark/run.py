@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from gensample.benchmark.cache import Bench, Kept, training_rows, weights_of
+from gensample.benchmark.cache import Cache, Opened, training_rows, weights_of
 from gensample.benchmark.rows import KINDS
 from gensample.benchmark.settings import (
     TARGETS,
     BenchmarkSettings,
     RowSettings,
-    Unit,
+    RowUnit,
     asked,
     test_sets,
     units,
@@ -33,7 +33,7 @@ from gensample.work import alone
 class Finished:
     """One training with its record and its predictions by test set."""
 
-    unit: Unit
+    unit: RowUnit
     record: dict[str, Any]
     predictions: dict[str, dict[str, np.ndarray]]
 
@@ -49,23 +49,23 @@ def run_units(
         ConfigError: ``only`` names no row, a row cannot work or would mislead, or nothing is done.
         DataError: a dataset is missing or damaged.
     """
-    everything, bench = units(settings), Bench(settings)
+    everything, opened = units(settings), Opened(settings)
     chosen = [unit for unit in everything if asked(unit, only)]
     if not chosen:
         raise ConfigError(f"no row's name contains one of {only}; rows are {[r.name for r in settings.rows]}")
-    kept = _possible(chosen, bench)
-    _refuse(kept, bench)
-    done, before = dict[Unit, Finished | None](), None
+    kept = _possible(chosen, opened)
+    _refuse(kept, opened)
+    done, before = dict[RowUnit, Finished | None](), None
     for number, unit in enumerate(kept, 1):
         reads = (unit.row.data, unit.input, unit.target)
         if before is not None and reads != before:
-            bench.drop()  # graphs and averages of many configurations take gigabytes
+            opened.drop()  # graphs and averages of many configurations take gigabytes
             gc.collect()
         before = reads
-        done[unit] = _run_unit(unit, bench, root, train, f"[{number}/{len(kept)}] {unit.folder}")
+        done[unit] = _run_unit(unit, opened, root, train, f"[{number}/{len(kept)}] {unit.folder}")
     for unit in everything:
         if unit not in chosen:
-            done[unit] = _kept(unit, bench, root)
+            done[unit] = _kept(unit, opened, root)
     missing = [unit.folder for unit in everything if done.get(unit, unit) is None]
     if missing:
         _say(f"left out, as not done: {', '.join(missing)}")
@@ -75,23 +75,23 @@ def run_units(
     return found
 
 
-def _kept(unit: Unit, bench: Bench, root: Path) -> Finished | None:
+def _kept(unit: RowUnit, opened: Opened, root: Path) -> Finished | None:
     """A unit that was not asked for, if it is done; what is missing for it stops nothing."""
     try:
-        return _run_unit(unit, bench, root, False, "")
+        return _run_unit(unit, opened, root, False, "")
     except GensampleError as error:
         _say(f"{unit.folder}: {error}")
         return None
 
 
-def _run_unit(unit: Unit, bench: Bench, root: Path, train: bool, label: str) -> Finished | None:
-    kept = Kept(root, unit, bench)
+def _run_unit(unit: RowUnit, opened: Opened, root: Path, train: bool, label: str) -> Finished | None:
+    kept = Cache(root, unit, opened)
     if not train:
-        return _finished(kept, bench, None)
+        return _finished(kept, opened, None)
     made = [folder for folder in (kept.folder, *kept.folder.parents) if not folder.exists()]
     try:
         with alone(kept.folder):
-            return _finished(kept, bench, label)
+            return _finished(kept, opened, label)
     except GensampleError:
         for folder in made:
             with suppress(OSError):  # not empty
@@ -99,7 +99,7 @@ def _run_unit(unit: Unit, bench: Bench, root: Path, train: bool, label: str) -> 
         raise
 
 
-def _finished(kept: Kept, bench: Bench, label: str | None) -> Finished | None:
+def _finished(kept: Cache, opened: Opened, label: str | None) -> Finished | None:
     """What is done; with a ``label``, after what is missing was done under it."""
     unit, record = kept.unit, kept.record()
     kind = KINDS[unit.row.kind]
@@ -109,17 +109,17 @@ def _finished(kept: Kept, bench: Bench, label: str | None) -> Finished | None:
         _say(f"{label}: {'training' if unit.row.trained else 'loading'}")
         kept.begin()
         try:
-            record = kept.finish(**kind.train(kept, bench))
+            record = kept.finish(**kind.train(kept, opened))
         except GensampleError:  # settings that only the training reads may be wrong
             kept.abandon()
             raise
     predictions = {}
-    for test in unit.tests(bench.settings):
+    for test in unit.tests(opened.settings):
         found = kept.predictions(test)
         if found is None and label is not None:
             _say(f"{label}: predicting {test}")
             start = time.perf_counter()
-            found = kind.predict(kept, bench, test)
+            found = kind.predict(kept, opened, test)
             found["seconds"] = np.asarray(time.perf_counter() - start)
             kept.keep(test, found)
         if found is not None:
@@ -134,11 +134,11 @@ def _say(text: str) -> None:
 # What cannot work or would mislead is refused before anything is trained
 
 
-def _possible(units: Sequence[Unit], bench: Bench) -> list[Unit]:
+def _possible(units: Sequence[RowUnit], opened: Opened) -> list[RowUnit]:
     """Units that have as many training configurations as they ask for; says which have not."""
     kept = []
     for unit in units:
-        most = min([_available(name, bench) for name in unit.train], default=0)
+        most = min([_available(name, opened) for name in unit.train], default=0)
         if unit.size is None or unit.size <= most:
             kept.append(unit)
         else:
@@ -146,58 +146,58 @@ def _possible(units: Sequence[Unit], bench: Bench) -> list[Unit]:
     return kept
 
 
-def _available(name: str, bench: Bench) -> int:
-    dataset = bench.settings.datasets[name]
-    return len(training_rows(dataset, bench.store(name), everything=True)[: dataset.train_limit])
+def _available(name: str, opened: Opened) -> int:
+    dataset = opened.settings.datasets[name]
+    return len(training_rows(dataset, opened.store(name), everything=True)[: dataset.train_limit])
 
 
-def _refuse(units: Sequence[Unit], bench: Bench) -> None:
+def _refuse(units: Sequence[RowUnit], opened: Opened) -> None:
     """Raise ConfigError, or DataError for a dataset, at the first unit that cannot work or misleads."""
     for row in {unit.row.name: unit.row for unit in units}.values():
         weights_of(row)
-        _refuse_model(row, bench)
+        _refuse_model(row, opened)
     for unit in units:
         for name in unit.train:
-            split, validation = bench.store(name).split, bench.settings.datasets[name].validation
+            split, validation = opened.store(name).split, opened.settings.datasets[name].validation
             chosen = [c for c in validation or [] if 0 <= c < len(split) and split[c] == "test"]
             if chosen:
                 raise ConfigError(f"{name}: validation names rows {chosen} of the test split")
-        counts = {name: len(bench.lag_times(name)) for name in unit.train}
+        counts = {name: len(opened.lag_times(name)) for name in unit.train}
         if len(set(counts.values())) > 1:
             raise ConfigError(f"row {unit.row.name!r}: different numbers of lag times, {counts}; set lags")
-        for test in test_sets(bench.settings, unit.row):
-            _refuse_judging(unit, test, bench)
+        for test in test_sets(opened.settings, unit.row):
+            _refuse_judging(unit, test, opened)
 
 
-def _refuse_judging(unit: Unit, test: str, bench: Bench) -> None:
-    row, dataset, store = unit.row, bench.settings.datasets[test], bench.store(test)
+def _refuse_judging(unit: RowUnit, test: str, opened: Opened) -> None:
+    row, dataset, store = unit.row, opened.settings.datasets[test], opened.store(test)
     species = set(store.species.tolist())
     if not set(row.species or []) <= species:
         raise ConfigError(f"row {row.name!r}: species {row.species}; {test} has {sorted(species)}")
     for name in unit.train:
-        other = bench.settings.datasets[name]
-        trained = training_rows(other, bench.store(name), row.all_training)
+        other = opened.settings.datasets[name]
+        trained = training_rows(other, opened.store(name), row.all_training)
         same = dataset_file(other.dataset) == dataset_file(dataset.dataset)
-        if same and np.intersect1d(trained, bench.judged(test)).size:
+        if same and np.intersect1d(trained, opened.judged(test)).size:
             raise ConfigError(
                 f"row {row.name!r} is trained on configurations of {name} that it would be judged on: "
                 f"{test} has split {dataset.split!r}"
             )
     if unit.train:
-        bench.columns(unit, test)
+        opened.columns(unit, test)
     elif row.model is not None:
-        bench.model_columns(row.model, test)
+        opened.model_columns(row.model, test)
 
 
-def _refuse_model(row: RowSettings, bench: Bench) -> None:
+def _refuse_model(row: RowSettings, opened: Opened) -> None:
     """Models and published predictions are of one target and input; the labels must say so."""
     name = row.model or row.generator
-    targets = row.targets or bench.settings.targets
+    targets = row.targets or opened.settings.targets
     if row.prediction is not None:
         served = "propensity unless the row's own targets say otherwise"
         wrong = [] if row.targets else [target for target in targets if target != "propensity"]
     elif name is not None:
-        reads = bench.model(name).reads
+        reads = opened.model(name).reads
         served = reads.quantity
         wrong = [target for target in targets if TARGETS[target] != served]
         if row.inputs != [reads.input]:

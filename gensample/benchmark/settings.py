@@ -94,7 +94,7 @@ class RowSettings:
 
 
 @dataclass
-class Published:
+class PublishedSettings:
     """Published numbers beside ours: the system, "KA" or "KA2D", they are of, and their file if not ours."""
 
     system: str = "KA"
@@ -114,7 +114,7 @@ class BenchmarkSettings:
     test: list[str] | None = None
     sizes: list[int] = field(default_factory=list)
     rows: list[RowSettings] = MISSING
-    published: Published | None = None
+    published: PublishedSettings | None = None
     bootstrap: int = 1000
     notes: list[str] = field(default_factory=list)
 
@@ -218,7 +218,7 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
+class RowUnit:
     """One training (or loading) of one row: its input, target, training datasets and their size."""
 
     row: RowSettings
@@ -240,7 +240,7 @@ class Unit:
         return names if self.size is None else [name for name in names if name in self.train]
 
 
-def units(settings: BenchmarkSettings) -> list[Unit]:
+def units(settings: BenchmarkSettings) -> list[RowUnit]:
     """All trainings of a benchmark, rows in order."""
     found = []
     for row in settings.rows:
@@ -250,11 +250,11 @@ def units(settings: BenchmarkSettings) -> list[Unit]:
             sets = training_sets(settings, row)
             trainings = [(names, size) for names in sets for size in (*sizes, None)]
         for target in row.targets or settings.targets:
-            found += [Unit(row, name, target, *training) for name in row.inputs for training in trainings]
+            found += [RowUnit(row, name, target, *training) for name in row.inputs for training in trainings]
     return found
 
 
-def asked(unit: Unit, only: Sequence[str] | None) -> bool:
+def asked(unit: RowUnit, only: Sequence[str] | None) -> bool:
     """Whether the name of its row contains one of the words ``only``."""
     return only is None or any(word.lower() in unit.row.name.lower() for word in only)
 

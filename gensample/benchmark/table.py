@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gensample.benchmark.published import Curve, Published, at_lag
+from gensample.benchmark.published import Curve, PublishedNumbers, at_lag
 
 Entry = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ PLAIN = (
 )
 
 
-class Table(NamedTuple):
+class ScoreTable(NamedTuple):
     """Cells of text under a title."""
 
     title: str
@@ -127,7 +127,7 @@ class Table(NamedTuple):
         return "\n".join([f"## {self.title}\n", rows[0], "|---" * len(self.head) + "|", *rows[1:]]) + "\n"
 
 
-def tables(entries: Sequence[Entry], published: Published) -> list[Table]:
+def score_tables(entries: Sequence[Entry], published: PublishedNumbers) -> list[ScoreTable]:
     """Every table that the entries have data for."""
     found = []
     home = at_home(entries)
@@ -149,7 +149,7 @@ def _words(target: str) -> str:
     return target.replace("_", " ")
 
 
-def _scores(title: str, entries: Sequence[Entry], published: Published) -> Table:
+def _scores(title: str, entries: Sequence[Entry], published: PublishedNumbers) -> ScoreTable:
     """One line for each row and input, then the ceilings and published numbers."""
     lags, species = unique(entries, "lag"), unique(entries, "species")
     # Of bonds there are no pooled scores.
@@ -172,7 +172,7 @@ def _scores(title: str, entries: Sequence[Entry], published: Published) -> Table
     for name, cells_of in more.items():
         line = [cells_of.get(column, "") for column in columns]
         lines += [[name, "", *line, "", ""]] if any(line) else []
-    return Table(title, ["row", "input", *head, "training", "parameters"], lines)
+    return ScoreTable(title, ["row", "input", *head, "training", "parameters"], lines)
 
 
 def _pooled_over_a(curve: Curve, lags: Sequence[float]) -> dict[tuple[Any, ...], str]:
@@ -190,17 +190,17 @@ def _cell(entry: Entry | None, pooled: bool = False) -> str:
     return text if plain else f"{text} [{found[1]:.2f}, {found[2]:.2f}]"
 
 
-def _learning(title: str, entries: Sequence[Entry]) -> Table:
+def _learning(title: str, entries: Sequence[Entry]) -> ScoreTable:
     sizes = sorted({e["train_size"] for e in entries if e["train_size"] is not None})
     lines = [
         [row, source, ", ".join(train), test, f"{lag:g}", *(_cell(found.get(n)) for n in (*sizes, None))]
         for (row, source, train, test, lag), found in learning_curves(entries).items()
     ]
     head = ["row", "input", "trained on", "judged on", "t", *map(str, sizes), "all"]
-    return Table(title, head, lines)
+    return ScoreTable(title, head, lines)
 
 
-def _transfer(title: str, entries: Sequence[Entry], target: str, published: Published) -> Table:
+def _transfer(title: str, entries: Sequence[Entry], target: str, published: PublishedNumbers) -> ScoreTable:
     found = transfers(entries, target)
     judged = {test for matrix in found.values() for _, test in matrix}
     tests = [test for test in unique(entries, "test") if test in judged]
@@ -214,7 +214,7 @@ def _transfer(title: str, entries: Sequence[Entry], target: str, published: Publ
     for (model, trained), by_test in sorted(theirs.items()):
         cells = _numbers({t: by_test.get(t) for t in tests})
         lines.append([f"{model}, published", "", f"T={trained:.2f}", *cells])
-    return Table(title, ["row", "input", "trained on", *tests], lines)
+    return ScoreTable(title, ["row", "input", "trained on", *tests], lines)
 
 
 def _numbers(found: Mapping[str, float | None]) -> list[str]:

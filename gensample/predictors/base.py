@@ -130,7 +130,7 @@ def propensity_of(model: Any, data: Any, *, split: str | None = None, force: boo
 
 
 @dataclass(frozen=True)
-class Sample:
+class Described:
     """Configurations of one dataset as a fit sees them.
 
     species: (N,); descriptors: (N, D) of each configuration, as they are (not standardised); energy: (C,),
@@ -146,7 +146,7 @@ class Sample:
     target: list[Tensor] | None
 
 
-def read_sample(data: KADataModule, rows: Rows, with_target: bool) -> Sample:
+def read_sample(data: KADataModule, rows: Rows, with_target: bool) -> Described:
     """The configurations ``rows`` of a data module that has been set up.
 
     Raises:
@@ -162,7 +162,7 @@ def read_sample(data: KADataModule, rows: Rows, with_target: bool) -> Sample:
         wrong = [int(row) for row, each in zip(rows, values, strict=False) if not bool(each.isfinite().all())]
         if wrong:
             raise DataError(f"{data.dataset}: {name} of configurations {wrong} are not finite")
-    return Sample(
+    return Described(
         species=torch.from_numpy(data.store.species.astype(np.int64)).to(descriptors[0].device),
         descriptors=descriptors,
         energy=torch.cat([each.flatten() for each in data.per_configuration("energy", rows)]),
@@ -172,7 +172,7 @@ def read_sample(data: KADataModule, rows: Rows, with_target: bool) -> Sample:
     )
 
 
-class Fitted(Predictor):
+class DescriptorPredictor(Predictor):
     """Reads descriptors; fitted and applied one species at a time.
 
     Among its state are ``weights`` (S, D, K) and ``offset`` (S, K), ``mean`` (S, D) of the columns, and
@@ -197,7 +197,7 @@ class Fitted(Predictor):
         self._state |= self._fit(samples, generator or torch_generator(0))
 
     @abstractmethod
-    def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
+    def _fit(self, samples: Sequence[Described], generator: torch.Generator) -> dict[str, Tensor]:
         """What `state` holds beside the levels of probe runs."""
 
     def predict(self, data: KADataModule, rows: Rows) -> Tensor:
@@ -218,10 +218,10 @@ class Fitted(Predictor):
         return found
 
     @abstractmethod
-    def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
+    def _predict_species(self, sample: Described, number: int, s: int) -> Tensor:
         """Predictions (n, K) for the particles of species s in one configuration of a sample."""
 
-    def _check_serves(self, sample: Sample, source: str) -> None:
+    def _check_serves(self, sample: Described, source: str) -> None:
         width, served = self._state["mean"].shape[1], self._columns_of(sample.descriptors[0].shape[1])
         if served != width:
             raise ConfigError(f"fitted on {width} columns of descriptors, {source} serves {served}")
@@ -246,7 +246,7 @@ class Fitted(Predictor):
         return self._state["weights"].numel() + self._state["offset"].numel()
 
 
-def targets_of(sample: Sample) -> list[Tensor]:
+def targets_of(sample: Described) -> list[Tensor]:
     """Targets of a sample that was read with them."""
     assert sample.target is not None
     return sample.target

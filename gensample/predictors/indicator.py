@@ -20,7 +20,7 @@ LENGTHS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 
 
 @register
-class Indicator(Predictor):
+class StructuralIndicator(Predictor):
     """The structural indicator of that name, coarse-grained over the length that a validation split prefers.
 
     Length and sign are chosen for each species and lag by Pearson within configurations.

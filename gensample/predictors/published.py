@@ -11,7 +11,7 @@ from gensample.predictors.base import Predictor, Rows, register
 
 
 @register
-class Published(Predictor):
+class StoredPrediction(Predictor):
     """The predictions of that name in the dataset, at the lag times that are served."""
 
     def __init__(self, name: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.predictors.base import Fitted, Sample, register, targets_of
+from gensample.predictors.base import Described, DescriptorPredictor, register, targets_of
 from gensample.stats.moments import mean_and_scale
 from gensample.stats.ridge import block_ridge, line, ridge
 
@@ -22,7 +22,7 @@ FOLDS = 8
 
 
 @register
-class Ridge(Fitted):
+class Ridge(DescriptorPredictor):
     """Linear in standardised descriptors; the penalty is chosen by leaving training configurations out.
 
     With ``temperature``, a column 1/T and every descriptor times 1/T (about their means) are added, so that
@@ -52,7 +52,7 @@ class Ridge(Fitted):
         self.temperature, self.blocks, self.within, self.levels = temperature, blocks, within, levels
         super().__init__()
 
-    def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
+    def _fit(self, samples: Sequence[Described], generator: torch.Generator) -> dict[str, Tensor]:
         """Nothing is drawn."""
         inverse = _inverse_temperature(samples)
         species = range(int(max(sample.species.max() for sample in samples)) + 1)
@@ -60,7 +60,7 @@ class Ridge(Fitted):
         found = {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
         return found | {"inverse_temperature": inverse}
 
-    def _fit_species(self, samples: Sequence[Sample], s: int, inverse: Tensor) -> dict[str, Tensor]:
+    def _fit_species(self, samples: Sequence[Described], s: int, inverse: Tensor) -> dict[str, Tensor]:
         # One configuration at a time: the columns of all of them, in double precision, may not fit in memory.
         each = [(sample, number) for sample in samples for number in range(len(sample.descriptors))]
         targets = [targets_of(sample)[number][sample.species == s].double() for sample, number in each]
@@ -94,7 +94,7 @@ class Ridge(Fitted):
             return {"gain": torch.zeros_like(gain), "level": line(energy, levels)}
         return {"gain": _gain(predicted, levels) if self.within else gain, "level": level}
 
-    def _columns(self, sample: Sample, number: int, s: int, inverse: Tensor) -> Tensor:
+    def _columns(self, sample: Described, number: int, s: int, inverse: Tensor) -> Tensor:
         """Columns (n, D') of the particles of species s in one configuration."""
         x = sample.descriptors[number][sample.species == s].double()
         if not self.temperature:
@@ -105,7 +105,7 @@ class Ridge(Fitted):
     def _columns_of(self, descriptors: int) -> int:
         return 2 * descriptors + 1 if self.temperature else descriptors
 
-    def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
+    def _predict_species(self, sample: Described, number: int, s: int) -> Tensor:
         state = self._state
         x = self._columns(sample, number, s, state["inverse_temperature"])
         each = (x - state["mean"][s]) / state["scale"][s] @ state["weights"][s]
@@ -120,5 +120,5 @@ def _gain(predicted: Tensor, true: Tensor) -> Tensor:
     return ((predicted * true).sum(0) / predicted.square().sum(0).clamp(min=1e-12)).clamp(0.0, 2.0)
 
 
-def _inverse_temperature(samples: Sequence[Sample]) -> Tensor:
+def _inverse_temperature(samples: Sequence[Described]) -> Tensor:
     return (1 / torch.cat([sample.temperature for sample in samples]).double()).mean()

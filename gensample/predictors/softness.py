@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
-from gensample.predictors.base import Fitted, Sample, register, targets_of
+from gensample.predictors.base import Described, DescriptorPredictor, register, targets_of
 from gensample.stats.margin import support_vector_machines
 from gensample.stats.moments import mean_and_scale
 
@@ -27,7 +27,7 @@ Columns = list[Tensor]
 
 
 @register
-class Softness(Fitted):
+class Softness(DescriptorPredictor):
     """Signed distance to the hyperplane between the most and the least mobile particles, per species and lag.
 
     The penalty is the one whose softness correlates best with the propensity in training configurations left
@@ -46,7 +46,7 @@ class Softness(Fitted):
         self.fraction = fraction
         super().__init__()
 
-    def _fit(self, samples: Sequence[Sample], generator: torch.Generator) -> dict[str, Tensor]:
+    def _fit(self, samples: Sequence[Described], generator: torch.Generator) -> dict[str, Tensor]:
         """Drawn is which of the particles that are as mobile count as an end."""
         parts = []
         for s in range(int(max(sample.species.max() for sample in samples)) + 1):
@@ -105,7 +105,7 @@ class Softness(Fitted):
             )
         return torch.cat(examples), torch.cat(labels)
 
-    def _predict_species(self, sample: Sample, number: int, s: int) -> Tensor:
+    def _predict_species(self, sample: Described, number: int, s: int) -> Tensor:
         """Softness, of either sign, in units of standardised descriptors."""
         state = self._state
         x = (sample.descriptors[number][sample.species == s].double() - state["mean"][s]) / state["scale"][s]

@@ -13,10 +13,10 @@ from small_benchmark import RIDGE, small
 from synthetic import write_dataset
 
 from gensample.benchmark import benchmark
-from gensample.benchmark.cache import Bench, Kept
+from gensample.benchmark.cache import Cache, Opened
 from gensample.benchmark.judge import Judge
 from gensample.benchmark.run import Finished, run_units
-from gensample.benchmark.settings import Unit, load_settings, training_sets, units
+from gensample.benchmark.settings import RowUnit, load_settings, training_sets, units
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import ConfigError
@@ -132,7 +132,7 @@ def test_other_settings_are_trained_again_and_others_kept(tmp_path):
 
 def test_an_interrupted_training_leaves_no_record(tmp_path, monkeypatch):
     settings = load_settings(small(tmp_path))
-    work = Kept(tmp_path / "out", units(settings)[0], Bench(settings))
+    work = Cache(tmp_path / "out", units(settings)[0], Opened(settings))
     with pytest.raises(ConfigError, match="descriptors called cage need"):
         run_units(settings, tmp_path / "out")
     assert work.record() is None
@@ -336,7 +336,7 @@ def test_bonds_are_judged_once_and_what_is_lost_is_no_length(tmp_path):
     predictions = {"propensity": rng.normal(size=(12, 500, 1)), "elongation": rng.normal(size=(12, 1))}
     found = {}
     for target in ("propensity", "bond_breaking"):
-        unit = Unit(settings.rows[0], "inherent", target, ())
+        unit = RowUnit(settings.rows[0], "inherent", target, ())
         record = {"seconds": None, "parameters": 1}
         done = Finished(unit, record, {"mini": predictions | {"seconds": np.asarray(1.0)}})
         found[target] = judge.entries(done)

@@ -7,9 +7,9 @@ from lattices import write_lattices
 from small_benchmark import RIDGE, small
 
 from gensample.benchmark import cache
-from gensample.benchmark.cache import Bench, Kept, fingerprint, lag_columns, parts_read, weights_of
+from gensample.benchmark.cache import Cache, Opened, fingerprint, lag_columns, parts_read, weights_of
 from gensample.benchmark.run import run_units
-from gensample.benchmark.settings import RowSettings, Unit, load_settings, units
+from gensample.benchmark.settings import RowSettings, RowUnit, load_settings, units
 from gensample.cli import main
 from gensample.data.catalog import dataset_file
 from gensample.data.store import PROBE, Store, StoreWriter
@@ -135,7 +135,7 @@ def test_lag_times_belong_together_by_value_or_elsewhere_in_order():
 
 
 def read(source, **row):
-    return parts_read(Unit(RowSettings("a row", **row), source, "propensity"), Bench(None))
+    return parts_read(RowUnit(RowSettings("a row", **row), source, "propensity"), Opened(None))
 
 
 def parts(source, *descriptors, **more):
@@ -186,7 +186,7 @@ def test_other_displacements_and_temperatures_are_other_data(tmp_path):
 
 def key_and_mark(tmp_path, row=ridge, **changes):
     settings = load_settings(small(tmp_path, rows=[row], datasets=data(**changes)))
-    work = Kept(tmp_path, units(settings)[0], Bench(settings))
+    work = Cache(tmp_path, units(settings)[0], Opened(settings))
     return work.key, work.mark("mini")
 
 

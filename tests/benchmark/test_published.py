@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gensample.benchmark.published import Published
+from gensample.benchmark.published import PublishedNumbers
 from gensample.errors import DataError
 
 
@@ -21,7 +21,7 @@ def small(tmp_path):
     ]
     path = tmp_path / "curves.json"
     path.write_text(json.dumps({"source": "", "tables": tables}))
-    return Published.read("KA", path)
+    return PublishedNumbers.read("KA", path)
 
 
 def test_curves_by_model(small):
@@ -33,25 +33,25 @@ def test_curves_by_model(small):
 
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(DataError, match="no published curves of 'KA3'"):
-        Published.read("KA3")
+        PublishedNumbers.read("KA3")
     (tmp_path / "other.json").write_text('{"a": 1}')
     with pytest.raises(DataError, match="holds no published curves"):
-        Published.read("KA", tmp_path / "other.json")
+        PublishedNumbers.read("KA", tmp_path / "other.json")
     (tmp_path / "few.json").write_text('{"tables": []}')
     with pytest.raises(DataError, match=r"the published curves lack KA_results/FIG1\.dat"):
-        Published.read("KA", tmp_path / "few.json")
+        PublishedNumbers.read("KA", tmp_path / "few.json")
 
 
 def test_the_diagonal_of_the_transfer_is_the_curve_at_the_training_temperature():
     """FIG1 at t = 4120 and FIG5 trained and judged at 0.44 are one number for every model."""
-    ours = Published.read("KA")
+    ours = PublishedNumbers.read("KA")
     models = ours.pearson["propensity"][0.44]
     at = {model: dict(zip(*curve, strict=True))[4120.0] for model, curve in models.items()}
     assert at["BOTAN"] == pytest.approx(0.7551, abs=1e-4)
     found = {model: round(matrix[0.44, 0.44], 4) for model, matrix in ours.transfer.items()}
     assert found == {model: round(at[model], 4) for model in found}
     assert set(ours.chi4) == {0.44, 0.50, 0.56, 0.64}
-    plane = Published.read("KA2D")
+    plane = PublishedNumbers.read("KA2D")
     assert {target: set(curves) for target, curves in plane.pearson.items()} == {
         "propensity": {0.30, 0.23},
         "bond_breaking": {0.30},

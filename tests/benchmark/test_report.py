@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from gensample.benchmark.figures import Style, plates, ranking
-from gensample.benchmark.published import NOTHING, Published, at_lag
-from gensample.benchmark.result import Result
+from gensample.benchmark.figures import Style, benchmark_plates, ranking
+from gensample.benchmark.published import NOTHING, PublishedNumbers, at_lag
+from gensample.benchmark.result import BenchmarkResult
 from gensample.benchmark.table import transfer
 
 TEMPERATURES = {"cold": 0.44, "hot": 0.8}
@@ -71,7 +71,7 @@ def curve(row, source, test="cold"):
     return common | {"source": source, "r": [1.0, 2.0, 3.0], "c": [0.5, None, 0.1]}
 
 
-PUBLISHED = Published(
+PUBLISHED = PublishedNumbers(
     {"propensity": {0.44: {"SE3": ([1.0, 10.0], [0.6, 0.81])}}},
     {0.44: {"MD": ([1.0, 10.0], [2.0, 4.0]), "SE3": ([1.0, 10.0], [1.0, 3.0])}},
     {"SE3": {(0.44, 0.44): 0.8, (0.44, 0.5): 0.7}},
@@ -79,7 +79,7 @@ PUBLISHED = Published(
 
 
 def markdown(entries, published=NOTHING):
-    return Result("some", entries, published=published).table()
+    return BenchmarkResult("some", entries, published=published).table()
 
 
 def test_tables(entries):
@@ -120,7 +120,7 @@ def test_the_matrix_is_of_the_longest_lag(entries):
 def test_folder(entries, tmp_path):
     curves = [curve("CAGE", "predicted"), curve("CAGE", "simulated")]
     report = tmp_path / "report"
-    result = Result("A <title>", entries, curves, PUBLISHED, ["by me"])
+    result = BenchmarkResult("A <title>", entries, curves, PUBLISHED, ["by me"])
     assert result.write(report) == report / "index.html"
     names = {path.stem for path in (report / "figures").glob("*.png")}
     of_set = {f"{kind}-propensity-{test}" for kind in ("lags", "ranking", "chi4") for test in ("cold", "hot")}
@@ -139,10 +139,10 @@ def test_folder(entries, tmp_path):
 
 def test_an_earlier_report_is_replaced_as_a_whole(entries, tmp_path):
     of_one = [e for e in entries if (e["row"], e["lag"], e["species"]) == ("BOTAN", 1.0, "A")]
-    Result("first", of_one).write(tmp_path / "report")
+    BenchmarkResult("first", of_one).write(tmp_path / "report")
     assert (tmp_path / "report/figures/transfer-propensity.png").exists()
     few = [e for e in entries if (e["row"], e["lag"]) == ("density", 1.0)]
-    Result("second", few).write(tmp_path / "report")
+    BenchmarkResult("second", few).write(tmp_path / "report")
     report = tmp_path / "report"
     assert not (report / "figures/transfer-propensity.png").exists()
     assert "first" not in (report / "index.html").read_text()
@@ -156,7 +156,7 @@ def test_without_estimates_cells_stay_empty():
 
 def drawn(entries, published=NOTHING):
     """Names of the figures, each drawn and not written."""
-    found = list(plates(entries, [], published))
+    found = list(benchmark_plates(entries, [], published))
     for plate in found:
         plate.draw()
     return {plate.name for plate in found}

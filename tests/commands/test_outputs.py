@@ -116,13 +116,13 @@ def test_a_report_never_takes_the_place_of_what_is_compared(tmp_path, capsys):
 
 
 def test_a_benchmark_removes_no_folder_of_others(tmp_path):
-    from gensample.benchmark.cache import Bench, Kept
+    from gensample.benchmark.cache import Cache, Opened
     from gensample.benchmark.settings import load_settings, units
     from gensample.errors import ConfigError
     from tests.small_benchmark import small
 
     settings = load_settings(small(tmp_path), [])
-    work = Kept(tmp_path, units(settings)[0], Bench(settings))
+    work = Cache(tmp_path, units(settings)[0], Opened(settings))
     work.folder.mkdir(parents=True)
     (work.folder / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="of no benchmark"):

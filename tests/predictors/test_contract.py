@@ -17,8 +17,8 @@ from gensample.zoo import load_model, load_predictor
 OF_DATA = {
     "Ridge": {"within": True},
     "Softness": {"fraction": 0.2},
-    "Indicator": {"name": "energy"},
-    "Published": {"name": "theirs"},
+    "StructuralIndicator": {"name": "energy"},
+    "StoredPrediction": {"name": "theirs"},
 }
 OF_MODELS = {"Network": "ka2d-mini-botan", "Conditioner": "ka2d-mini-flow"}
 
@@ -72,7 +72,7 @@ def test_what_a_fit_has_found_is_its_state(name, dataset):
 def test_an_indicator_chooses_before_it_predicts(dataset):
     data = KADataModule(str(dataset))
     with pytest.raises(ConfigError, match="fit the indicator energy first"):
-        make({"class_path": "Indicator", "init_args": {"name": "energy"}}).predict(data, [1])
+        make({"class_path": "StructuralIndicator", "init_args": {"name": "energy"}}).predict(data, [1])
 
 
 @pytest.mark.parametrize(
