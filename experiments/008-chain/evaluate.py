@@ -78,9 +78,7 @@ def displacements(path: Path, lags: tuple[float, ...]) -> list[np.ndarray] | Non
 def predicted(predictor: str, path: Path, lags: tuple[float, ...]) -> np.ndarray:
     """Propensity (C, N, K) of a set by the predictor."""
     model = load_predictor(predictor)
-    with Store.open(path) as store:
-        rows = store.indices("all")
-    return model.propensity(path, rows)[..., [model.times.index(t) for t in lags]]
+    return model.propensity(path)[..., [model.times.index(t) for t in lags]]
 
 
 class Judge:

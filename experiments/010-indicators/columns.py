@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from gensample.data.dataset import open_dataset
 from gensample.data.store import Store
 from gensample.data.views import D2MIN_CUTOFF
 from gensample.physics.minimize import minimize
@@ -121,4 +122,4 @@ def regression(
 
 def of_model(name: str | Path, path: str, rows: np.ndarray) -> np.ndarray:
     """Predictions (rows, N, K) of a released model, its folder or a checkpoint."""
-    return load_predictor(name).propensity(Path(path), rows)
+    return load_predictor(name).propensity(open_dataset(path)[rows])

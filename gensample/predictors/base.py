@@ -123,10 +123,8 @@ def propensity_of(model: Any, data: Any, *, split: str | None = None, force: boo
     Raises:
         ConfigError: it predicts no propensity, or the data do not fit it.
     """
-    predictor, dataset = of_model(model, model.name, force), as_dataset(data)
-    rows = dataset.rows if split is None else dataset[split].rows
-    found: np.ndarray = predictor.predict(predictor.open(dataset, rows), rows).numpy()
-    return found
+    dataset = as_dataset(data)
+    return of_model(model, model.name, force).propensity(dataset if split is None else dataset[split])
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from rich.progress import track
 from torch import Tensor
 
 from gensample.data.datamodule import KADataModule
+from gensample.data.dataset import as_dataset
 from gensample.errors import ConfigError
 from gensample.predictors.base import Predictor, Rows, register
 from gensample.reads import Reads
 from gensample.stats.predictions import pearson_of_bonds
 
-MOST_CONFIGURATIONS = 1000
-MOST_PARTICLES = 250_000
 BATCH_PARTICLES = 4096
 SHEARED = ("d2min", "first_event")
 
@@ -90,19 +89,10 @@ class Network(Predictor):
                 bonds.append(pearson_of_bonds(batch, edges[:, columns]))
         return torch.cat(nodes), np.concatenate(bonds) if bonds else None
 
-    def propensity(self, dataset: Any, rows: np.ndarray) -> np.ndarray:
-        """Propensity (C', N, K) of the configurations ``rows``, or of some spread evenly over them.
-
-        dataset: whatever `as_dataset` takes. C' is limited by MOST_CONFIGURATIONS and MOST_PARTICLES.
-
-        Raises:
-            ConfigError: as `open`.
-        """
-        module = self.open(dataset, rows)
-        most = max(1, min(MOST_CONFIGURATIONS, MOST_PARTICLES // module.store.num_particles))
-        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
-        found = self.predict(module, chosen).numpy()
-        module.store.close()
+    def propensity(self, data: Any) -> np.ndarray:
+        """Propensity (C, N, K) of the configurations of what `as_dataset` takes; ConfigError as `open`."""
+        view = as_dataset(data)
+        found: np.ndarray = self.predict(self.open(view, view.rows), view.rows).numpy()
         return found
 
     @torch.no_grad()

@@ -88,7 +88,7 @@ def test_info_and_benchmark_know_it(of_test, tmp_path, capsys):
 def test_files_without_dynamics_get_the_lag_times_of_the_model(structures, tmp_path, capsys):
     predict(BOTAN, "--data", structures, "--out", tmp_path / "p.h5", "--name", "mine")
     assert "predictions mine of 2 configurations at t = 1, 10, 100" in capsys.readouterr().out
-    expected = load_predictor(BOTAN).propensity(structures, np.array([0, 1]))
+    expected = load_predictor(BOTAN).propensity(structures)
     np.testing.assert_allclose(predictions(tmp_path / "p.h5")["mine"], expected.transpose(0, 2, 1), rtol=1e-5)
     with Store.open(tmp_path / "p.h5") as store:
         assert store.times.tolist() == [1, 10, 100]
@@ -105,7 +105,7 @@ def test_predictions_of_several_models_gather_in_one_file(structures, tmp_path, 
     found = predictions(second)
     assert set(found) == {BOTAN, FLOW}
     assert np.array_equal(found[BOTAN], predictions(first)[BOTAN])
-    expected = load_predictor(FLOW).propensity(structures, np.array([0, 1]))
+    expected = load_predictor(FLOW).propensity(structures)
     np.testing.assert_allclose(found[FLOW], expected.transpose(0, 2, 1), rtol=1e-5)
     predict(BOTAN, "--data", first, "--out", tmp_path / "3.h5", code=2)
     assert "another --name" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from lattices import WIDE, write_lattices
 from gensample.cli import main
 from gensample.data import positions as inputs
 from gensample.data.datamodule import KADataModule
+from gensample.data.dataset import open_dataset
 from gensample.data.store import Store, StoreWriter
 from gensample.reads import Reads
 from gensample.simulate.quench import quench
@@ -113,8 +114,9 @@ def test_absent_cage_positions_are_one_line(workplace, tmp_path, capsys):
 
 def test_predicted_propensities_are_those_of_the_quenched_data(workplace):
     predictor = load_predictor(workplace / "inherent.ckpt")
-    rows = np.array([3, 1])
-    raw, quenched = (predictor.propensity(workplace / name, rows) for name in ("raw.h5", "quenched.h5"))
+    raw, quenched = (
+        predictor.propensity(open_dataset(workplace / name)[[3, 1]]) for name in ("raw.h5", "quenched.h5")
+    )
     assert np.array_equal(raw, quenched)
 
 
@@ -161,5 +163,5 @@ def test_a_generator_reads_the_descriptors_it_was_fitted_with(tmp_path):
     out = tmp_path / "out.h5"
     words = ["--data", str(data), "--out", str(out), "--steps", "1", "--replicas", "1", "--split", "test"]
     assert main(["sample", checkpoint, *words]) == 0
-    assert load_predictor(checkpoint).propensity(data, np.array([3])).shape == (1, WIDE, 2)
+    assert load_predictor(checkpoint).propensity(open_dataset(data)[[3]]).shape == (1, WIDE, 2)
     assert load_model("ka2d-mini-flow").reads.descriptors == ("invariants",)
