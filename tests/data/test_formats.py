@@ -21,7 +21,7 @@ def test_every_file_is_a_format_of_its_name():
     assert all(name == format.name for name, format in FORMATS.items())
 
 
-@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.write])
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.writes])
 def test_what_is_written_is_recognised_and_read_again(tmp_path, name):
     if name == "gsd":
         pytest.importorskip("gsd.hoomd", reason="the optional package gsd is not installed")
@@ -37,24 +37,29 @@ def test_what_is_written_is_recognised_and_read_again(tmp_path, name):
         np.testing.assert_allclose(after.box[0], before.box[1], rtol=1e-6)
 
 
-def _read(files, options, notes):
-    tables = [np.loadtxt(source.path, skiprows=1) for source in files]
-    edges = [float(source.path.read_text().split()[1]) for source in files]
-    return [
-        SourceStructure(str(source), source, table[:, 1:], table[:, 0].astype(int), box=np.full(2, edge))
-        for source, table, edge in zip(files, tables, edges, strict=True)
-    ]
+class Toy(Format):
+    name = "toy"
 
+    def sniff(self, path, head):
+        return head.startswith(b"toy ")
 
-def _write(path, frames, species):
-    with path.open("w") as file:
-        file.write(f"toy {frames[0].box[0]:.17g}\n")
-        np.savetxt(file, np.column_stack([species, frames[0].positions]))
+    def read(self, files, options, notes):
+        tables = [np.loadtxt(source.path, skiprows=1) for source in files]
+        edges = [float(source.path.read_text().split()[1]) for source in files]
+        return [
+            SourceStructure(str(source), source, table[:, 1:], table[:, 0].astype(int), box=np.full(2, edge))
+            for source, table, edge in zip(files, tables, edges, strict=True)
+        ]
+
+    def write(self, path, frames, species):
+        with path.open("w") as file:
+            file.write(f"toy {frames[0].box[0]:.17g}\n")
+            np.savetxt(file, np.column_stack([species, frames[0].positions]))
 
 
 def test_a_format_from_outside(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(formats, "FORMATS", dict(FORMATS))
-    register(Format("toy", lambda path, head: head.startswith(b"toy "), _read, write=_write))
+    register(Toy())
     path = write_glasses(tmp_path / "a.h5")
     file, out = tmp_path / "a.dump", tmp_path / "b.h5"
     words = ["--format", "toy", "--configuration", "0", "--out", str(file)]

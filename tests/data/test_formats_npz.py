@@ -201,7 +201,7 @@ def test_damaged_botan_files_are_refused_with_one_line(tmp_path, capsys, out, da
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"initial_positions": np.zeros((216, 2))}, "expected shape (216, 3)"),
+        ({"initial_positions": np.zeros((216, 2))}, "its number of particles or types differs"),
         ({"types": np.zeros(216, [("x", "f8")])}, "whole numbers or names"),
         ({"types": np.zeros(5, int)}, "expected 216 particle types"),
     ],

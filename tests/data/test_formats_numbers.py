@@ -55,7 +55,7 @@ def replaced(path, old, new, count=-1):
         ("\n500\n", "\n1000000000000\n", "needs 1000000000000 lines"),
         ("\n7 1 ", "\n7.5 1 ", "id: expected a whole number"),
         ("\n7 1 ", "\n7 1.5 ", "type: expected a whole number"),
-        ("\n7 1 ", "\n7 1 1.5D+00 ", "such as 1.5e-3, got '1.5D"),
+        (" 0\n8 ", " 1.5D+00\n8 ", "such as 1.5e-3, got '1.5D"),
         (" 0\n7 1", " 0 0\n7 1", "more than the 5 columns"),
         ("BOX BOUNDS pp", "BOX BOUNDS abc origin pp", "general triclinic"),
         ("-0.5 0.5", "0.5 -0.5", "box edges must be positive"),

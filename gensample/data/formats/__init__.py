@@ -8,33 +8,69 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gensample.data.importing import npz, source
 from gensample.data.importing.source import Imported, Options, OutputFrame, Source, SourceStructure
-from gensample.errors import DataError
+from gensample.data.importing.trajectories import Run, to_structures
+from gensample.errors import ConfigError, DataError
 from gensample.ranges import check_choice
 from gensample.text import printable
 
 
-@dataclass(frozen=True)
 class Format:
     """How to recognise a file by its first bytes, how to read a list of files, and how to write frames.
 
     options: those of ``frames``, ``unwrapped``, ``averages``, ``bond_breaking``, ``timestep`` that it heeds;
-    default_mixture: of structures whose files do not state one; write: frames (species (N,)) to a file.
+    mixtures: by dimension, that of structures whose files do not state one.
     """
 
     name: str
-    sniff: Callable[[Path, bytes], bool]
-    read: Callable[[list[Source], Options, list[str]], list[SourceStructure]]
     options: frozenset[str] = frozenset()
-    default_mixture: Callable[[list[SourceStructure]], str | None] = lambda structures: None
-    write: Callable[[Path, Sequence[OutputFrame], np.ndarray], None] | None = None
+    mixtures: Mapping[int, str] = {}
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """Whether a file, or its first bytes, is of this format."""
+        raise NotImplementedError
+
+    def read(self, files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+        """Structures of files, how they were taken in ``notes``; DataError for what is damaged."""
+        raise NotImplementedError
+
+    def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+        """Write frames, species (N,); ConfigError where they do not fit, or the format is only read."""
+        writable = ", ".join(name for name, known in FORMATS.items() if known.writes)
+        raise ConfigError(f"{self.name} files are read, not written; choose one of {writable}")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes frames, too."""
+        return type(self).write is not Format.write
+
+
+class FrameFormat(Format):
+    """A format whose files hold frames: one configuration, several, or a trajectory of one."""
+
+    note = "particles sorted by id"
+
+    def read(self, files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+        """Structures of the frames of files (`importing.trajectories`)."""
+        runs = [self.frames(source, options, notes) for source in files]
+        if empty := [source for source, run in zip(files, runs, strict=True) if not run]:
+            raise DataError(f"{empty[0]} has no frame")
+        notes += [self.note] if self.note else []
+        return to_structures(runs, options, notes, lags=self.are_lags(runs))
+
+    def frames(self, source: Source, options: Options, notes: list[str]) -> Run:
+        """The frames of one file, positions (N, 3) and box (3,); DataError for what is damaged."""
+        raise NotImplementedError
+
+    def are_lags(self, runs: list[Run]) -> bool:
+        """Whether frames after the first are lags where the user does not say."""
+        return True
 
 
 FORMATS: dict[str, Format] = {}
@@ -95,7 +131,7 @@ def _mixture(
         if stated and stated != [options.mixture]:
             notes.append(f"--mixture {options.mixture} overrides {stated[0]}, which the files state")
         return options.mixture
-    mixture = stated[0] if stated else format.default_mixture(structures)
+    mixture = stated[0] if stated else format.mixtures.get(structures[0].positions.shape[1])
     if mixture is not None:
         notes.append(f"mixture taken to be {mixture}, the one of this source; --mixture overrides")
     return mixture

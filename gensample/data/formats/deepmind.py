@@ -7,6 +7,7 @@ glassy_dynamics. ``trajectory_target_positions[level][replica]`` are unwrapped p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,26 @@ from gensample.errors import DataError
 from gensample.ranges import shown
 
 
-def sniff(path: Path, head: bytes) -> bool:
-    """A pickle of protocol 2 or later."""
-    return len(head) > 1 and head[0] == 0x80 and head[1] in (2, 3, 4, 5)
+class DeepMind(Format):
+    """Structures of pickles: levels that have trajectories, or with ``averages`` all targets."""
 
+    name = "deepmind"
+    options = frozenset({"averages"})
+    # The pressure in the files (2.93) is that of the energy-shifted potential; the force shift would add 1.
+    mixtures: Mapping[int, str] = {3: "ka3d"}
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
-    """Structures of DeepMind pickles: levels that have trajectories, or with ``averages`` all targets."""
-    notes.append("pickle read by a restricted reader (arrays, numbers, strings and containers only)")
-    if not options.averages:
-        notes.append("replica positions come unwrapped: displacements are plain differences from positions")
-    return [_structure(source, options, notes) for source in files]
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A pickle of protocol 2 or later."""
+        return len(head) > 1 and head[0] == 0x80 and head[1] in (2, 3, 4, 5)
+
+    def read(self, files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+        """Structures of a list of pickles; DataError where one is not what it should be."""
+        notes.append("pickle read by a restricted reader (arrays, numbers, strings and containers only)")
+        if not options.averages:
+            notes.append(
+                "replica positions come unwrapped: displacements are plain differences from positions"
+            )
+        return [_structure(source, options, notes) for source in files]
 
 
 def _structure(source: Source, options: Options, notes: list[str]) -> SourceStructure:
@@ -130,5 +140,4 @@ def _displacements(path: Path, initial: np.ndarray, order: np.ndarray, replicas:
     return fields
 
 
-# The pressure in the files (2.93) is that of the energy-shifted potential; the force shift would add 1.
-FORMAT = Format("deepmind", sniff, read, frozenset({"averages"}), lambda structures: "ka3d")
+FORMAT = DeepMind()

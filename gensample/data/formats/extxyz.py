@@ -10,10 +10,10 @@ from string import ascii_uppercase
 
 import numpy as np
 
-from gensample.data.formats import Format
+from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
 from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text, say
-from gensample.data.importing.trajectories import Frame, to_structures
+from gensample.data.importing.trajectories import Run
 from gensample.errors import DataError
 from gensample.ranges import shown
 
@@ -21,42 +21,62 @@ _TRUE = ("T", "TRUE", "1")
 _SPECIES, _IDS = ("species", "type", "types"), ("id", "ids")
 
 
-def sniff(path: Path, head: bytes) -> bool:
-    """A particle count, then a comment line with a lattice."""
-    return re.match(rb"\s*\d+\s*\n[^\n]*Lattice=", head) is not None
-
-
-def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+class ExtXyz(FrameFormat):
     """Configurations, or trajectories where every frame has a time and says unwrapped=T."""
-    frames = {source: parse(source.path, read_text(source.path), options, notes) for source in files}
-    timed = all(f.time is not None and f.unwrapped for file in frames.values() for f in file)
-    return to_structures(frames, options, notes, lags=timed)
 
+    name = "extxyz"
+    options = frozenset({"frames", "unwrapped"})
+    note = ""
 
-def parse(path: Path, text: str, options: Options, notes: list[str]) -> list[Frame]:
-    """Frames of one file, with or without empty lines between them.
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A particle count, then a comment line with a lattice."""
+        return re.match(rb"\s*\d+\s*\n[^\n]*Lattice=", head) is not None
 
-    Raises:
-        DataError: truncated, no orthogonal lattice, or no species or positions among the properties.
-    """
-    lines = tables.lines_of(text)
-    frames, start = [], 0
-    while start < len(lines):
-        if not lines[start].strip():
-            start += 1
-            continue
-        name = f"{path}, line {start + 1}"
-        if not re.fullmatch(r"[0-9]{1,18}", lines[start].strip()):
-            raise DataError(f"{name}: expected a number of particles, got {shown(lines[start][:40])}")
-        count = tables.count(lines[start].strip(), f"{name}: number of particles")
-        body = lines[start + 2 : start + 2 + count]
-        if len(body) < count:
-            raise DataError(f"{name}: truncated: a frame of {count} particles has {len(body)} lines")
-        frames.append(_frame(name, lines[start + 1], body, options, notes))
-        start += 2 + count
-    if not frames:
-        raise DataError(f"{path} has no frame")
-    return frames
+    def are_lags(self, runs: list[Run]) -> bool:
+        """Whether every frame has a time and says unwrapped=T."""
+        return all(frame.time is not None and not frame.wrapped for run in runs for frame in run)
+
+    def frames(self, source: Source, options: Options, notes: list[str]) -> Run:
+        """Frames of one file, with or without empty lines between them.
+
+        Raises:
+            DataError: truncated, no orthogonal lattice, or no species or positions among the properties.
+        """
+        lines = tables.lines_of(read_text(source.path))
+        frames, start = [], 0
+        while start < len(lines):
+            if not lines[start].strip():
+                start += 1
+                continue
+            name = f"{source}, line {start + 1}"
+            if not re.fullmatch(r"[0-9]{1,18}", lines[start].strip()):
+                raise DataError(f"{name}: expected a number of particles, got {shown(lines[start][:40])}")
+            count = tables.count(lines[start].strip(), f"{name}: number of particles")
+            body = lines[start + 2 : start + 2 + count]
+            if len(body) < count:
+                raise DataError(f"{name}: truncated: a frame of {count} particles has {len(body)} lines")
+            info = _info(name, lines[start + 1])
+            if info.get("inherent", "F").upper() in _TRUE:
+                say(notes, "the files say that these are inherent structures, not thermal positions")
+            frames.append(_frame(name, source, info, body, options))
+            start += 2 + count
+        return frames
+
+    def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+        """Write frames; 2D gets z = 0 and a height of 1."""
+        with path.open("w", encoding="utf-8") as file:
+            for frame in frames:
+                missing = 3 - len(frame.box)
+                edges = np.diag([*frame.box, *[1.0] * missing])
+                lattice = " ".join(f"{edge:.17g}" for edge in edges.flat)
+                periodic = " ".join(["T"] * len(frame.box) + ["F"] * missing)
+                said = "".join(f' {key}="{value}"' for key, value in frame.info.items())
+                file.write(f"{len(species)}\n")
+                file.write(f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{periodic}"{said}\n')
+                for s, x in zip(
+                    species.tolist(), np.pad(frame.positions, ((0, 0), (0, missing))), strict=True
+                ):
+                    file.write(f"{ascii_uppercase[s]} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}\n")
 
 
 def _info(name: str, comment: str) -> dict[str, str]:
@@ -70,8 +90,9 @@ def _info(name: str, comment: str) -> dict[str, str]:
     return info
 
 
-def _frame(name: str, comment: str, body: list[str], options: Options, notes: list[str]) -> Frame:
-    info = _info(name, comment)
+def _frame(
+    name: str, source: Source, info: Mapping[str, str], body: list[str], options: Options
+) -> SourceStructure:
     columns = _columns(name, info.get("Properties", "species:S:1:pos:R:3"))
     rows = [line.split() for line in body]
     for number, row in enumerate(rows, 1):
@@ -84,13 +105,11 @@ def _frame(name: str, comment: str, body: list[str], options: Options, notes: li
     words = [row[start : start + 3] for row in rows]
     positions = tables.floats(words, f"{name}: pos")
     _check_periodic(name, info.get("pbc", "T T T").split(), positions)
-    if info.get("inherent", "F").upper() in _TRUE:
-        say(notes, "the files say that these are inherent structures, not thermal positions")
-    return Frame(
-        positions=positions,
-        types=tables.labels([row[columns["species"]] for row in rows], f"{name}: species"),
+    types = tables.labels([row[columns["species"]] for row in rows], f"{name}: species")
+    return SourceStructure(
+        *(name, source, positions, types),
         box=_box(name, info.get("Lattice", "")),
-        unwrapped=options.unwrapped or info.get("unwrapped", "F").upper() in _TRUE,
+        wrapped=not (options.unwrapped or info.get("unwrapped", "F").upper() in _TRUE),
         ids=tables.integers([row[columns["id"]] for row in rows], f"{name}: id") if "id" in columns else None,
         resolution=tables.resolution(words),
         time=_optional_float(name, info, "time"),
@@ -140,19 +159,4 @@ def _columns(name: str, properties: str) -> dict[str, int]:
     return {"species": first[species], "pos": first["pos"], "width": sum(widths), **dict(ids)}
 
 
-def write(path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
-    """Write frames; 2D gets z = 0 and a height of 1."""
-    with path.open("w", encoding="utf-8") as file:
-        for frame in frames:
-            missing = 3 - len(frame.box)
-            edges = np.diag([*frame.box, *[1.0] * missing])
-            lattice = " ".join(f"{edge:.17g}" for edge in edges.flat)
-            periodic = " ".join(["T"] * len(frame.box) + ["F"] * missing)
-            said = "".join(f' {key}="{value}"' for key, value in frame.info.items())
-            file.write(f"{len(species)}\n")
-            file.write(f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{periodic}"{said}\n')
-            for s, x in zip(species.tolist(), np.pad(frame.positions, ((0, 0), (0, missing))), strict=True):
-                file.write(f"{ascii_uppercase[s]} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}\n")
-
-
-FORMAT = Format("extxyz", sniff, read, frozenset({"frames", "unwrapped"}), write=write)
+FORMAT = ExtXyz()

@@ -9,21 +9,18 @@ published models under their own keys.
 from __future__ import annotations
 
 import re
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import Format, botan
+from gensample.data.formats.botan import LAGS, USED, Botan, at_temperature
 from gensample.data.importing import npz
-from gensample.data.importing import text as tables
 from gensample.data.importing.source import (
     Options,
     Source,
     SourceStructure,
     as_floats,
-    as_positions,
-    as_types,
     lag_times,
     temperature_of,
 )
@@ -34,17 +31,6 @@ _LAGS_2D = {
     0.23: (0.1, 1.1, 11.64, 122.47, 1288.41, 13554.0, 142587.0, 1.5e6),
     0.30: (0.11, 1.25, 14.14, 158.74, 1781.79, 20000.0),
 }
-_USED = {
-    "types",
-    "box",
-    "positions",
-    "initial_positions",
-    "initial_positions_inherent",
-    "md_prop",
-    "bb_prop",
-    "temperature",
-    "system_id",
-}
 # What may name a prediction in a dataset.
 _NAME = re.compile(r"[A-Za-z0-9_+ -][A-Za-z0-9_.+ -]{0,63}")
 # Particles that moved less than this, on average, have all their neighbours, or nearly so.
@@ -53,167 +39,87 @@ _CALM_VALUES = 10
 _ROUNDING = 1e-6
 
 
-def sniff(path: Path, head: bytes) -> bool:
-    """An npz with initial positions and what only GlassBench adds: a box, or propensities."""
-    if not npz.is_npz(head):
-        return False
-    found = npz.keys(path)
-    return {"types", "initial_positions"} <= found and bool(found & {"box", "md_prop"})
-
-
-def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+class GlassBench(Botan):
     """Structures of a set of trajectory files or of model files.
 
-    Raises:
-        DataError: both kinds come together, or as for the parts.
+    KA2D is the ternary mixture, KA the force-shifted Kob-Andersen mixture of BOTAN.
     """
-    averages = [source for source in files if "md_prop" in npz.keys(source.path)]
-    if averages and len(averages) < len(files):
-        raise DataError("model files (averages) and trajectory files came together; import them apart")
-    if averages:
-        return _read_models(files, options, notes)
-    if options.averages or options.bond_breaking != "auto":
-        raise DataError("--averages and --bond-breaking mean nothing for trajectory files; leave them out")
-    notes.append(
-        "replica positions come unwrapped: displacements are plain differences from initial_positions"
-    )
-    groups = botan.group_by_structure(files)
-    if len(next(iter(groups.values()))) > 1:
-        notes.append("lags of the same structure joined: replica r is the same trajectory at every lag")
-    return [_trajectories(lags, options) for lags in groups.values()]
 
+    name = "glassbench"
+    options = frozenset({"averages", "bond_breaking"})
+    mixtures: Mapping[int, str] = {2: "ka2d-ternary", 3: "ka3d-fs"}
+    wrapped = False
 
-def _common(source: Source) -> tuple[SourceStructure, dict[str, np.ndarray]]:
-    arrays = npz.arrays(source.path, _USED - {"positions"})
-    for name in ("types", "initial_positions"):
-        if name not in arrays:
-            raise DataError(f"{source} lacks {name}")
-    positions = as_positions(arrays["initial_positions"], f"{source}: initial_positions")
-    structure = SourceStructure(
-        name=str(source),
-        source=source,
-        positions=positions,
-        types=as_types(arrays["types"], f"{source}: types", len(positions)),
-        box=_box(arrays, source, positions.shape[1]),
-        temperature=_temperature(arrays, source),
-        inherent=_inherent(arrays, source, positions),
-    )
-    return structure, arrays
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """An npz with initial positions and what only GlassBench adds: a box, or propensities."""
+        found = npz.keys(path) if npz.is_npz(head) else set()
+        return {"types", "initial_positions"} <= found and bool(found & {"box", "md_prop"})
 
+    def read(self, files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+        """Structures of a set of trajectory files or of model files.
 
-def _box(arrays: dict[str, np.ndarray], source: Source, dimension: int) -> np.ndarray | None:
-    if "box" not in arrays:
-        return None
-    box = as_floats(arrays["box"], f"{source}: box").ravel()
-    if box.size not in (1, dimension):
-        raise DataError(f"{source}: box must be one edge or {dimension}, got {box.size} numbers")
-    return np.broadcast_to(box, dimension).copy()
+        Raises:
+            DataError: both kinds come together, or as for the parts.
+        """
+        averages = [source for source in files if "md_prop" in npz.keys(source.path)]
+        if averages and len(averages) < len(files):
+            raise DataError("model files (averages) and trajectory files came together; import them apart")
+        if averages:
+            return self._models(files, options, notes)
+        if options.averages or options.bond_breaking != "auto":
+            raise DataError(
+                "--averages and --bond-breaking mean nothing for trajectory files; leave them out"
+            )
+        return super().read(files, options, notes)
 
+    def table(self, codes: list[str], temperature: float | None, dimension: int) -> dict[str, float] | None:
+        """Published lag times of ``codes`` at a temperature; None where they are not known."""
+        if dimension == 3:
+            return super().table(codes, temperature, dimension)
+        times = at_temperature(_LAGS_2D, temperature)
+        if times == _LAGS_2D[0.23]:
+            return {f"tc{5 * i:02d}": t for i, t in enumerate(times, 1)}
+        # The codes at T = 0.30 are not documented where we could read them: mapped only when all are there.
+        return dict(zip(codes, times, strict=True)) if len(codes) == len(times) else None
 
-def _temperature(arrays: dict[str, np.ndarray], source: Source) -> float | None:
-    if "temperature" not in arrays:
-        return None
-    value = arrays["temperature"].ravel()
-    if value.size != 1:
-        raise DataError(f"{source}: temperature must be one number, got {value.size}")
-    if value.dtype.kind == "U":  # the published files spell it
-        return float(tables.floats([[str(value[0])]], f"{source}: temperature")[0, 0])
-    return float(as_floats(value[0], f"{source}: temperature"))
+    def _models(self, files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+        structures = [self._averages(source, options) for source in files]
+        notes.append("model files hold averages only: stored as propensity, without displacements")
+        taken = sorted(set.intersection(*(set(s.predictions) for s in structures)))
+        if taken:
+            notes.append(f"taken as published predictions, an array for each lag time: {', '.join(taken)}")
+        left_out = sorted(set().union(*(npz.keys(source.path) for source in files)) - USED - set(taken))
+        if left_out:
+            notes.append(f"left out: {printable(', '.join(left_out))}")
+        _turn_bond_breaking(structures, options, notes)
+        return structures
 
-
-def _inherent(arrays: dict[str, np.ndarray], source: Source, positions: np.ndarray) -> np.ndarray | None:
-    if "initial_positions_inherent" not in arrays:
-        return None
-    return as_floats(
-        arrays["initial_positions_inherent"], f"{source}: initial_positions_inherent", positions.shape
-    )
-
-
-def _trajectories(lags: dict[str, Source], options: Options) -> SourceStructure:
-    source = next(iter(lags.values()))
-    structure, _ = _common(source)
-    for other in list(lags.values())[1:]:
-        _check_same(structure, _common(other)[0])
-    temperature = temperature_of(source, structure.temperature, options)
-    table = _table(list(lags), temperature, structure.positions.shape[1])
-    structure.times = lag_times(list(lags), options, table, str(source))
-    structure.replicas = botan.replica_count(lags)
-    structure.load = partial(botan.load_displacements, lags, structure.positions, structure.replicas)
-    return structure
-
-
-def _check_same(a: SourceStructure, b: SourceStructure) -> None:
-    """Lags of one structure have one box, temperature and inherent structure."""
-    for quantity in ("box", "temperature", "inherent"):
-        ours, theirs = getattr(a, quantity), getattr(b, quantity)
-        if (ours is None) != (theirs is None) or (
-            ours is not None and not np.allclose(ours, theirs, atol=1e-6)
-        ):
-            raise DataError(f"{b.name}: its {quantity} differs from that of {a.name}, the same structure")
-
-
-def _table(codes: list[str], temperature: float | None, dimension: int) -> dict[str, float] | None:
-    if dimension == 3:
-        return botan.lag_table(temperature)
-    times = _published(temperature)
-    if times == _LAGS_2D[0.23]:
-        return {f"tc{5 * i:02d}": t for i, t in enumerate(times, 1)}
-    # The codes at T = 0.30 are not documented where we could read them: map them only when all are there.
-    return dict(zip(codes, times, strict=True)) if len(codes) == len(times) else None
-
-
-def _published(temperature: float | None) -> tuple[float, ...]:
-    near = [
-        times
-        for known, times in _LAGS_2D.items()
-        if temperature is not None and abs(known - temperature) < 1e-6
-    ]
-    return near[0] if near else ()
-
-
-def _read_models(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
-    structures = [_averages(source, options) for source in files]
-    notes.append("model files hold averages only: stored as propensity, without displacements")
-    taken = sorted(set.intersection(*(set(s.predictions) for s in structures)))
-    if taken:
-        notes.append(f"taken as published predictions, an array for each lag time: {', '.join(taken)}")
-    left_out = sorted(set().union(*(npz.keys(source.path) for source in files)) - _USED - set(taken))
-    if left_out:
-        notes.append(f"left out: {printable(', '.join(left_out))}")
-    _turn_bond_breaking(structures, options, notes)
-    return structures
-
-
-def _averages(source: Source, options: Options) -> SourceStructure:
-    structure, arrays = _common(source)
-    particles, dimension = structure.positions.shape
-    propensity = as_floats(np.atleast_2d(arrays["md_prop"]), f"{source}: md_prop", (None, particles))
-    if (propensity < 0).any():
-        raise DataError(f"{source}: md_prop holds negative mean displacements")
-    structure.propensity = propensity
-    if "bb_prop" in arrays:
-        broken = as_floats(np.atleast_2d(arrays["bb_prop"]), f"{source}: bb_prop", propensity.shape)
-        if broken.min() < -_ROUNDING or broken.max() > 1 + _ROUNDING:
-            raise DataError(f"{source}: bb_prop holds fractions outside 0 to 1")
-        structure.bond_breaking = broken.clip(0, 1)
-    structure.predictions = _predictions(source.path, propensity.shape)
-    codes = [f"lag {i}" for i in range(1, len(propensity) + 1)]
-    temperature = temperature_of(source, structure.temperature, options)
-    structure.times = lag_times(codes, options, _model_table(codes, temperature, dimension), str(source))
-    return structure
+    def _averages(self, source: Source, options: Options) -> SourceStructure:
+        structure, arrays = self.common(source)
+        particles, dimension = structure.positions.shape
+        propensity = as_floats(np.atleast_2d(arrays["md_prop"]), f"{source}: md_prop", (None, particles))
+        if (propensity < 0).any():
+            raise DataError(f"{source}: md_prop holds negative mean displacements")
+        structure.propensity = propensity
+        if "bb_prop" in arrays:
+            broken = as_floats(np.atleast_2d(arrays["bb_prop"]), f"{source}: bb_prop", propensity.shape)
+            if broken.min() < -_ROUNDING or broken.max() > 1 + _ROUNDING:
+                raise DataError(f"{source}: bb_prop holds fractions outside 0 to 1")
+            structure.bond_breaking = broken.clip(0, 1)
+        structure.predictions = _predictions(source.path, propensity.shape)
+        codes = [f"lag {i}" for i in range(1, len(propensity) + 1)]
+        temperature = temperature_of(source, structure.temperature, options)
+        times = at_temperature(LAGS if dimension == 3 else _LAGS_2D, temperature)
+        table = dict(zip(codes, times, strict=True)) if len(times) == len(codes) else None
+        structure.times = lag_times(codes, options, table, str(source))
+        return structure
 
 
 def _predictions(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Further real arrays with a value for each lag time and particle, NaN allowed, by their keys."""
-    named = [name for name in npz.keys(path) if name not in _USED and _NAME.fullmatch(name)]
+    named = [name for name in npz.keys(path) if name not in USED and _NAME.fullmatch(name)]
     arrays = npz.arrays(path, [name for name in named if npz.shape(path, name) == shape])
     return {name: a.astype(np.float64) for name, a in arrays.items() if a.dtype.kind in "iuf"}
-
-
-def _model_table(codes: list[str], temperature: float | None, dimension: int) -> dict[str, float] | None:
-    known = botan.lag_table(temperature) or {}
-    times = tuple(known.values()) if dimension == 3 else _published(temperature)
-    return dict(zip(codes, times, strict=True)) if len(times) == len(codes) else None
 
 
 def _turn_bond_breaking(structures: list[SourceStructure], options: Options, notes: list[str]) -> None:
@@ -249,9 +155,4 @@ def _kind(structure: SourceStructure) -> str:
     )
 
 
-def default_mixture(structures: list[SourceStructure]) -> str:
-    """KA2D is the ternary mixture, KA the force-shifted Kob-Andersen mixture of BOTAN."""
-    return "ka2d-ternary" if structures[0].positions.shape[1] == 2 else "ka3d-fs"
-
-
-FORMAT = Format("glassbench", sniff, read, frozenset({"averages", "bond_breaking"}), default_mixture)
+FORMAT = GlassBench()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.data.formats import Format
+from gensample.data.formats import FrameFormat
 from gensample.data.importing.source import (
     Options,
     OutputFrame,
@@ -20,7 +20,7 @@ from gensample.data.importing.source import (
     as_types,
     check_expansion,
 )
-from gensample.data.importing.trajectories import Frame, to_structures
+from gensample.data.importing.trajectories import Run
 from gensample.errors import DataError, MissingDependencyError
 from gensample.ranges import shown
 from gensample.text import printable
@@ -28,20 +28,54 @@ from gensample.text import printable
 _MAGIC = bytes.fromhex("df65df65df65df65")
 
 
-def sniff(path: Path, head: bytes) -> bool:
-    """The eight bytes that begin a GSD file."""
-    return head[:8] in (_MAGIC, _MAGIC[::-1])
+class Gsd(FrameFormat):
+    """Frames of GSD files; MissingDependencyError without the package."""
 
+    name = "gsd"
+    options = frozenset({"frames", "timestep"})
+    note = "positions unwrapped by the image flags of the file"
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
-    """Structures of GSD files; positions are unwrapped by their image flags.
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """The eight bytes that begin a GSD file."""
+        return head[:8] in (_MAGIC, _MAGIC[::-1])
 
-    Raises:
-        MissingDependencyError: gsd is not installed.
-    """
-    frames = {source: _frames(source.path) for source in files}
-    notes.append("positions unwrapped by the image flags of the file")
-    return to_structures(frames, options, notes, lags=True)
+    def frames(self, source: Source, options: Options, notes: list[str]) -> Run:
+        """Frames of one file; DataError where it is damaged."""
+        path, library, frames = source.path, _library(), []
+        try:
+            with library.open(str(path), "r") as trajectory:
+                for number in range(len(trajectory)):
+                    _check_size(path, trajectory.file, number)
+                    frames.append(_frame(f"{path}, frame {number + 1}", source, trajectory[number]))
+        except DataError:
+            raise
+        except Exception as error:  # a damaged file raises OSError, RuntimeError or KeyError, by its cut
+            reason = printable(f"{type(error).__name__}: {error}")[:200]
+            raise DataError(f"{path} is not a readable GSD file ({reason})") from None
+        return frames
+
+    def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+        """Write frames with wrapped positions and image flags.
+
+        Raises:
+            MissingDependencyError: gsd is not installed.
+        """
+        library = _library()
+        with library.open(str(path), "w") as trajectory:
+            for number, frame in enumerate(frames):
+                missing = 3 - len(frame.box)
+                snapshot = library.Frame()
+                snapshot.configuration.step = number
+                snapshot.configuration.dimensions = len(frame.box)
+                snapshot.configuration.box = [*frame.box, *[1.0] * missing, 0, 0, 0]
+                image = np.floor(frame.positions / frame.box).astype(np.int32)
+                wrapped = frame.positions - image * frame.box - frame.box / 2
+                snapshot.particles.N = len(species)
+                snapshot.particles.types = list(ascii_uppercase[: int(species.max()) + 1])
+                snapshot.particles.typeid = species.astype(np.uint32)
+                snapshot.particles.position = np.pad(wrapped, ((0, 0), (0, missing)))
+                snapshot.particles.image = np.pad(image, ((0, 0), (0, missing)))
+                trajectory.append(snapshot)
 
 
 def _library() -> Any:
@@ -52,34 +86,15 @@ def _library() -> Any:
     return gsd.hoomd
 
 
-def _frames(path: Path) -> list[Frame]:
-    library = _library()
-    try:
-        with library.open(str(path), "r") as trajectory:
-            size = path.stat().st_size
-            frames = []
-            for number in range(len(trajectory)):
-                _check_size(path, trajectory.file, number, size)
-                frames.append(_frame(f"{path}, frame {number + 1}", trajectory[number]))
-    except DataError:
-        raise
-    except Exception as error:  # a damaged file raises OSError, RuntimeError or KeyError, by where it is cut
-        reason = printable(f"{type(error).__name__}: {error}")[:200]
-        raise DataError(f"{path} is not a readable GSD file ({reason})") from None
-    if not frames:
-        raise DataError(f"{path} has no frame")
-    return frames
-
-
-def _check_size(path: Path, file: Any, frame: int, size: int) -> None:
+def _check_size(path: Path, file: Any, frame: int) -> None:
     """The particles that a frame counts fit into the file: what it leaves out is filled with defaults."""
     for number in {0, frame}:
         if file.chunk_exists(frame=number, name="particles/N"):
             particles = int(file.read_chunk(frame=number, name="particles/N")[0])
-            check_expansion(f"{path}: {particles} particles", 64 * particles, size)
+            check_expansion(f"{path}: {particles} particles", 64 * particles, path.stat().st_size)
 
 
-def _frame(name: str, snapshot: Any) -> Frame:
+def _frame(name: str, source: Source, snapshot: Any) -> SourceStructure:
     length = np.asarray(snapshot.configuration.box[:3], np.float64)
     if np.any(snapshot.configuration.box[3:]):
         raise DataError(f"{name}: tilted boxes cannot be imported")
@@ -88,11 +103,10 @@ def _frame(name: str, snapshot: Any) -> Frame:
     count = int(snapshot.particles.N)
     positions = as_positions(snapshot.particles.position, f"{name}: positions", count)
     image = as_floats(snapshot.particles.image, f"{name}: image flags", (count, 3))
-    return Frame(
-        positions=positions + length / 2 + image * length,
-        types=_types(name, snapshot.particles, count),
+    unwrapped = positions + length / 2 + image * length
+    return SourceStructure(
+        *(name, source, unwrapped, _types(name, snapshot.particles, count)),
         box=length,
-        unwrapped=True,
         resolution=float(np.spacing(np.float32(np.abs(positions).max()))),
         step=int(snapshot.configuration.step),
     )
@@ -109,28 +123,4 @@ def _types(name: str, particles: Any, count: int) -> np.ndarray:
     return np.array(names)[number]
 
 
-def write(path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
-    """Write frames with wrapped positions and image flags.
-
-    Raises:
-        MissingDependencyError: gsd is not installed.
-    """
-    library = _library()
-    with library.open(str(path), "w") as trajectory:
-        for number, frame in enumerate(frames):
-            missing = 3 - len(frame.box)
-            snapshot = library.Frame()
-            snapshot.configuration.step = number
-            snapshot.configuration.dimensions = len(frame.box)
-            snapshot.configuration.box = [*frame.box, *[1.0] * missing, 0, 0, 0]
-            image = np.floor(frame.positions / frame.box).astype(np.int32)
-            wrapped = frame.positions - image * frame.box - frame.box / 2
-            snapshot.particles.N = len(species)
-            snapshot.particles.types = list(ascii_uppercase[: int(species.max()) + 1])
-            snapshot.particles.typeid = species.astype(np.uint32)
-            snapshot.particles.position = np.pad(wrapped, ((0, 0), (0, missing)))
-            snapshot.particles.image = np.pad(image, ((0, 0), (0, missing)))
-            trajectory.append(snapshot)
-
-
-FORMAT = Format("gsd", sniff, read, frozenset({"frames", "timestep"}), write=write)
+FORMAT = Gsd()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import Format
+from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
 from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text
-from gensample.data.importing.trajectories import Frame, to_structures
+from gensample.data.importing.trajectories import Run
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import shown
 from gensample.text import printable
@@ -22,39 +22,66 @@ _ATOMS, _LABELS = "Atoms", "Atom Type Labels"
 _TRICLINIC = ("avec", "bvec", "cvec", "abc origin")
 
 
-def sniff(path: Path, head: bytes) -> bool:
-    """A text whose header, from its second line on, counts atoms and gives box bounds."""
-    header = head.partition(b"\n")[2]
-    return bool(re.search(rb"^\s*\S+\s+atoms\b", header, re.M) and re.search(rb"\bxlo\s+xhi\b", header))
-
-
-def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
+class LammpsData(FrameFormat):
     """One configuration per data file, without displacements."""
-    frames = {source: [parse(source.path, read_text(source.path))] for source in files}
-    notes.append("particles sorted by id; a data file holds one configuration and no displacements")
-    return to_structures(frames, options, notes, lags=False)
 
+    name = "lammps-data"
+    options = frozenset({"frames"})
+    note = "particles sorted by id; a data file holds one configuration and no displacements"
 
-def parse(path: Path, text: str) -> Frame:
-    """The configuration of a data file.
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A text whose header, from its second line on, counts atoms and gives box bounds."""
+        header = head.partition(b"\n")[2]
+        return bool(re.search(rb"^\s*\S+\s+atoms\b", header, re.M) and re.search(rb"\bxlo\s+xhi\b", header))
 
-    Raises:
-        DataError: truncated, counts that differ from the rows, a tilted box, or an Atoms section that cannot
-            be read.
-    """
-    header, sections = _split(path, tables.lines_of(text)[1:])  # line 1 is a title, which LAMMPS never reads
-    if _ATOMS not in sections:
-        raise DataError(f"{path} has no Atoms section")
-    style, rows = sections[_ATOMS]
-    expected = tables.count(_value(path, header, "atoms")[0], f"{path}: atoms")
-    if len(rows) != expected:
-        kind = "is truncated: it" if len(rows) < expected else "does not fit: the header"
-        raise DataError(f"{path} {kind} counts {expected} atoms, the Atoms section has {len(rows)} lines")
-    low, box = _bounds(path, header)
-    frame = _frame(path, rows, style or "atomic", low, box)
-    if _LABELS in sections:
-        frame.types = _named(path, frame.types, sections[_LABELS][1])
-    return frame
+    def are_lags(self, runs: list[Run]) -> bool:
+        """No: a file has one frame."""
+        return False
+
+    def frames(self, source: Source, options: Options, notes: list[str]) -> Run:
+        """The configuration of a data file.
+
+        Raises:
+            DataError: truncated, counts that differ from the rows, a tilted box, or an Atoms section that
+                cannot be read.
+        """
+        path, lines = source.path, tables.lines_of(read_text(source.path))
+        header, sections = _split(path, lines[1:])  # line 1 is a title, which LAMMPS never reads
+        if _ATOMS not in sections:
+            raise DataError(f"{path} has no Atoms section")
+        style, rows = sections[_ATOMS]
+        expected = tables.count(_value(path, header, "atoms")[0], f"{path}: atoms")
+        if len(rows) != expected:
+            kind = "is truncated: it" if len(rows) < expected else "does not fit: the header"
+            raise DataError(f"{path} {kind} counts {expected} atoms, the Atoms section has {len(rows)} lines")
+        frame = _frame(source, rows, style or "atomic", *_bounds(path, header))
+        if _LABELS in sections:
+            frame.types = _named(path, frame.types, sections[_LABELS][1])
+        return [frame]
+
+    def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+        """Write one frame, atom style atomic, types from 1, masses 1; 2D gets z = 0 and bounds -0.5 to 0.5.
+
+        Raises:
+            ConfigError: several frames.
+        """
+        if len(frames) != 1:
+            raise ConfigError("a LAMMPS data file holds one frame: give --configuration (and --lag)")
+        frame, types = frames[0], int(species.max()) + 1
+        missing = 3 - len(frame.box)
+        comment = ", ".join(f"{key} {value}" for key, value in frame.info.items())
+        lines = [f"LAMMPS data file: {comment}", "", f"{len(species)} atoms", f"{types} atom types", ""]
+        bounds = [(0.0, float(edge)) for edge in frame.box] + [(-0.5, 0.5)] * missing
+        lines += [
+            f"{lo:.17g} {hi:.17g} {axis}lo {axis}hi" for (lo, hi), axis in zip(bounds, "xyz", strict=True)
+        ]
+        lines += ["", "Masses", "", *(f"{i} 1" for i in range(1, types + 1)), "", "Atoms # atomic", ""]
+        padded = np.pad(frame.positions, ((0, 0), (0, missing)))
+        lines += [
+            f"{i} {s + 1} {x:.17g} {y:.17g} {z:.17g}"
+            for i, (s, (x, y, z)) in enumerate(zip(species, padded, strict=True), 1)
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _split(
@@ -116,7 +143,10 @@ def _bounds(path: Path, header: dict[str, list[str]]) -> tuple[np.ndarray, np.nd
     return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
 
 
-def _frame(path: Path, rows: list[list[str]], style: str, low: np.ndarray, box: np.ndarray) -> Frame:
+def _frame(
+    source: Source, rows: list[list[str]], style: str, low: np.ndarray, box: np.ndarray
+) -> SourceStructure:
+    path = source.path
     if style not in _TYPE_AND_X:
         raise DataError(
             f"{path}: atom style {printable(style)} is not supported, only {', '.join(_TYPE_AND_X)}"
@@ -136,11 +166,10 @@ def _frame(path: Path, rows: list[list[str]], style: str, low: np.ndarray, box: 
     if images:
         flags = [tables.integers([row[i] for row in rows], f"{name}: image flags") for i in range(-3, 0)]
         positions = positions + box * np.stack(flags, axis=1)
-    return Frame(
-        positions=positions,
-        types=tables.labels([row[kind] for row in rows], f"{name}: types"),
+    return SourceStructure(
+        *(name, source, positions, tables.labels([row[kind] for row in rows], f"{name}: types")),
         box=box,
-        unwrapped=images,
+        wrapped=not images,
         ids=tables.integers([row[0] for row in rows], f"{name}: ids"),
         resolution=tables.resolution(words),
     )
@@ -157,27 +186,4 @@ def _named(path: Path, types: np.ndarray, rows: list[list[str]]) -> np.ndarray:
     return np.array([names.get(t, t) for t in found])
 
 
-def write(path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
-    """Write one frame, atom style atomic, types from 1, masses 1; 2D gets z = 0 and bounds -0.5 to 0.5.
-
-    Raises:
-        ConfigError: several frames.
-    """
-    if len(frames) != 1:
-        raise ConfigError("a LAMMPS data file holds one frame: give --configuration (and --lag)")
-    frame, types = frames[0], int(species.max()) + 1
-    missing = 3 - len(frame.box)
-    comment = ", ".join(f"{key} {value}" for key, value in frame.info.items())
-    lines = [f"LAMMPS data file: {comment}", "", f"{len(species)} atoms", f"{types} atom types", ""]
-    bounds = [(0.0, float(edge)) for edge in frame.box] + [(-0.5, 0.5)] * missing
-    lines += [f"{lo:.17g} {hi:.17g} {axis}lo {axis}hi" for (lo, hi), axis in zip(bounds, "xyz", strict=True)]
-    lines += ["", "Masses", "", *(f"{i} 1" for i in range(1, types + 1)), "", "Atoms # atomic", ""]
-    padded = np.pad(frame.positions, ((0, 0), (0, missing)))
-    lines += [
-        f"{i} {s + 1} {x:.17g} {y:.17g} {z:.17g}"
-        for i, (s, (x, y, z)) in enumerate(zip(species, padded, strict=True), 1)
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-FORMAT = Format("lammps-data", sniff, read, frozenset({"frames"}), write=write)
+FORMAT = LammpsData()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats import Format
+from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
 from gensample.data.importing.source import Options, Source, SourceStructure, read_text
-from gensample.data.importing.trajectories import Frame, to_structures
+from gensample.data.importing.trajectories import Run
 from gensample.errors import DataError
 from gensample.ranges import shown
 from gensample.text import printable
@@ -20,35 +20,32 @@ _STYLES = (("u", False, True), ("su", True, True), ("", False, False), ("s", Tru
 _ITEMS = ("TIMESTEP", "UNITS", "TIME", "NUMBER OF ATOMS", "BOX BOUNDS", "ATOMS")
 
 
-def sniff(path: Path, head: bytes) -> bool:
-    """A text that begins with a dump item."""
-    return head.startswith((b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME"))
+class LammpsDump(FrameFormat):
+    """Frames of dump files."""
 
+    name = "lammps-dump"
+    options = frozenset({"frames", "unwrapped", "timestep"})
 
-def read(files: list[Source], options: Options, notes: list[str]) -> list[SourceStructure]:
-    """Structures of dump files; particles are sorted by id."""
-    frames = {source: parse(source.path, read_text(source.path), options) for source in files}
-    notes.append("particles sorted by id")
-    return to_structures(frames, options, notes, lags=True)
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A text that begins with a dump item."""
+        return head.startswith((b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME"))
 
+    def frames(self, source: Source, options: Options, notes: list[str]) -> Run:
+        """Frames of one dump.
 
-def parse(path: Path, text: str, options: Options) -> list[Frame]:
-    """Frames of one dump.
-
-    Raises:
-        DataError: truncated, not in LJ units, a box that is not orthogonal and periodic, or missing columns.
-    """
-    lines = tables.lines_of(text)
-    frames, position = [], 0
-    while position < len(lines):
-        if not lines[position].strip():
-            position += 1
-            continue
-        items, position = _frame_items(path, lines, position)
-        frames.append(_frame(path, items, options))
-    if not frames:
-        raise DataError(f"{path} has no frame")
-    return frames
+        Raises:
+            DataError: truncated, not in LJ units, missing columns, or a box that is not orthogonal and
+                periodic.
+        """
+        lines = tables.lines_of(read_text(source.path))
+        frames, position = [], 0
+        while position < len(lines):
+            if not lines[position].strip():
+                position += 1
+                continue
+            items, position = _frame_items(source.path, lines, position)
+            frames.append(_frame(source, items, options))
+        return frames
 
 
 def _frame_items(path: Path, lines: list[str], position: int) -> tuple[dict[str, list[str]], int]:
@@ -81,7 +78,8 @@ def _item(path: Path, lines: list[str], position: int) -> tuple[str, str]:
     )
 
 
-def _frame(path: Path, items: dict[str, list[str]], options: Options) -> Frame:
+def _frame(source: Source, items: dict[str, list[str]], options: Options) -> SourceStructure:
+    path = source.path
     for name in ("TIMESTEP", "BOX BOUNDS", "NUMBER OF ATOMS"):
         if name not in items:
             raise DataError(f"{path}: a frame lacks ITEM: {name}")
@@ -92,12 +90,11 @@ def _frame(path: Path, items: dict[str, list[str]], options: Options) -> Frame:
     low, box = _bounds(name, items["BOX BOUNDS"])
     table = _table(name, items["ATOMS"][0].split(), items["ATOMS"][1:])
     positions, unwrapped, resolution = _positions(name, table, low, box)
-    _check_width(name, items["ATOMS"])
-    return Frame(
-        positions=positions,
-        types=tables.labels(table["type" if "type" in table else "element"], f"{name}: type"),
+    types = tables.labels(table["type" if "type" in table else "element"], f"{name}: type")
+    return SourceStructure(
+        *(name, source, positions, types),
         box=box,
-        unwrapped=unwrapped or options.unwrapped,
+        wrapped=not (unwrapped or options.unwrapped),
         ids=tables.integers(table["id"], f"{name}: id"),
         resolution=resolution,
         time=float(tables.floats([items["TIME"][1].split()], f"{path}: TIME")[0, 0])
@@ -130,6 +127,8 @@ def _table(name: str, columns: list[str], lines: list[str]) -> dict[str, list[st
     rows = [line.split() for line in lines]
     if any(len(row) < len(columns) for row in rows):
         raise DataError(f"{name} is truncated: a particle has fewer than {len(columns)} columns")
+    if any(len(row) > len(columns) for row in rows):
+        raise DataError(f"{name}: a particle has more than the {len(columns)} columns that ITEM: ATOMS names")
     if len(set(columns)) < len(columns):
         raise DataError(f"{name}: a column has the name of another: {printable(' '.join(columns))}")
     table = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
@@ -138,12 +137,6 @@ def _table(name: str, columns: list[str], lines: list[str]) -> dict[str, list[st
             f"{name}: a dump needs the columns id and type or element, has {printable(' '.join(columns))}"
         )
     return table
-
-
-def _check_width(name: str, item: list[str]) -> None:
-    columns = len(item[0].split())
-    if any(len(line.split()) > columns for line in item[1:]):
-        raise DataError(f"{name}: a particle has more than the {columns} columns that ITEM: ATOMS names")
 
 
 def _positions(
@@ -164,4 +157,4 @@ def _positions(
     raise DataError(f"{name}: a dump needs x y z (or xs, xu, xsu), it has {printable(' '.join(table))}")
 
 
-FORMAT = Format("lammps-dump", sniff, read, frozenset({"frames", "unwrapped", "timestep"}))
+FORMAT = LammpsDump()

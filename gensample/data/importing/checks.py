@@ -13,6 +13,7 @@ from gensample.physics.mixtures import Mixture
 OVERLAP = 0.7
 DENSITY_TOLERANCE = 0.02
 FARTHEST = 1e5
+_HARMONICS = (1, 2, 3)
 
 
 def check_finite(name: str, array: np.ndarray, box: np.ndarray) -> None:
@@ -96,20 +97,26 @@ def check_inherent(name: str, positions: np.ndarray, inherent: np.ndarray, box: 
         )
 
 
-def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np.ndarray) -> None:
-    """Displacements (R, K, N, d) from wrapped positions (N, d) are finite and free of jumps by a box edge.
+def check_motion(
+    name: str, u: np.ndarray, positions: np.ndarray, box: np.ndarray, times: np.ndarray, temperature: float
+) -> None:
+    """Displacements (R, K, N, d) from wrapped positions (N, d) are those of one particle each, without jumps.
 
     A true long move is kept. Wrapped positions are told from it by where they end (all inside the box) or by
     number: uniformly spread particles cross a face about sum |u| / L times, a tail of the dynamics far less.
+
+    Fields that subtract unrelated particles, whose ids or order are mixed up, are as wide as the box (d,) at
+    any of the lag times (K,); yet they end inside it. No particle is faster than its thermal velocity for
+    long: the mean square of a component cannot exceed T t^2. A true move of a quarter of a box ends outside
+    one time in four.
     """
     check_finite(f"{name}: displacements", u, box)
+    sizes, ends = np.abs(u) / box, (u + positions) / box
     for k in range(u.shape[1]):
-        size = np.abs(u[:, k]) / box
-        jumps = size > 0.5
+        size, jumps = sizes[:, k], sizes[:, k] > 0.5
         if not jumps.any():
             continue
-        final = u[:, k] + positions
-        confined = bool(((final > -1e-6 * box) & (final < box * (1 + 1e-6))).all())
+        confined = bool(((ends[:, k] > -1e-6) & (ends[:, k] < 1 + 1e-6)).all())
         crossings = float(size[~jumps].sum())
         local = bool(np.quantile(size[~jumps], 0.99) < 0.25) if crossings else True
         if confined or (local and jumps.sum() > max(1.0, 0.25 * crossings)):
@@ -117,25 +124,12 @@ def check_displacements(name: str, u: np.ndarray, positions: np.ndarray, box: np
                 f"{name}: {int(jumps.any(axis=-1).sum())} displacements at lag {k + 1} jump by an edge, so "
                 "the positions were wrapped; displacements need unwrapped positions (or image flags)"
             )
-
-
-def check_motion(
-    name: str, u: np.ndarray, positions: np.ndarray, box: np.ndarray, times: np.ndarray, temperature: float
-) -> None:
-    """Displacements (R, K, N, d) are those of one particle each, at lag times (K,).
-
-    Fields that subtract unrelated particles, whose ids or order are mixed up, are as wide as the box (d,) at
-    any lag; yet they end inside it. No particle is faster than its thermal velocity for long: the mean square
-    of a component cannot exceed T t^2. A true move of a quarter of a box ends outside one time in four.
-    """
     if len(u) > len({replica.tobytes() for replica in u}):
         raise DataError(f"{name}: two replicas have the same displacements; a run was given twice")
     for k, t in enumerate(times):
-        size = np.abs(u[:, k]) / box
+        size, far = sizes[:, k], sizes[:, k] > 0.25
         fast = np.median(size, axis=(0, 2)) > np.maximum(0.1, 2 * np.sqrt(temperature) * t / box.min())
-        far = size > 0.25
-        final = (u[:, k] + positions) / box
-        outside = far & ((final < 0) | (final > 1))
+        outside = far & ((ends[:, k] < 0) | (ends[:, k] > 1))
         confined = far.sum() >= 100 and outside.sum() < 0.05 * far.sum()
         if fast.sum() > 0.1 * len(positions) or confined:
             raise DataError(
@@ -143,6 +137,17 @@ def check_motion(
                 f"({int(far.any(axis=2).sum())} of {size[..., 0].size} beyond a quarter of it). No motion "
                 "explains that: the order or ids of particles are mixed up, or positions or times are wrong"
             )
+
+
+def density_waves(positions: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Amplitudes (..., 3 d) of density waves along edges (..., d), which know no order of the particles."""
+    phases = 2j * np.pi * positions / box[..., None, :]
+    return np.concatenate([np.exp(m * phases).sum(axis=-2) for m in _HARMONICS], axis=-1)
+
+
+def rounding_of_waves(rounding: float, box: np.ndarray, particles: int) -> float:
+    """How far an amplitude of N phases, rounded independently, may be: three standard deviations and more."""
+    return float(2 * np.pi * max(_HARMONICS) * rounding / box.min() * 3 * np.sqrt(particles))
 
 
 def _edges(box: np.ndarray) -> str:

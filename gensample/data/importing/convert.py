@@ -25,12 +25,11 @@ from gensample.seeding import numpy_generator
 from gensample.text import printable
 from gensample.work import atomic, check_output
 
-_HARMONICS = (1, 2, 3)
 _ROUNDED = 2e-4  # distance to which two copies of a configuration may be printed differently
 _FLAT = 1e-9  # thickness of what lies in the plane
 
-Order = list[np.ndarray] | None
-"""Permutation (N,) of the particles of each structure that makes the species agree; None where they do."""
+Order = list[np.ndarray]
+"""Permutation (N,) of the particles of each structure that makes the species agree."""
 
 
 def import_dataset(
@@ -87,16 +86,14 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
     _same_size(structures)
     positions, box = _geometry(structures, mixture, options, notes)
     species, order = _species(structures, mixture, options, notes)
-    x = np.stack(_permuted(positions, order))
+    x = _common(positions, order)
     split = _splits(structures, options, notes)
     temperature = np.array([_temperature(s, options, notes) for s in structures])
     times = _times(structures, options, notes)
     inherent = _common([s.inherent for s in structures], order)
     if inherent is not None:
-        flat = np.stack(
-            [_in_dimension(y, mixture, s.name) for y, s in zip(inherent, structures, strict=True)]
-        )
-        inherent = wrap(torch.from_numpy(flat), torch.from_numpy(box)[:, None]).numpy()
+        flat = torch.from_numpy(_in_dimension(inherent, mixture, structures[0].name).copy())
+        inherent = wrap(flat, torch.from_numpy(box)[:, None]).numpy()
     for i, s in enumerate(structures):
         checks.check_structure(s.name, x[i], species, box[i], mixture, options.density)
         if inherent is not None:
@@ -135,17 +132,11 @@ def _of_source(
     return {"minimiser": "of the source", **found}
 
 
-def _permuted(arrays: Sequence[np.ndarray], order: Order, axis: int = 0) -> list[np.ndarray]:
-    """Arrays with particles along an axis, in the order of the species of the dataset."""
-    if order is None:
-        return list(arrays)
-    return [np.take(a, o, axis) for a, o in zip(arrays, order, strict=True)]
-
-
 def _common(arrays: Sequence[np.ndarray | None], order: Order, axis: int = 0) -> Any:
-    """An array of every structure, together; None where one has none."""
-    given = [a for a in arrays if a is not None]
-    return np.stack(_permuted(given, order, axis)) if len(given) == len(arrays) else None
+    """An array of every structure, particles along an axis in order, together; None where one has none."""
+    if any(a is None for a in arrays):
+        return None
+    return np.stack([np.take(a, o, axis) for a, o in zip(arrays, order, strict=True)])  # type: ignore[arg-type]
 
 
 def check_repeats(contents: Contents, structures: list[SourceStructure], notes: list[str]) -> None:
@@ -167,14 +158,9 @@ def check_repeats(contents: Contents, structures: list[SourceStructure], notes: 
 
 
 def _first_alike(positions: np.ndarray, box: np.ndarray) -> list[int]:
-    """The first configuration that each of (C, N, d) is a copy of, itself where there is none before it.
-
-    Amplitudes of density waves along the edges know neither the order of the particles nor their origin.
-    """
-    scaled = positions / box[:, None]
-    waves = np.abs(np.concatenate([np.exp(2j * np.pi * m * scaled).sum(axis=1) for m in _HARMONICS], axis=1))
-    # Of N phases that are rounded independently, three standard deviations and more.
-    noise = 2 * np.pi * max(_HARMONICS) * _ROUNDED / box.min() * 3 * np.sqrt(positions.shape[1])
+    """The first configuration that each of (C, N, d) is a copy of, itself where there is none before it."""
+    waves = np.abs(checks.density_waves(positions, box))  # which do not know their origin either
+    noise = checks.rounding_of_waves(_ROUNDED, box, positions.shape[1])
     return [
         int(np.argmax((np.abs(waves[: i + 1] - waves[i]) < noise).all(axis=1))) for i in range(len(waves))
     ]
@@ -279,7 +265,7 @@ def _species(
     for s, species in zip(structures, mapped, strict=True):
         checks.check_composition(s.name, species, mixture)
     if all(np.array_equal(species, mapped[0]) for species in mapped):
-        return mapped[0], None
+        return mapped[0], [np.arange(len(mapped[0]))] * len(mapped)
     notes.append("the order of the species differs between files: particles sorted by species in each")
     if any(not np.array_equal(np.sort(species), np.sort(mapped[0])) for species in mapped):
         raise DataError("the files have different numbers of particles of a species; one dataset holds one")
@@ -377,11 +363,9 @@ def _write_displacements(
     mixture, largest = get_mixture(contents.mixture), 0.0
     for c, s in enumerate(structures):
         assert s.load is not None
-        u = _in_dimension(s.load(), mixture, s.name)
-        u = u if order is None else u[:, :, order[c]]
-        where = contents.positions[c], contents.box[c]
-        checks.check_displacements(s.name, u, *where)
+        u = _in_dimension(s.load(), mixture, s.name)[:, :, order[c]]
         temperature = float(np.asarray(contents.temperature)[c])
+        where = contents.positions[c], contents.box[c]
         checks.check_motion(s.name, u, *where, np.asarray(contents.times), temperature)
         # All particles of these mixtures have mass 1, so the centre of mass is the plain mean.
         drift = u.mean(axis=2, keepdims=True)

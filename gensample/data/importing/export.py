@@ -86,9 +86,6 @@ def write_frames(out: str | Path, format: str, frames: list[OutputFrame], specie
         ConfigError: several frames for a format that holds one, or one that is only read.
         MissingDependencyError: GSD without the package.
     """
-    write = formats.format_of(format).write
-    if write is None:
-        writable = ", ".join(name for name, known in formats.FORMATS.items() if known.write)
-        raise ConfigError(f"{format} files are read, not written; choose one of {writable}")
+    chosen = formats.format_of(format)
     with atomic(out) as temporary:
-        write(temporary, frames, species)
+        chosen.write(temporary, frames, species)

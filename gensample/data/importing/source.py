@@ -189,7 +189,8 @@ class SourceStructure:
     not say; wrapped: the source claims positions inside the box; mixture, split and temperature: as the file
     itself states them (its folders may say more); inherent: (N, d); propensity and bond_breaking: (K, N);
     predictions: published ones by name, (K, N) each; replicas: number that ``load`` returns;
-    load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for.
+    load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for. Of frames:
+    ids: (N,) where the format has them; resolution: spacing of the printed positions; time in LJ units, step.
     """
 
     name: str
@@ -208,6 +209,10 @@ class SourceStructure:
     predictions: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     replicas: int = 0
     load: Callable[[], np.ndarray] | None = None
+    ids: np.ndarray | None = None
+    resolution: float = 0.0
+    time: float | None = None
+    step: int | None = None
 
 
 @dataclasses.dataclass
