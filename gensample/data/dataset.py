@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from gensample.data.configuration import Configuration
+from gensample.data.excerpt import write_excerpt
 from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import MIXTURES
@@ -94,6 +95,15 @@ class Dataset:
             f"Dataset({store.path}: {len(self)} configurations ({splits}) of {self.mixture} at T = "
             f"{temperatures}; species {species}; lag times {lags})"
         )
+
+    def save(self, path: str | Path) -> None:
+        """Write these configurations, with all that is known of them, to a file of their own.
+
+        Raises:
+            ConfigError: the file cannot be made, or is there already.
+            DataError: some of sheared glasses.
+        """
+        write_excerpt(self.store, self.rows, path)
 
     # What is known of the configurations
 
