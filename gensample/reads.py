@@ -24,6 +24,7 @@ from gensample.data.positions import Input
 from gensample.data.store import domain_of
 from gensample.data.views import Quantity
 from gensample.errors import ConfigError
+from gensample.physics.mixtures import MIXTURES, get_mixture
 from gensample.ranges import NUMBER, POSITIVE, SPECIES, check_choice, check_table, whole
 
 log = logging.getLogger(__name__)
@@ -295,16 +296,26 @@ def check_domain(
 def differences(domain: Mapping[str, Any], served: Mapping[str, Any]) -> list[str]:
     """How data differ from a domain, in words; empty where they are within, or where it says nothing."""
     both = domain.keys() & served.keys()
-    found = [
-        f"{name} {served[name]}, trained on {domain[name]}"
-        for name in ("mixture", "truncation")
-        if name in both and served[name] != domain[name]
-    ]
+    found = _mixtures(domain["mixture"], served["mixture"]) if "mixture" in both else []
+    if "truncation" in both and served["truncation"] != domain["truncation"]:
+        found.append(f"truncation {served['truncation']}, trained on {domain['truncation']}")
     if "density" in both and not math.isclose(served["density"], domain["density"], rel_tol=DENSITY):
         found.append(f"density {served['density']:g}, trained on {domain['density']:g}")
     if "temperatures" in both:
         found += _temperatures(domain["temperatures"], served["temperatures"])
     return found
+
+
+def _mixtures(trained: Any, served: Any) -> list[str]:
+    """How two mixtures differ: by value where both are known, whatever their names, else by name."""
+    names = [each if isinstance(each, str) else each["name"] for each in (served, trained)]
+    known = [MIXTURES.get(each) if isinstance(each, str) else get_mixture(each) for each in (served, trained)]
+    ours, theirs = known
+    if ours is None or theirs is None or ours.has_potential != theirs.has_potential:
+        return [f"mixture {names[0]}, trained on {names[1]}"] if names[0] != names[1] else []
+    unlike = ours.unlike(theirs)
+    others = f" of other {', '.join(unlike)}" if names[0] == names[1] else ""
+    return [f"mixture {names[0]}, trained on {names[1]}{others}"] if unlike else []
 
 
 def _temperatures(trained: list[float], served: list[float]) -> list[str]:
@@ -329,6 +340,11 @@ def read_domain(given: Any) -> dict[str, Any]:
 
 
 def _is_kind(name: str, value: Any) -> bool:
+    if name == "mixture" and isinstance(value, Mapping):
+        try:
+            return bool(get_mixture(value).name)
+        except ConfigError:
+            return False
     if name in ("mixture", "truncation"):
         return isinstance(value, str)
     if name == "density":

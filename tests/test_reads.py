@@ -5,7 +5,8 @@ import pytest
 
 from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
-from gensample.reads import Reads, check_domain, check_lags, read_domain, reads_from
+from gensample.physics.mixtures import Mixture
+from gensample.reads import Reads, check_domain, check_lags, differences, read_domain, reads_from
 from tests.synthetic import LAGS, write_dataset
 
 DOMAIN = {
@@ -15,6 +16,9 @@ DOMAIN = {
     "temperatures": [0.5, 0.8],
     "lag_times": [1.0, 10.0],
 }
+
+OWN = Mixture.from_values({"like": "ka2d"}, "mine").plain
+"""The same liquid by another name."""
 
 
 def check(served, force=False):
@@ -29,6 +33,7 @@ def check(served, force=False):
         {"temperatures": [0.65]},
         {"density": 1.19999},
         DOMAIN | {"lag_times": [3.0]},
+        {"mixture": OWN},
         {},
     ],
 )
@@ -44,6 +49,8 @@ def test_data_within_the_domain_pass(served):
         ({"mixture": "ka3d"}, "mixture ka3d, trained on ka2d"),
         ({"truncation": "shift"}, "truncation shift, trained on force-shift"),
         ({"density": 1.19}, "density 1.19, trained on 1.2"),
+        ({"mixture": OWN | {"sigma": 1.0}}, "mixture mine, trained on ka2d"),
+        ({"mixture": Mixture.unknown([65, 35], 2, 1.2).plain}, "mixture unknown, trained on ka2d"),
     ],
 )
 def test_data_outside_are_refused_or_said(served, text, caplog):
@@ -52,6 +59,18 @@ def test_data_outside_are_refused_or_said(served, text, caplog):
     assert not caplog.records
     assert text in check(served, force=True)
     assert text in caplog.text
+
+
+def test_mixtures_of_one_name_are_told_apart_by_their_values():
+    soft = {"name": "mine", "dimension": 2, "composition": [1, 1], "density": 1.0, "sigma": [1.0, 1.4]}
+    mine, other = (Mixture.from_values(soft | more).plain for more in ({}, {"masses": [1, 2]}))
+    assert differences({"mixture": mine}, {"mixture": other}) == [
+        "mixture mine, trained on mine of other masses"
+    ]
+    assert differences({"mixture": mine}, {"mixture": "mine"}) == []  # models that kept the name alone
+    unknown = [Mixture.unknown(counts, 2, 1.0).plain for counts in ([50, 50], [101, 100], [80, 20])]
+    assert differences({"mixture": unknown[0]}, {"mixture": unknown[1]}) == []
+    assert "composition" in differences({"mixture": unknown[0]}, {"mixture": unknown[2]})[0]
 
 
 def test_an_unknown_domain_is_said(caplog):
@@ -69,8 +88,9 @@ def test_the_domain_of_a_dataset_is_plain(tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        *([1], "ka2d", {"colour": 1}, {"mixture": 1}, {"density": "1.2"}, {"density": float("nan")}),
-        *({"temperatures": []}, {"temperatures": "cold"}, {"lag_times": [None]}, {"lag_times": 1.0}),
+        *([1], "ka2d", {"colour": 1}, {"mixture": 1}, {"mixture": {"name": "x"}}, {"density": "1.2"}),
+        *({"density": float("nan")}, {"temperatures": []}, {"temperatures": "cold"}),
+        *({"lag_times": [None]}, {"lag_times": 1.0}),
     ],
 )
 def test_a_damaged_domain_is_refused(given):

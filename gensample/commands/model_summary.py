@@ -64,7 +64,8 @@ def _what_is_read(reads: dict[str, Any], trained: bool) -> str:
 
 def _within(domain: dict[str, Any]) -> str:
     """The data that a model is good for."""
-    parts = [str(domain["mixture"])] if "mixture" in domain else []
+    mixture = domain.get("mixture")
+    parts = [] if mixture is None else [mixture if isinstance(mixture, str) else str(mixture["name"])]
     parts += [f"truncation {domain['truncation']}"] if "truncation" in domain else []
     parts += [f"density {domain['density']:g}"] if "density" in domain else []
     if "temperatures" in domain:

@@ -136,7 +136,7 @@ class KADataModule(lightning.LightningDataModule):
         asked = self.settings.temperatures
         served = self.store.temperature if asked is None else np.asarray(asked)
         return {
-            "mixture": self.store.mixture,
+            "mixture": self.store.liquid.plain,
             "particles": self.store.num_particles,
             "density": self.store.density,
             "temperatures": [float(t) for t in np.unique(served)],

@@ -337,10 +337,13 @@ def lag_rows(times: np.ndarray, lags: Sequence[float] | None) -> np.ndarray:
 def domain_of(
     store: Store, temperatures: Iterable[float] | None = None, lags: Iterable[float] = ()
 ) -> dict[str, Any]:
-    """The domain of a dataset, as plain values: mixture, truncation, density, temperatures, lag times."""
+    """The domain of a dataset, as plain values: mixture, truncation, density, temperatures, lag times.
+
+    The mixture is a name of the table, or all values of another one.
+    """
     served = store.temperature if temperatures is None else list(temperatures)
     return {
-        "mixture": store.mixture,
+        "mixture": store.liquid.plain,
         "truncation": store.truncation,
         "density": store.density,
         "temperatures": [float(t) for t in np.unique(served)],

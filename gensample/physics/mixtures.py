@@ -169,6 +169,33 @@ class Mixture:
         """The same with another truncation."""
         return self if truncation == self.truncation else dataclasses.replace(self, truncation=truncation)
 
+    @property
+    def plain(self) -> str | dict[str, Any]:
+        """What `get_mixture` makes it of again: its name, where it is one of the table, else its values."""
+        known = MIXTURES.get(self.name)
+        if known is not None and self.truncated(known.truncation) == known:
+            return self.name
+        values: dict[str, Any] = json.loads(self.to_json())
+        return values
+
+    def unlike(self, other: Mixture) -> list[str]:
+        """Names of what tells it from another liquid, compositions to 1 %.
+
+        Names and references do not, nor do truncation and density, of which a dataset has its own.
+        """
+        same = {
+            "dimension": self.dimension == other.dimension,
+            "composition": _near(self.fractions, other.fractions, 1e-2),
+            "potential": (self.potential, self._power) == (other.potential, other._power),
+        }
+        tables = ("sigma", "epsilon", "masses", "cutoff_factor")
+        same |= {name: _near(getattr(self, name), getattr(other, name), 1e-6) for name in tables}
+        return [name for name, holds in same.items() if not holds]
+
+    @property
+    def _power(self) -> float | None:
+        return self.exponent if self.potential == INVERSE_POWER else None
+
     def to_json(self) -> str:
         """All of it as text, as datasets keep it."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -220,6 +247,12 @@ def _finite(numbers: Sequence[float]) -> bool:
 
 def _positive(numbers: Sequence[float]) -> bool:
     return _finite(numbers) and 0 not in numbers
+
+
+def _near(a: Any, b: Any, tolerance: float) -> bool:
+    """Whether two tables, or numbers, are of one shape and nowhere further apart than that."""
+    x, y = (torch.tensor(table, dtype=torch.float64) for table in (a, b))
+    return x.shape == y.shape and torch.allclose(x, y, rtol=0, atol=tolerance)
 
 
 def _table(given: Any, kinds: int, geometric: bool) -> Table:
