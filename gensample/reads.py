@@ -222,6 +222,10 @@ class Reader:
         known = {"model": self.name, "device": self.descriptor_mean.device, "statistics": given}
         return self.reads.open(dataset, rows, **{**known, **options})
 
+    def sample(self, *data: Any, **how: Any) -> Any:
+        """Generators draw; others say that they do not, with ConfigError."""
+        raise ConfigError(f"{self.name} predicts propensities and draws nothing; use model.propensity(data)")
+
 
 OF_SYSTEM = ("mixture", "density", "temperatures")
 OLDER = (

@@ -7,6 +7,7 @@ from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import Mixture
 from gensample.reads import Reads, check_domain, check_lags, differences, read_domain, reads_from
+from gensample.zoo import load_model
 from tests.synthetic import LAGS, write_dataset
 
 DOMAIN = {
@@ -147,3 +148,8 @@ def test_data_are_served_as_they_were_read_or_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"temperature 0\.45, trained on"):
         replace(reads, domain=DOMAIN).open(path)
     assert "temperature" in replace(reads, domain=DOMAIN).open(path, force=True).outside
+
+
+def test_a_predictor_says_that_it_draws_nothing():
+    with pytest.raises(ConfigError, match="predicts propensities"):
+        load_model("ka2d-mini-botan").sample("ka2d-mini", replicas=2)

@@ -32,6 +32,7 @@ class Configuration:
 
     Raises:
         DataError: the arrays do not fit each other, or hold what is not finite.
+        ConfigError: there is no mixture of that name.
     """
 
     positions: np.ndarray
@@ -62,13 +63,15 @@ class Configuration:
             raise DataError(f"temperature must be positive, got {self.temperature}")
         for name, array in found.items():
             object.__setattr__(self, name, array)
+        if self.mixture is not None:
+            object.__setattr__(self, "mixture", get_mixture(self.mixture))
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def __repr__(self) -> str:
         counts = ":".join(map(str, np.bincount(self.species)))
-        known = [] if self.mixture is None else [str(getattr(self.mixture, "name", self.mixture))]
+        known = [self.mixture.name] if isinstance(self.mixture, Mixture) else []
         known += [] if self.temperature is None else [f"T = {self.temperature:g}"]
         edges = " x ".join(f"{edge:.6g}" for edge in self.box)
         what = f"{len(self)} particles of species {counts} in {edges}"
@@ -144,8 +147,7 @@ class Configuration:
 
         if self.mixture is None:
             raise ConfigError("give the mixture of the configuration: its potential is what is minimised")
-        mixture = self.mixture if isinstance(self.mixture, Mixture) else get_mixture(self.mixture)
-        of = (self.wrapped()[None], self.species, self.box[None], mixture)
+        of = (self.wrapped()[None], self.species, self.box[None], get_mixture(self.mixture))
         found = quench_together(*of, torch.device(device))
         positions = found.positions[0].cpu().numpy()
         return replace(self, positions=positions, inherent=positions)

@@ -175,3 +175,8 @@ def test_examples(name):
     found = doctest.testmod(importlib.import_module(f"gensample.data.{name}"))
     assert found.attempted
     assert not found.failed
+
+
+def test_a_mixture_that_is_none_is_refused_at_once():
+    with pytest.raises(ConfigError, match="did you mean ka2d"):
+        Configuration([[0.5, 0.5]], [0], 4.0, mixture="ka2")
