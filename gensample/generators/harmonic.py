@@ -118,9 +118,10 @@ def vibrations_of(start: Origin, device: str = "cpu") -> Vibrations:
         torch.from_numpy(np.asarray(x, np.float64)) for x in (start.inherent, start.positions, start.box)
     )
     species = torch.from_numpy(np.asarray(start.species, np.int64))
-    displacement = minimum_image(positions - inherent, box)
+    displacement, mass = minimum_image(positions - inherent, box), start.mixture.masses_of(species)
+    masses = None if mass is None else mass.numpy()
     try:
-        return Vibrations(hessian(inherent, species, box, start.mixture), displacement.to(device))
+        return Vibrations(hessian(inherent, species, box, start.mixture), displacement.to(device), masses)
     except DataError as error:
         raise DataError(f"configuration {start.row}, its inherent structure: {error}") from error
 

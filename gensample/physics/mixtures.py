@@ -149,6 +149,12 @@ class Mixture:
         counts = torch.tensor(self.counts(num_particles))
         return torch.repeat_interleave(torch.arange(self.num_species), counts)
 
+    def masses_of(self, species: Tensor) -> Tensor | None:
+        """Mass of each particle (N,) float64, given its species; None where all species have 1."""
+        if all(mass == 1 for mass in self.masses):
+            return None
+        return torch.tensor(self.masses, dtype=torch.float64)[species.long().cpu()]
+
     def check_species(self, species: Tensor) -> None:
         """Refuse numbers of species that the mixture has not.
 

@@ -1,6 +1,8 @@
 """Normal modes of inherent structures, and what the harmonic approximation derives from them.
 
-Masses are one, so the Hessian is the dynamical matrix and its eigenvalues are squared frequencies. Degrees of
+Modes are those of the dynamical matrix M^-1/2 H M^-1/2, whose eigenvalues are squared frequencies: of the
+Hessian H itself unless masses are given. What displacements less their mean do in equilibrium (vibrality,
+Debye-Waller factors), and what a strain does, follows from the Hessian alone, whatever the masses. Degrees of
 freedom are numbered particle by particle: particle 0 with its d components, then particle 1, and so on.
 Functions of positions take and give torch tensors on any device; what follows from the Hessian is numpy and
 scipy, on the CPU.
@@ -67,18 +69,32 @@ def hessian(
     return _assemble(_bonds(positions, species, box, mixture, truncation), len(positions))
 
 
-def modes(hessian: scipy.sparse.csr_array, dimension: int, number: int | None = None) -> Modes:
+def dynamical_matrix(
+    hessian: scipy.sparse.csr_array, dimension: int, masses: Array | None
+) -> scipy.sparse.csr_array:
+    """M^-1/2 H M^-1/2 for masses (N,); None: all are 1, the Hessian itself."""
+    if masses is None:
+        return hessian
+    scale = scipy.sparse.diags_array(np.repeat(masses**-0.5, dimension))
+    return (scale @ hessian @ scale).tocsr()
+
+
+def modes(
+    hessian: scipy.sparse.csr_array, dimension: int, number: int | None = None, masses: Array | None = None
+) -> Modes:
     """Normal modes of a minimum: all of them, or the zero modes and the lowest `number` others.
 
     All by dense diagonalisation: seconds at d N = 1000, but minutes and several times 8 (d N)^2 bytes at
     12,288. Some by the Lanczos method (ARPACK) on the pseudo-inverse of the Hessian, which a sparse LU
     factorisation with one particle held in place applies exactly: this is shift-inversion about zero, and the
     translations, which would make it singular, are projected out. Degenerate modes, as in crystals, are
-    safe with all modes only. Raises DataError for a saddle, or for more zero modes than translations and
+    safe with all modes only. masses: (N,), 1 unless given; an eigenvector then holds displacements times the
+    roots of the masses. Raises DataError for a saddle, or for more zero modes than translations and
     particles without neighbours when `number` is given; ConfigError for a `number` that the Hessian lacks.
     """
+    hessian = dynamical_matrix(hessian, dimension, masses)
     if number is not None:
-        return _lowest(hessian, dimension, number)
+        return _lowest(hessian, dimension, number, masses)
     values, vectors = scipy.linalg.eigh(hessian.toarray(), overwrite_a=True)
     tolerance = zero_tolerance(hessian)
     if values[0] < -tolerance:
@@ -105,8 +121,8 @@ def vibrality(modes: Modes) -> Array:
     """Susceptibility of each particle to motion in the normal modes, (N,): sum of |e_i|^2 / omega^2.
 
     Zero modes are left out; a particle without neighbours moves in these alone and has 0. From some of the
-    modes it is a lower bound. Tong and Xu, Phys. Rev. E 90, 010401 (2014); Richard et al., Phys. Rev.
-    Materials 4, 113609 (2020).
+    modes it is a lower bound. Of modes without masses. Tong and Xu, Phys. Rev. E 90, 010401 (2014); Richard
+    et al., Phys. Rev. Materials 4, 113609 (2020).
     """
     inner = modes.frequencies > 0
     squares = _squares(modes.eigenvectors[:, inner], modes.dimension)
@@ -288,11 +304,12 @@ class _PseudoInverse:
 
     One particle is held in place, which leaves a positive definite matrix as sparse as the Hessian;
     removing the mean of its solution gives the pseudo-inverse exactly. Particles without
-    neighbours get 0.
+    neighbours get 0. With masses (N,) the matrix is the dynamical one, whose translations are as their roots.
     """
 
-    def __init__(self, hessian: scipy.sparse.csr_array, dimension: int) -> None:
+    def __init__(self, hessian: scipy.sparse.csr_array, dimension: int, masses: Array | None = None) -> None:
         self.rows, self._dimension = _with_neighbors(hessian, dimension), dimension
+        self.root = None if masses is None else masses[self.rows[::dimension] // dimension, None] ** 0.5
         held = self.rows[dimension:]
         self._factors = _factorise(hessian[held][:, held].tocsc(), zero_tolerance(hessian))
 
@@ -310,14 +327,21 @@ class _PseudoInverse:
 
     def _centred(self, x: Array) -> Array:
         vectors = x.reshape(-1, self._dimension)
-        return (vectors - vectors.mean(0)).ravel()
+        return (vectors - drift(vectors, self.root)).ravel()
 
 
-def _lowest(hessian: scipy.sparse.csr_array, dimension: int, number: int) -> Modes:
+def drift(vectors: Array, root: Array | None) -> Array:
+    """The translation in vectors (N, d): their mean, or their part along the roots (N, 1) of the masses."""
+    if root is None:
+        return np.asarray(vectors.mean(0))
+    return np.asarray(root * (root * vectors).sum(0) / (root**2).sum())
+
+
+def _lowest(hessian: scipy.sparse.csr_array, dimension: int, number: int, masses: Array | None) -> Modes:
     inner = len(_with_neighbors(hessian, dimension)) - dimension
     if not 1 <= number <= inner:
         raise ConfigError(f"expected 1 to {max(inner, 0)} modes beside the zero modes, got {number}")
-    inverse = _PseudoInverse(hessian, dimension)
+    inverse = _PseudoInverse(hessian, dimension, masses)
     size = len(inverse.rows)
     operator = LinearOperator((size, size), matvec=inverse.inner, dtype=np.float64)
     # The default start is random. Any vector with a part of every mode leads to the same modes: a fixed one
@@ -326,18 +350,22 @@ def _lowest(hessian: scipy.sparse.csr_array, dimension: int, number: int) -> Mod
     start = inverse.inner(generator.standard_normal(size))
     reciprocals, vectors = eigsh(operator, k=number, which="LA", v0=start)
     ascending = np.argsort(-reciprocals)
-    zeros = _zero_vectors(inverse.rows, hessian.shape[0], dimension)
+    zeros = _zero_vectors(inverse, hessian.shape[0], dimension)
     others = np.zeros((hessian.shape[0], number))
     others[inverse.rows] = vectors[:, ascending]
     values = np.concatenate([np.zeros(zeros.shape[1]), 1.0 / reciprocals[ascending]])
     return _with_frequencies(values, np.concatenate([zeros, others], 1), dimension, zeros.shape[1])
 
 
-def _zero_vectors(rows: npt.NDArray[np.int64], size: int, dimension: int) -> Array:
-    """Translations of the particles with neighbours, whose rows are given, then those of each other one."""
+def _zero_vectors(inverse: _PseudoInverse, size: int, dimension: int) -> Array:
+    """Translations of the particles with neighbours, then those of each other one."""
+    rows, root = inverse.rows, inverse.root
     loose = np.setdiff1d(np.arange(size), rows)
     vectors = np.zeros((size, dimension + len(loose)))
-    vectors[rows, rows % dimension] = (len(rows) // dimension) ** -0.5
+    if root is None:
+        vectors[rows, rows % dimension] = (len(rows) // dimension) ** -0.5
+    else:
+        vectors[rows, rows % dimension] = np.repeat(root[:, 0], dimension) * (root**2).sum() ** -0.5
     vectors[loose, dimension + np.arange(len(loose))] = 1.0
     return vectors
 

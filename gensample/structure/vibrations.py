@@ -1,6 +1,7 @@
 r"""Vibrations about an inherent structure, given those of now: damped dynamics in the harmonic approximation.
 
-Each mode, of eigenvalue lambda (masses are one), obeys v'' = -lambda v - g v' + sqrt(2 g T) xi. From v(0) =
+Each mode, of eigenvalue lambda, obeys v'' = -lambda v - g v' + sqrt(2 g T) xi; where masses are not one v are
+displacements times their roots, and modes those of the dynamical matrix. From v(0) =
 v0, with a velocity of the Maxwell-Boltzmann distribution, v(t) is Gaussian with mean c v0 and variance
 T (1 - c^2) / lambda (Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930); Chandrasekhar, Rev. Mod. Phys. 15, 1
 (1943), chapter II.3). As functions of lambda, with w^2 = lambda - g^2 / 4:
@@ -21,7 +22,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from gensample.structure.spectral import DENSE_LIMIT, matrix_functions
+from gensample.structure.modes import Array, dynamical_matrix
+from gensample.structure.spectral import DENSE_LIMIT, matrix_functions, roots
 
 TOLERANCE = 1e-4
 """Largest error of amplitudes, in units of that of the stiffest mode, and of the memory."""
@@ -64,7 +66,9 @@ class Vibrations:
     """The vibration of one configuration about its inherent structure, and where it goes.
 
     hessian: of the inherent structure, (d N, d N); displacement: v0, (N, d) from the inherent structure to
-    the configuration, whose drift is ignored. Particles rattle about centres that are not where the inherent
+    the configuration, whose drift is ignored; masses: (N,), 1 unless given.
+
+    Particles rattle about centres that are not where the inherent
     structure has them: v = y + w with y at rest and w vibrating, y of a share f of the covariance. Given v0,
     y has mean f v0 and variance f (1 - f) T / lambda. Hence v(t) - v0 has mean (1 - f) (c - 1) v0, and
     deviations sqrt((1 - f) T) (s p + r z + sqrt(f) o y) with independent normal numbers p, z and y.
@@ -77,16 +81,20 @@ class Vibrations:
         self,
         hessian: scipy.sparse.csr_array,
         displacement: Tensor,
+        masses: Array | None = None,
         *,
         dense_limit: int = DENSE_LIMIT,
         tolerance: float = TOLERANCE,
     ) -> None:
+        device, dimension = displacement.device, displacement.shape[1]
         self.functions = matrix_functions(
-            hessian, displacement.shape[1], dense_limit=dense_limit, device=displacement.device
+            hessian, dimension, masses=masses, dense_limit=dense_limit, device=device
         )
+        self._root = roots(masses, device)
         self.displacement = displacement.double() - displacement.double().mean(0)
         self._tolerance = tolerance
-        self._stiffest = max(float(hessian.diagonal().max()), 1.0) ** -0.5
+        stiffness = dynamical_matrix(hessian, dimension, masses).diagonal()
+        self._stiffest = max(float(stiffness.max()), 1.0) ** -0.5
 
     def relaxation(self, time: float, damping: Tensor) -> Tensor:
         """Mean displacement without part at rest, (J, N, d) for J dampings: (c - 1) v0."""
@@ -94,7 +102,8 @@ class Vibrations:
         def function(value: Tensor) -> Tensor:
             return response(value, damping, time).memory - 1.0
 
-        return self.functions.apply(function, self.displacement[None], self._tolerance)[:, 0]
+        v0 = self.displacement if self._root is None else self._root * self.displacement
+        return self._unweighted(self.functions.apply(function, v0[None], self._tolerance)[:, 0])
 
     def fluctuations(self, time: float, damping: Tensor, white: Tensor) -> tuple[Tensor, Tensor | None]:
         """Deviations s p + r z and o y for J dampings, (J, F, N, d) each.
@@ -112,4 +121,12 @@ class Vibrations:
             return self.functions.apply(function, fields, tolerance)
 
         moving = colour("push", white[0]) + colour("kicks", white[1])
-        return moving, colour("offset", white[2]) if len(white) > 2 else None
+        offset = colour("offset", white[2]) if len(white) > 2 else None
+        return self._unweighted(moving), None if offset is None else self._unweighted(offset)
+
+    def _unweighted(self, fields: Tensor) -> Tensor:
+        """Displacements (..., N, d) less their mean, from those times the roots of the masses."""
+        if self._root is None:
+            return fields
+        moved = fields / self._root
+        return moved - moved.mean(-2, keepdim=True)

@@ -9,7 +9,7 @@ import torch
 from gensample.errors import DataError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
-from gensample.structure.modes import hessian
+from gensample.structure.modes import dynamical_matrix, hessian, modes, soft_mode_participation
 from gensample.structure.spectral import Exact, Polynomial, matrix_functions, spectral_range
 from gensample.structure.vibrations import Vibrations, response
 
@@ -169,3 +169,71 @@ def test_a_particle_without_neighbours_flies_freely(glass):
         moved, _ = vibrations.fluctuations(0.1, DAMPINGS[:1], white)
         # t times the velocity, less the drift.
         assert float(moved[0, 0, -1, 0]) == pytest.approx(0.1 * 160 / 161, rel=1e-3)
+
+
+def diatomic_chain(cells, stiffness, masses):
+    """Hessian and masses of a periodic chain of springs along x and across, two kinds in turn."""
+    size = 2 * cells
+    line = 2 * np.eye(size) - np.roll(np.eye(size), 1, 0) - np.roll(np.eye(size), -1, 0)
+    matrix = np.kron(line, np.diag([stiffness, 0.5 * stiffness]))
+    return scipy.sparse.csr_array(matrix), np.tile(np.array(masses), cells)
+
+
+def test_a_chain_of_two_masses_has_its_acoustic_and_optical_branch():
+    """w^2 = k (1/m + 1/M) -+ k sqrt((1/m + 1/M)^2 - 4 sin^2(q a / 2) / (m M)): C. Kittel, chapter 4."""
+    (m, big), cells, k = (1.0, 3.0), 7, 5.0
+    matrix, masses = diatomic_chain(cells, k, (m, big))
+    wave = np.pi * np.arange(cells) / cells
+    half = np.sqrt((1 / m + 1 / big) ** 2 - 4 * np.sin(wave) ** 2 / (m * big))
+    branches = np.concatenate([1 / m + 1 / big - half, 1 / m + 1 / big + half])
+    expected = np.sort(np.concatenate([k * branches, 0.5 * k * branches]))
+    found = modes(matrix, 2, masses=masses)
+    assert found.zeros == 2
+    np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-9, atol=1e-9)
+    # Only a degenerate pair could be cut in two.
+    some = modes(matrix, 2, 6, masses)
+    np.testing.assert_allclose(some.eigenvalues[2:], expected[2:8], rtol=1e-9)
+    np.testing.assert_allclose(some.eigenvectors.T @ some.eigenvectors, np.eye(8), atol=1e-9)
+    low, high = spectral_range(dynamical_matrix(matrix, 2, masses), 2, masses)
+    assert 0.9 * expected[2] < low < expected[2] < expected[-1] < high < 1.05 * expected[-1]
+
+
+@pytest.mark.parametrize("limit", [1000, 0])
+def test_two_masses_on_a_spring_swing_with_the_reduced_mass(limit):
+    """Memory c(k / mu) of the relative motion; variances of equilibrium do not know the masses."""
+    k, masses, g, time = 9.0, np.array([1.0, 4.0]), torch.tensor([0.7]).double(), 0.4
+    spring = scipy.sparse.csr_array(np.kron([[1.0, -1.0], [-1.0, 1.0]], k * np.eye(2)))
+    v0 = torch.tensor([[0.1, 0.0], [-0.1, 0.0]], dtype=torch.float64)
+    vibrations = Vibrations(spring, v0, masses, dense_limit=limit, tolerance=1e-9)
+    c = response(torch.tensor([k * (1 + 1 / 4)]).double(), g, time).memory.item()
+    moved = vibrations.relaxation(time, g)[0]
+    torch.testing.assert_close(moved, (c - 1) * v0, rtol=0, atol=1e-8)
+    unit, zero = torch.eye(4, dtype=torch.float64).reshape(4, 2, 2), torch.zeros(4, 2, 2).double()
+    deviations = [
+        vibrations.fluctuations(time, g, torch.stack(white))[0][0].flatten(1)
+        for white in ((unit, zero), (zero, unit))
+    ]
+    covariance = sum(each.T @ each for each in deviations)
+    equilibrium = torch.from_numpy(np.linalg.pinv(spring.toarray()))
+    torch.testing.assert_close(covariance, (1 - c**2) * equilibrium, rtol=0, atol=1e-8)
+    found = modes(spring, 2, masses=masses)
+    np.testing.assert_allclose(soft_mode_participation(found, 2), [2 * 4 / 5, 2 * 1 / 5], atol=1e-9)
+
+
+def test_detailed_balance_of_two_masses():
+    matrix, masses = diatomic_chain(4, 20.0, (1.0, 2.5))
+    equilibrium, size = torch.from_numpy(np.linalg.pinv(matrix.toarray())), len(masses)
+    unit, zero = torch.eye(2 * size).double().reshape(-1, size, 2), torch.zeros(2 * size, size, 2).double()
+    g, time = torch.tensor([0.4]).double(), 1.3
+    rows = [Vibrations(matrix, each, masses).relaxation(time, g)[0] for each in unit]
+    memory = (torch.stack(rows) + unit - unit.mean(1, keepdim=True)).flatten(1).T
+    vibrations = Vibrations(matrix, unit[0], masses)
+    parts = [
+        vibrations.fluctuations(time, g, torch.stack(white))[0][0].flatten(1)
+        for white in ((unit, zero), (zero, unit))
+    ]
+    joint = memory @ equilibrium
+    torch.testing.assert_close(joint, joint.T, rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        sum(part.T @ part for part in parts) + joint @ memory.T, equilibrium, rtol=0, atol=1e-9
+    )

@@ -21,7 +21,8 @@ def _debye_waller(c: Particles) -> Tensor:
 
 def _soft_modes(c: Particles) -> Tensor:
     number = max(1, round(SOFT_FRACTION * c.positions.numel()))
-    lowest = modes(c.hessian, c.mixture.dimension, number)
+    masses = c.mixture.masses_of(c.species)
+    lowest = modes(c.hessian, c.mixture.dimension, number, None if masses is None else masses.numpy())
     return torch.from_numpy(soft_mode_participation(lowest, number)).to(c.positions)
 
 
