@@ -15,8 +15,8 @@ from typing import Any
 from gensample.benchmark.judge import truth_of
 from gensample.data.datamodule import KADataModule
 from gensample.predictors import of_model
+from gensample.stats.dynamics import ceiling_exact
 from gensample.stats.predictions import judge
-from gensample.stats.propensity import ceiling_exact
 from gensample.zoo import load_model
 
 

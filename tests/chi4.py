@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gensample.comparison.averages import Averages, stack
-from gensample.comparison.quantities.families import chi4_of
+from gensample.comparison.quantities import chi4_of
+from gensample.comparison.view import Averages, stack
 
 WITHIN, BETWEEN = chi4_of(
     "chi4", "", "", "displacements", lambda q, members: np.asarray(q), parts=("within", "between")

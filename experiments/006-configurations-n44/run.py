@@ -35,7 +35,7 @@ from gensample.generators.configuration import BASE
 from gensample.physics.mixtures import get_mixture
 from gensample.sampling.correction import metropolis
 from gensample.seeding import numpy_generator, torch_generator
-from gensample.stats.weights import effective_sample_size, heat_capacity, log_weights, reweighted_mean
+from gensample.stats.sets import effective_sample_size, heat_capacity, log_weights, reweighted_mean
 
 SAMPLES, SEED = 1024, 1
 SOLVERS = {

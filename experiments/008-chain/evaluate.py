@@ -15,16 +15,16 @@ from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
 from gensample.report.page import to_json
 from gensample.seeding import numpy_generator
-from gensample.stats.dynamics import overlap
-from gensample.stats.intervals import percentile_interval, resample_weights
-from gensample.stats.propensity import (
+from gensample.stats.dynamics import (
     ceiling_exact,
     ceiling_sampler,
     magnitudes,
+    overlap,
     pearson,
     propensity,
     split_variance,
 )
+from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.zoo import load_predictor
 
 BOOTSTRAP = 1000

@@ -13,7 +13,7 @@ from gensample.data.views import D2MIN_CUTOFF
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.strain import d2min
-from gensample.stats.ridge import ridge
+from gensample.stats.regression import ridge
 from gensample.structure.descriptors.invariants import invariants
 from gensample.structure.indicators import indicators
 from gensample.structure.modes import nonaffine_response

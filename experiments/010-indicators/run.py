@@ -27,7 +27,7 @@ from scores import cell, pearson, percentile_of, spearman, with_interval
 
 from gensample.data.store import Store
 from gensample.data.views import ShearView, open_view
-from gensample.stats.propensity import propensity
+from gensample.stats.dynamics import propensity
 
 RUNS = Path("runs/010")
 DATASETS = {"dynamics": "ka2d-mini", "shear": "ka2d-shear-mini"}

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from gensample.data.datamodule import KADataModule
-from gensample.stats.propensity import pearson
-from gensample.stats.ridge import block_ridge, line
+from gensample.stats.dynamics import pearson
+from gensample.stats.regression import block_ridge, line
 
 
 def left_out(data: KADataModule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gensample.data.store import Store
 from gensample.seeding import numpy_generator
-from gensample.stats.propensity import ceiling_exact, magnitudes, pearson, split_variance
+from gensample.stats.dynamics import ceiling_exact, magnitudes, pearson, split_variance
 
 
 def agreement(lengths: np.ndarray, few: int, choices: int, rng: np.random.Generator) -> float:

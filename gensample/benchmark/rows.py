@@ -18,7 +18,7 @@ from gensample.predictors.indicator import StructuralIndicator
 from gensample.predictors.network import Network
 from gensample.predictors.published import StoredPrediction
 from gensample.seeding import torch_generator
-from gensample.stats.propensity import magnitudes
+from gensample.stats.dynamics import magnitudes
 from gensample.training import cli
 from gensample.weights import read_tensors, save_tensors
 

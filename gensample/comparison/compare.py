@@ -10,8 +10,14 @@ import numpy as np
 
 from gensample.comparison.gather import compare_ensembles
 from gensample.comparison.maps import choose_moves
-from gensample.comparison.pairing import choose, common_temperatures, lags_of_all, rows_beside
-from gensample.comparison.provenance import describe, describe_sets
+from gensample.comparison.pairing import (
+    choose,
+    common_temperatures,
+    describe,
+    describe_sets,
+    lags_of_all,
+    rows_beside,
+)
 from gensample.comparison.result import Comparison
 from gensample.comparison.rows import verdicts
 from gensample.comparison.sets import Configurations, compare_configurations

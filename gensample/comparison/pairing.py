@@ -1,12 +1,21 @@
-"""Which configuration and lag of a generated dataset belongs to which of the simulated one."""
+"""Which configuration and lag of the files belong together, what is there twice, and where it comes from."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
+import gensample
 from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.stats.ensemble import Floats
 
 Pair = tuple[int, int]
 
@@ -189,3 +198,149 @@ def lags_of_all(sim: Dataset, others: Sequence[Dataset], wanted: Sequence[float]
     if not common:
         raise ConfigError("no lag time is in all files; compare fewer of them at once")
     return [common, *([table[a] for a in common] for table in tables)]
+
+
+# Attributes that the layout itself or other entries already tell.
+_TOLD = {"format", "version", "mixture", "mixture_values", "temperature", "density", "units", "truncation"}
+_TOLD |= {"data", "split"}
+_LONGEST = 160  # characters of an attribute that still reads as a fact; `gensample info` shows the rest
+
+
+def describe(sim: Dataset, gen: Dataset, further: Mapping[str, Dataset] | None = None) -> dict[str, Any]:
+    """Entries of ``meta`` about the paired configurations, both files, and ``further`` ones by name."""
+    others = further or {}
+    meta = _both(sim, gen)
+    meta["simulated"]["temperature"] = float(sim.temperature[0])
+    sources = {"simulated": sim, "generated": gen, **others}
+    meta["core_seconds"] = {name: core_seconds(data.store) for name, data in sources.items()}
+    meta["further"] = {name: facts(data) for name, data in others.items()}
+    return {"configurations": len(sim), **meta}
+
+
+def core_seconds(store: Store) -> float | None:
+    """Core-seconds of one replica or draw, all its lags together; None where the file does not say."""
+    each, everything = (store.attrs.get(name) for name in ("core_seconds_per_replica", "core_seconds"))
+    if each is None and everything is not None:
+        each = everything / max(int(store.done.sum()), 1)
+    return None if each is None else float(each)
+
+
+def describe_sets(sim: Dataset, gen: Dataset) -> dict[str, Any]:
+    """Entries of ``meta`` about two sets of configurations: nothing is paired, and N may differ."""
+    meta = _both(sim, gen)
+    meta["generated"]["particles"] = f"{gen.store.num_particles} ({composition(gen.store)})"
+    for side in (meta["simulated"], meta["generated"]):
+        side.pop("replicas")
+    return meta
+
+
+def _both(sim: Dataset, gen: Dataset) -> dict[str, Any]:
+    made, store = facts(gen), sim.store
+    return {
+        "split": ", ".join(sorted(sim.splits)),
+        "gensample": gensample.__version__,
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "simulated": {
+            **facts(sim),
+            "name": store.path.stem,
+            "mixture": sim.mixture,
+            "particles": f"{store.num_particles} ({composition(store)})",
+            "density": store.density,
+            "truncation": store.truncation,
+        },
+        "generated": {"name": _model_name(made.get("model"), gen.store.path), **made},
+    }
+
+
+def _model_name(model: str | None, path: Path) -> str:
+    """The model as it was named, or the end of its path."""
+    return path.stem if model is None else "/".join(Path(model).parts[-3:])
+
+
+def facts(data: Dataset) -> dict[str, Any]:
+    """File, complete replicas, and every short attribute: seeds, solver, function evaluations, versions."""
+    store, counts = data.store, data.replicas
+    low, high = int(counts.min()), int(counts.max())
+    found: dict[str, Any] = {"file": str(store.path), "replicas": low if low == high else f"{low} to {high}"}
+    for name, value in store.attrs.items():
+        if name in _TOLD:
+            continue
+        decoded = _decoded(value)
+        entries = decoded if isinstance(decoded, dict) and name != "software" else {name: decoded}
+        for key, entry in entries.items():
+            if key not in _TOLD and _is_fact(entry):
+                found.setdefault(key, entry)
+    return found
+
+
+def _decoded(value: Any) -> Any:
+    """Attributes that are JSON objects, such as the request of a sample, as dictionaries."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _is_fact(value: Any) -> bool:
+    return not isinstance(value, np.ndarray) and value not in ("", -1, None) and len(str(value)) <= _LONGEST
+
+
+FIELD_TOLERANCE = 2.0**-10
+"""Displacements may be stored on a grid of this width, so that a copy differs by as much."""
+POSITION_TOLERANCE = 1e-4
+_FIRST = 8
+"""Particles that decide whether two rows are worth a look at all the others."""
+
+
+def check_distinct(simulated: Any, generated: Any, configuration: int) -> None:
+    """DataError where two of the fields (R, K, N, d) and (R', K, N, d) are equal at any lag.
+
+    Equal means to the rounding of stored numbers, or to a hundredth of a displacement where that is less.
+    """
+    for lag in range(simulated.shape[1]):
+        rows = np.concatenate([simulated[:, lag], generated[:, lag]])
+        typical = float(np.sqrt(np.mean(rows[:, :_FIRST] ** 2)))
+        pair = _equal(rows, min(FIELD_TOLERANCE, typical / 100))
+        if pair is not None:
+            first, second = (_name("replica", k, len(simulated)) for k in pair)
+            raise DataError(
+                f"{first} and {second} of configuration {configuration} are one field (lag number {lag}): "
+                "compare needs replicas that are independent of each other; leave out what was copied, or "
+                "draw the sample anew with another seed"
+            )
+
+
+def check_configurations(simulated: Floats, generated: Floats, box: Floats, other: Floats) -> None:
+    """DataError where positions (C, N, d) and (C', N', d), in boxes (C, d) and (C', d), hold one twice."""
+    ours, theirs = simulated / box[:, None], generated / other[:, None]
+    ours = ours if ours.shape[1:] == theirs.shape[1:] else np.empty((0, *theirs.shape[1:]))
+    pair = _equal(np.concatenate([ours, theirs]), POSITION_TOLERANCE / float(other.max()), period=1.0)
+    if pair is not None:
+        first, second = (_name("configuration", k, len(ours)) for k in pair)
+        raise DataError(
+            f"{first} and {second} are one structure: the two sets must be independent of each other; leave "
+            "out what was copied"
+        )
+
+
+def _name(kind: str, k: int, simulated: int) -> str:
+    return f"simulated {kind} {k}" if k < simulated else f"generated {kind} {k - simulated}"
+
+
+def _equal(rows: Floats, tolerance: float, period: float | None = None) -> tuple[int, int] | None:
+    """Two of the rows (n, N, d) whose numbers all agree to ``tolerance``; numbers ``period`` apart are one.
+
+    The first particles are looked up in a tree, and only rows that agree there are compared as a whole.
+    """
+    first = rows[:, :_FIRST].reshape(len(rows), -1).astype(np.float64)
+    if period is not None:
+        first = first % period % period  # twice: -1e-20 % 1 is 1
+    reach = tolerance * (1 + 1e-3)  # single precision rounds too
+    for i, j in sorted(cKDTree(first, boxsize=period).query_pairs(reach, p=np.inf)):
+        gap = rows[i] - rows[j]
+        gap = gap if period is None else gap - period * np.round(gap / period)
+        if np.abs(gap).max() <= reach:
+            return i, j
+    return None

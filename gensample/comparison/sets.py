@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from gensample.comparison.pairing import check_configurations
 from gensample.comparison.quantities import EVERYONE, OfSets, all_quantities
 from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.seeding import numpy_generator
-from gensample.stats import distinct, weights
+from gensample.stats import sets as stats
 from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.profiles import part_size
+from gensample.stats.sets import part_size
 from gensample.stats.structure import Tables, common_edges, letters, tables
 
 Entry = dict[str, Any]
@@ -154,7 +155,7 @@ def compare_configurations(
     tell = progress or (lambda line: None)
     _check(simulated, generated, mixture)
     edges = common_edges(simulated.box, generated.box)
-    distinct.check_configurations(simulated.positions, generated.positions, simulated.box, generated.box)
+    check_configurations(simulated.positions, generated.positions, simulated.box, generated.box)
 
     def reduced(name: str, of: Configurations) -> Side:
         tell(f"T = {temperature:g}, {name}: energies")
@@ -170,7 +171,7 @@ def compare_configurations(
     logs = None
     if generated.log_density is not None:
         total = theirs.energy * generated.num_particles
-        logs = weights.log_weights(total, temperature, generated.log_density, generated.log_density_variance)
+        logs = stats.log_weights(total, temperature, generated.log_density, generated.log_density_variance)
     sets, generator = Sets(ours, theirs, temperature, logs, bootstrap), numpy_generator(seed)
     for find in dict.fromkeys(q.find for q in all_quantities(OfSets)):
         sets.found.update(find(sets, generator))
@@ -180,7 +181,7 @@ def compare_configurations(
         "particles": {"simulated": simulated.num_particles, "generated": generated.num_particles},
         "compared": part_size(simulated.size, generated.size),
         "quantities": sets.found,
-        "weights": None if logs is None else weights.effective_sample_size(logs)._asdict(),
+        "weights": None if logs is None else stats.effective_sample_size(logs)._asdict(),
     }
     return Result(metrics, all_curves(sets, numpy_generator(seed, 1)))
 
@@ -285,7 +286,7 @@ def _energies(sets: Sets) -> Iterator[Curve]:
             yield name, EVERYONE, "simulated", histogram(sim)
             yield name, EVERYONE, "generated", histogram(gen)
             if sets.log_weights is not None:
-                yield name, EVERYONE, "reweighted", histogram(gen, weights.normalised(sets.log_weights))
+                yield name, EVERYONE, "reweighted", histogram(gen, stats.normalised(sets.log_weights))
 
 
 def _profiles(sets: Sets, generator: np.random.Generator) -> Iterator[Curve]:
@@ -298,7 +299,7 @@ def _profiles(sets: Sets, generator: np.random.Generator) -> Iterator[Curve]:
             for k, label in enumerate(profile.labels):
                 yield name, label, source, (profile.x, mean[k], low[k], high[k])
         if sets.log_weights is not None:
-            reweighted = profile.mean(weights.normalised(sets.log_weights)[None])[0]
+            reweighted = profile.mean(stats.normalised(sets.log_weights)[None])[0]
             for k, label in enumerate(profile.labels):
                 yield name, label, "reweighted", (profile.x, reweighted[k])
 
@@ -323,7 +324,7 @@ def _weights(sets: Sets) -> Iterator[Curve]:
     if logs is None or not np.isfinite(logs).any():
         return
     yield "log_weights", EVERYONE, "generated", histogram(logs - np.median(logs[np.isfinite(logs)]))
-    share = np.cumsum(np.sort(weights.normalised(logs))[::-1])
+    share = np.cumsum(np.sort(stats.normalised(logs))[::-1])
     at = np.unique(np.geomspace(1, len(share), POINTS).astype(int)) - 1
     yield "weight_share", EVERYONE, "generated", ((at + 1) / len(share), share[at])
 

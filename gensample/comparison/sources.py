@@ -18,8 +18,8 @@ from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
 from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.minimisers import Minimiser
+from gensample.stats.dynamics import require_replicas
 from gensample.stats.ensemble import Ensemble, Floats
-from gensample.stats.propensity import require_replicas
 
 PAIRINGS = {
     "generated": ("simulated", "generated"),

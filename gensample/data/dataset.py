@@ -14,7 +14,7 @@ from gensample.data.excerpt import write_excerpt
 from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import MIXTURES
-from gensample.stats.propensity import propensity
+from gensample.stats.dynamics import propensity
 
 Rows = slice | Sequence[int] | np.ndarray
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.physics.potentials import energy
-from gensample.stats.moments import mean_and_scale
+from gensample.stats.regression import mean_and_scale
 from gensample.structure.descriptors import SETS, describe, descriptor_names
 from gensample.structure.particles import Particles
 

@@ -13,7 +13,7 @@ from gensample.data.store import Store
 from gensample.physics.box import minimum_image, wrap
 from gensample.physics.mobility import averaging_matrix, log_mobility
 from gensample.physics.neighbors import neighbor_list
-from gensample.stats.moments import mean_and_scale
+from gensample.stats.regression import mean_and_scale
 
 # Concatenated along their first axis; the rest of a record is one row per configuration.
 PER_NODE = ("pos", "cage_vector", "descriptors", "propensity", "spread", "mobility", "displacement")

@@ -16,9 +16,8 @@ from gensample.data.positions import potential
 from gensample.data.schema import SHEARED, SPLITS
 from gensample.data.store import Store
 from gensample.errors import ConfigError
-from gensample.stats.dynamics import HOP_LENGTH, OVERLAP_LENGTH, msd, overlap, share_of_hops
+from gensample.stats.dynamics import HOP_LENGTH, OVERLAP_LENGTH, magnitudes, msd, overlap, share_of_hops
 from gensample.stats.plasticity import initial_modulus
-from gensample.stats.propensity import magnitudes
 from gensample.text import printable
 
 ENERGY_SAMPLE = 16

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gensample.nn.conditioner import FOLDS, Condition, EquivariantConditioner
-from gensample.stats.ridge import block_ridge, line, ridge
+from gensample.stats.regression import block_ridge, line, ridge
 
 AVERAGES = ("propensity", "spread", "mobility")
 """Averages at each node, in the order of a conditioner's outputs."""

@@ -31,9 +31,8 @@ from gensample.ranges import (
 from gensample.seeding import numpy_generator
 from gensample.simulate.runners import Dynamics, Leg, System, displacements
 from gensample.simulate.workshop import HEATED_FIT
-from gensample.stats.dynamics import OVERLAP_LENGTH
+from gensample.stats.dynamics import OVERLAP_LENGTH, magnitudes
 from gensample.stats.intervals import resample_weights
-from gensample.stats.propensity import magnitudes
 from gensample.stats.scores import best_score, climatology_score, crps
 from gensample.work import Work
 

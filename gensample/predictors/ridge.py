@@ -14,8 +14,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.predictors.base import Described, DescriptorPredictor, register, targets_of
-from gensample.stats.moments import mean_and_scale
-from gensample.stats.ridge import block_ridge, line, ridge
+from gensample.stats.regression import block_ridge, line, mean_and_scale, ridge
 
 # Configurations are left out in at most this many groups to choose the penalty.
 FOLDS = 8

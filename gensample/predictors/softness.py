@@ -14,8 +14,7 @@ from torch import Tensor
 
 from gensample.errors import ConfigError
 from gensample.predictors.base import Described, DescriptorPredictor, register, targets_of
-from gensample.stats.margin import support_vector_machines
-from gensample.stats.moments import mean_and_scale
+from gensample.stats.regression import mean_and_scale, support_vector_machines
 
 # Penalties tried, strongest first: each search starts from where the one before it ended.
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3)

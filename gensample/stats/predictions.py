@@ -15,10 +15,10 @@ from scipy.stats import rankdata
 
 from gensample.errors import DataError
 from gensample.seeding import numpy_generator
+from gensample.stats.dynamics import ceiling_exact, pearson, pearson_from_sums
 from gensample.stats.ensemble import Floats
 from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.stats.pairs import Pairs, close_pairs, largest_cutoff
-from gensample.stats.propensity import ceiling_exact, pearson, pearson_from_sums
 
 OVERLAP = 0.3
 """Propensity below which a particle counts as having stayed."""

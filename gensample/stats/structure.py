@@ -13,8 +13,8 @@ import numpy as np
 from gensample.errors import ConfigError
 from gensample.stats.dynamics import shell_volumes
 from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.pairs import PairChunk, pair_chunks
-from gensample.stats.profiles import Profile, Singles
+from gensample.stats.pairs import PairChunk, pair_chunks, wave_limits
+from gensample.stats.sets import Profile, Singles
 
 SpeciesPair = tuple[int, int]
 _MEMORY = 4_000_000
@@ -79,28 +79,6 @@ class StructureTable(NamedTuple):
     partial: Floats
 
 
-def wave_vectors(box: Any, q_max: float) -> Floats:
-    """Wave vectors (Q, d) a periodic box allows, 2 pi n / L with 0 < |q| <= q_max, one of each +-q."""
-    lengths = as_array(box)
-    limits = _limits(lengths, q_max)
-    ranges = [np.arange(-m, m + 1) for m in limits]
-    n = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(lengths))
-    # The first half of a symmetric grid, before the zero vector in its middle.
-    q = 2 * np.pi * n[: len(n) // 2] / lengths
-    return q[(q**2).sum(axis=1) <= q_max**2]
-
-
-def _limits(lengths: Floats, q_max: float) -> Integers:
-    """Largest |n| along each axis of a box (d,)."""
-    limits = np.floor(q_max * lengths / (2 * np.pi)).astype(np.int64)
-    if (limits < 1).all():
-        raise ConfigError(
-            f"no wave vector below q_max = {q_max:g} fits the box: "
-            f"raise q_max above {2 * np.pi / lengths.max():g}"
-        )
-    return limits
-
-
 def structure_table(positions: Any, box: Any, species: Any, q_max: float, bins: int) -> StructureTable:
     """S_ab summed over the wave vectors of each bin, for each configuration.
 
@@ -111,7 +89,7 @@ def structure_table(positions: Any, box: Any, species: Any, q_max: float, bins: 
     """
     x, boxes = batches(positions, box)
     kinds = np.asarray(species)
-    limits = _limits(boxes.max(axis=0), q_max)
+    limits = wave_limits(boxes.max(axis=0), q_max)
     step = max(1, int(_MEMORY / (x.shape[1] * np.prod(2.0 * limits[:-1] + 1))))
     parts = [
         _structure_sums(x[k : k + step], boxes[k : k + step], kinds, limits, np.linspace(0, q_max, bins + 1))

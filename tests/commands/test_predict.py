@@ -15,7 +15,7 @@ from gensample import zoo
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.predictors.network import Network
-from gensample.stats.propensity import pearson
+from gensample.stats.dynamics import pearson
 from gensample.zoo import load_predictor
 
 BOTAN, FLOW = "ka2d-mini-botan", "ka2d-mini-flow"

@@ -10,7 +10,7 @@ from gensample.comparison.quantities import OfFields, all_quantities
 from gensample.comparison.sources import PAIRINGS
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
-from gensample.stats import dynamics, propensity
+from gensample.stats import dynamics
 from gensample.stats.ensemble import Ensemble
 from gensample.stats.intervals import difference
 
@@ -77,35 +77,35 @@ def test_values_are_those_of_the_single_functions(small):
     block = block_of(result, lag=1, species="B")
     fields = [[e.displacements[:, 1][:, e.members(1)] for e in side] for side in (sim, gen)]
     for k, side in enumerate(fields):
-        lengths = [propensity.magnitudes(u) for u in side]
-        splits = [propensity.split_variance(m) for m in lengths]
+        lengths = [dynamics.magnitudes(u) for u in side]
+        splits = [dynamics.split_variance(m) for m in lengths]
         delta, iso = (np.mean([getattr(s, name) for s in splits]) for name in ("delta", "iso"))
         assert block["mean_propensity"]["value"][k] == pytest.approx(np.mean([m.mean() for m in lengths]))
         assert block["msd"]["value"][k] == pytest.approx(np.mean([dynamics.msd(u) for u in side]))
         assert block["alpha2"]["value"][k] == pytest.approx(dynamics.alpha2(np.concatenate(side)))
         assert block["predictability"]["value"][k] == pytest.approx(
-            float(propensity.predictability(delta, iso))
+            float(dynamics.predictability(delta, iso))
         )
         q = [dynamics.overlap(u) for u in side]
         within = np.mean([chi4.within(x, 18) for x in q])
         assert block["chi4_iso"]["value"][k] == pytest.approx(within)
         assert block["chi4_between"]["value"][k] == pytest.approx(chi4.between(q, 18))
-    mu = [[propensity.propensity(u) for u in side] for side in fields]
-    each = [propensity.pearson(a, b) for a, b in zip(*mu, strict=True)]
+    mu = [[dynamics.propensity(u) for u in side] for side in fields]
+    each = [dynamics.pearson(a, b) for a, b in zip(*mu, strict=True)]
     assert block["pearson"]["value"] == pytest.approx(np.mean(each))
-    pooled = propensity.pearson(np.concatenate(mu[0]), np.concatenate(mu[1]))
+    pooled = dynamics.pearson(np.concatenate(mu[0]), np.concatenate(mu[1]))
     assert block["pearson_pooled"]["value"] == pytest.approx(pooled)
 
 
 def test_ceilings_follow_the_numbers_of_replicas(small):
     """M = 8 simulated and M' = 5 generated replicas; halves have 4 and 4."""
     sim, _, result = small
-    splits = [propensity.split_variance(propensity.magnitudes(e.displacements[:, 0, ::2])) for e in sim]
+    splits = [dynamics.split_variance(dynamics.magnitudes(e.displacements[:, 0, ::2])) for e in sim]
     delta, iso = (np.mean([getattr(s, name) for s in splits]) for name in ("delta", "iso"))
     block = block_of(result)
-    expected = propensity.ceiling_sampler(delta, iso / 8, iso / 5)
+    expected = dynamics.ceiling_sampler(delta, iso / 8, iso / 5)
     assert block["pearson_ceiling_sampler"]["value"] == pytest.approx(float(expected))
-    exact = propensity.ceiling_exact(delta, iso / 8)
+    exact = dynamics.ceiling_exact(delta, iso / 8)
     assert block["pearson_ceiling_exact"]["value"] == pytest.approx(float(exact))
     halves = block_of(result, source="halves")
     assert halves["pearson_ceiling_exact"]["value"] < block["pearson_ceiling_exact"]["value"]

@@ -7,7 +7,7 @@ from gensample.comparison import sources as controls
 from gensample.errors import DataError
 from gensample.seeding import numpy_generator
 from gensample.stats import dynamics
-from gensample.stats.propensity import magnitudes, propensity, split_variance
+from gensample.stats.dynamics import magnitudes, propensity, split_variance
 
 
 @pytest.fixture

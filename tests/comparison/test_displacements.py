@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from comparison.views import structure, view
 
-from gensample.comparison.averages import Averages, stack
 from gensample.comparison.quantities import OfFields, all_quantities
-from gensample.comparison.view import View
+from gensample.comparison.view import Averages, View, stack
 from gensample.physics.mixtures import get_mixture
-from gensample.stats import calibration
+from gensample.stats import scores
 
 QUANTITY = {q.name: q for q in all_quantities(OfFields)}
 
@@ -73,7 +72,7 @@ def test_a_perfect_sampler_is_calibrated_and_a_narrow_one_is_not(what):
         for factor, summaries in found.items():
             seen, made = (view(rng, place, replicas=r, scale=0.25 * s) for r, s in ((12, 1.0), (9, factor)))
             summaries.append(QUANTITY[f"{what}_coverage_80"].summarise(seen, made, members))
-    for level in calibration.LEVELS:
+    for level in scores.PIT_LEVELS:
         name = f"{what}_coverage_{100 * level:.0f}"
         assert value(name, *found[1.0]) == pytest.approx(level, abs=0.06)
         assert QUANTITY[name].reference == level

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from comparison.views import structure, view
 
-from gensample.comparison.averages import Averages, stack
 from gensample.comparison.quantities import OfFields, all_quantities
-from gensample.comparison.view import View
-from gensample.stats.propensity import ceiling_sampler, split_variance
+from gensample.comparison.view import Averages, View, stack
+from gensample.stats.dynamics import ceiling_sampler, split_variance
 
 QUANTITY = {q.name: q for q in all_quantities(OfFields)}
 

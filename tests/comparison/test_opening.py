@@ -3,7 +3,7 @@ import pytest
 
 from gensample.comparison.maps import choose_moves
 from gensample.comparison.page import render
-from gensample.comparison.provenance import core_seconds
+from gensample.comparison.pairing import core_seconds
 from gensample.comparison.result import Comparison, Propensities
 from gensample.comparison.tables import cost_table, in_text, seconds, sentence, share
 from gensample.report.page import Picture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from comparison.views import structure, view
 
-from gensample.comparison.averages import LEVELS, Averages, levels
-from gensample.comparison.estimate import Counted, Sides, block
+from gensample.comparison.gather import Counted, Sides, block
 from gensample.comparison.quantities import OfFields, all_quantities, register
+from gensample.comparison.view import LEVELS, Averages, levels
 from gensample.stats import futures
 from gensample.stats.intervals import resample_weights
 

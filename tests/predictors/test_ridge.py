@@ -9,7 +9,7 @@ from synthetic import write_dataset
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError, DataError
 from gensample.predictors.ridge import Ridge
-from gensample.stats import ridge as module
+from gensample.stats import regression as module
 
 
 def fitted(*data, **settings):

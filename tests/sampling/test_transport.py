@@ -16,7 +16,7 @@ from gensample.physics.potentials import energy, pair_potential
 from gensample.sampling.solver import Solver
 from gensample.sampling.transport import Divergence, transport
 from gensample.seeding import torch_generator
-from gensample.stats.weights import effective_sample_size, log_weights
+from gensample.stats.sets import effective_sample_size, log_weights
 
 SOLVERS = [("euler", 200), ("midpoint", 60), ("heun2", 60), ("rk4", 40), ("dopri5", 1)]
 

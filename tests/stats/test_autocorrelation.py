@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from gensample.stats.autocorrelation import autocorrelation, integrated_time
+from gensample.stats.intervals import autocorrelation, integrated_time
 
 
 def ar1(coefficient, chains, length, seed=0):

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import kstest
 
 from gensample.errors import DataError
-from gensample.stats import calibration as cal
+from gensample.stats import scores as cal
 
 
 def skewed(rng, shape):
@@ -18,8 +18,8 @@ def test_a_perfect_sampler_is_flat_within_its_noise(observed, drawn):
     x, y = skewed(rng, (observed, 4000)), skewed(rng, (drawn, 4000))
     # One observation a column for the first: observations of one column share their draws.
     for cdf in (cal.ensemble_pit(x[:1], y), cal.mean_pit(x, y, rng)):
-        assert np.abs(cdf - cal.POINTS).max() < 1.63 / np.sqrt(4000)  # Kolmogorov, 99 %
-        np.testing.assert_allclose(cal.coverage(cdf), cal.LEVELS, atol=0.03)
+        assert np.abs(cdf - cal.PIT_POINTS).max() < 1.63 / np.sqrt(4000)  # Kolmogorov, 99 %
+        np.testing.assert_allclose(cal.coverage(cdf), cal.PIT_LEVELS, atol=0.03)
         np.testing.assert_allclose(cal.rank_histogram(cdf), 1.0, atol=0.5)
 
 
@@ -27,7 +27,7 @@ def test_discrete_values_are_flat_too():
     """Overlaps of few particles: most draws are equal to the observation."""
     rng = np.random.default_rng(1)
     x, y = rng.binomial(3, 0.4, (1, 5000)) / 3, rng.binomial(3, 0.4, (7, 5000)) / 3
-    assert np.abs(cal.ensemble_pit(x, y) - cal.POINTS).max() < 1.63 / np.sqrt(5000)
+    assert np.abs(cal.ensemble_pit(x, y) - cal.PIT_POINTS).max() < 1.63 / np.sqrt(5000)
 
 
 def test_agrees_with_ranks_broken_at_random():
@@ -35,14 +35,14 @@ def test_agrees_with_ranks_broken_at_random():
     x, y = rng.integers(0, 6, (4, 3000)), rng.integers(0, 4, (5, 3000))
     below, equal = ((y[None] < x[:, None]).sum(1), (y[None] == x[:, None]).sum(1))
     places = (below + (equal + 1) * rng.random(x.shape)) / 6
-    expected = [(places <= p).mean() for p in cal.POINTS]
+    expected = [(places <= p).mean() for p in cal.PIT_POINTS]
     np.testing.assert_allclose(cal.ensemble_pit(x, y), expected, atol=0.015)
 
 
 def test_pit_cdf_is_that_of_uniform_places():
     cdf = cal.pit_cdf([0, 1, 2, 3], [0, 1, 2, 3], 3)
-    np.testing.assert_allclose(cdf, cal.POINTS, atol=1e-12)
-    assert kstest(cal.POINTS, "uniform").statistic < 0.2
+    np.testing.assert_allclose(cdf, cal.PIT_POINTS, atol=1e-12)
+    assert kstest(cal.PIT_POINTS, "uniform").statistic < 0.2
 
 
 @pytest.mark.parametrize(

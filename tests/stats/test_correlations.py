@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gaussian_ensembles import jittered
 
-from gensample.stats import correlations as corr
+from gensample.stats import pairs as corr
 from gensample.stats.pairs import Pairs, close_pairs
 
 EDGES = np.array([0.5, 1.2, 1.8, 2.4])

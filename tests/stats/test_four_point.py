@@ -4,9 +4,9 @@ import pytest
 from gaussian_ensembles import jittered
 
 from gensample.errors import DataError
-from gensample.stats import correlations as fp
+from gensample.stats import pairs as fp
 from gensample.stats.dynamics import overlap
-from gensample.stats.structure import wave_vectors
+from gensample.stats.pairs import wave_vectors
 
 
 def binary(rng, shares, replicas):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from gensample.stats import profiles
+from gensample.stats import sets as profiles
 
 
 def rng(seed=0):

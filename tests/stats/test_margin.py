@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import torch
 
-from gensample.stats.margin import support_vector_machines
+from gensample.stats.regression import support_vector_machines
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3)
 

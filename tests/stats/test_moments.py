@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gensample.stats.moments import mean_and_scale
+from gensample.stats.regression import mean_and_scale
 
 
 @given(

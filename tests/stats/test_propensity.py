@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gensample.errors import DataError
-from gensample.stats import propensity as p
+from gensample.stats import dynamics as p
 
 
 def lengths(delta: float, iso: float, replicas: int, particles: int, seed: int = 0) -> np.ndarray:

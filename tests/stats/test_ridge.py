@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gensample.stats import ridge as module
-from gensample.stats.ridge import PENALTIES, block_ridge, line, ridge
+from gensample.stats import regression as module
+from gensample.stats.regression import PENALTIES, block_ridge, line, ridge
 
 
 def groups(noise, columns=30, rows=40, number=10):

@@ -4,6 +4,7 @@ import whole_structure as whole
 from gaussian_ensembles import jittered, lattice
 
 from gensample.errors import ConfigError
+from gensample.stats import pairs
 from gensample.stats import structure as s
 
 DIMENSIONS = pytest.mark.parametrize("dimension", [2, 3])
@@ -46,7 +47,7 @@ def test_reach_beyond_half_the_box_is_refused():
 @DIMENSIONS
 def test_wave_vectors_are_all_allowed_ones_once(dimension):
     box = np.array([5.0, 6.0, 7.0])[:dimension]
-    q = s.wave_vectors(box, 4.0)
+    q = pairs.wave_vectors(box, 4.0)
     n = q * box / (2 * np.pi)
     np.testing.assert_allclose(n, np.round(n), atol=1e-9)
     grid = np.stack(np.meshgrid(*[np.arange(-6, 7)] * dimension, indexing="ij"), -1).reshape(-1, dimension)
@@ -60,7 +61,7 @@ def test_a_lattice_scatters_at_its_reciprocal_vectors_only():
     _, partial, _ = whole.structure_factor(x, box, np.zeros(36, int), q_max=7.0, bins=70)
     peak = int(2 * np.pi / 0.1)
     # Two of the vectors in that bin are Bragg vectors with S = N.
-    n = np.linalg.norm(s.wave_vectors(box, 7.0), axis=1)
+    n = np.linalg.norm(pairs.wave_vectors(box, 7.0), axis=1)
     in_bin = ((n >= 0.1 * peak) & (n < 0.1 * (peak + 1))).sum()
     assert partial[0, 0][peak] == pytest.approx(2 * 36 / in_bin)
     rest = np.delete(partial[0, 0], peak)
@@ -88,7 +89,7 @@ def test_total_is_the_factor_without_regard_to_species():
 
 def test_no_wave_vector_is_an_error_with_the_least_q_max():
     with pytest.raises(ConfigError, match=r"raise q_max above 1\.25"):
-        s.wave_vectors([5.0, 5.0], 1.0)
+        pairs.wave_vectors([5.0, 5.0], 1.0)
 
 
 def test_closest_pairs_of_each_kind():
@@ -106,7 +107,7 @@ def test_structure_factors_are_the_sums_of_the_definition_in_every_box(dimension
     x, species = rng.uniform(0, 5, (2, 9, dimension)), np.arange(9) % 2
     table = s.structure_table(x, boxes, species, 4.0, 8)
     for c in range(2):
-        q = s.wave_vectors(boxes[c], 4.0)
+        q = pairs.wave_vectors(boxes[c], 4.0)
         which = np.minimum((np.linalg.norm(q, axis=1) / 0.5).astype(int), 7)
         rho = [np.exp(-1j * q @ x[c, species == a].T).sum(axis=1) for a in range(2)]
         products = [(rho[a] * rho[b].conj()).real for a, b in ((0, 0), (0, 1), (1, 1))]

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gensample.errors import DataError
-from gensample.stats import intervals, weights
+from gensample.stats import intervals
+from gensample.stats import sets as weights
 
 
 def rng(seed=0):

@@ -15,7 +15,7 @@ from gensample.nn.conditioner import FOLDS
 from gensample.physics.mobility import average
 from gensample.reads import Reads
 from gensample.sampling.solver import Solver
-from gensample.stats.ridge import block_ridge
+from gensample.stats.regression import block_ridge
 from gensample.training.displacement import DisplacementTask
 from tests.synthetic import write_dataset
 

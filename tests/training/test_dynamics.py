@@ -11,7 +11,7 @@ from gensample.nn.botan import Botan
 from gensample.nn.glassmlp import GlassMLP, heterogeneity_loss
 from gensample.nn.se3 import EquivariantPredictor
 from gensample.reads import Reads
-from gensample.stats.propensity import ceiling_exact, split_variance
+from gensample.stats.dynamics import ceiling_exact, split_variance
 from gensample.training.callbacks import EMA
 from gensample.training.dynamics import DynamicsTask
 from gensample.training.settings import as_module

@@ -11,7 +11,7 @@ from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.data.official import load_official
 from gensample.nn.bapst import Bapst
-from gensample.stats.propensity import pearson
+from gensample.stats.dynamics import pearson
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import chi4
 import numpy as np
 import pytest
 
-from gensample.stats import correlations, dynamics, pairs, propensity, scores
+from gensample.stats import dynamics, pairs, scores
 from gensample.stats.ensemble import Ensemble
 
 BOX = np.full(3, 15.05658)
@@ -34,20 +34,20 @@ def load(path) -> Ensemble:
 
 @pytest.fixture(scope="module")
 def lengths(ensembles):
-    return [propensity.magnitudes(e.displacements[:, 0, e.species == 0]) for e in ensembles]
+    return [dynamics.magnitudes(e.displacements[:, 0, e.species == 0]) for e in ensembles]
 
 
 @pytest.fixture(scope="module")
 def split(lengths):
-    found = [propensity.split_variance(m) for m in lengths]
+    found = [dynamics.split_variance(m) for m in lengths]
     return np.mean([s.delta for s in found]), np.mean([s.iso for s in found])
 
 
 def test_predictability_and_ceilings(split):
     delta, iso = split
-    assert propensity.predictability(delta, iso) == pytest.approx(0.148, abs=0.027)  # [0.120, 0.175]
-    assert propensity.ceiling_exact(delta, iso / 32) == pytest.approx(0.921, abs=0.016)  # [0.902, 0.933]
-    assert propensity.ceiling_sampler(delta, iso / 32, iso / 32) == pytest.approx(0.847, abs=0.029)
+    assert dynamics.predictability(delta, iso) == pytest.approx(0.148, abs=0.027)  # [0.120, 0.175]
+    assert dynamics.ceiling_exact(delta, iso / 32) == pytest.approx(0.921, abs=0.016)  # [0.902, 0.933]
+    assert dynamics.ceiling_sampler(delta, iso / 32, iso / 32) == pytest.approx(0.847, abs=0.029)
 
 
 def test_alpha2(lengths):
@@ -87,9 +87,9 @@ def test_displacement_correlations(ensembles, lengths, split):
     for e in ensembles:
         members = e.species == 0
         close = pairs.close_pairs(e.positions[members], e.box, EDGES[-1])
-        total += np.stack(correlations.correlation_sums(e.displacements[:, 0, members], close, EDGES))
+        total += np.stack(pairs.correlation_sums(e.displacements[:, 0, members], close, EDGES))
     second = np.mean([(m**2).mean() for m in lengths])
-    found = correlations.normalise(correlations.CorrelationSums(*total), second, split[1], 3)
+    found = pairs.normalise(pairs.CorrelationSums(*total), second, split[1], 3)
     np.testing.assert_allclose(found.longitudinal[SHOWN], [0.25, 0.09, 0.05], atol=0.01)
     np.testing.assert_allclose(found.transverse[SHOWN], [0.06, 0.016, 0.008], atol=0.002)
     np.testing.assert_allclose(found.mobility[SHOWN], [0.29, 0.17, 0.12], atol=0.01)

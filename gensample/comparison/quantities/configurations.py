@@ -9,11 +9,11 @@ import numpy as np
 
 from gensample.comparison.quantities import EVERYONE, Entries, OfSets, register
 from gensample.comparison.sets import Entry, Sets, Side, group_letters
-from gensample.stats import weights
+from gensample.stats import sets as stats
 from gensample.stats.ensemble import Floats
 from gensample.stats.intervals import percentile_interval, resampled_sums
-from gensample.stats.profiles import Distance, profile_distance, sample_distance, split_weights, splits
 from gensample.stats.scores import cdf_on, wasserstein_from_gap
+from gensample.stats.sets import Distance, profile_distance, sample_distance, split_weights, splits
 
 PROPENSITY_GRID = 400
 Generator = np.random.Generator
@@ -26,7 +26,7 @@ def _entry(value: Any, low: Any = np.nan, high: Any = np.nan) -> Entry:
 
 
 def _mean(of: Sets, values: Floats, generator: Generator, log_w: Floats | None = None) -> Entry:
-    return _entry(*weights.reweighted_mean(values, generator, log_w, of.bootstrap))
+    return _entry(*stats.reweighted_mean(values, generator, log_w, of.bootstrap))
 
 
 def _means(
@@ -78,14 +78,14 @@ def _gap(of: Sets, sim: Floats, gen: Floats, log_w: Floats | None, generator: Ge
     if min(len(sim), len(gen)) < 2:
         return _entry(value)
     draws = [
-        weights.resampled_means(x, generator, logs, of.bootstrap) for x, logs in ((gen, log_w), (sim, None))
+        stats.resampled_means(x, generator, logs, of.bootstrap) for x, logs in ((gen, log_w), (sim, None))
     ]
     with np.errstate(invalid="ignore"):
         return _entry(value, *percentile_interval(draws[0] - draws[1]))
 
 
 def _deviation(of: Sets, values: Floats, logs: Floats | None, generator: Generator) -> Entry:
-    found = weights.reweighted_variance(values, generator, logs, of.bootstrap)
+    found = stats.reweighted_variance(values, generator, logs, of.bootstrap)
     return _entry(*(np.sqrt(np.maximum(x, 0.0)) for x in found))
 
 
@@ -97,7 +97,7 @@ def _heat_capacity(of: Sets, generator: Generator) -> Entries:
     if of.log_weights is not None:
         cases["reweighted"] = (of.generated, of.log_weights)
     found = {
-        source: weights.heat_capacity(
+        source: stats.heat_capacity(
             side.energy, of.temperature, len(side.species), side.dimension, generator, logs, of.bootstrap
         )
         for source, (side, logs) in cases.items()

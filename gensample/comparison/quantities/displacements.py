@@ -7,15 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from gensample.comparison.averages import Averages, Summary
-from gensample.comparison.quantities import CONTROLS, Axis, OfFields, Plot, in_sentence, quantity, register
-from gensample.comparison.quantities.families import chi4_of, propensity_of
-from gensample.comparison.view import View
+from gensample.comparison.quantities import (
+    CONTROLS,
+    Axis,
+    OfFields,
+    Plot,
+    chi4_of,
+    in_sentence,
+    propensity_of,
+    quantity,
+    register,
+)
+from gensample.comparison.view import Averages, Summary, View
 from gensample.seeding import numpy_generator
-from gensample.stats import c2st, correlations, dynamics, propensity, scores
+from gensample.stats import c2st, dynamics, pairs, scores
+from gensample.stats.dynamics import magnitudes
 from gensample.stats.ensemble import Floats, Integers
 from gensample.stats.intervals import centers
-from gensample.stats.propensity import magnitudes
 
 VAN_HOVE_EDGES: Floats = np.linspace(0.0, 2.5, 101)
 LOG_EDGES: Floats = np.linspace(-2.5, 1.0, 71)
@@ -38,9 +46,9 @@ def lengths(view: View, members: Integers) -> Floats:
 def _alone(view: View, members: Integers) -> Summary:
     """One source by itself."""
     u, length = view.u[:, members], lengths(view, members)
-    split = propensity.split_variance(length)
+    split = dynamics.split_variance(length)
     lost = view.broken[:, members]
-    pairs = view.structure.like_pairs(int(view.species[members[0]]))
+    near = view.structure.like_pairs(int(view.species[members[0]]))
     return {
         "mu": length.mean(axis=0),
         "mean": length.mean(),
@@ -50,7 +58,7 @@ def _alone(view: View, members: Integers) -> Summary:
         "fourth": (length**4).mean(),
         "overlap": dynamics.overlap(u).mean(),
         "bond_breaking": np.nanmean(lost) if np.isfinite(lost).any() else np.float64(np.nan),
-        "correlations": np.stack(correlations.correlation_sums(u, pairs, view.structure.pair_edges)),
+        "correlations": np.stack(pairs.correlation_sums(u, near, view.structure.pair_edges)),
         "van_hove": dynamics.van_hove(u, VAN_HOVE_EDGES),
         "log_displacement": dynamics.log_displacement(u, LOG_EDGES),
     }
@@ -62,9 +70,9 @@ def _against(seen: View, made: View, members: Integers) -> Summary:
     observed, drawn = seen.u[:, members], made.u[:, members]
     ours, theirs = lengths(seen, members), lengths(made, members)
     x, y = ours.mean(axis=0), theirs.mean(axis=0)
-    split = propensity.split_variance(ours)
+    split = dynamics.split_variance(ours)
     return {
-        "spearman": np.float64(propensity.spearman(x, y)),
+        "spearman": np.float64(dynamics.spearman(x, y)),
         "moments": np.array([x.mean(), y.mean(), (x * x).mean(), (y * y).mean(), (x * y).mean()]),
         "delta": np.float64(split.delta),
         "noise": np.float64(split.iso / split.replicas),
@@ -107,7 +115,7 @@ register(
 @quantity("best, exact propensity", of=_against, kind="reference", limits=SHARE)
 def pearson_ceiling_exact(averages: Averages) -> Floats:
     """What the exact propensity would score."""
-    return propensity.ceiling_exact(averages["delta"], averages["noise"])
+    return dynamics.ceiling_exact(averages["delta"], averages["noise"])
 
 
 @quantity(
@@ -118,7 +126,7 @@ def pearson_pooled(averages: Averages) -> Floats:
     """The same over the particles of all configurations together; it also credits telling fast configurations
     from slow ones.
     """
-    return propensity.pearson_from_sums(averages["moments"])
+    return dynamics.pearson_from_sums(averages["moments"])
 
 
 @quantity(
@@ -145,7 +153,7 @@ def predictability(averages: Averages) -> Floats:
     """Share of the variance of |u| that the initial structure decides (the rest is the random velocities):
     variance of the exact propensity over the total.
     """
-    return propensity.predictability(averages["delta"], averages["iso"])
+    return dynamics.predictability(averages["delta"], averages["iso"])
 
 
 # Size
@@ -247,8 +255,8 @@ def _pair_correlation(part: str, symbol: str, title: str, meaning: str) -> OfFie
     """A correlation of two particles against their initial distance."""
 
     def combine(averages: Averages) -> Floats:
-        sums = correlations.CorrelationSums(*np.moveaxis(averages["correlations"], 1, 0))
-        found = correlations.normalise(sums, averages["second"], averages["iso"], averages.dimension)
+        sums = pairs.CorrelationSums(*np.moveaxis(averages["correlations"], 1, 0))
+        found = pairs.normalise(sums, averages["second"], averages["iso"], averages.dimension)
         return np.asarray(getattr(found, part))
 
     return OfFields(

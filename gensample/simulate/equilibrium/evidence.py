@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gensample.stats.autocorrelation import AutocorrelationTime, integrated_time
+from gensample.stats.intervals import AutocorrelationTime, integrated_time
 
 # Sokal recommends 4 to 10. Energies of a glass former decay in two steps: vibrations, gone at once, leave a
 # small part that decays with the structure; a narrow window closes before that part is seen. The narrow one

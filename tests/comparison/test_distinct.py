@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from gensample.comparison.pairing import check_configurations, check_distinct
 from gensample.errors import DataError
-from gensample.stats.distinct import check_configurations, check_distinct
 
 
 @pytest.fixture
