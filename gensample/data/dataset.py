@@ -41,19 +41,28 @@ class Dataset:
 
     @classmethod
     def create(
-        cls, contents: Contents, fields: Mapping[tuple[int, int], np.ndarray] | np.ndarray | None = None
+        cls,
+        contents: Contents,
+        fields: Mapping[tuple[int, int], np.ndarray] | np.ndarray | None = None,
+        path: str | Path | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> Dataset:
-        """A dataset in memory; ``fields``: displacements (C, R, K, N, d), or some (K, N, d) by (c, r).
+        """A dataset in memory, or at ``path``.
+
+        fields: displacements (C, R, K, N, d), or some (K, N, d) by (c, r); more: further arrays by name.
 
         Raises:
             DataError: what a file would be refused for.
         """
-        with StoreWriter.create(None, contents) as writer:
+        with StoreWriter.create(path, contents) as writer:
             if isinstance(fields, np.ndarray):
                 fields = {index: fields[index] for index in np.ndindex(fields.shape[:2])}
             for (c, r), field in (fields or {}).items():
                 writer.write_replica(c, r, field)
-        return cls(Store.open(writer.file))
+            for name, array in (more or {}).items():
+                if array is not None:
+                    writer.write_array(name, array)
+        return cls(Store.open(writer.file if path is None else path))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -232,17 +241,18 @@ def _of_configurations(several: Sequence[Configuration]) -> Dataset:
     for one in several:
         if one.mixture != first.mixture or not np.array_equal(one.species, first.species):
             raise DataError("configurations of one dataset must have the same mixture and species, in order")
-    present = all(one.inherent is not None for one in several)
+
+    def positions(name: str) -> Any:
+        there = all(getattr(one, name) is not None for one in several)
+        return np.stack([one.wrapped(name) for one in several]) if there else None
+
     contents = Contents(
         mixture=first.mixture,
         temperature=np.array([one.temperature for one in several], np.float64),
         positions=np.stack([one.wrapped() for one in several]),
         species=first.species,
         box=np.stack([one.box for one in several]),
-        inherent=np.stack([one.wrapped("inherent") for one in several]) if present else None,
+        inherent=positions("inherent"),
         source="arrays",
     )
-    with StoreWriter.create(None, contents) as writer:
-        if all(one.cage is not None for one in several):
-            writer.write_cage(np.stack([one.wrapped("cage") for one in several]), {})
-    return Dataset(Store.open(writer.file))
+    return Dataset.create(contents, more={"cage": positions("cage")})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gensample.data.members import Attributes, Members
@@ -95,7 +96,8 @@ GROUPS: dict[str, dict[str, Array]] = {
 def array_of(name: str) -> Array | None:
     """What is known of an array by its name, such as "positions" or "probe/length"."""
     group, _, last = name.rpartition("/")
-    return ARRAYS.get(name) if not group else PREDICTION if group == PREDICTIONS else GROUPS[group].get(last)
+    of_group = PREDICTION if group == PREDICTIONS else GROUPS.get(group, {}).get(last)
+    return of_group if group else ARRAYS.get(name)
 
 
 # Kinds of attributes: text, json (an object, as text), whole and number; letters as for arrays, with "C?" for
@@ -222,21 +224,24 @@ def check_array(members: Members, name: str, array: Array | None, sizes: dict[st
     """
     members.add(name, array and array.type)
     if array is not None:
-        _check_shape(members, name, array.letters, sizes)
+        check_shape(members.path, name, array.letters, members.shape(name), sizes)
     members.check_type(name)
     if name not in FIELDS:
         members.check_size(name, math.prod(members.shape(name)))
 
 
-def _check_shape(members: Members, name: str, letters: str, sizes: dict[str, int]) -> None:
-    shape = members.shape(name)
+def check_shape(path: Path, name: str, letters: str, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
+    """A shape fits the sizes that letters have; those that had none before have one then.
+
+    Raises:
+        DataError: it does not.
+    """
     expected = tuple(sizes.get(letter, letter) for letter in letters)
-    fits = len(shape) == len(letters) and all(
-        sizes.setdefault(letter, size) == size for letter, size in zip(letters, shape, strict=True)
-    )
-    if not fits:
+    if len(shape) != len(letters) or any(
+        sizes.setdefault(letter, size) != size for letter, size in zip(letters, shape, strict=True)
+    ):
         wanted = ", ".join(map(str, expected))
-        raise DataError(f"{members.path}: {name} has shape {shape}, expected ({wanted}); make the file again")
+        raise DataError(f"{path}: {name} has shape {shape}, expected ({wanted}); make the file again")
 
 
 def check_attributes(members: Members, owner: str, kinds: Kinds, sizes: dict[str, int]) -> None:

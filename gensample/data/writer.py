@@ -8,8 +8,8 @@ import itertools
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ import torch
 
 import gensample
 from gensample.data.door import check_fields, open_members
-from gensample.data.schema import FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION
+from gensample.data.schema import ARRAYS, FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION, array_of, check_shape
 from gensample.errors import DataError
 from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
 
@@ -77,7 +77,7 @@ class Contents:
     displacements: bool | None = None
 
     def complete(self) -> Contents:
-        """With arrays of their documented types, and what is not given found.
+        """With what is not given found.
 
         Raises:
             DataError: positions or times of another shape, lag times that do not rise, or an unknown split.
@@ -89,7 +89,7 @@ class Contents:
         box, times = np.asarray(self.box, np.float64), np.asarray(self.times, np.float64)
         box = np.tile(box, (count, 1)) if box.ndim == 1 else box
         split = [self.split] * count if isinstance(self.split, str) else [str(name) for name in self.split]
-        replicas = np.asarray(self.replicas, np.int32)
+        replicas = np.asarray(self.replicas)
         replicas = np.full(count, replicas) if replicas.ndim == 0 else replicas
         if len(split) != count or not set(split) <= set(SPLITS):
             raise DataError(
@@ -103,7 +103,6 @@ class Contents:
         return replace(
             self,
             positions=positions,
-            species=np.asarray(self.species, np.int8),
             box=box,
             split=split,
             times=times,
@@ -152,37 +151,42 @@ class StoreWriter:
             self._disk = Disk(path, "w+" if mode == "w" else mode)
             self.file = h5py.File(self._disk, mode, libver=LIBVER)
         self._packed = PACKED if path is not None else {}
+        self._sizes: dict[str, int] = {}
+        for held in ("positions", "times", "done") if mode == "r+" else ():
+            self._sizes |= zip(ARRAYS[held].letters, self.file[held].shape, strict=True)
 
     @classmethod
     def create(cls, path: str | Path | None, contents: Contents) -> StoreWriter:
         """Lay out a new file at ``path``, or with None a dataset in memory."""
         contents = contents.complete()
-        positions, times = contents.positions, np.asarray(contents.times)
-        count, particles, dimension = positions.shape
-        with _removed_on_error(path):
+        with ExitStack() as undo:
+            if path is not None:
+                undo.callback(Path(path).unlink, missing_ok=True)
             writer = cls(path, "w")
-            with writer._closed_on_error():
-                writer._write_attributes(contents.attributes(), count)
-                writer._put("species", contents.species, (particles,))
-                writer._put("box", contents.box, (count, dimension))
-                writer.file.create_dataset("split", data=contents.split, dtype=h5py.string_dtype())
-                writer._put("positions", positions, positions.shape)
-                writer._put("times", times, times.shape)
-                writer._put("replicas", np.asarray(contents.replicas), (count,))
-                for name in ("propensity", "bond_breaking"):
-                    array = getattr(contents, name)
-                    if array is not None:
-                        writer._put(name, np.asarray(array, np.float32), (count, len(times), particles))
-                # NaN where a published model says nothing, such as a species.
-                writer.write_group(PREDICTIONS, contents.predictions or {})
-                if contents.inherent is not None:
-                    writer.write_inherent(contents.inherent, contents.inherent_attrs or {})
-                longest = int(np.max(contents.replicas, initial=0))
-                writer.file.create_dataset("done", data=np.zeros((count, longest), bool))
-                if contents.displacements:
-                    shape = (count, longest, len(times), particles, dimension)
-                    writer._reserve_fields("displacements", shape)
+            undo.callback(writer._abandon)
+            writer._lay_out(contents)
+            undo.pop_all()
         return writer
+
+    def _lay_out(self, contents: Contents) -> None:
+        count, longest = len(contents.positions), int(np.max(contents.replicas, initial=0))
+        temperature = np.asarray(contents.temperature, np.float64)
+        if temperature.shape not in ((), (count,)) or not (temperature > 0).all():
+            raise DataError(
+                f"temperature must be positive, one or {count} values, got {contents.temperature}"
+            )
+        self.file.attrs.update(contents.attributes())
+        self.file.create_dataset("split", data=contents.split, dtype=h5py.string_dtype())
+        self.file.create_dataset("done", data=np.zeros((count, longest), bool))
+        self._sizes["R"] = longest
+        for name in ("positions", "species", "box", "times", "replicas", "propensity", "bond_breaking"):
+            if (array := getattr(contents, name)) is not None:
+                self.write_array(name, array)
+        self.write_group(PREDICTIONS, contents.predictions)
+        if contents.inherent is not None:
+            self.write_inherent(contents.inherent, contents.inherent_attrs or {})
+        if contents.displacements:
+            self._reserve("displacements")
 
     @classmethod
     def resume(cls, path: str | Path) -> StoreWriter:
@@ -190,80 +194,91 @@ class StoreWriter:
         open_members(Path(path)).close()
         return cls(path, "r+")
 
-    @contextmanager
-    def _closed_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self._abandon()
-            raise
+    def write_array(self, name: str, array: Any, attrs: Mapping[str, Any] | None = None) -> None:
+        """Store an array by its name in docs/data-format.md, of the type there, in place of an older one.
 
-    def _write_attributes(self, attributes: Mapping[str, Any], count: int) -> None:
-        temperature = np.asarray(attributes["temperature"], np.float64)
-        if temperature.shape not in ((), (count,)) or not (temperature > 0).all():
-            raise DataError(
-                f"temperature must be positive, one or {count} values, got {attributes['temperature']}"
-            )
-        for name, value in attributes.items():
-            self.file.attrs[name] = value
+        attrs: how it was made.
 
-    def _put(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-        _check(name, array, shape)
-        self.file.create_dataset(name, data=array, **self._packed)
+        Raises:
+            DataError: it has another shape, or is not finite; an older one is left then.
+        """
+        known = array_of(name)
+        array = np.asarray(array, known and known.type)
+        if known is not None:
+            check_shape(self._path, name, known.letters, array.shape, self._sizes)
+        # Of groups, strings, and NaN for what there is not, may be among them.
+        if "/" not in name and not np.isfinite(array).all():
+            raise DataError(f"{name} holds values that are not finite; mend the source")
+        self._remove(name)
+        self.file.create_dataset(name, data=array, **(self._packed if array.size else {}))
+        self.file[name].attrs.update(attrs or {})
 
-    def _reserve_fields(self, name: str, shape: tuple[int, ...]) -> None:
-        """Room for fields (C, R, K, N, d), one chunk for each replica."""
-        layout: dict[str, Any] = {} if 0 in shape else {"chunks": (1, 1, *shape[2:]), **self._packed}
-        self.file.create_dataset(name, shape=shape, dtype="f4", **layout)
+    def write_group(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Store the arrays of a group in place of an older one."""
+        self._remove(name)
+        for letter in "QWSE":  # sizes that an older one had
+            self._sizes.pop(letter, None)
+        for key, array in arrays.items():
+            self.write_array(f"{name}/{key}", array)
 
-    def write_replica(self, configuration: int, replica: int, displacement: np.ndarray) -> None:
-        """Store one replica (K, N, d) and mark it complete."""
-        target, planned = self.file["displacements"], int(self.file["replicas"][configuration])
-        if not 0 <= replica < planned:
-            raise DataError(f"configuration {configuration} has {planned} replicas, got number {replica}")
-        if displacement.shape != target.shape[2:]:
-            raise DataError(f"a replica must have shape {target.shape[2:]}, got {displacement.shape}")
-        check_fields(self._path, configuration, displacement[None])
-        target[configuration, replica] = displacement
-        self.file["done"][configuration, replica] = True
-        self._check_disk()
-
-    def reserve_inherent_displacements(self, attrs: Mapping[str, Any]) -> None:
-        """Room for the inherent displacements of replicas, made as ``attrs`` say; older ones go."""
-        self._remove("inherent_displacements", "inherent_energies")
-        shape = self.file["displacements"].shape
-        self._reserve_fields("inherent_displacements", shape)
-        self.file["inherent_displacements"].attrs.update(attrs)
-        options = self._packed if 0 not in shape[:3] else {}
-        self.file.create_dataset(
-            "inherent_energies", shape=shape[:3], dtype="f8", fillvalue=np.nan, **options
-        )
-
-    def write_inherent_displacements(
-        self, configuration: int, replica: int, h: np.ndarray, energies: np.ndarray
-    ) -> None:
-        """Store those (K, N, d) of one replica, and the energies per particle (K,) of its minima."""
-        target = self.file["inherent_displacements"]
-        _check("inherent_displacements", h, target.shape[2:])
-        _check("inherent_energies", energies, target.shape[2:3])
-        check_fields(self._path, configuration, h[None], inherent=True)
-        target[configuration, replica] = h
-        self.file["inherent_energies"][configuration, replica] = energies
-        self._check_disk()
+    def write_attribute(self, name: str, value: float) -> None:
+        """Store a further number, or put another in its place."""
+        self.file.attrs[name] = value
 
     def _remove(self, *names: str) -> None:
         for name in names:
             if name in self.file:
                 del self.file[name]
 
+    def _reserve(self, name: str, **how: Any) -> None:
+        """Room for an array of replicas, one chunk for each."""
+        known = ARRAYS[name]
+        shape = tuple(self._sizes[letter] for letter in known.letters)
+        layout: dict[str, Any] = {} if 0 in shape else {"chunks": (1, 1, *shape[2:]), **self._packed}
+        self.file.create_dataset(name, shape=shape, dtype=known.type, **layout, **how)
+
+    def _write_fields(self, name: str, configuration: int, replica: int, field: np.ndarray) -> None:
+        target = self.file[name]
+        if field.shape != target.shape[2:]:
+            raise DataError(f"{name} of a replica must have shape {target.shape[2:]}, got {field.shape}")
+        check_fields(self._path, configuration, field[None], inherent=name == "inherent_displacements")
+        target[configuration, replica] = field
+
+    def write_replica(self, configuration: int, replica: int, displacement: np.ndarray) -> None:
+        """Store one replica (K, N, d) and mark it complete."""
+        planned = int(self.file["replicas"][configuration])
+        if not 0 <= replica < planned:
+            raise DataError(f"configuration {configuration} has {planned} replicas, got number {replica}")
+        self._write_fields("displacements", configuration, replica, displacement)
+        self.file["done"][configuration, replica] = True
+        self._check_disk()
+
+    def reserve_inherent_displacements(self, attrs: Mapping[str, Any]) -> None:
+        """Room for the inherent displacements of replicas, made as ``attrs`` say; older ones go."""
+        self._remove("inherent_displacements", "inherent_energies")
+        self._reserve("inherent_displacements")
+        self.file["inherent_displacements"].attrs.update(attrs)
+        self._reserve("inherent_energies", fillvalue=np.nan)
+
+    def write_inherent_displacements(
+        self, configuration: int, replica: int, h: np.ndarray, energies: np.ndarray
+    ) -> None:
+        """Store those (K, N, d) of one replica, and the energies per particle (K,) of its minima."""
+        if energies.shape != h.shape[:1] or not np.isfinite(energies).all():
+            raise DataError(f"inherent_energies must be {len(h)} finite numbers, got {energies}")
+        self._write_fields("inherent_displacements", configuration, replica, h)
+        self.file["inherent_energies"][configuration, replica] = energies
+        self._check_disk()
+
     def write_inherent(self, inherent: np.ndarray, attrs: Mapping[str, Any]) -> None:
         """Store inherent structures (C, N, d) and how they were made, replacing older ones.
 
         Probe runs and inherent displacements, which start from them, go with the older ones.
         """
-        if "inherent" in self.file:
+        replaced = "inherent" in self.file
+        self.write_array("inherent", inherent, attrs)
+        if replaced:
             self._remove("probe", "inherent_displacements", "inherent_energies")
-        self._put_structures("inherent", inherent, attrs)
 
     def write_cage(
         self, cage: np.ndarray, attrs: Mapping[str, Any], spread: np.ndarray | None = None
@@ -272,12 +287,10 @@ class StoreWriter:
 
         ``spread`` (C, N) of the runs they are means of.
         """
-        self._put_structures("cage", cage, attrs)
+        self.write_array("cage", cage, attrs)
         self._remove("cage_spread")
         if spread is not None:
-            shape = self.file["positions"].shape[:2]
-            _check("cage_spread", spread, shape)
-            self._put("cage_spread", np.asarray(spread, np.float64), shape)
+            self.write_array("cage_spread", spread)
 
     def write_probe(
         self,
@@ -289,36 +302,9 @@ class StoreWriter:
         """Store averages (C, N, Q, W) of probe runs, those of `PROBE`, by temperature and time, and how they
         were made, replacing older ones.
         """
-        shape = (*self.file["positions"].shape[:2], len(temperatures), len(times))
-        for name in PROBE:
-            _check(f"probe/{name}", averages[name], shape)
-        self._remove("probe")
-        self.file.create_group("probe").attrs.update(attrs)
-        self._put("probe/temperature", np.asarray(temperatures, np.float64), shape[2:3])
-        self._put("probe/time", np.asarray(times, np.float64), shape[3:])
-        for name in PROBE:
-            self._put(f"probe/{name}", np.asarray(averages[name], np.float32), shape)
-
-    def _put_structures(self, name: str, positions: np.ndarray, attrs: Mapping[str, Any]) -> None:
-        positions = np.asarray(positions, np.float64)
-        shape = self.file["positions"].shape
-        _check(name, positions, shape)
-        self._remove(name)
-        self._put(name, positions, shape)
-        self.file[name].attrs.update(attrs)
-
-    def write_array(self, name: str, array: np.ndarray) -> None:
-        """Store a further array, such as ``source_configuration`` or ``equilibration/energy``."""
-        self._put(name, np.asarray(array), np.asarray(array).shape)
-
-    def write_attribute(self, name: str, value: float) -> None:
-        """Store a further number, or put another in its place."""
-        self.file.attrs[name] = value
-
-    def write_group(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Store the arrays of a group; strings, and NaN for what there is not, may be among them."""
-        for key, array in arrays.items():
-            self.file.create_dataset(f"{name}/{key}", data=array, **(self._packed if array.size else {}))
+        of = {name: averages[name] for name in PROBE}
+        self.write_group("probe", {"temperature": temperatures, "time": times, **of})
+        self.file["probe"].attrs.update(attrs)
 
     @property
     def done(self) -> np.ndarray:
@@ -360,23 +346,6 @@ class StoreWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close() if error is None else self._abandon()
-
-
-def _check(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise DataError(f"{name} must have shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise DataError(f"{name} holds values that are not finite; mend the source")
-
-
-@contextmanager
-def _removed_on_error(path: str | Path | None) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        if path is not None:
-            Path(path).unlink(missing_ok=True)
-        raise
 
 
 class Disk(io.RawIOBase):
