@@ -92,23 +92,37 @@ class Members:
         Nothing may be read of it before `check_type` and `check_size`.
         """
         with damage(self.path, name):
-            self._arrays[name], self._types[name] = self._dataset(name), wanted
-            _check_storage(self.path, name, self._arrays[name])
-
-    def _dataset(self, name: str) -> h5py.Dataset:
-        *groups, last = name.split("/")
-        parent = self._file
-        for group in groups:
-            parent = self._hard(parent, group)
-        found = self._hard(parent, last)
-        if not isinstance(found, h5py.Dataset):
-            raise DataError(f"{self.path}: {name} must be an array; make the file again")
-        return found
+            found = self._file
+            for part in name.split("/"):
+                found = self._hard(found, part)
+            if not isinstance(found, h5py.Dataset):
+                raise DataError(f"{self.path}: {name} must be an array; make the file again")
+            self._arrays[name], self._types[name] = found, wanted
+            properties, filters = found.id.get_create_plist(), _filters(found)
+            if properties.get_layout() == h5d.VIRTUAL or properties.get_external_count():
+                raise DataError(f"{self.path}: {name} is stored in another file; make the file again, whole")
+            if (
+                filters - FILTERS
+                or len(filters & COMPRESSIONS) > 1
+                or properties.get_nfilters() > len(filters)
+            ):
+                raise DataError(
+                    f"{self.path}: {name} is compressed in an unknown way; `h5repack -f GZIP=9` mends that"
+                )
 
     def check_type(self, name: str) -> None:
         """Refuse an array of another kind than is wanted, and one of a type that is not plain."""
+        wanted = self._types[name]
         with damage(self.path, name):
-            _check_kind(self.path, name, self._arrays[name], self._types[name])
+            dtype = self._arrays[name].dtype
+            word = h5py.check_string_dtype(dtype)
+        kind = _KINDS.get(dtype.kind, "no plain type") if word is None else "string"
+        fits = kind in _KINDS.values() if wanted is None else kind == _WANTED[wanted[0]]
+        if not fits or (word is not None and (word.length or 0) > LONGEST_WORD):
+            expected = "numbers" if wanted is None else f"{_WANTED[wanted[0]]} values"
+            raise DataError(
+                f"{self.path}: {name} must hold {expected}, holds {kind} ({dtype}); make the file again"
+            )
 
     def check_size(self, name: str, count: int) -> None:
         """Refuse an array of which more than is stored would have to be read: ``count`` numbers."""
@@ -174,18 +188,13 @@ class Members:
     def attributes(self, owner: str = "/") -> Attributes:
         """Attributes that are plain: one text, or numbers; any others are left out."""
         if owner not in self._attributes:
-            found = {name: self.attribute(name, owner) for name in self.attribute_names(owner)}
-            plain = {name: value for name, value in found.items() if value is not None}
-            self._attributes[owner] = Attributes(self.path, plain)
+            plain = {}
+            for name in self.attribute_names(owner):
+                with damage(self.path, f"the attribute {name}"):
+                    plain[name] = _plain(self._file[owner].attrs, name)
+            known = {name: value for name, value in plain.items() if value is not None}
+            self._attributes[owner] = Attributes(self.path, known)
         return self._attributes[owner]
-
-    def attribute(self, name: str, owner: str = "/") -> Any:
-        """An attribute as plain Python value or array; None where it is absent or not plain."""
-        with damage(self.path, f"the attribute {name}"):
-            attrs = self._file[owner].attrs
-            if name not in attrs:
-                return None
-            return _plain(attrs, name)
 
 
 def _plain(attrs: h5py.AttributeManager, name: str) -> Any:
@@ -194,8 +203,12 @@ def _plain(attrs: h5py.AttributeManager, name: str) -> Any:
     if stored.get_space().get_simple_extent_type() == h5s.NULL or (text and stored.shape != ()):
         return None
     if text:
-        value = attrs[name]
-        return _text(value) if _is_text(value) else None
+        try:
+            found = _text(attrs[name])
+            found.encode()
+        except UnicodeError:  # neither bytes nor the string that h5py made of them are UTF-8
+            return None
+        return found
     if stored.dtype.kind not in _KINDS:
         return None
     value = np.asarray(attrs[name])
@@ -204,14 +217,6 @@ def _plain(attrs: h5py.AttributeManager, name: str) -> Any:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether bytes, or a string that h5py made of them, are UTF-8."""
-    try:
-        return bool(_text(value).encode() is not None)
-    except UnicodeError:
-        return False
 
 
 @contextmanager
@@ -227,24 +232,3 @@ def damage(path: Path, what: str) -> Iterator[None]:
 def _filters(dataset: h5py.Dataset) -> set[int]:
     properties = dataset.id.get_create_plist()
     return {properties.get_filter(k)[0] for k in range(properties.get_nfilters())}
-
-
-def _check_storage(path: Path, name: str, dataset: h5py.Dataset) -> None:
-    """Refuse data in other files, and filters that are unknown or shrink twice."""
-    properties = dataset.id.get_create_plist()
-    if properties.get_layout() == h5d.VIRTUAL or properties.get_external_count():
-        raise DataError(f"{path}: {name} is stored in another file; make the file again, whole")
-    found = _filters(dataset)
-    if found - FILTERS or len(found & COMPRESSIONS) > 1 or properties.get_nfilters() > len(found):
-        raise DataError(f"{path}: {name} is compressed in an unknown way; `h5repack -f GZIP=9` mends that")
-
-
-def _check_kind(path: Path, name: str, dataset: h5py.Dataset, wanted: str | None) -> None:
-    """Refuse types that are not plain, and those of another kind than wanted."""
-    dtype = dataset.dtype
-    word = h5py.check_string_dtype(dtype)
-    kind = _KINDS.get(dtype.kind, "no plain type") if word is None else "string"
-    fits = kind in _KINDS.values() if wanted is None else kind == _WANTED[wanted[0]]
-    if not fits or (word is not None and (word.length or 0) > LONGEST_WORD):
-        expected = "numbers" if wanted is None else f"{_WANTED[wanted[0]]} values"
-        raise DataError(f"{path}: {name} must hold {expected}, holds {kind} ({dtype}); make the file again")

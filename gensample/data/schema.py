@@ -183,9 +183,9 @@ def check_layout(members: Members) -> None:
 
 def _check_format(members: Members) -> None:
     path, known = members.path, REQUIRED_ATTRIBUTES
-    if str(members.attribute("format")) != FORMAT:
-        raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
     attrs, names = members.attributes("/"), members.attribute_names("/")
+    if str(attrs.get("format")) != FORMAT:
+        raise DataError(f"{path} is not a gensample dataset; convert it with `gensample import`")
     missing = [name for name in known if name not in names]
     missing += [name for name in REQUIRED if name not in members.names()]
     if missing:
