@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gensample.data.store import Contents, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents
 from gensample.physics.mixtures import get_mixture
 
 COLUMNS, ROWS = 8, 5
@@ -23,19 +24,13 @@ def write_equilibrium(path, temperatures=(HOT, COLD), split=SPLIT, density=1.2, 
     """The same splits at each temperature; hotter lattices are jittered more."""
     rng = np.random.default_rng(seed)
     edge = (SIZE / density) ** 0.5
-    count = len(split) * len(temperatures)
-    StoreWriter.create(
-        path,
-        Contents(
-            mixture="ka2d",
-            temperature=np.repeat(temperatures, len(split)),
-            density=density,
-            truncation="force-shift",
-            source="jittered lattices",
-            species=get_mixture("ka2d").species(SIZE).numpy(),
-            box=np.full((count, 2), edge),
-            split=list(split) * len(temperatures),
-            positions=np.concatenate([jittered(len(split), edge, 0.05 * t, rng) for t in temperatures]),
-        ),
-    ).close()
+    contents = Contents(
+        mixture="ka2d",
+        temperature=np.repeat(temperatures, len(split)),
+        species=get_mixture("ka2d").species(SIZE).numpy(),
+        box=np.full(2, edge),
+        split=list(split) * len(temperatures),
+        positions=np.concatenate([jittered(len(split), edge, 0.05 * t, rng) for t in temperatures]),
+    )
+    Dataset.create(contents, path=path)
     return path

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gensample.data.store import Contents, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents
 from gensample.physics.mixtures import get_mixture
 
 SIZE, LAGS, REPLICAS, BOX = 40, (1.0, 10.0, 100.0), 4, 6.0
@@ -26,28 +27,24 @@ def write_dataset(
     species = mixture.species(size).numpy()
     count = len(split)
     positions = rng.uniform(0, box, (count, size, dimension))
-    writer = StoreWriter.create(
-        path,
-        Contents(
-            mixture=mixture.name,
-            temperature=0.45,
-            density=size / box**dimension,
-            truncation="force-shift",
-            source="random numbers",
-            species=species if ordered else np.random.default_rng(7).permutation(species),
-            box=np.full((count, dimension), box),
-            split=split,
-            positions=positions,
-            times=np.array(LAGS),
-            replicas=np.full(count, replicas),
-            inherent=(positions + rng.normal(0, 0.1, positions.shape)) % box if inherent else None,
-        ),
+    inherent = (positions + rng.normal(0, 0.1, positions.shape)) % box if inherent else None
+    scale = 0.1 * np.arange(1, len(LAGS) + 1)[:, None, None]
+    fields = {}
+    for c, r in np.ndindex(count, replicas):
+        if (c, r) != (0, replicas - 1):
+            u = scale * rng.normal(size=(len(LAGS), size, dimension))
+            fields[c, r] = u - u.mean(1, keepdims=True)
+    contents = Contents(
+        mixture=mixture.name,
+        temperature=0.45,
+        truncation="force-shift",
+        species=species if ordered else np.random.default_rng(7).permutation(species),
+        box=np.full(dimension, box),
+        split=split,
+        positions=positions,
+        times=LAGS,
+        replicas=replicas,
+        inherent=inherent,
     )
-    for c in range(count):
-        for r in range(replicas):
-            scale = 0.1 * np.arange(1, len(LAGS) + 1)[:, None, None]
-            if (c, r) != (0, replicas - 1):
-                u = scale * rng.normal(size=(len(LAGS), size, dimension))
-                writer.write_replica(c, r, (u - u.mean(1, keepdims=True)).astype(np.float32))
-    writer.close()
+    Dataset.create(contents, fields, path)
     return path

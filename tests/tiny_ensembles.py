@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.store import Contents, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents
 from gensample.seeding import numpy_generator
 
 TIMES = (1.0, 10.0)
@@ -66,29 +67,24 @@ def write(
     x, length = positions(configurations, particles, dimension, structure)
     names = ["train" if c == 0 and configurations > 1 else "test" for c in range(configurations)]
     kept = list(range(configurations)) if chosen is None else list(chosen)
-    store = StoreWriter.create(
-        path,
-        Contents(
-            mixture="ka2d" if dimension == 2 else "ka3d-fs",
-            temperature=temperature,
-            density=1.2,
-            truncation="force-shift",
-            source="made up",
-            species=(np.arange(particles) >= 0.65 * particles).astype(int),
-            box=np.full((len(kept), dimension), length),
-            split=[names[c] for c in kept],
-            positions=x[kept],
-            times=np.array(times),
-            replicas=np.full(len(kept), replicas),
-            seed=dynamics,
-            extra_attrs=attributes,
-        ),
+    fields = [
+        displacements(x[c], length, times, replicas, 100 * dynamics + c, joint=joint, scale=scale)
+        for c in kept
+    ]
+    contents = Contents(
+        mixture="ka2d" if dimension == 2 else "ka3d-fs",
+        temperature=temperature,
+        density=1.2,
+        source="made up",
+        species=np.arange(particles) >= 0.65 * particles,
+        box=np.full(dimension, length),
+        split=[names[c] for c in kept],
+        positions=x[kept],
+        times=times,
+        replicas=replicas,
+        seed=dynamics,
+        extra_attrs=attributes,
     )
-    with store:
-        for row, c in enumerate(kept):
-            u = displacements(x[c], length, times, replicas, 100 * dynamics + c, joint=joint, scale=scale)
-            for r in range(replicas):
-                store.write_replica(row, r, u[r].astype(np.float32))
-        if stated:
-            store.write_array("source_configuration", np.array(kept))
+    more = {"source_configuration": kept} if stated else {}
+    Dataset.create(contents, np.stack(fields), path, more)
     return path

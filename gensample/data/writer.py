@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import h5py
 import numpy as np
@@ -24,6 +24,9 @@ from gensample.data.door import check_fields, open_members
 from gensample.data.schema import ARRAYS, FORMAT, PREDICTIONS, PROBE, SPLITS, VERSION, array_of, check_shape
 from gensample.errors import DataError
 from gensample.physics.mixtures import MIXTURES, Mixture, get_mixture
+
+if TYPE_CHECKING:
+    from gensample.data.store import Store
 
 # Objects of HDF5 1.8 and later: attributes may exceed 64 KiB (energies of 8,000 configurations).
 LIBVER = ("v108", "v110")
@@ -75,6 +78,22 @@ class Contents:
     predictions: Mapping[str, np.ndarray] = field(default_factory=dict)
     extra_attrs: Mapping[str, Any] = field(default_factory=dict)
     displacements: bool | None = None
+
+    @classmethod
+    def of(cls, store: Store, rows: Any = slice(None), **changes: Any) -> Contents:
+        """The thermal configurations ``rows`` of a dataset, without dynamics, with ``changes``."""
+        known: dict[str, Any] = {
+            "mixture": store.liquid,
+            "species": store.species,
+            "density": store.density,
+            "truncation": store.truncation,
+            "source": store.source,
+            "temperature": store.temperature[rows],
+            "box": store.box[rows],
+            "split": list(store.split[rows]),
+            "positions": store.positions[rows],
+        }
+        return cls(**known | changes)
 
     def complete(self) -> Contents:
         """With what is not given found.

@@ -106,16 +106,9 @@ class FieldDrawing(Drawing):
         store, rows = self._module.store, self.data.rows
         inherent, cage = self._module.inputs.inherent(rows), self._module.inputs.cage(rows)
         nfe = {int(found["nfe"]) for found in map(arrays, self.parts) if "nfe" in found}
-        contents = Contents(
-            mixture=store.liquid,
-            temperature=store.temperature[rows],
-            density=store.density,
-            truncation=store.truncation,
+        contents = Contents.of(
+            *(store, rows),
             source=f"gensample sample {self.generator.name}",
-            species=store.species,
-            box=store.box[rows],
-            split=list(store.split[rows]),
-            positions=store.positions[rows],
             times=np.array(self.generator.reads.lags),
             replicas=np.full(len(rows), self._replicas),
             inherent=None if inherent is None else inherent[0],

@@ -78,16 +78,8 @@ def _contents(
     outside, seed = "; ".join(sorted(predictor.outside)), int(store.attrs.get("seed", -1))
     more = {key: store.attrs[key] for key in ("import_notes",) if key in store.attrs}
     more |= {"outside_domain": outside} if outside else {}
-    return Contents(
-        mixture=store.liquid,
-        temperature=store.temperature[rows],
-        density=store.density,
-        truncation=store.truncation,
-        source=store.source,
-        species=store.species,
-        box=store.box[rows],
-        split=list(store.split[rows]),
-        positions=store.positions[rows],
+    return Contents.of(
+        *(store, rows),
         seed=None if seed < 0 else seed,
         times=np.array(predictor.times) if columns is None else store.times[columns],
         replicas=0 if columns is None else store.replicas[rows],

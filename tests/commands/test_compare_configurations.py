@@ -8,9 +8,9 @@ from tiny_ensembles import write as write_ensembles
 from gensample.cli import main
 from gensample.comparison import set_figures as figures
 from gensample.comparison.result import Comparison
-from gensample.data.dataset import as_dataset
+from gensample.data.dataset import Dataset, as_dataset
 from gensample.data.positions import potential
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.store import Contents, Store
 from gensample.physics.mixtures import get_mixture
 from gensample.report.style import chosen
 
@@ -28,31 +28,24 @@ def write(path, count=8, jitter=0.02, seed=1, temperature=0.5, split="test", pro
     grid = np.stack(np.meshgrid(*[np.arange(SIDE)] * 2, indexing="ij"), -1).reshape(-1, 2) * length / SIDE
     x = (grid + jitter * temperatures[:, None, None] * rng.normal(size=(total, n, 2))) % length
     inherent = known.get("inherent", False)
-    times = np.array([1.0]) if propensity else np.zeros(0)
-    with StoreWriter.create(
-        path,
-        Contents(
-            mixture=mixture.name,
-            temperature=temperatures,
-            density=mixture.density,
-            truncation=known.get("truncation", mixture.truncation),
-            source="jittered lattices",
-            species=np.random.default_rng(99).permutation(mixture.species(n).numpy()),
-            box=np.full((total, 2), length),
-            split=[split] * total,
-            positions=x,
-            times=times,
-            replicas=np.zeros(total, int),
-            displacements=False,
-            inherent=x if inherent else None,
-            inherent_attrs={"energy": -3 + jitter * rng.normal(size=total)} if inherent else None,
-            propensity=rng.uniform(0.1, 0.3, (total, 1, n)) if propensity else None,
-            extra_attrs={"request": json.dumps({"model": "runs/toy.ckpt", "steps": 8})},
-        ),
-    ) as writer:
-        if known.get("log_density"):
-            writer.write_array("log_density", rng.normal(size=total))
-            writer.write_array("log_density_variance", np.full(total, 0.1))
+    contents = Contents(
+        mixture=mixture.name,
+        temperature=temperatures,
+        truncation=known.get("truncation"),
+        species=np.random.default_rng(99).permutation(mixture.species(n).numpy()),
+        box=np.full(2, length),
+        split=split,
+        positions=x,
+        times=[1.0] if propensity else (),
+        inherent=x if inherent else None,
+        inherent_attrs={"energy": -3 + jitter * rng.normal(size=total)} if inherent else None,
+        propensity=rng.uniform(0.1, 0.3, (total, 1, n)) if propensity else None,
+        extra_attrs={"request": json.dumps({"model": "runs/toy.ckpt", "steps": 8})},
+    )
+    more = {}
+    if known.get("log_density"):
+        more = {"log_density": rng.normal(size=total), "log_density_variance": np.full(total, 0.1)}
+    Dataset.create(contents, path=path, more=more)
     return path
 
 

@@ -11,7 +11,7 @@ from mini import first_of_ka2d_mini
 from gensample import zoo
 from gensample.cli import main
 from gensample.commands.fit_generator import FitGenerator
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.store import Store
 from gensample.generators import harmonic_fit, heated_fit
 from gensample.generators.harmonic import Harmonic
 from gensample.generators.heated import Heated
@@ -175,23 +175,8 @@ def test_harmonic_is_kept_with_its_candidates(data, tmp_path, capsys, monkeypatc
 def test_errors_are_one_line_and_leave_nothing(data, tmp_path, capsys, words, named):
     (tmp_path / "present").mkdir()
     averages = tmp_path / "averages.h5"
-    with Store.open(data) as store:
-        described = {name: getattr(store, name) for name in ("mixture", "density", "truncation", "species")}
-        StoreWriter.create(
-            averages,
-            Contents(
-                **described,
-                temperature=0.45,
-                source="a test",
-                box=store.box[:1],
-                split=["train"],
-                positions=store.positions[:1],
-                times=np.array(LAGS),
-                replicas=np.zeros(1),
-                propensity=np.ones((1, 2, 500)),
-                displacements=False,
-            ),
-        ).close()
+    averaged = {"times": LAGS, "propensity": np.ones((1, 2, 500))}
+    first_of_ka2d_mini(averages, ["train"], inherent=False, **averaged).close()
     names = {"PRESENT": str(tmp_path / "present"), "AVERAGES": str(averages)}
     given = ["--data", str(data), "--out", str(tmp_path / "new")]
     assert main(["fit", words[0], *given, *(names.get(word, word) for word in words[1:])]) == 2

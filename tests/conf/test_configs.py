@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from glasses import write_glasses
+from lattices import write_glasses
 from sheared import STRAINS, write_shear
 from synthetic import LAGS, write_dataset
 

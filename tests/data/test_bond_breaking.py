@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from lattices import write_glasses
 from synthetic import BOX, LAGS, write_dataset
 
 from gensample.data.datamodule import KADataModule
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.store import Store
 from gensample.data.views import BondBreakingView
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
@@ -51,29 +52,10 @@ def test_chosen_lags_only(path):
 
 
 def averages_only(tmp_path, bonds):
-    rng = np.random.default_rng(0)
+    u = np.random.default_rng(0).uniform(size=(2, 2, 2, 20))
+    averages = {"propensity": u[0], "bond_breaking": u[1] if bonds else None}
     path = tmp_path / f"averages-{bonds}.h5"
-    with StoreWriter.create(
-        path,
-        Contents(
-            mixture="ka2d",
-            temperature=0.45,
-            density=1.2,
-            truncation="force-shift",
-            source="random numbers",
-            species=np.arange(20) % 2,
-            box=np.full((2, 2), (20 / 1.2) ** 0.5),
-            split=["train", "test"],
-            positions=rng.uniform(0, 4, (2, 20, 2)),
-            times=[1.0, 2.0],
-            replicas=[0, 0],
-            displacements=False,
-        ),
-    ) as writer:
-        writer.write_array("propensity", rng.uniform(size=(2, 2, 20)))
-        if bonds:
-            writer.write_array("bond_breaking", rng.uniform(size=(2, 2, 20)))
-    return path
+    return write_glasses(path, particles=20, times=[1.0, 2.0], **averages)
 
 
 def test_stored_averages(tmp_path):

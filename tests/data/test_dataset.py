@@ -6,7 +6,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
-from glasses import write_glasses
+from lattices import write_glasses
 from synthetic import write_dataset
 
 from gensample.data.configuration import Configuration
@@ -24,19 +24,8 @@ def data(tmp_path_factory):
 def copied(data, **changes):
     """The same in memory."""
     store = data.store
-    contents = Contents(
-        mixture=store.mixture,
-        temperature=store.temperature,
-        positions=store.positions,
-        species=store.species,
-        box=store.box,
-        split=list(store.split),
-        times=store.times,
-        replicas=store.replicas,
-        inherent=store.inherent,
-        truncation=store.truncation,
-        **changes,
-    )
+    how = {"times": store.times, "replicas": store.replicas, "inherent": store.inherent, **changes}
+    contents = Contents.of(store, **how)
     fields = {
         (c, int(r)): field
         for c in range(len(data))

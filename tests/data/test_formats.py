@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from glasses import write_glasses
+from lattices import write_glasses
 
 from gensample.cli import main
 from gensample.data import formats

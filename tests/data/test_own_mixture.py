@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gensample.cli import main
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents, Store
 from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import known_truncation
@@ -75,22 +76,10 @@ def test_ensembles_of_an_unknown_liquid_are_compared(frames, tmp_path, caplog):
     data, files = tmp_path / "data.h5", []
     assert imported(frames, data, "unknown") == 0
     for seed in (0, 1):
-        rng, path = np.random.default_rng(seed), tmp_path / f"{seed}.h5"
+        u = 0.1 * np.random.default_rng(seed).normal(size=(3, 4, 1, SIDE**2, 2))
+        path = tmp_path / f"{seed}.h5"
         with Store.open(data) as store:
-            contents = dict(
-                mixture=store.liquid,
-                temperature=0.5,
-                positions=store.positions,
-                species=store.species,
-                box=store.box,
-                times=[1.0],
-                replicas=4,
-            )
-        with StoreWriter.create(path, Contents(**contents)) as writer:
-            for c in range(3):
-                for r in range(4):
-                    u = 0.1 * rng.normal(size=(1, SIDE**2, 2))
-                    writer.write_replica(c, r, (u - u.mean(1, keepdims=True)).astype(np.float32))
+            Dataset.create(Contents.of(store, times=[1.0], replicas=4), u - u.mean(3, keepdims=True), path)
         files.append(str(path))
     assert main(["compare", *files, "--out", str(tmp_path / "report"), "--bootstrap", "10"]) == 0
     assert "the potential of unknown is not known" in caplog.text

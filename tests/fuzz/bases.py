@@ -9,6 +9,7 @@ import numpy as np
 
 from gensample.cli import main
 from gensample.data.catalog import dataset_file
+from gensample.data.dataset import Dataset
 from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.initial import lattice_melt
@@ -84,34 +85,24 @@ def fields(shape: tuple[int, ...], seed: int) -> np.ndarray:
 def liquid(path: Path, structure, mixture="ka2d", seed=0, dynamics=True) -> None:
     """Four configurations; with ``seed`` as `gensample sample` writes them, of the same structures."""
     x, species, box = structure
-    m = get_mixture(mixture)
-    writer = StoreWriter.create(
-        path,
-        Contents(
-            mixture=mixture,
-            temperature=0.45,
-            density=m.density,
-            truncation=m.truncation,
-            source="a fuzzer",
-            species=species,
-            box=box,
-            split=["train", "train", "val", "test"],
-            positions=x,
-            times=np.array(TIMES if dynamics else ()),
-            replicas=np.full(4, REPLICAS if dynamics else 0),
-            seed=seed,
-            displacements=dynamics,
-        ),
+    contents = Contents(
+        mixture=mixture,
+        temperature=0.45,
+        species=species,
+        box=box,
+        split=["train", "train", "val", "test"],
+        positions=x,
+        times=TIMES if dynamics else (),
+        replicas=REPLICAS if dynamics else 0,
+        seed=seed,
     )
-    with writer:
-        for c in range(4 if dynamics else 0):
-            for r in range(REPLICAS):
-                writer.write_replica(c, r, fields((len(TIMES), *x.shape[1:]), 100 * seed + 10 * c + r))
-        if seed:
-            writer.write_array("source_configuration", np.arange(4))
-        if not dynamics:
-            writer.write_array("log_density", np.linspace(-90, -80, 4))
-            writer.write_array("log_density_variance", np.full(4, 0.1))
+    shape = (len(TIMES), *x.shape[1:])
+    indices = np.ndindex(4, REPLICAS if dynamics else 0)
+    drawn = {(c, r): fields(shape, 100 * seed + 10 * c + r) for c, r in indices}
+    more = {"source_configuration": np.arange(4)} if seed else {}
+    if not dynamics:
+        more |= {"log_density": np.linspace(-90, -80, 4), "log_density_variance": np.full(4, 0.1)}
+    Dataset.create(contents, drawn, path, more)
 
 
 def _add_extras(path: Path) -> None:
@@ -140,27 +131,19 @@ def _add_extras(path: Path) -> None:
 def averages(path: Path) -> None:
     """Averages only, as a model file of GlassBench gives them, of a ternary mixture."""
     x, species, box = melt("ka2d-ternary", 86)
-    rng, m = np.random.default_rng(3), get_mixture("ka2d-ternary")
-    moved = np.sort(rng.random((4, 2, 86)), axis=1)
-    StoreWriter.create(
-        path,
-        Contents(
-            mixture=m.name,
-            temperature=np.full(4, 0.3),
-            density=m.density,
-            truncation=m.truncation,
-            source="a fuzzer",
-            species=species,
-            box=box,
-            split=["train", "train", "val", "test"],
-            positions=x,
-            times=np.array(TIMES),
-            replicas=np.zeros(4, int),
-            propensity=moved,
-            bond_breaking=0.5 * moved,
-            displacements=False,
-        ),
-    ).close()
+    moved = np.sort(np.random.default_rng(3).random((4, 2, 86)), axis=1)
+    contents = Contents(
+        mixture="ka2d-ternary",
+        temperature=0.3,
+        species=species,
+        box=box,
+        split=["train", "train", "val", "test"],
+        positions=x,
+        times=TIMES,
+        propensity=moved,
+        bond_breaking=0.5 * moved,
+    )
+    Dataset.create(contents, path=path)
 
 
 def part(source: Path, path: Path, rows: list[int]) -> None:

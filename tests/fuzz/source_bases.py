@@ -13,8 +13,8 @@ from test_formats_gsd import snapshot
 from test_formats_npz import write_botan, write_glassbench
 from test_formats_text import write_dump
 
-from gensample.data.store import Contents, StoreWriter
-from gensample.physics.mixtures import get_mixture
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents
 
 LAGS = ["--time", "1", "2"]
 KA3D = ["--mixture", "ka3d-fs", "--temperature", "0.44"]
@@ -59,26 +59,17 @@ def _exports(folder: Path) -> None:
     """What `gensample export` writes of two configurations with two replicas each."""
     path = folder / "exported.h5"
     liquids = [make_liquid(lags=2, per_edge=5, seed=s) for s in range(2)]
-    first, mixture = liquids[0], get_mixture("ka3d-fs")
-    with StoreWriter.create(
-        path,
-        Contents(
-            mixture=mixture.name,
-            temperature=0.44,
-            density=mixture.density,
-            truncation=mixture.truncation,
-            source="a fuzzer",
-            species=np.sort(first.species),
-            box=np.stack([liquid.box for liquid in liquids]),
-            split=["train", "test"],
-            positions=np.stack([liquid.positions for liquid in liquids]),
-            times=np.array([1.0, 2.0]),
-            replicas=np.full(2, 2),
-        ),
-    ) as writer:
-        for c, liquid in enumerate(liquids):
-            for r in range(2):
-                writer.write_replica(c, r, liquid.without_drift[r].astype(np.float32))
+    contents = Contents(
+        mixture="ka3d-fs",
+        temperature=0.44,
+        species=np.sort(liquids[0].species),
+        box=np.stack([liquid.box for liquid in liquids]),
+        split=["train", "test"],
+        positions=np.stack([liquid.positions for liquid in liquids]),
+        times=[1.0, 2.0],
+        replicas=2,
+    )
+    Dataset.create(contents, np.stack([liquid.without_drift[:2] for liquid in liquids]), path)
     for name in ("data", "extxyz", "frames"):
         (folder / name).mkdir()
     words = ["export", str(path), "--format"]

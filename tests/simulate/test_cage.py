@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gensample.cli import main
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
@@ -29,22 +30,11 @@ SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
 
 def write(path, positions, store, temperature):
     """A dataset of these positions, the rest as in ``store``; no inherent structures, no dynamics."""
-    count = len(positions)
-    with StoreWriter.create(
-        path,
-        Contents(
-            mixture=store.mixture,
-            temperature=temperature,
-            density=store.density,
-            truncation=store.truncation,
-            source="a test",
-            species=store.species,
-            box=store.box[:count],
-            split=["train"] * count,
-            positions=positions,
-        ),
-    ):
-        return path
+    contents = Contents.of(
+        store, range(len(positions)), split="train", positions=positions, temperature=temperature
+    )
+    Dataset.create(contents, path=path)
+    return path
 
 
 def nearest(difference, box):

@@ -11,7 +11,8 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy, energy_forces_virial
@@ -209,21 +210,15 @@ def test_writing_tens_of_thousands_of_configurations(tmp_path):
     count, path = 40_000, tmp_path / "many.h5"
     temperature = np.linspace(0.4, 1.0, count)
     positions = np.random.default_rng(0).uniform(0, 2.2, (count, 4, 2))
-    with StoreWriter.create(
-        path,
-        Contents(
-            mixture="ka2d",
-            temperature=temperature,
-            density=4 / 2.2**2,
-            truncation="force-shift",
-            source="test",
-            species=np.array([0, 0, 0, 1]),
-            box=np.full((count, 2), 2.2),
-            split=["train"] * count,
-            positions=positions,
-        ),
-    ):
-        pass
+    contents = Contents(
+        mixture="ka2d",
+        temperature=temperature,
+        species=np.array([0, 0, 0, 1]),
+        box=np.full(2, 2.2),
+        split="train",
+        positions=positions,
+    )
+    Dataset.create(contents, path=path)
     with Store.open(path) as store:
         assert (store.temperature == temperature).all()
         assert (store.positions == positions).all()

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mini import first_of_ka2d_mini
 
 from gensample.cli import main
 from gensample.data.datamodule import KADataModule
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import short_runs
@@ -34,25 +35,8 @@ SHORT = ProbeSettings(temperatures=(0.5, 1.0), times=(0.05, 0.2), replicas=2, se
 
 def write(path, count=2, inherent=True):
     """The first configurations of the embedded dataset, without dynamics."""
-    with Store.open("ka2d-mini") as store:
-        described = {name: getattr(store, name) for name in ("mixture", "density", "truncation", "species")}
-        writer = StoreWriter.create(
-            path,
-            Contents(
-                **described,
-                temperature=0.45,
-                source="a test",
-                box=store.box[:count],
-                split=["train"] * count,
-                positions=store.positions[:count],
-                times=np.array([]),
-                replicas=np.zeros(count),
-            ),
-        )
-        with writer:
-            if inherent:
-                writer.write_inherent(store.inherent[:count], {})
-    return path
+    with first_of_ka2d_mini(path, ["train"] * count, inherent=inherent):
+        return path
 
 
 @pytest.fixture

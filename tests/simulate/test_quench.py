@@ -2,43 +2,32 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from lattices import lattices
 
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.simulate import minimisers
-from gensample.simulate.initial import lattice_melt
 from gensample.simulate.quench import quench
 from gensample.work import parts_beside
 
 
 def write(path, mixture="ka2d", particles=60, count=3, **changes):
     """Jittered lattices with displacements, averages, further arrays and attributes; species shuffled."""
-    m, generator = get_mixture(mixture), np.random.default_rng(1)
-    box = np.full((count, m.dimension), m.edge_length(particles))
-    positions = np.stack([lattice_melt(particles, box[0], generator) for _ in range(count)])
-    positions = (positions + generator.normal(scale=0.05, size=positions.shape)) % box[0]
-    settings = {
-        "mixture": mixture,
-        "temperature": 0.45,
-        "density": m.density,
-        "truncation": m.truncation,
-        "source": "a test",
-        "species": generator.permutation(m.species(particles).numpy()),
-        "box": box,
+    generator = np.random.default_rng(1)
+    settings = lattices(generator, mixture, count, particles, jitter=0.05)
+    settings["species"] = generator.permutation(settings["species"])
+    averages = {"times": [1.0], "replicas": 2, "propensity": np.ones((count, 1, particles))}
+    settings |= averages | {
         "split": ["train", "val", "test"][:count],
-        "positions": positions,
-        "times": np.array([1.0]),
-        "replicas": np.full(count, 2),
-        "propensity": np.ones((count, 1, particles)),
         "extra_attrs": {"note": "kept"},
         **changes,
     }
-    with StoreWriter.create(path, Contents(**settings)) as writer:
-        field = generator.normal(size=(1, particles, m.dimension))
-        writer.write_replica(0, 1, field - field.mean(1, keepdims=True))
-        writer.write_array("further/array", np.arange(5))
+    field = generator.normal(size=(1, *settings["positions"].shape[1:]))
+    fields = {(0, 1): field - field.mean(1, keepdims=True)}
+    Dataset.create(Contents(**settings), fields, path, {"further/array": np.arange(5)})
     return path
 
 

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from glasses import write_glasses
+from lattices import write_glasses
 
 from gensample.cli import main
 from gensample.data.store import Store

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gensample.data.store import Contents, Store, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
@@ -95,21 +96,8 @@ def copy(path, reference, close=None, **other):
         positions, box = store.positions.copy(), store.box
         if close is not None:
             positions[1, 1] = (positions[1, 0] + [close, 0.0]) % box[1]
-        values = {"temperature": 1.0, "truncation": store.truncation, "mixture": "ka2d"} | other
-        StoreWriter.create(
-            path,
-            Contents(
-                **values,
-                density=1.2,
-                source="test",
-                species=store.species,
-                box=box,
-                split=["train"] * 3,
-                positions=positions,
-                times=np.zeros(0),
-                replicas=np.zeros(3, int),
-            ),
-        ).close()
+        values = {"temperature": 1.0, "mixture": "ka2d", "split": "train", "positions": positions} | other
+        Dataset.create(Contents.of(store, **values), path=path)
     return path
 
 
