@@ -24,6 +24,8 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT or SIGTERM, as shells report them
 
+PARTS = "GENSAMPLE_IMPORT"
+"""Environment variable: modules with parts of one's own, docs/extending.md."""
 LONGEST_MESSAGE = 1500  # characters
 
 
@@ -174,6 +176,7 @@ def _dispatch(words: list[str]) -> int:
         return 0
     name, rest = words[0], words[1:]
     check_choice("the command", name, COMMANDS)
+    _import_parts()
     command = command_of(words)
     module = importlib.import_module(f"gensample.commands.{command.module}")
     if command.module == "train":
@@ -187,6 +190,15 @@ def _dispatch(words: list[str]) -> int:
     else:
         module.run(found)
     return 0
+
+
+def _import_parts() -> None:
+    """Import the modules that a user names, which enter predictors, formats, statistics or priors."""
+    for name in filter(None, os.environ.get(PARTS, "").split(",")):
+        try:
+            importlib.import_module(name.strip())
+        except ImportError as error:
+            raise UsageError(f"{PARTS} names {shown(name)}, which cannot be imported: {error}") from error
 
 
 def command_of(words: list[str]) -> Command:

@@ -42,7 +42,8 @@ class Kind(NamedTuple):
 def _fit(kept: Cache, opened: Opened) -> dict[str, Any]:
     modules = [opened.served(name, kept.unit) for name in kept.unit.train]
     for module in modules:
-        module.per_configuration("descriptors", module.rows("train"))  # not part of the fit: shared by rows
+        if module.settings.descriptors:  # not part of the fit: shared by rows
+            module.per_configuration("descriptors", module.rows("train"))
     predictor = make(kept.unit.row.estimator or {})
     with kept.timed():
         predictor.fit(modules, torch_generator(opened.settings.seed, 5))

@@ -2,16 +2,10 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from gaussian_ensembles import ensemble, redraw
 from matplotlib.figure import Figure
 
-from gensample.comparison import quantities
 from gensample.comparison.figures import known, limit, plates
-from gensample.comparison.gather import compare_ensembles
-from gensample.comparison.page import render
 from gensample.comparison.result import Comparison
-from gensample.physics.mixtures import get_mixture
 from gensample.report.style import look_of
 
 
@@ -93,33 +87,3 @@ def test_energies_of_overlapping_particles_are_on_a_logarithmic_scale():
 def test_one_value_without_an_interval_has_room():
     _, (low, high) = limits([[2.0, np.nan, np.nan]], [[2.0, np.nan, np.nan]])
     assert low < 2.0 < high
-
-
-def test_a_toy_statistic_from_outside_is_found_judged_told_and_drawn(monkeypatch):
-    """One function: its value, interval and verdict, its row, words, figure and file follow."""
-    quantities.all_quantities(quantities.OfFields)  # all are there before one is added
-    monkeypatch.setattr(quantities, "_REGISTRY", dict(quantities._REGISTRY))
-
-    def largest(view, members):
-        return {"largest": np.linalg.norm(view.u[:, members], axis=-1).max()}
-
-    @quantities.quantity("Largest displacement", "max |u|", of=largest, aim=0.5, main=True)
-    def toy_largest(averages):
-        """Longest way that any particle went."""
-        return averages["largest"]
-
-    sim = [ensemble(np.random.default_rng(c), replicas=5) for c in range(3)]
-    gen = [redraw(e, np.random.default_rng(10 + c)) for c, e in enumerate(sim)]
-    result = compare_ensembles(
-        sim, gen, [1.0, 10.0], mixture=get_mixture("ka2d"), temperature=0.45, seed=0, bootstrap=10
-    )
-    row = result["A", 10.0]["toy_largest"]
-    expected = np.mean([np.linalg.norm(e.displacements[:, 1, ::2], axis=-1).max() for e in sim])
-    assert row.simulated.value == pytest.approx(expected)
-    assert row.generated.low < row.generated.value < row.generated.high
-    assert row.verdict[1] in ("good", "near", "off")
-    assert "Largest displacement" in result.table()
-    assert "Longest way that any particle went." in render(result, [], [])
-    drawn = {plate.name: plate.draw for plate in plates(result)}
-    assert any("Largest" in axes.get_title() for axes in drawn["displacements_A"]().axes)
-    assert {r["source"] for r in result.curves["toy_largest"]} >= {"simulated", "generated", "halves"}

@@ -1,4 +1,4 @@
-"""What every format keeps to, and a format that is added from outside the package."""
+"""What every format keeps to; one from outside the package is in tests/test_extensions.py."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ from lattices import write_glasses
 
 from gensample.cli import main
 from gensample.data import formats
-from gensample.data.formats import FORMATS, Format, register, sniff
-from gensample.data.importing.source import SourceStructure
+from gensample.data.formats import FORMATS, sniff
 from gensample.data.store import Store
 
 STATE = ("--mixture", "ka2d", "--temperature", "0.45")
@@ -35,38 +34,3 @@ def test_what_is_written_is_recognised_and_read_again(tmp_path, name):
         np.testing.assert_array_equal(after.species, before.species)
         np.testing.assert_allclose(after.positions[0], before.positions[1], atol=1e-5)
         np.testing.assert_allclose(after.box[0], before.box[1], rtol=1e-6)
-
-
-class Toy(Format):
-    name = "toy"
-
-    def sniff(self, path, head):
-        return head.startswith(b"toy ")
-
-    def read(self, files, options, notes):
-        tables = [np.loadtxt(source.path, skiprows=1) for source in files]
-        edges = [float(source.path.read_text().split()[1]) for source in files]
-        return [
-            SourceStructure(str(source), source, table[:, 1:], table[:, 0].astype(int), box=np.full(2, edge))
-            for source, table, edge in zip(files, tables, edges, strict=True)
-        ]
-
-    def write(self, path, frames, species):
-        with path.open("w") as file:
-            file.write(f"toy {frames[0].box[0]:.17g}\n")
-            np.savetxt(file, np.column_stack([species, frames[0].positions]))
-
-
-def test_a_format_from_outside(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(formats, "FORMATS", dict(FORMATS))
-    register(Toy())
-    path = write_glasses(tmp_path / "a.h5")
-    file, out = tmp_path / "a.dump", tmp_path / "b.h5"
-    words = ["--format", "toy", "--configuration", "0", "--out", str(file)]
-    assert main(["export", str(path), *words]) == 0
-    assert main(["import", str(file), *STATE, "--out", str(out)]) == 0
-    assert "read 1 toy file" in capsys.readouterr().out
-    with Store.open(path) as before, Store.open(out) as after:
-        np.testing.assert_array_equal(after.positions[0], before.positions[0])
-    assert main(["export", str(path), "--format", "botan", "--out", str(tmp_path / "x")]) == 2
-    assert "botan files are read, not written" in capsys.readouterr().err

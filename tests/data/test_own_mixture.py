@@ -35,28 +35,6 @@ def imported(frames, out, mixture):
     return main(["import", str(frames), "--out", str(out), "--mixture", str(mixture), "--temperature", "0.5"])
 
 
-def test_a_file_of_ones_own_mixture_needs_no_other(frames, tmp_path, capsys):
-    mine = tmp_path / "mine.yaml"
-    mine.write_text(
-        "dimension: 2\ndensity: 0.826446\ncomposition: [16, 16, 16, 16]\nsigma: [1.0, 1.05, 1.1, 1.15]\n"
-        "potential: inverse-power\nmasses: [1, 1, 2, 2]\n"
-    )
-    assert imported(frames, tmp_path / "data.h5", mine) == 0
-    mine.unlink()
-    with Store.open(tmp_path / "data.h5") as store:
-        assert store.mixture == "mine"
-        assert store.liquid.sigma[3] == pytest.approx((1.075, 1.1, 1.125, 1.15))
-        assert store.liquid.masses == (1, 1, 2, 2)
-    quenched = tmp_path / "quenched.h5"
-    capsys.readouterr()
-    assert main(["quench", str(tmp_path / "data.h5"), "--out", str(quenched), "--engine", "torch"]) == 0
-    with Store.open(quenched) as store:
-        assert store.inherent is not None
-        assert store.liquid.name == "mine"
-    assert main(["info", str(quenched)]) == 0
-    assert "mine" in capsys.readouterr().out
-
-
 def test_of_an_unknown_liquid_all_but_energies_is_told(frames, tmp_path, capsys):
     data = tmp_path / "data.h5"
     assert imported(frames, data, "unknown") == 0

@@ -1,16 +1,14 @@
-"""What every predictor must keep to; and that one from outside the package is a row of a benchmark."""
+"""What every predictor must keep to; one from outside the package is in tests/test_extensions.py."""
 
 import numpy as np
 import pytest
 import torch
-from small_benchmark import small
 from synthetic import write_dataset
 
-from gensample.benchmark import benchmark
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError
-from gensample.predictors import Predictor, make, of_model, register
+from gensample.predictors import make, of_model
 from gensample.predictors.base import registered
 from gensample.zoo import load_model, load_predictor
 
@@ -91,30 +89,3 @@ def test_an_older_path_names_the_same():
 def test_models_without_a_propensity_are_refused():
     with pytest.raises(ConfigError, match=r"ka2d-mini-conf is a .*, which predicts no propensity"):
         of_model(load_model("ka2d-mini-conf"), "ka2d-mini-conf")
-
-
-def test_one_from_outside_is_a_row_of_a_benchmark(tmp_path, dataset, monkeypatch):
-    """Registered here, trained, kept, restored, judged."""
-    monkeypatch.setattr("gensample.predictors.base._registered", dict(registered()))
-
-    @register
-    class Spread(Predictor):
-        """Every particle as its species on average, plus its distance to the corner."""
-
-        parameters = 2
-
-        def fit(self, data, generator=None):
-            label = torch.cat([each.per_particle("propensity", each.rows("train")) for each in data])
-            self._state = {"mean": label.mean((0, 1))}
-
-        def predict(self, data, rows):
-            far = torch.from_numpy(data.store.positions[rows]).norm(dim=-1, keepdim=True)
-            return self._state["mean"].double() + far
-
-    rows = [{"name": "toy", "estimator": {"class_path": "Spread"}, "data": {"descriptors": ["invariants"]}}]
-    data = {"wide": {"dataset": str(dataset), "lags": [10.0]}}
-    path = small(tmp_path, rows=rows, datasets=data, bootstrap=10)
-    result = benchmark(path, tmp_path / "out")
-    assert {(e["row"], e["parameters"], e["lag"]) for e in result.entries} == {("toy", 2, 10.0)}
-    assert "| toy | thermal |" in result.table()
-    assert benchmark(path, tmp_path / "out", train=False).entries == result.entries
