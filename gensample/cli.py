@@ -15,8 +15,7 @@ from gensample import __version__
 from gensample.errors import GensampleError
 from gensample.ranges import check_choice, shown
 from gensample.settings import add_options, read_settings
-from gensample.streams import guarded
-from gensample.text import printable
+from gensample.text import guarded, printable
 
 # Tensors beyond 2 MB on huge pages: a network on a CPU spends up to two thirds of its time on faults of small
 # ones (benchmarks/huge_pages.py). Torch reads it when it is imported; whoever sets it to 0 keeps that.
@@ -30,7 +29,10 @@ LONGEST_MESSAGE = 1500  # characters
 
 
 class Command(NamedTuple):
-    """Where a command lives (``gensample.commands.MODULE``), its line of help, its class there."""
+    """Where a command lives (``gensample.commands.MODULE``), its line of help, its settings there.
+
+    The commands of the LightningCLI, in the module "train", have no settings of their own.
+    """
 
     module: str
     help: str
@@ -48,8 +50,8 @@ COMMANDS = {
     "quench": Command(
         "quench", "add inherent structures, or inherent displacements of futures, to a dataset", "Quench"
     ),
-    "cage": Command("short_runs", "add cage positions, averages over short runs, to a dataset", "Cage"),
-    "probe": Command("short_runs", "add short, heated runs from inherent structures to a dataset", "Probe"),
+    "cage": Command("simulate", "add cage positions, averages over short runs, to a dataset", "Cage"),
+    "probe": Command("simulate", "add short, heated runs from inherent structures to a dataset", "Probe"),
     "shear": Command(
         "simulate", "shear inherent structures quasistatically with LAMMPS from a yaml config", "Shear"
     ),
@@ -57,10 +59,10 @@ COMMANDS = {
         "import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset", "Import"
     ),
     "export": Command("export", "convert a dataset to extxyz or LAMMPS files", "Export"),
-    "models": Command("models", "list the released models"),
-    "datasets": Command("datasets", "list the datasets that have a name", "Datasets"),
-    "config": Command("config", "list the configs that come with gensample, or print one", "Config"),
-    "info": Command("info", "validate a dataset and print its physics, or say what a model is", "Info"),
+    "models": Command("listing", "list the released models", "Models"),
+    "datasets": Command("listing", "list the datasets that have a name", "Datasets"),
+    "config": Command("listing", "list the configs that come with gensample, or print one", "Config"),
+    "info": Command("listing", "validate a dataset and print its physics, or say what a model is", "Info"),
     "fit": Command("train", "train a model from a config, or find the numbers of heated or harmonic"),
     "validate": Command("train", "validation losses of a checkpoint"),
     "test": Command("train", "test metrics of a checkpoint"),
@@ -178,17 +180,14 @@ def _dispatch(words: list[str]) -> int:
     check_choice("the command", name, COMMANDS)
     _import_parts()
     command = command_of(words)
-    module = importlib.import_module(f"gensample.commands.{command.module}")
     if command.module == "train":
-        module.main(name, rest)
+        from gensample.commands.train import run_training
+
+        run_training(name, rest)
         return 0
-    parser = build_parser(name, command)
     # Intermixed: `simulate CONFIG --out X key=value` has positional words on both sides of an option.
-    found = parser.parse_intermixed_args(rest)
-    if command.settings:
-        read_settings(getattr(module, command.settings), found).run()
-    else:
-        module.run(found)
+    found = build_parser(name, command).parse_intermixed_args(rest)
+    read_settings(_settings_of(command), found).run()
     return 0
 
 
@@ -201,6 +200,10 @@ def _import_parts() -> None:
             raise UsageError(f"{PARTS} names {shown(name)}, which cannot be imported: {error}") from error
 
 
+def _settings_of(command: Command) -> Any:
+    return getattr(importlib.import_module(f"gensample.commands.{command.module}"), command.settings)
+
+
 def command_of(words: list[str]) -> Command:
     """The command of a command line; `fit` followed by a name finds the numbers of a generator."""
     physics = words[0] == "fit" and len(words) > 1 and not words[1].startswith("-")
@@ -211,11 +214,7 @@ def build_parser(name: str, command: Command | None = None) -> Parser:
     """The parser of any command outside the LightningCLI; tests parse the README's lines with it."""
     command = command or COMMANDS[name]
     parser = Parser(prog=f"gensample {name}", description=command.help)
-    module = importlib.import_module(f"gensample.commands.{command.module}")
-    if command.settings:
-        add_options(parser, getattr(module, command.settings))
-    else:
-        module.add_arguments(parser)
+    add_options(parser, _settings_of(command))
     return parser
 
 

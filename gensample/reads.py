@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from gensample.data.views import Quantity
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import MIXTURES, get_mixture
 from gensample.ranges import NUMBER, POSITIVE, SPECIES, check_choice, check_table, whole
+from gensample.text import first_paragraph, printable
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ LIMITS = {
     **dict.fromkeys(("cutoff", "lags"), POSITIVE),
     **{"columns": NUMBER, "species": SPECIES, "dimension": whole(2, 3)},
 }
+INPUTS = {"thermal": "thermal positions", "inherent": "inherent structures", "cage": "cage positions"}
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,11 @@ class Reads:
             module.use_descriptor_statistics(*statistics, self.levels)
         return module
 
+    def told(self, graph: bool = True) -> str:
+        """What is read, in words."""
+        told = [INPUTS[self.input], *([f"graph at cut-off {self.cutoff}"] if graph else [])]
+        return ", ".join(told + (["descriptors " + ", ".join(self.descriptors)] if self.descriptors else []))
+
     def check(self, served: Reads, model: str, data: str, *, force: bool) -> None:
         """Refuse data that are served in another way than those a model goes on from; ``force``: see `open`.
 
@@ -202,17 +210,56 @@ class Reads:
             )
 
 
-class Reader:
+class Model:
     """A model that knows what it reads: its ``reads``, and what descriptors are standardised by.
 
-    name, digest: what datasets say of the model behind them; who loads it knows both.
+    name, digest: what datasets say of the model behind them; card: what it is for; place: its folder or
+    checkpoint. Who loads it knows these.
     """
 
     name = "the model"
     digest = ""
+    card = ""
+    place: Path | None = None
+    trained = True
     reads: Reads
     descriptor_mean: Tensor
     descriptor_scale: Tensor
+
+    def __repr__(self) -> str:
+        """Name, kind, what is read, its lag times."""
+        told = [f"{self.name}: {type(self).__name__}", f"reads {self.reads.told(self.trained)}"]
+        told += [of_domain] if (of_domain := words_of_domain(self.reads.domain)) else []
+        lags = ", ".join(f"{time:g}" for time in self.reads.lags or ())
+        return f"<{'; '.join(told + ([f'lag times {lags}'] if lags else []))}>"
+
+    def summary(self) -> dict[str, Any]:
+        """Class, number of parameters, what is read, domain, lag times and head of the card, plain values."""
+        network, reads = getattr(self, "network", None), self.reads.plain()
+        parameters: Any = getattr(self, "parameters", tuple)
+        return {
+            "path": str(self.place),
+            "class": f"{type(self).__module__}.{type(self).__name__}",
+            "network": None if network is None else type(network).__name__,
+            "parameters": sum(each.numel() for each in parameters()),
+            "reads": {key: value for key, value in reads.items() if key not in ("domain", "lags")},
+            "lag_times": list(self.reads.lags or ()) or None,
+            "domain": {key: value for key, value in self.reads.domain.items() if key != "lag_times"},
+            "card": first_paragraph(self.card),
+        }
+
+    def describe(self) -> list[str]:
+        """Lines of the summary, as `gensample info` prints them."""
+        s = self.summary()
+        told = {
+            "class": s["class"] + (f", network {s['network']}" if s["network"] else ""),
+            "parameters": f"{s['parameters']:,}" if s["parameters"] else "none: no training",
+            "reads": self.reads.told(self.trained),
+            "domain": words_of_domain(s["domain"]) or "not recorded",
+            "lag times": ", ".join(f"{time:g}" for time in s["lag_times"] or ()) or "none stated",
+        }
+        lines = [f"  {name:<13}{text}" for name, text in told.items()]
+        return [*map(printable, [s["path"], *lines, "", *textwrap.wrap(s["card"], 100)])]
 
     def open(
         self, dataset: Any, rows: Sequence[int] | np.ndarray | str | None = None, **options: Any
@@ -320,6 +367,17 @@ def _mixtures(trained: Any, served: Any) -> list[str]:
     unlike = ours.unlike(theirs)
     others = f" of other {', '.join(unlike)}" if names[0] == names[1] else ""
     return [f"mixture {names[0]}, trained on {names[1]}{others}"] if unlike else []
+
+
+def words_of_domain(domain: Mapping[str, Any]) -> str:
+    """The data that a model is good for; empty where that is not recorded."""
+    mixture = domain.get("mixture")
+    parts = [] if mixture is None else [mixture if isinstance(mixture, str) else str(mixture["name"])]
+    parts += [f"truncation {domain['truncation']}"] if "truncation" in domain else []
+    parts += [f"density {domain['density']:g}"] if "density" in domain else []
+    if "temperatures" in domain:
+        parts.append("T = " + ", ".join(f"{t:g}" for t in domain["temperatures"]))
+    return ", ".join(parts)
 
 
 def _temperatures(trained: list[float], served: list[float]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, field
 from typing import Any, TypeVar
@@ -75,6 +76,24 @@ def read_settings(settings: type[T], found: argparse.Namespace) -> T:
     """The settings that a parser found; lists are tuples in them."""
     values = {each.name: getattr(found, each.name) for each in dataclasses.fields(settings)}  # type: ignore[arg-type]
     return settings(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def command_line(command: str, settings: Any, *without: str) -> str:
+    """The command line of settings, as files record it: words, then options other than by default.
+
+    without: names of fields that decide nothing of a result.
+    """
+    found, options = ["gensample", command], list[str]()
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        if each.name in without or value == each.default:
+            continue
+        told = [] if value is True else list(map(str, value if isinstance(value, tuple) else [value]))
+        if each.metadata.get("word"):
+            found += told
+        else:
+            options += [_flag(each.name), *told]
+    return shlex.join([*found, *options])
 
 
 def _flag(name: str) -> str:

@@ -34,7 +34,7 @@ class ContractError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Sample:
+class Example:
     """B configurations of N particles, with a vector and F displacement fields per particle."""
 
     positions: Tensor  # (B, N, d), wrapped or not
@@ -43,9 +43,9 @@ class Sample:
     cage_vector: Tensor  # (B, N, d)
     displacement: Tensor  # (B, N, F, d)
 
-    def turned(self, matrix: Tensor) -> "Sample":
+    def turned(self, matrix: Tensor) -> "Example":
         """Seen along other axes: x -> x Q with a signed permutation matrix Q (d, d)."""
-        return Sample(
+        return Example(
             self.positions @ matrix,
             self.species,
             self.box @ matrix.abs(),
@@ -53,9 +53,9 @@ class Sample:
             self.displacement @ matrix,
         )
 
-    def permuted(self, order: Tensor) -> "Sample":
+    def permuted(self, order: Tensor) -> "Example":
         """With the particles in another order (N,)."""
-        return Sample(
+        return Example(
             self.positions[:, order],
             self.species[order],
             self.box,
@@ -63,16 +63,16 @@ class Sample:
             self.displacement[:, order],
         )
 
-    def only(self, i: int) -> "Sample":
+    def only(self, i: int) -> "Example":
         """Configuration ``i`` alone."""
         i_ = slice(i, i + 1)
-        return Sample(
+        return Example(
             self.positions[i_], self.species, self.box[i_], self.cage_vector[i_], self.displacement[i_]
         )
 
-    def to(self, dtype: torch.dtype) -> "Sample":
+    def to(self, dtype: torch.dtype) -> "Example":
         """With real numbers of another precision."""
-        return Sample(
+        return Example(
             self.positions.to(dtype),
             self.species,
             self.box.to(dtype),
@@ -87,7 +87,7 @@ def random_sample(
     configurations: int = 2,
     per_edge: int | None = None,
     fields: int = 2,
-) -> Sample:
+) -> Example:
     """Disturbed square or cubic lattices at density 1.2: neither overlaps nor symmetry; float64.
 
     ``per_edge`` particles along each edge; by default as few as a cut-off of 1.6 allows.
@@ -100,7 +100,7 @@ def random_sample(
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, dimension, generator=generator, dtype=torch.float64)
 
-    return Sample(
+    return Example(
         site + 0.1 * noise(configurations, particles),
         torch.randint(2, (particles,), generator=generator),
         torch.full((configurations, dimension), box, dtype=torch.float64),
@@ -109,7 +109,7 @@ def random_sample(
     )
 
 
-def graph_batch(sample: Sample, cutoff: float = 1.6) -> Data:
+def graph_batch(sample: Example, cutoff: float = 1.6) -> Data:
     """A batch (see :mod:`gensample.fields`) with the graph of the sample's positions."""
     count, particles, dimension = sample.positions.shape
     edge_index, edge_vector = batched_neighbor_list(sample.positions, sample.box, cutoff)
@@ -140,7 +140,7 @@ def check_network(
     *,
     cubic: bool = False,
     rotation: bool = False,
-    make: Callable[[Sample], Any] | None = None,
+    make: Callable[[Example], Any] | None = None,
     seed: int = 0,
 ) -> None:
     """Every check that holds for all networks, and those that this one promises.
@@ -186,7 +186,7 @@ def randomise(network: nn.Module, generator: torch.Generator) -> None:
             parameter.copy_(scale * noise)
 
 
-def check_variation(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_variation(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """Outputs are finite and differ between particles: a constant would pass every other check."""
     for name, value in call(make(sample)).items():
         _require(name.startswith(KINDS), f"output '{name}' must be called node..., edge... or vector...")
@@ -194,13 +194,13 @@ def check_variation(call: Call, sample: Sample, make: Callable[[Sample], Any]) -
         _require(bool((value.std(0) > 1e-6).all()), f"output '{name}' is the same for all particles or bonds")
 
 
-def check_translation(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_translation(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """Moving everything by one vector changes nothing."""
     shift = torch.linspace(0.3, 1.7, sample.box.shape[1], dtype=torch.float64)
     _compare("a translation", call, make(sample), make(replace(sample, positions=sample.positions + shift)))
 
 
-def check_lattice_moves(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_lattice_moves(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """Moving single particles by lattice vectors changes nothing."""
     moved = sample.positions.clone()
     moved[:, 0] += 3 * sample.box
@@ -213,7 +213,7 @@ def check_lattice_moves(call: Call, sample: Sample, make: Callable[[Sample], Any
     )
 
 
-def check_permutation(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_permutation(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """Particles in another order give the same outputs in that order."""
     count, particles = sample.positions.shape[:2]
     order = torch.arange(particles).roll(particles // 3).flip(0)
@@ -223,7 +223,7 @@ def check_permutation(call: Call, sample: Sample, make: Callable[[Sample], Any])
     )
 
 
-def check_batch_independence(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_batch_independence(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """A configuration gives the same outputs alone and among others."""
     particles = sample.positions.shape[1]
     whole = make(sample)
@@ -232,7 +232,7 @@ def check_batch_independence(call: Call, sample: Sample, make: Callable[[Sample]
         _compare("the other configurations of a batch", call, whole, make(sample.only(i)), of_node=of_node)
 
 
-def check_cubic(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_cubic(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """Permuted and reflected axes leave scalars as they are and turn vectors alike."""
     dimension = sample.box.shape[1]
     for sign in (1.0, -1.0):
@@ -241,7 +241,7 @@ def check_cubic(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> No
         _compare(f"axes turned by\n{matrix}", call, make(sample), make(sample.turned(matrix)), matrix=matrix)
 
 
-def check_rotation(call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_rotation(call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """A rotation or reflection of a batch's vectors leaves scalars as they are and turns vectors alike.
 
     Positions and box are left alone, since a periodic box has no continuous symmetry: the promise concerns
@@ -258,7 +258,7 @@ def check_rotation(call: Call, sample: Sample, make: Callable[[Sample], Any]) ->
         _compare(f"vectors turned by\n{matrix}", call, make(sample), turned, matrix=matrix)
 
 
-def check_gradients(network: nn.Module, call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_gradients(network: nn.Module, call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """Every trainable parameter receives a finite gradient that is not zero."""
     network.zero_grad()
     outputs = call(make(sample))
@@ -273,7 +273,7 @@ def check_gradients(network: nn.Module, call: Call, sample: Sample, make: Callab
     network.zero_grad()
 
 
-def check_precisions(network: nn.Module, call: Call, sample: Sample, make: Callable[[Sample], Any]) -> None:
+def check_precisions(network: nn.Module, call: Call, sample: Example, make: Callable[[Example], Any]) -> None:
     """The network works in float32 and in float64, and both agree to single precision."""
     single = call(make(sample.to(torch.float32)))
     with _double(network):

@@ -24,6 +24,7 @@ import yaml
 from gensample import __version__, registry
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.plain import read_json, read_yaml
+from gensample.text import first_paragraph
 from gensample.work import atomic_folder, check_folder
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gensample.generators.base import PhysicsGenerator
-    from gensample.generators.fitting import FitData, Fitted
+    from gensample.generators.fitting import FitData, GeneratorFit
     from gensample.predictors.network import Network
 
 WEIGHTS = "weights.safetensors"
@@ -44,7 +45,6 @@ BARE = {
     "heated": "gensample.generators.heated.Heated",
 }
 """Names that stand for the generator without training that belongs to the data."""
-LINK = re.compile(r"\s*\(\[[^]]*\]\([^)]*\)\)|\[([^]]*)\]\([^)]*\)")
 DOMAIN = re.compile(rb"^    domain:\n(?:      .*\n)+", re.MULTILINE)
 
 _PACKAGE = Path(__file__).parent
@@ -113,8 +113,8 @@ def load_model(
     folder or checkpoint it has come from, ``place``. data: whose liquid the names in `BARE` stand for.
 
     Example:
-        >>> load_model("ka2d-mini-flow").reads.lags
-        (1.0, 10.0, 100.0)
+        >>> print(repr(load_model("ka2d-mini-heated"))[:50])
+        <ka2d-mini-heated: Heated; reads thermal positions
 
     Raises:
         ConfigError: nothing is found, or the config names a class that is not registered.
@@ -131,8 +131,7 @@ def load_model(
     else:
         model = _from_checkpoint(path) if path.is_file() else _from_folder(path)
         model = model.to(device).eval().requires_grad_(False)
-    model.name, model.digest, model.place = name, model_digest(path), path
-    model.card = (path / CARD).read_text(encoding="utf-8") if (path / CARD).is_file() else ""
+    model.name, model.digest, model.place, model.card = name, model_digest(path), path, _card_of(path)
     return model
 
 
@@ -202,11 +201,13 @@ def load_physics(name_or_path: str | Path) -> PhysicsGenerator:
 
 
 def purpose(name: str) -> str:
-    """What a released model is for: the first paragraph of its card, without marks, on one line."""
-    card = resolve(name) / CARD
-    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
-    paragraphs = [part for part in text.split("\n\n") if part.strip() and not part.startswith("#")]
-    return " ".join(LINK.sub(r"\1", paragraphs[0]).replace("`", "").split()) if paragraphs else "no card"
+    """What a released model is for: the first paragraph of its card."""
+    return first_paragraph(_card_of(resolve(name)))
+
+
+def _card_of(folder: Path) -> str:
+    card = folder / CARD
+    return card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
 
 
 def class_of(name: str) -> str:
@@ -390,7 +391,7 @@ def check_new(out: Path) -> None:
         raise ConfigError(f"{out} exists; remove it or choose another --out")
 
 
-def keep_fit(out: Path, data: FitData, fitted: Fitted) -> None:
+def keep_fit(out: Path, data: FitData, fitted: GeneratorFit) -> None:
     """Write the folder of a generator that was fitted to data, with a card that tells how."""
     count, path = len(data.data), fitted.class_path
     about = {"data": data.name, "split": data.split, "configurations": count}
@@ -428,7 +429,7 @@ def _card(name: str, settings: dict[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def main(args: list[str] | None = None) -> int:
+def release_command(args: list[str] | None = None) -> int:
     """``python -m gensample.zoo release``: a maintainer's tool, hence no command of its own."""
     parser = argparse.ArgumentParser(prog="python -m gensample.zoo", allow_abbrev=False)
     command = parser.add_subparsers(required=True).add_parser("release", allow_abbrev=False)
@@ -446,4 +447,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(release_command())

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from fakes import fakes  # noqa: F401
 import gensample.cli
 from gensample.cli import COMMANDS, Command, build_parser, main
 from gensample.errors import DataError
+from gensample.settings import option
 from gensample.text import printable
 
 HEAVY = ("torch", "lightning", "numpy", "h5py", "jsonargparse", "matplotlib")
@@ -67,8 +69,10 @@ def command(monkeypatch):
     """Install a command `toy` whose run() is given."""
 
     def install(run):
-        module = SimpleNamespace(add_arguments=lambda p: p.add_argument("--replicas", type=int), run=run)
-        monkeypatch.setitem(COMMANDS, "toy", Command("toy", "a toy"))
+        fields = [("replicas", int | None, option("a number", None, int))]
+        toy = make_dataclass("Toy", fields, namespace={"run": run}, frozen=True)
+        monkeypatch.setitem(COMMANDS, "toy", Command("toy", "a toy", "Toy"))
+        module = SimpleNamespace(Toy=toy)
         monkeypatch.setitem(sys.modules, "gensample.commands.toy", module)
 
     return install
@@ -146,7 +150,7 @@ def test_every_command_of_the_table_exists(name):
     parser = build_parser(name)
     assert parser.prog == f"gensample {name}"
     module = sys.modules[f"gensample.commands.{COMMANDS[name].module}"]
-    assert callable(getattr(module, COMMANDS[name].settings, module).run)
+    assert callable(getattr(module, COMMANDS[name].settings).run)
 
 
 # fit, validate, test

@@ -95,7 +95,7 @@ def test_a_generator_is_released_with_its_fit_and_what_compare_gave(run, tmp_pat
     block["init_args"] |= {"stages": [[[0.6, 2.0], [None, 3.0]]]}
     zoo.keep_generator(tmp_path / "found", block, {"fit": {"lags": {}}}, "a card\n")
     words = ["release", "found", "--config", "found/config.yaml", "--metrics", "metrics.json"]
-    assert zoo.main([*words, "--out", "models/h"]) == 0
+    assert zoo.release_command([*words, "--out", "models/h"]) == 0
     assert zoo.load_metrics("models/h") == {"meta": {}, "fit": {"lags": {}}}
     assert zoo.load_model("models/h").recipes[0][0].temperature == 0.6
     assert (tmp_path / "models" / "h" / "card.md").read_text() == "a card\n"
@@ -103,9 +103,9 @@ def test_a_generator_is_released_with_its_fit_and_what_compare_gave(run, tmp_pat
 
 def test_release_from_the_shell(run, tmp_path, capsys):
     words = ["release", "run/checkpoints/last.ckpt", "--config", "run/config.yaml"]
-    assert zoo.main([*words, "--metrics", "metrics.json", "--out", "models/b"]) == 0
+    assert zoo.release_command([*words, "--metrics", "metrics.json", "--out", "models/b"]) == 0
     assert capsys.readouterr().out.strip() == "models/b"
-    assert zoo.main([*words, "--metrics", "nope.json", "--out", "models/c"]) == 2
+    assert zoo.release_command([*words, "--metrics", "nope.json", "--out", "models/c"]) == 2
     assert "nope.json" in capsys.readouterr().err
     assert not (tmp_path / "models" / "c").exists() or not list((tmp_path / "models" / "c").iterdir())
 

@@ -113,7 +113,7 @@ def _train_one(kept: Cache, opened: Opened, folder: Path, lags: list[float]) -> 
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     resumed = (folder / "checkpoints" / "last.ckpt").exists()
     words = ["--config", str(path), "--out", str(folder), *(["--ckpt_path", "last"] if resumed else [])]
-    trainer = cli.main("fit", words).trainer
+    trainer = cli.train("fit", words).trainer
     if trainer.received_sigterm or trainer.interrupted:
         raise KeyboardInterrupt
     done.touch()

@@ -14,6 +14,9 @@ from gensample.settings import option, switch, word
 if TYPE_CHECKING:
     from gensample.data.dataset import Dataset
 
+SPLITS = ("train", "val", "test")
+KEPT = ("seed", "bootstrap", "lags", "temperature", "follow", "processes")
+
 
 @dataclass(frozen=True)
 class Compare:
@@ -22,22 +25,15 @@ class Compare:
     simulated: str = word("simulated dataset: a file or an embedded name", metavar="SIM.h5")
     generated: str = word("ensembles or configurations written by `gensample sample`", metavar="GEN.h5")
     out: str = option("folder of the report", metavar="REPORT/")
-    split: str = option(
-        "configurations to compare (default all)", "all", choices=("train", "val", "test", "all")
-    )
+    split: str = option("configurations to compare (default all)", "all", choices=(*SPLITS, "all"))
     lags: tuple[float, ...] | None = option(
         "lag times to compare (default: all in common)", None, POSITIVE, many=True, metavar="T"
     )
     temperature: float | None = option(
-        "which temperature, where SIM.h5 has several (default for configurations: all in common)",
-        None,
-        TEMPERATURE,
-        metavar="T",
+        "which, where SIM.h5 has several (default for configurations: all in common)", None, TEMPERATURE
     )
     predictor: str | None = option(
-        "for configurations: compare the propensities that this model predicts for both sets",
-        None,
-        metavar="MODEL",
+        "for configurations: compare the propensities that this model predicts for both sets", None
     )
     force: bool = switch("let the predictor read configurations outside its domain")
     beside: tuple[str, ...] = option(
@@ -52,17 +48,15 @@ class Compare:
         "(default 8; 0: none; `gensample quench --futures` keeps them)",
         8,
         NUMBER,
-        metavar="N",
     )
     follow: int = option(
         "futures of each configuration, lag and source to start 5 tau of molecular dynamics from "
         "(default 1, about half a second each at 500 particles; 0: none)",
         1,
         NUMBER,
-        metavar="N",
     )
     processes: int = option("quenches side by side (default 2)", 2, PROCESSES)
-    bootstrap: int = option("bootstrap resamples (default 1000)", 1000, whole(1, 100_000), metavar="N")
+    bootstrap: int = option("bootstrap resamples (default 1000)", 1000, whole(1, 100_000))
     seed: int = option("seed of bootstrap, halves and controls (default 0)", 0, SEED)
 
     def run(self) -> None:
@@ -85,28 +79,17 @@ class Compare:
 
             predictor = load_predictor(self.predictor, force=self.force)
         with Console(stderr=True).status("reading") as status:
-            result = compare(
-                sim,
-                gen,
-                seed=self.seed,
-                bootstrap=self.bootstrap,
-                beside={
-                    name: word if word in files else partial(self._draw, name, word)
-                    for name, word in further.items()
-                },
-                lags=self.lags,
-                temperature=self.temperature,
-                quench=self.quench_replicas,
-                follow=self.follow,
-                processes=self.processes,
-                predictor=predictor,
-                progress=lambda line: status.update(escape(line)),
-            )
+            beside = {
+                name: word if word in files else partial(self._draw, name, word)
+                for name, word in further.items()
+            }
+            how = {name: getattr(self, name) for name in KEPT}
+            how |= {"beside": beside, "quench": self.quench_replicas, "predictor": predictor}
+            result = compare(sim, gen, progress=lambda line: status.update(escape(line)), **how)
             status.update("figures and page")
             page = result.write(self.out)
-        print(
-            f"{result.table()}\n\nEverything else{'' if result.of_sets else ', species by species'}: {page}"
-        )
+        more = "" if result.of_sets else ", species by species"
+        print(f"{result.table()}\n\nEverything else{more}: {page}")
 
     def _further(self) -> dict[str, str]:
         """What is to be shown beside, by the name of the file or of the model."""

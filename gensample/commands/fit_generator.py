@@ -1,17 +1,15 @@
 """`gensample fit heated | harmonic`: the numbers of a generator without training, from training data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gensample.errors import ConfigError
 from gensample.ranges import PROCESSES, SEED
 from gensample.settings import option, word
 
-if TYPE_CHECKING:
-    from gensample.generators.fitting import FitData, Fitted
-
 HEATED = "heated"
+_heated = partial(option, default=None, group=HEATED)
 
 
 @dataclass(frozen=True)
@@ -27,86 +25,52 @@ class FitGenerator:
     seed: int = option("of the draws (0)", 0, SEED)
     device: str = option("cpu, cuda, cuda:1, ...; of dynamics, others than cpu with torch", "cpu")
 
-    temperatures: tuple[float, ...] | None = option(
-        "of the hot phase (1.2, 1.33, 1.5, 1.7 and 1.9 times that of the data)",
-        None,
-        float,
-        many=True,
-        group=HEATED,
+    temperatures: tuple[float, ...] | None = _heated(
+        "of the hot phase (1.2, 1.33, 1.5, 1.7 and 1.9 times that of the data)", kind=float, many=True
     )
-    ramps: tuple[float, ...] | None = option(
-        "try a phase between, too: 0 the temperature of the data, 1 the hot one (none)",
-        None,
-        float,
-        many=True,
-        group=HEATED,
+    ramps: tuple[float, ...] | None = _heated(
+        "try a phase between, too: 0 the temperature of the data, 1 the hot one (none)", kind=float, many=True
     )
-    ramp_time: float | None = option("length of that phase, tau (3)", None, float, group=HEATED)
-    settle: float | None = option(
-        "length of the last phase, at the temperature of the data, tau (3)", None, float, group=HEATED
+    ramp_time: float | None = _heated("length of that phase, tau (3)", kind=float)
+    settle: float | None = _heated(
+        "length of the last phase, at the temperature of the data, tau (3)", kind=float
     )
-    share: float | None = option("of the lag that a field may cost (0.2)", None, float, group=HEATED)
-    least: float | None = option("cost allowed whatever the lag, tau (8)", None, float, group=HEATED)
-    most: float | None = option("cost that is never passed, tau (no limit)", None, float, group=HEATED)
-    tolerance: float | None = option(
-        "of the share of mobile particles, relative to simulation's (0.1)", None, float, group=HEATED
+    share: float | None = _heated("of the lag that a field may cost (0.2)", kind=float)
+    least: float | None = _heated("cost allowed whatever the lag, tau (8)", kind=float)
+    most: float | None = _heated("cost that is never passed, tau (no limit)", kind=float)
+    tolerance: float | None = _heated(
+        "of the share of mobile particles, relative to simulation's (0.1)", kind=float
     )
-    replicas: int | None = option(
-        "draws of each candidate from each configuration (8)", None, int, group=HEATED
-    )
-    timestep: float | None = option("tau (0.005)", None, float, group=HEATED)
-    engine: str | None = option("of dynamics: lammps (default where installed) or torch", None, group=HEATED)
-    lmp: str | None = option("LAMMPS executable of your own", None, group=HEATED)
-    processes: int | None = option("LAMMPS processes side by side (2)", None, PROCESSES, group=HEATED)
+    replicas: int | None = _heated("draws of each candidate from each configuration (8)", kind=int)
+    timestep: float | None = _heated("tau (0.005)", kind=float)
+    engine: str | None = _heated("of dynamics: lammps (default where installed) or torch")
+    lmp: str | None = _heated("LAMMPS executable of your own")
+    processes: int | None = _heated("LAMMPS processes side by side (2)", kind=PROCESSES)
 
     def run(self) -> None:
         """Fit, write the folder of the model, and say what was found."""
-        from gensample import zoo
-        from gensample.generators.fitting import FitData
-
-        out, given = Path(self.out), self._given()
-        if self.generator != HEATED and given:
-            raise ConfigError(f"--{next(iter(given)).replace('_', '-')} is of heated alone; drop it")
-        zoo.check_new(out)
-        data = FitData.read(self.data, self.split, self.configurations, self.temperature)
-        fitted = self._heated(data, out, given) if self.generator == HEATED else self._harmonic(data, out)
-        print("\n".join([f"{out}: {fitted.told[0]}", *fitted.told[1:]]))
-
-    def _given(self) -> dict[str, Any]:
-        """The options of heated that were given."""
-        from dataclasses import fields
-
-        own = [each.name for each in fields(self) if each.metadata.get("group") == HEATED]
-        return {name: getattr(self, name) for name in own if getattr(self, name) is not None}
-
-    def _heated(self, data: "FitData", out: Path, given: dict[str, Any]) -> "Fitted":
-        from gensample import zoo
-        from gensample.generators.heated_fit import FACTORS, HeatedFit, Search
-        from gensample.simulate import runners
-        from gensample.work import claim, parts_beside
-
-        engine = {name: given.pop(name, None) for name in ("engine", "lmp", "processes")}
-        given.setdefault("temperatures", tuple(round(factor * data.temperature, 3) for factor in FACTORS))
-        search = Search(seed=self.seed, **given)
-        fit = HeatedFit(data, search, runners.choose_dynamics(device=self.device, **engine))
-        with claim(parts_beside(out, "fit"), fit.request) as work:
-            fitted = fit.run(work)
-            zoo.keep_fit(out, data, fitted)
-            work.remove()
-        return fitted
-
-    def _harmonic(self, data: "FitData", out: Path) -> "Fitted":
         from rich.console import Console
         from rich.progress import track
 
         from gensample import zoo
-        from gensample.generators.harmonic_fit import fit_harmonic
+        from gensample.generators.fitting import FitData
 
-        fitted = fit_harmonic(
-            data,
-            self.seed,
-            self.device,
-            lambda steps: track(list(steps), "fit", console=Console(stderr=True)),
-        )
-        zoo.keep_fit(out, data, fitted)
-        return fitted
+        own = [each.name for each in fields(self) if each.metadata.get("group") == HEATED]
+        given = {name: getattr(self, name) for name in own if getattr(self, name) is not None}
+        if self.generator != HEATED and given:
+            raise ConfigError(f"--{next(iter(given)).replace('_', '-')} is of heated alone; drop it")
+        out = Path(self.out)
+        zoo.check_new(out)
+        data = FitData.read(self.data, self.split, self.configurations, self.temperature)
+        keep = partial(zoo.keep_fit, out, data)
+        if self.generator == HEATED:
+            from gensample.generators.heated_fit import fit_heated
+
+            fitted = fit_heated(data, out, keep, seed=self.seed, device=self.device, **given)
+        else:
+            from gensample.generators.harmonic import fit_harmonic
+
+            progress = partial(track, description="fit", console=Console(stderr=True))
+            fitted = fit_harmonic(data, self.seed, self.device, lambda steps: progress(list(steps)))
+            keep(fitted)
+        print("\n".join([f"{out}: {fitted.told[0]}", *fitted.told[1:]]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 
 from gensample.errors import ConfigError
 from gensample.ranges import NUMBER, POSITIVE, SEED, shown
-from gensample.settings import option, switch, words
+from gensample.settings import command_line, option, switch, words
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class Import:
         given = {each.name: getattr(self, each.name) for each in fields(Options) if hasattr(self, each.name)}
         options = Options(**given | {"times": self.time, "species": self._species()})
         how = {name: getattr(self, name) for name in ("format", "seed", "val_count")}
-        imported = import_dataset(self.sources, self.out, options, command=self.line(), **how)
+        imported = import_dataset(
+            self.sources, self.out, options, command=command_line("import", self), **how
+        )
         print("\n".join(f"- {printable(note)}" for note in imported.notes))
         found = imported.structures
         print(
@@ -76,15 +78,3 @@ class Import:
                 raise ConfigError(f"--species names type {shown(label)} twice")
             mapping[label] = int(number)
         return mapping or None
-
-    def line(self) -> str:
-        """The command line, as a dataset records it."""
-        import shlex
-
-        found = ["gensample", "import", *self.sources]
-        for each in fields(self)[1:]:
-            value = getattr(self, each.name)
-            if each.default is MISSING or value != each.default:
-                found.append("--" + each.name.replace("_", "-"))
-                found += [] if value is True else map(str, value if isinstance(value, tuple) else [value])
-        return shlex.join(found)

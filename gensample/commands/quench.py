@@ -8,7 +8,7 @@ from typing import Any
 
 from gensample.errors import ConfigError
 from gensample.ranges import PROCESSES, RESIDUAL_FORCE, ROUNDING, TEMPERATURE
-from gensample.settings import option, switch, word
+from gensample.settings import command_line, option, switch, word
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Quench:
         if not self.out.exists():
             asked.run()
         with Store.open(self.out) as store:
-            if store.attrs["command"] != asked.line():
+            if store.attrs["command"] != command_line("import", asked):
                 raise ConfigError(
                     f"{self.out} exists and is another dataset; remove it or choose another --out"
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ from gensample.ranges import PROCESSES, check_device, shown
 from gensample.settings import option, switch, word
 
 if TYPE_CHECKING:
-    from gensample.generators.drawing import Drawing, Drawn
-    from gensample.sampling.solver import Solver
+    from gensample.generators.drawing import Drawing
 
 FIELDS, STRUCTURES = "displacement fields", "configurations"
+SOLVER = ("method", "steps", "tolerance")
+_fields, _structures = partial(option, group=FIELDS), partial(option, group=STRUCTURES)
 SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 
 
@@ -41,28 +43,24 @@ class SampleSettings:
         "also outside the domain of the model, the data it was trained on; the dataset says so"
     )
 
-    data: str | None = option("dataset with the initial configurations, file or name", None, group=FIELDS)
-    split: str = option("configurations to sample: train, val, test (default) or all", "test", group=FIELDS)
-    replicas: int = option("fields per configuration and lag (32)", 32, int, group=FIELDS)
-    shard: str = option("i/n: do share i of n; the last to finish writes --out", "0/1", group=FIELDS)
-    engine: str | None = option("of dynamics: lammps (default where installed) or torch", None, group=FIELDS)
-    lmp: str | None = option("LAMMPS executable of your own", None, group=FIELDS)
-    processes: int | None = option("LAMMPS processes side by side (2)", None, PROCESSES, group=FIELDS)
+    data: str | None = _fields("dataset with the initial configurations, file or name", None)
+    split: str = _fields("configurations to sample: train, val, test (default) or all", "test")
+    replicas: int = _fields("fields per configuration and lag (32)", 32, int)
+    shard: str = _fields("i/n: do share i of n; the last to finish writes --out", "0/1")
+    engine: str | None = _fields("of dynamics: lammps (default where installed) or torch", None)
+    lmp: str | None = _fields("LAMMPS executable of your own", None)
+    processes: int | None = _fields("LAMMPS processes side by side (2)", None, PROCESSES)
 
-    temperature: float | None = option("temperature of the configurations", None, float, group=STRUCTURES)
-    num: int = option("number of configurations (1000)", 1000, int, group=STRUCTURES)
-    particles: int | None = option("particles of each (as trained)", None, int, group=STRUCTURES)
-    base: str | None = option("dataset with the liquid that some models start from", None, group=STRUCTURES)
-    base_split: str = option(
-        "its configurations: train, val, test, or several as val,test", "test", group=STRUCTURES
-    )
-    grid: str = option("solver times: uniform (default), cosine or late", "uniform", group=STRUCTURES)
-    likelihood: str = option(
-        "log density of each: none (default), exact or hutchinson", "none", group=STRUCTURES
-    )
-    probes: int = option("probes of hutchinson (8)", 8, int, group=STRUCTURES)
-    sweeps: int = option("sweeps with the real potential afterwards (0)", 0, int, group=STRUCTURES)
-    correction: str = option("of what: metropolis sweeps, or langevin steps", "metropolis", group=STRUCTURES)
+    temperature: float | None = _structures("temperature of the configurations", None, float)
+    num: int = _structures("number of configurations (1000)", 1000, int)
+    particles: int | None = _structures("particles of each (as trained)", None, int)
+    base: str | None = _structures("dataset with the liquid that some models start from", None)
+    base_split: str = _structures("its configurations: train, val, test, or several as val,test", "test")
+    grid: str = _structures("solver times: uniform (default), cosine or late", "uniform")
+    likelihood: str = _structures("log density of each: none (default), exact or hutchinson", "none")
+    probes: int = _structures("probes of hutchinson (8)", 8, int)
+    sweeps: int = _structures("sweeps with the real potential afterwards (0)", 0, int)
+    correction: str = _structures("of what: metropolis sweeps, or langevin steps", "metropolis")
 
     def run(self) -> None:
         """Sample and say what was drawn."""
@@ -74,48 +72,43 @@ class SampleSettings:
                 "give --data DATA.h5 to draw displacement fields from its configurations, "
                 "or --temperature T to draw new configurations"
             )
-        foreign, kind = (
-            (FIELDS, "configurations (--temperature)")
-            if self.data is None
-            else (STRUCTURES, "fields (--data)")
-        )
+        kinds = {FIELDS: "configurations (--temperature)", STRUCTURES: "fields (--data)"}
+        foreign = FIELDS if self.data is None else STRUCTURES
         for each in fields(self):
             if each.metadata.get("group") == foreign and getattr(self, each.name) != each.default:
-                raise ConfigError(f"--{each.name.replace('_', '-')} is of samples of {kind} alone; drop it")
+                option = each.name.replace("_", "-")
+                raise ConfigError(f"--{option} is of samples of {kinds[foreign]} alone; drop it")
         check_device("--device", self.device)
         shard = _shard(self.shard)
         model = zoo.load_model(self.model, self.device, data=self.data)
         plan = self._configurations(model) if self.data is None else self._ensemble(model)
-        print(self._told(plan, carry_out(plan, Path(self.out), shard)))
+        drawn = carry_out(plan, Path(self.out), shard)
+        print(drawn.told(self.out, f"shard {self.shard}", len(plan.parts) if drawn.seconds else 0))
 
-    def _solver(self, default: Solver) -> Solver:
-        given = {name: getattr(self, name) for name in ("method", "steps", "tolerance")}
-        return replace(default, **{name: value for name, value in given.items() if value is not None})
+    def _given(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def _ensemble(self, model: Any) -> Drawing:
         from gensample.generators.base import Generator
         from gensample.generators.displacement import DisplacementFlow
-        from gensample.generators.ensemble import FieldDrawing
-        from gensample.sampling.solver import FIELDS as SOLVER
+        from gensample.generators.drawing import FieldDrawing
+        from gensample.sampling.solver import Solver
         from gensample.simulate.runners import choose_dynamics
 
         if not isinstance(model, Generator):
             raise ConfigError(f"{self.model} is a {type(model).__name__}, which draws no displacement fields")
         how: dict[str, Any] = {}
+        solver, engine = self._given(*SOLVER), self._given("engine", "lmp", "processes")
         if isinstance(model, DisplacementFlow):
-            how["solver"] = self._solver(SOLVER)
-        else:
-            self._refuse("of trained models", "method", "steps", "tolerance")
-        options = ("engine", "lmp", "processes")
+            how["solver"] = Solver(**solver)
+        elif solver:
+            raise ConfigError(f"--{next(iter(solver))} is of trained models alone; drop it")
         if getattr(model, "runs_dynamics", False):
-            how["dynamics"] = choose_dynamics(
-                device=self.device, **{name: getattr(self, name) for name in options}
-            )
-        else:
-            self._refuse("of generators that run dynamics", *options)
-        return FieldDrawing(
-            model, self.data, self.replicas, self.seed, split=self.split, force=self.force, how=how
-        )
+            how["dynamics"] = choose_dynamics(engine.pop("engine", None), device=self.device, **engine)
+        elif engine:
+            raise ConfigError(f"--{next(iter(engine))} is of generators that run dynamics alone; drop it")
+        asked = (model, self.data, self.replicas, self.seed)
+        return FieldDrawing(*asked, split=self.split, force=self.force, how=how)
 
     def _configurations(self, model: Any) -> Drawing:
         from gensample.generators.configuration import ConfigurationDrawing, ConfigurationFlow
@@ -126,36 +119,11 @@ class SampleSettings:
                 f"{self.model} is a {type(model).__name__}, which draws no configurations: give --data"
             )
         names = ("particles", "base", "base_split", "likelihood", "probes", "sweeps", "correction", "force")
-        settings = {name: getattr(self, name) for name in names}
-        solver = self._solver(replace(CONFIGURATIONS, grid=self.grid))
+        solver = replace(CONFIGURATIONS, grid=self.grid, **self._given(*SOLVER))
         assert self.temperature is not None
-        return ConfigurationDrawing(model, self.temperature, self.num, self.seed, solver=solver, **settings)
-
-    def _refuse(self, whose: str, *names: str) -> None:
-        """ConfigError for an option that was given and is not of this kind of model."""
-        for name in names:
-            if getattr(self, name) is not None:
-                raise ConfigError(f"--{name} is {whose} alone; drop it")
-
-    def _told(self, plan: Drawing, drawn: Drawn) -> str:
-        if drawn.dataset is None:
-            return (
-                f"shard {self.shard} done; {drawn.missing} units of others are missing, so {self.out} is not "
-                "written yet"
-            )
-        if not drawn.seconds:
-            return f"{self.out} is complete; nothing to do"
-        store = drawn.dataset.store
-        nfe, core = store.attrs.get("nfe"), store.attrs.get("core_seconds")
-        by = f"{nfe} function evaluations" if nfe is not None else str(store.attrs["engine"])
-        took = f"{drawn.parts} of {len(plan.parts)} parts drawn in {drawn.seconds:.0f} s"
-        what = f"{self.out}: {store.num_configurations} configurations"
-        if self.data is None:
-            return f"{what} of {store.num_particles} particles at T = {store.temperature[0]:g}, {by}\n{took}"
-        replicas, lags = int(store.done.sum()), len(store.times)
-        spent = "" if core is None else f", {core / (replicas * lags):.3f} core-seconds a field"
-        each = "" if nfe is None else " a field"
-        return f"{what}, {replicas} replicas at {lags} lags, by {by}{each}\n{took}{spent}"
+        return ConfigurationDrawing(
+            model, self.temperature, self.num, self.seed, solver=solver, **self._given(*names)
+        )
 
 
 def _shard(text: str) -> tuple[int, int]:

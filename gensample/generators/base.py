@@ -16,24 +16,20 @@ from gensample.data.dataset import Dataset
 from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
-from gensample.generators.drawing import carry_out
-from gensample.generators.ensemble import Drawer, FieldDrawing
+from gensample.generators.drawing import Drawer, FieldDrawing, carry_out
 from gensample.physics.mixtures import Mixture
 from gensample.predictors.base import propensity_of
 from gensample.ranges import POSITIVE, check_device
-from gensample.reads import Reader, Reads, read_domain
-from gensample.sampling.ensemble import FIELDS_PER_CALL, Unit
+from gensample.reads import Model, Reads, read_domain
+from gensample.sampling.ensemble import FIELDS_PER_CALL, FieldUnit
 from gensample.simulate.runners import Dynamics, choose_dynamics
 
 
-class Generator(Reader, ABC):
+class Generator(Model, ABC):
     """Draws displacement fields from p(u | x, t, T).
 
     name, digest: what datasets say of who drew them; `gensample.load_model` knows both.
     """
-
-    name = ""
-    digest = ""
 
     def sample(
         self,
@@ -79,7 +75,7 @@ class Generator(Reader, ABC):
 
 
 @dataclass(frozen=True)
-class Origin:
+class FieldStart:
     """One configuration to draw fields from.
 
     row: its number in its dataset, which keys the random numbers; positions: (N, d) float64, wrapped;
@@ -107,6 +103,7 @@ class PhysicsGenerator(Generator):
         ConfigError: lag times that are not positive and ascending, or a domain that is none.
     """
 
+    trained = False
     needs_inherent: ClassVar[bool] = False
     """Whether `draw` reads ``start.inherent``."""
     runs_dynamics: ClassVar[bool] = False
@@ -140,7 +137,7 @@ class PhysicsGenerator(Generator):
         return self
 
     def open(self, dataset: Any, rows: Any = None, **options: Any) -> KADataModule:
-        """See `Reader`."""
+        """See `Model`."""
         return self.reads.open(dataset, rows, **{"model": self.name, "device": self.device, **options})
 
     @property
@@ -156,13 +153,13 @@ class PhysicsGenerator(Generator):
 
     def drawer(self, module: KADataModule, dynamics: Dynamics | None = None) -> Drawer:
         """See `Generator`."""
-        store, held, own = module.store, dict[int, Origin](), self.dynamics
+        store, held, own = module.store, dict[int, FieldStart](), self.dynamics
 
         def prepare(rows: Sequence[int]) -> None:
             made = module.inputs.inherent(np.array(rows)) if self.needs_inherent else None
             held.update({start.row: start for start in starts(store, rows, made and made[0])})
 
-        def draw(unit: Unit, seed: int, scratch: Path | None) -> dict[str, np.ndarray]:
+        def draw(unit: FieldUnit, seed: int, scratch: Path | None) -> dict[str, np.ndarray]:
             start, replicas = held[unit.configuration], range(unit.first, unit.stop)
             return {"fields": self.use(own, scratch).draw(start, replicas, seed)}
 
@@ -173,7 +170,7 @@ class PhysicsGenerator(Generator):
         return Drawer(draw, {"engine": own.description}, width, prepare, own.processes, own.stop)
 
     @abstractmethod
-    def draw(self, start: Origin, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(self, start: FieldStart, replicas: Sequence[int], seed: int) -> np.ndarray:
         """Displacement fields (R, K, N, d) float32 of the given replicas, unwrapped, drift-free.
 
         The random numbers of a field are keyed by (seed, start.row, replica, index of the lag) alone.
@@ -182,7 +179,7 @@ class PhysicsGenerator(Generator):
 
 def starts(
     store: Store, rows: Sequence[int] | np.ndarray, inherent: np.ndarray | None = None
-) -> list[Origin]:
+) -> list[FieldStart]:
     """ConfigurationDrawing ``rows`` of a dataset, with their inherent structures (rows, N, d) if given.
 
     Raises:
@@ -190,7 +187,7 @@ def starts(
     """
     mixture, positions, box, temperature = mixture_of(store), store.positions, store.box, store.temperature
     return [
-        Origin(
+        FieldStart(
             row=int(row),
             positions=positions[row],
             species=store.species,

@@ -23,7 +23,7 @@ from gensample.physics.box import check_cutoff, wrap
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
 from gensample.ranges import SEED, TEMPERATURE, WIDTH, check_choice, whole
-from gensample.reads import Reads, check_domain
+from gensample.reads import Model, Reads, check_domain
 from gensample.sampling.correction import Corrected, langevin, metropolis
 from gensample.sampling.solver import ADAPTIVE, CONFIGURATIONS, FIXED, Solver
 from gensample.sampling.transport import NO_DIVERGENCE, Divergence, Transported, transport
@@ -71,7 +71,7 @@ class BoundVelocity:
         return inside.to(kind), self.species, self.box.to(kind), at, self.inverse_temperature
 
 
-class ConfigurationFlow(nn.Module):
+class ConfigurationFlow(Model, nn.Module):
     """Flow from a base to equilibrium configurations, one model for all temperatures.
 
     Args:
@@ -82,8 +82,6 @@ class ConfigurationFlow(nn.Module):
         width, vectors, radial: see ``nn.configuration.ConfigurationNetwork``.
     """
 
-    name = "the model"
-    digest = ""
     scale: Tensor
 
     def __init__(

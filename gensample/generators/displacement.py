@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
-from gensample.flow.matching import flow_matching_loss, output_gain, preconditioned
-from gensample.flow.path import get_path
+from gensample.flow.path import flow_matching_loss, get_path, output_gain, preconditioned
 from gensample.generators.base import Generator
 from gensample.generators.conditioning import Targets, regress_linearly
-from gensample.generators.ensemble import Drawer
+from gensample.generators.drawing import Drawer
 from gensample.generators.mobility import MobilityFlow, mobility_of
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
 from gensample.nn.mobility import MobilityNetwork
@@ -28,7 +27,7 @@ from gensample.priors import make_prior
 from gensample.priors.base import FieldContext, remove_drift
 from gensample.ranges import DEPTH, NOT_NEGATIVE, WIDTH, between, check_choice
 from gensample.reads import Reads
-from gensample.sampling.ensemble import Call, NoiseStream, Unit, run_unit
+from gensample.sampling.ensemble import Call, FieldUnit, NoiseStream, run_unit
 from gensample.sampling.solver import FIELDS, Solver, Velocity, integrate, integrate_sde
 from gensample.seeding import torch_generator
 
@@ -217,7 +216,7 @@ class DisplacementFlow(Generator, nn.Module):
             found: tuple[Any, Condition | None] = held[row]
             return found
 
-        def draw(unit: Unit, seed: int, scratch: Path | None) -> dict[str, Any]:
+        def draw(unit: FieldUnit, seed: int, scratch: Path | None) -> dict[str, Any]:
             nfe = 0
 
             def one(call: Call, noise: NoiseStream) -> Tensor:

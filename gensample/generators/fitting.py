@@ -13,7 +13,7 @@ from gensample.data.positions import Inputs
 from gensample.data.schema import SPLITS
 from gensample.data.store import domain_of
 from gensample.errors import ConfigError
-from gensample.generators.base import Origin, starts
+from gensample.generators.base import FieldStart, starts
 from gensample.ranges import COUNT, check_choice
 
 
@@ -66,7 +66,7 @@ class FitData:
         """What a model fitted to this is of."""
         return domain_of(self.data.store, [self.temperature], self.lag_time)
 
-    def starts(self, inherent: bool = False, device: str = "cpu") -> list[Origin]:
+    def starts(self, inherent: bool = False, device: str = "cpu") -> list[FieldStart]:
         """Where fields start, with inherent structures (found where the dataset has none) if asked for."""
         store, rows = self.data.store, self.data.rows
         if not inherent:
@@ -79,7 +79,7 @@ class FitData:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class GeneratorFit:
     """A generator that was found: its class, settings beside lags and domain, all that was tried, in words.
 
     told: a line on each lag; story: lines of its card.

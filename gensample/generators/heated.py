@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensample.errors import ConfigError
-from gensample.generators.base import Origin, PhysicsGenerator, drift_free
+from gensample.generators.base import FieldStart, PhysicsGenerator, drift_free
 from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
 from gensample.simulate.runners import Leg, System, choose_dynamics
 from gensample.simulate.settings import check_steps
@@ -73,7 +73,7 @@ class Heated(PhysicsGenerator):
         """Time of dynamics behind a field at a lag (its index), tau."""
         return sum(phase.time for phase in self.recipes[lag])
 
-    def draw(self, start: Origin, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(self, start: FieldStart, replicas: Sequence[int], seed: int) -> np.ndarray:
         """See `PhysicsGenerator.draw`.
 
         Raises:
@@ -87,7 +87,7 @@ class Heated(PhysicsGenerator):
         return drift_free(moved.reshape(len(replicas), len(self.lag_time), *start.positions.shape))
 
     def _ends(
-        self, start: Origin, fields: Sequence[tuple[int, int]], seed: int, folder: Path
+        self, start: FieldStart, fields: Sequence[tuple[int, int]], seed: int, folder: Path
     ) -> dict[tuple[int, int], np.ndarray]:
         """Unwrapped positions (N, d) that each field (replica, lag) leads to, phase by phase."""
         dynamics = self.dynamics or choose_dynamics(None, device=self.device)

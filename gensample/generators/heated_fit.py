@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ import numpy as np
 
 from gensample.data.store import digest_structures
 from gensample.errors import ConfigError
-from gensample.generators.base import Origin
+from gensample.generators.base import FieldStart
 from gensample.generators.drawing import Arrays, Parts, draw_parts
-from gensample.generators.fitting import FitData, Fitted
+from gensample.generators.fitting import FitData, GeneratorFit
 from gensample.generators.heated import COOLED_BY, Phase, Recipe, leg_of
 from gensample.ranges import (
     NOT_NEGATIVE,
@@ -29,12 +29,13 @@ from gensample.ranges import (
     whole,
 )
 from gensample.seeding import numpy_generator
+from gensample.simulate import runners
 from gensample.simulate.runners import Dynamics, Leg, System, displacements
 from gensample.simulate.workshop import HEATED_FIT
 from gensample.stats.dynamics import OVERLAP_LENGTH, magnitudes
 from gensample.stats.intervals import resample_weights
 from gensample.stats.scores import best_score, climatology_score, crps
-from gensample.work import Work
+from gensample.work import Work, claim, parts_beside
 
 FACTORS = (1.2, 1.33, 1.5, 1.7, 1.9)
 """Hot temperatures where none are given, in units of the temperature of the data."""
@@ -232,7 +233,7 @@ class Choice(NamedTuple):
     table: list[dict[str, Any]]
 
 
-def choose(
+def choose_recipe(
     recipes: Sequence[Recipe], scores: Sequence[Sequence[Scores]], lag: float, search: Search
 ) -> Choice:
     """The best candidate, the cheaper of two alike; scores: of each in each configuration.
@@ -262,7 +263,7 @@ def choose(
     }
     table = [
         {
-            "stages": plain(recipe),
+            "stages": list(map(list, recipe)),
             **{name: float(f"{values[b]:.6g}") for name, values in columns.items()},
             "within_tolerance": bool(off[b] <= search.tolerance),
             "chosen": b == best,
@@ -272,9 +273,28 @@ def choose(
     return Choice(recipes[best], table)
 
 
-def plain(recipe: Recipe) -> list[list[float | None]]:
-    """A recipe as a setting of `Heated`."""
-    return [list(phase) for phase in recipe]
+def fit_heated(
+    data: FitData,
+    out: Path,
+    keep: Callable[[GeneratorFit], None],
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    **given: Any,
+) -> GeneratorFit:
+    """What `Search` finds; its runs are kept beside ``out`` until ``keep`` has the result.
+
+    given: settings of `Search`, and ``engine``, ``lmp``, ``processes`` of `choose_dynamics`.
+    """
+    engine = {name: given.pop(name, None) for name in ("engine", "lmp", "processes")}
+    given.setdefault("temperatures", tuple(round(factor * data.temperature, 3) for factor in FACTORS))
+    search = Search(seed=seed, **given)
+    fit = HeatedFit(data, search, runners.choose_dynamics(device=device, **engine))
+    with claim(parts_beside(out, "fit"), fit.request) as work:
+        fitted = fit.run(work)
+        keep(fitted)
+        work.remove()
+    return fitted
 
 
 class HeatedFit(Parts):
@@ -317,7 +337,7 @@ class HeatedFit(Parts):
             "content": digest_structures(store, store.indices(self.data.split)),
         }
 
-    def _branches(self, start: Origin, hot: float) -> Branches:
+    def _branches(self, start: FieldStart, hot: float) -> Branches:
         return Branches(self.search, start.row, start.temperature, hot, self.times)
 
     def stop(self) -> None:
@@ -341,7 +361,7 @@ class HeatedFit(Parts):
                     ends[k, b] = positions[-1]
         return {"lengths": magnitudes(displacements(list(ends), start.positions)).astype(np.float32)}
 
-    def run(self, work: Work) -> Fitted:
+    def run(self, work: Work) -> GeneratorFit:
         """The recipe of each lag, once all runs are done.
 
         Raises:
@@ -364,16 +384,19 @@ class HeatedFit(Parts):
             *(f"* {line}" for line in told),
             f"* chosen by {self.search.criterion}",
         ]
-        settings = {"stages": [plain(each.recipe) for each in choices], "timestep": self.search.timestep}
+        settings = {
+            "stages": [list(map(list, each.recipe)) for each in choices],
+            "timestep": self.search.timestep,
+        }
         class_path = "gensample.generators.heated.Heated"
-        return Fitted(class_path, settings, found, [self.search.criterion, *told], story)
+        return GeneratorFit(class_path, settings, found, [self.search.criterion, *told], story)
 
     def _choice(self, work: Work, lag: int) -> Choice:
         """The recipe of one lag (its index)."""
         time, search = self.data.lag_time[lag], self.search
         if search.is_plain(time):
             own: Recipe = (Phase(None, time),)
-            row = {"stages": plain(own), "cost": time, "share_of_lag": 1.0, "chosen": True}
+            row = {"stages": list(map(list, own)), "cost": time, "share_of_lag": 1.0, "chosen": True}
             return Choice(own, [row])
         recipes: list[Recipe] = []
         scores: list[list[Scores]] = []
@@ -382,9 +405,9 @@ class HeatedFit(Parts):
                 if search.holds(recipe, time):
                     recipes.append(recipe)
                     scores.append([self._score(work, start, hot, b, lag) for start in self.starts])
-        return choose(recipes, scores, time, search)
+        return choose_recipe(recipes, scores, time, search)
 
-    def _score(self, work: Work, start: Origin, hot: float, b: int, lag: int) -> Scores:
+    def _score(self, work: Work, start: FieldStart, hot: float, b: int, lag: int) -> Scores:
         found = [work.arrays(_part(start.row, hot, each))["lengths"][:, b] for each in self._blocks]
         observed = magnitudes(self.data.data.store.displacements(start.row)[:, lag])
         return score(observed, np.concatenate(found), start.species)

@@ -6,9 +6,8 @@ tests/priors/test_contract.py is what all of them keep to.
 
 from collections.abc import Callable
 
-from gensample.priors.base import Prior
+from gensample.priors.base import ParticlePrior, Prior, SpeciesPrior
 from gensample.priors.elastic import ElasticPrior
-from gensample.priors.independent import ParticlePrior, SpeciesPrior
 from gensample.ranges import check_choice
 
 ELASTIC_REACH = 1.5

@@ -24,7 +24,7 @@ FIELDS_PER_CALL = 8
 
 
 @dataclass(frozen=True)
-class Unit:
+class FieldUnit:
     """Work that is never divided: replicas first <= r < stop of one configuration, at all lags."""
 
     configuration: int
@@ -69,16 +69,16 @@ Draw = Callable[[Call, NoiseStream], Tensor]
 """draw(call, noise) -> displacement fields (N, len(call.replicas), d) of one configuration and lag."""
 
 
-def plan_units(configurations: Sequence[int], replicas: int, width: int = FIELDS_PER_CALL) -> list[Unit]:
+def plan_units(configurations: Sequence[int], replicas: int, width: int = FIELDS_PER_CALL) -> list[FieldUnit]:
     """Units of an ensemble, configuration by configuration, so that a conditioner runs once."""
     return [
-        Unit(c, first, min(first + width, replicas))
+        FieldUnit(c, first, min(first + width, replicas))
         for c in configurations
         for first in range(0, replicas, width)
     ]
 
 
-def share(parts: Sequence[T], shard: tuple[int, int]) -> Sequence[T]:
+def share_of(parts: Sequence[T], shard: tuple[int, int]) -> Sequence[T]:
     """Share i of n (i from 0): shares are disjoint, cover everything, and differ by at most one part.
 
     ConfigError for a share that cannot be.
@@ -90,7 +90,7 @@ def share(parts: Sequence[T], shard: tuple[int, int]) -> Sequence[T]:
 
 
 def run_unit(
-    unit: Unit,
+    unit: FieldUnit,
     draw: Draw,
     *,
     seed: int,

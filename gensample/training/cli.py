@@ -37,8 +37,7 @@ from gensample.errors import ConfigError, DataError, GensampleError, MissingDepe
 from gensample.plain import check_yaml
 from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, shown, whole
 from gensample.reads import Reads, with_reads
-from gensample.training.checkpoints import WholeCheckpoints
-from gensample.training.run_folder import CHECKPOINTS, check_run_folder, run_folder
+from gensample.training.run_folder import CHECKPOINTS, WholeCheckpoints, check_run_folder, run_folder
 from gensample.weights import check_fit, read_checkpoint
 
 # What holds for data and model alike is written once, under `data`: what a model gets of the data module.
@@ -59,7 +58,7 @@ MODE = "omegaconf+"
 PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": MODE}
 
 
-def main(command: str, args: list[str]) -> LightningCLI:
+def train(command: str, args: list[str]) -> LightningCLI:
     """Run one LightningCLI command on ``args``; mistakes of the user come back as ConfigError."""
     set_parsing_settings(
         omegaconf_absolute_to_relative_paths=True,

@@ -16,8 +16,7 @@ from gensample.physics.potentials import energy
 from gensample.ranges import COUNT, NOT_NEGATIVE, NUMBER, POSITIVE, SEED, check_table
 from gensample.sampling.solver import Solver
 from gensample.seeding import torch_generator
-from gensample.training.schedule import adamw, fixed_times, warm_cosine
-from gensample.training.settings import save_settings
+from gensample.training.shared import adamw, fixed_times, save_settings, warm_cosine
 
 LIMITS = {
     **{"late": POSITIVE, "steps": COUNT, "validation_every": COUNT, "seed": SEED},

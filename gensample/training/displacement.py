@@ -14,9 +14,14 @@ from gensample.nn.conditioner import Condition
 from gensample.ranges import COUNT, NOT_NEGATIVE, NUMBER, SEED, check_table
 from gensample.sampling.solver import Solver
 from gensample.seeding import derive_seed, torch_generator
-from gensample.training.schedule import adamw, fixed_times, warm_cosine
-from gensample.training.settings import save_settings
-from gensample.training.validation import correlation_or_zero, ensemble_scores
+from gensample.training.shared import (
+    adamw,
+    correlation_or_zero,
+    ensemble_scores,
+    fixed_times,
+    save_settings,
+    warm_cosine,
+)
 
 LIMITS = {
     **dict.fromkeys(("lr", "regression_lr", "weight_decay", "regression_weight"), NOT_NEGATIVE),

@@ -13,10 +13,9 @@ from gensample.errors import ConfigError
 from gensample.nn.glassmlp import heterogeneity_loss
 from gensample.predictors.base import propensity_of
 from gensample.ranges import NOT_NEGATIVE, NUMBER, POSITIVE, between, check_table
-from gensample.reads import Reader, Reads, check_lags
+from gensample.reads import Model, Reads, check_lags
 from gensample.stats.predictions import BOND_CUTOFF, Truth, pearson_of_bonds, summary
-from gensample.training.schedule import warm_cosine
-from gensample.training.settings import as_module, save_settings
+from gensample.training.shared import as_module, save_settings, warm_cosine
 from gensample.weights import check_fit
 
 LIMITS = {
@@ -25,7 +24,7 @@ LIMITS = {
 }
 
 
-class DynamicsTask(Reader, lightning.LightningModule):
+class DynamicsTask(Model, lightning.LightningModule):
     """Regresses each particle's propensity and each bond's mean elongation.
 
     Loss: p MSE(propensity) + (1 - p) MSE(elongation), over all species and lag times (Shiba et al., J. Chem.
@@ -36,7 +35,7 @@ class DynamicsTask(Reader, lightning.LightningModule):
         p: weight of the node loss.
         lr: learning rate of Adam.
         schedule: keep the learning rate, let it fall to zero along a half cosine over the run, or that with a
-            linear warm-up (``training.schedule``).
+            linear warm-up (``training.settings``).
         edge_epochs: epochs at the start that train on bonds alone (p = 0): edge pre-training.
         normalise: measure targets from the mean and in units of the standard deviation of the training split,
             per species and lag; several lag times then weigh alike. With ``init_from`` only the mean is

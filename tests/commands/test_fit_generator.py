@@ -12,7 +12,7 @@ from gensample import zoo
 from gensample.cli import main
 from gensample.commands.fit_generator import FitGenerator
 from gensample.data.store import Store
-from gensample.generators import harmonic_fit, heated_fit
+from gensample.generators import harmonic, heated_fit
 from gensample.generators.harmonic import Harmonic
 from gensample.generators.heated import Heated
 from gensample.simulate import runners
@@ -132,7 +132,7 @@ def test_goes_on_where_it_stopped_and_chooses_the_same(data, diffusion, tmp_path
 def test_a_changed_tolerance_uses_the_runs_that_are_there(data, diffusion, tmp_path, monkeypatch):
     words = ["--temperatures", "0.6", "--replicas", "2", "--configurations", "2"]
     with monkeypatch.context() as patched:
-        patched.setattr(heated_fit, "choose", lambda *given: 1 / 0)
+        patched.setattr(heated_fit, "choose_recipe", lambda *given: 1 / 0)
         fit("heated", data, tmp_path / "hot", *words, code=1)
     before = len(diffusion.legs)
     fit("heated", data, tmp_path / "hot", *words, "--tolerance", "0.3")
@@ -147,7 +147,7 @@ def test_lags_that_are_all_short_need_no_runs(data, diffusion, tmp_path):
 
 
 def test_harmonic_is_kept_with_its_candidates(data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(harmonic_fit, "DAMPINGS", (2.0,))
+    monkeypatch.setattr(harmonic, "DAMPINGS", (2.0,))
     fit("harmonic", data, tmp_path / "vibrations", "--configurations", "1")
     assert "t = 1: amplitude" in capsys.readouterr().out
     assert isinstance(zoo.load_model(tmp_path / "vibrations"), Harmonic)

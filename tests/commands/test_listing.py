@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gensample import registry, zoo
+from gensample import configs, registry, zoo
 from gensample.cli import main
-from gensample.commands import config
 from gensample.data import catalog
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -127,7 +126,7 @@ def test_an_installed_package_brings_its_configs(monkeypatch, tmp_path, capsys):
     """Where a wheel has them, see `pyproject.toml`."""
     (tmp_path / "_configs" / "dynamics").mkdir(parents=True)
     (tmp_path / "_configs" / "dynamics" / "a.yaml").write_text("# About a.\nmodel: {}\n")
-    monkeypatch.setattr(config, "ROOTS", (tmp_path / "_configs", tmp_path / "configs"))
+    monkeypatch.setattr(configs, "ROOTS", (tmp_path / "_configs", tmp_path / "configs"))
     assert printed(capsys, "config") == "dynamics/a  About a.\n"
     assert yaml.safe_load(printed(capsys, "config", "a")) == {"model": {}}
 

@@ -15,7 +15,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.dataset import open_dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError
-from gensample.generators.ensemble import FieldDrawing
+from gensample.generators.drawing import FieldDrawing
 from gensample.reads import Reads
 from gensample.sampling.solver import Solver
 from gensample.training.displacement import DisplacementTask

@@ -12,7 +12,7 @@ from gensample import meter, zoo
 from gensample.cli import main
 from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError, MissingDependencyError
-from gensample.generators.ensemble import FieldDrawing
+from gensample.generators.drawing import FieldDrawing
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.runners import Lammps
 

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from gensample.flow.matching import flow_matching_loss, input_gain, output_gain, skip_gain
-from gensample.flow.path import PATHS, get_path
+from gensample.flow.path import PATHS, flow_matching_loss, get_path, input_gain, output_gain, skip_gain
 
 
 def fields(seed=0):

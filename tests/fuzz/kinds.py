@@ -35,9 +35,9 @@ def build(kinds: list[str]) -> None:
 HEAVY = (
     *("training.cli", "generators.displacement", "generators.configuration", "commands.import_"),
     *("benchmark.run", "benchmark.judge"),
-    *("commands.info", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
+    *("commands.listing", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
     *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
-    *("predictors.written", "commands.model_summary"),
+    *("predictors.written", "reads"),
     *("simulate.short_runs", "simulate.run", "predictors.ridge"),
 )
 

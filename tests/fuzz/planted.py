@@ -8,7 +8,7 @@ from pathlib import Path
 import bases
 from harness import MARKER, SECRET, Case
 
-import gensample.commands.info
+import gensample.commands.listing
 from gensample.errors import DataError
 
 
@@ -68,6 +68,6 @@ FAULTS = (
 def make(number: int) -> Case:
     """Case ``number``: `gensample info` with one of the faults."""
     fault = FAULTS[number]
-    gensample.commands.info.Info.run = fault  # in this process alone
+    gensample.commands.listing.Info.run = fault  # in this process alone
     bases.copy("full.h5")
     return Case(fault.__name__, ["info", "full.h5"], "refuse" if fault is _accepts else "any")

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-import gensample.generators.harmonic_fit as fitting
+import gensample.generators.harmonic as fitting
 from gensample.errors import ConfigError, DataError
-from gensample.generators.base import Origin
-from gensample.generators.harmonic import Harmonic, vibrations_of
-from gensample.generators.harmonic_fit import fit
+from gensample.generators.base import FieldStart
+from gensample.generators.harmonic import Harmonic, fit, vibrations_of
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.structure.modes import hessian, modes
@@ -30,7 +29,9 @@ def starts():
         white = torch.randn(int(inner.sum()), generator=rng, dtype=torch.float64).numpy()
         vibration = normal.eigenvectors[:, inner] @ (white / normal.frequencies[inner]) * 0.45**0.5
         positions = (inherent.numpy() + vibration.reshape(60, 2)) % box.numpy()
-        found.append(Origin(row, positions, species.numpy(), box.numpy(), mixture, 0.45, inherent.numpy()))
+        found.append(
+            FieldStart(row, positions, species.numpy(), box.numpy(), mixture, 0.45, inherent.numpy())
+        )
     return found
 
 

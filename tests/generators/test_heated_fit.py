@@ -7,7 +7,7 @@ import pytest
 
 from gensample.errors import ConfigError
 from gensample.generators.heated import Phase
-from gensample.generators.heated_fit import Branches, Scores, Search, choose, cost, score
+from gensample.generators.heated_fit import Branches, Scores, Search, choose_recipe, cost, score
 
 RNG = np.random.default_rng
 
@@ -103,7 +103,7 @@ def planted(skills, mobile=(0.2, 0.2, 0.2), noise=0.0):
     ],
 )
 def test_the_best_within_the_tolerance(skills, mobile, noise, expected):
-    found = choose(RECIPES, planted(skills, mobile, noise), 100.0, Search((0.75,)))
+    found = choose_recipe(RECIPES, planted(skills, mobile, noise), 100.0, Search((0.75,)))
     assert found.recipe[0].time == expected
     (row,) = [row for row in found.table if row["chosen"]]
     assert row["stages"] == [[0.75, expected], [None, 3.0]]

@@ -6,8 +6,7 @@ import torch
 
 from gensample.errors import ConfigError
 from gensample.priors import PRIORS, make_prior
-from gensample.priors.base import FieldContext, mean_distance_factor, remove_drift
-from gensample.priors.independent import ParticlePrior
+from gensample.priors.base import FieldContext, ParticlePrior, mean_distance_factor, remove_drift
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

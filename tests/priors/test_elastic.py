@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-import gensample.priors.spectrum as spectrum_module
+import gensample.priors.elastic as spectrum_module
 from gensample.errors import ConfigError
-from gensample.priors.elastic import ElasticPrior, elastic_network, spectral_bound
-from gensample.priors.spectrum import estimate_spectrum, fit_elastic_prior
+from gensample.priors.elastic import (
+    ElasticPrior,
+    elastic_network,
+    estimate_spectrum,
+    fit_elastic_prior,
+    spectral_bound,
+)
 from gensample.structure.chebyshev import chebyshev_fit, chebyshev_nodes
 
 LAGS = 2

@@ -2,8 +2,8 @@
 
 import torch
 
+from gensample.generators.mobility import LEVELS, RANGES, MobilityPrior
 from gensample.physics.mobility import average, averaging_matrix
-from gensample.priors.mobility import LEVELS, RANGES, MobilityPrior
 from gensample.testing import graph_batch, random_sample
 
 

@@ -3,8 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gensample.priors.base import FieldContext
-from gensample.priors.independent import SpeciesPrior
+from gensample.priors.base import FieldContext, SpeciesPrior
 
 
 @dataclass

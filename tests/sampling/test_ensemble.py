@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gensample.errors import ConfigError
-from gensample.sampling.ensemble import Call, NoiseStream, plan_units, run_unit, share
+from gensample.sampling.ensemble import Call, NoiseStream, plan_units, run_unit, share_of
 from gensample.sampling.solver import Solver, integrate
 
 SIZE, DIM = 30, 2
@@ -63,7 +63,7 @@ def test_same_bits_whatever_the_number_order_shard_or_lags(method):
     assert same_bits(full, sample(plan_units([8, 3], 19)[::-1], method, lags=(2,)))
     sharded = {}
     for i in range(4):
-        sharded |= sample(share(plan_units([3, 5, 8], 19), (i, 4)), method)
+        sharded |= sample(share_of(plan_units([3, 5, 8], 19), (i, 4)), method)
     assert sharded.keys() == full.keys()
     assert same_bits(full, sharded)
 
@@ -97,7 +97,7 @@ def test_noise_of_a_stream_goes_on_and_is_white():
 def test_shards_cover_every_replica_once(configurations, replicas, count, width):
     seen, sizes = [], []
     for i in range(count):
-        units = share(plan_units(configurations, replicas, width), (i, count))
+        units = share_of(plan_units(configurations, replicas, width), (i, count))
         sizes.append(len(units))
         seen += [(u.configuration, r) for u in units for r in range(u.first, u.stop)]
         assert all(u.first % width == 0 for u in units)
@@ -108,4 +108,4 @@ def test_shards_cover_every_replica_once(configurations, replicas, count, width)
 @pytest.mark.parametrize("shard", [(2, 2), (-1, 3), (0, 0)])
 def test_bad_shards_are_named(shard):
     with pytest.raises(ConfigError, match="shard"):
-        share([0], shard)
+        share_of([0], shard)

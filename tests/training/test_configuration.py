@@ -23,7 +23,7 @@ from gensample.sampling.solver import Solver
 from gensample.sampling.transport import Divergence
 from gensample.seeding import torch_generator
 from gensample.training.configuration import DRAW, ConfigurationTask
-from gensample.training.schedule import fixed_times
+from gensample.training.shared import fixed_times
 
 SMALL = {"width": 8, "vectors": 2, "radial": 6}
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}

@@ -14,7 +14,7 @@ from gensample.reads import Reads
 from gensample.stats.dynamics import ceiling_exact, split_variance
 from gensample.training.callbacks import EMA
 from gensample.training.dynamics import DynamicsTask
-from gensample.training.settings import as_module
+from gensample.training.shared import as_module
 from gensample.zoo import load_model
 
 

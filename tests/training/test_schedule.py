@@ -2,7 +2,7 @@
 
 import pytest
 
-from gensample.training.schedule import fixed_times, warm_cosine
+from gensample.training.shared import fixed_times, warm_cosine
 
 
 def test_warm_up_then_half_a_cosine_down_to_a_hundredth():

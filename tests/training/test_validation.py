@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gensample.training.validation import correlation_or_zero, ensemble_scores
+from gensample.training.shared import correlation_or_zero, ensemble_scores
 
 
 def test_scores_against_numpy():

@@ -1,14 +1,20 @@
-"""Hyper-parameters that a checkpoint can hold: plain values only, networks as class path and arguments."""
+"""What the Lightning modules share: settings that a checkpoint can hold, learning rates, scores of draws.
+
+Hyper-parameters are plain values only, networks as class path and arguments.
+"""
 
 from __future__ import annotations
 
 import copy
 import inspect
+import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import lightning
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from gensample.errors import ConfigError
 from gensample.reads import Reads
@@ -68,3 +74,50 @@ def as_module(network: nn.Module | dict[str, Any]) -> nn.Module:
 
 def _class_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def warm_cosine(step: int, total: int, warmup: int = 100) -> float:
+    """Factor at ``step`` of ``total``: half a cosine down to a hundredth, times a linear warm-up.
+
+    Runs not much longer than the warm-up stay well below 1: the cosine falls while the warm-up rises.
+    """
+    decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
+    return decay * min((step + 1) / warmup, 1.0)
+
+
+def adamw(
+    task: Any, rate: Callable[[int, int], float], weight_decay: float, lr: float = 1.0
+) -> dict[str, Any]:
+    """What ``configure_optimizers`` returns: AdamW at the rate lr rate(step, steps of the run)."""
+    optimizer = torch.optim.AdamW(task.parameters(), lr=lr, weight_decay=weight_decay)
+    total = max(int(task.trainer.estimated_stepping_batches), 1)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, total))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def fixed_times(number: int, device: torch.device | str | None = None) -> Tensor:
+    """Centres (k + 1/2) / number of equal intervals: path times that never change, (number,)."""
+    return (torch.arange(number, device=device) + 0.5) / number
+
+
+def ensemble_scores(fields: Tensor, propensity: Tensor) -> dict[str, Tensor]:
+    """Scores of fields (n, R, d) of one species and lag against simulated propensities (n,).
+
+    ``pearson_draws`` of the mean length over draws, ``mean_ratio`` of the mean lengths, ``overlap`` (a = 0.3)
+    and ``chi4``, n times its variance over draws.
+    """
+    length = fields.norm(dim=-1)
+    mean, overlap = length.mean(1), (length < 0.3).float()
+    return {
+        "pearson_draws": correlation_or_zero(mean, propensity),
+        "mean_ratio": mean.mean() / propensity.mean(),
+        "overlap": overlap.mean(),
+        "chi4": len(length) * overlap.mean(0).var(),
+    }
+
+
+def correlation_or_zero(x: Tensor, y: Tensor) -> Tensor:
+    """Pearson correlation of x and y (n,); zero where one is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    product: Tensor = (x * y).sum() / (x.norm() * y.norm()).clamp(min=torch.finfo(x.dtype).tiny)
+    return product
