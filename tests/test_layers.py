@@ -24,7 +24,6 @@ OPENERS = {
     "plain",
     "structured",
     "weights",
-    "streams",
 }
 PURE = ("physics", "structure", "flow", "priors", "nn", "stats", "sampling")
 

@@ -1,11 +1,11 @@
 """The page of help of `gensample fit | validate | test`; nothing heavy is imported for it."""
 
 import ast
-from pathlib import Path
+import importlib.util
+from importlib.abc import InspectLoader
 
 from gensample import registry
 
-ROOT = Path(__file__).parents[2]
 KINDS = {"models": registry.TASKS, "networks of DynamicsTask": registry.NETWORKS, "data": registry.DATA}
 
 
@@ -43,6 +43,9 @@ def help_page(command: str) -> str:
 def _purpose(path: str) -> str:
     """The first line that a class says of itself; nothing is imported for it."""
     module, _, name = path.rpartition(".")
-    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert isinstance(spec.loader, InspectLoader)
+    tree = ast.parse(spec.loader.get_source(module) or "")
     found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
     return (ast.get_docstring(found) or "").partition("\n")[0]
