@@ -18,3 +18,10 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no public data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """File to import to, alone in its folder."""
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out" / "data.h5"

@@ -5,10 +5,30 @@ from functools import cache
 
 import numpy as np
 
+from gensample.cli import main
 from gensample.data.catalog import dataset_file
 from gensample.data.store import Store
 
 STATE = ("--mixture", "ka2d", "--temperature", "0.45", "--timestep", "0.001")
+
+
+def imported(capsys, out, *words):
+    """What an import that works says."""
+    code = main(["import", *map(str, words), "--out", str(out)])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    return said.out
+
+
+def refused(capsys, out, *words, match=""):
+    """The line with which an import is refused; nothing is left behind."""
+    code = main(["import", *map(str, words), "--out", str(out)])
+    err = capsys.readouterr().err
+    assert code == 2, err
+    assert match in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(out.parent.iterdir()) == []
+    return err
 
 
 @dataclasses.dataclass

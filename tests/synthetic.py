@@ -2,12 +2,20 @@
 
 import numpy as np
 
+from gensample.data.datamodule import KADataModule
 from gensample.data.dataset import Dataset
 from gensample.data.store import Contents
 from gensample.physics.mixtures import get_mixture
 
 SIZE, LAGS, REPLICAS, BOX = 40, (1.0, 10.0, 100.0), 4, 6.0
 SPLIT = ["train"] * 3 + ["val"] * 2 + ["test"]
+
+
+def served(path, **settings):
+    """A data module that is set up."""
+    data = KADataModule(str(path), **settings)
+    data.setup()
+    return data
 
 
 def write_dataset(

@@ -6,35 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sources import STATE, data_file, extxyz_frame, mini, model_file, write_dump, write_extxyz
+from sources import (
+    STATE,
+    data_file,
+    extxyz_frame,
+    imported,
+    mini,
+    model_file,
+    refused,
+    write_dump,
+    write_extxyz,
+)
 
 from gensample.cli import main
 from gensample.data.store import Store
 
 TERNARY = ("--mixture", "ka2d-ternary", "--temperature", "0.3", "--time", "1")
-
-
-@pytest.fixture
-def out(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder / "data.h5"
-
-
-def imported(capsys, out, *words):
-    code = main(["import", *map(str, words), "--out", str(out)])
-    captured = capsys.readouterr()
-    assert code == 0, captured.err
-    return captured.out
-
-
-def refused(capsys, out, *words):
-    code = main(["import", *map(str, words), "--out", str(out)])
-    err = capsys.readouterr().err
-    assert code == 2, err
-    assert len(err.strip().splitlines()) == 1
-    assert list(out.parent.iterdir()) == []
-    return err
 
 
 @pytest.mark.parametrize("gone", [5, 330])

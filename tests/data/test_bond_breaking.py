@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 from lattices import write_glasses
-from synthetic import BOX, LAGS, write_dataset
+from synthetic import BOX, LAGS, served, write_dataset
 
-from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
 from gensample.data.views import BondBreakingView
 from gensample.errors import ConfigError
@@ -35,8 +34,7 @@ def counted(path, row):
 def test_mean_and_spread_over_replicas_against_a_count(path):
     expected = counted(path, 1)
     assert 0.02 < expected.mean() < 0.98
-    module = KADataModule(str(path), quantity="bond_breaking", cutoff=1.5)
-    module.setup()
+    module = served(path, quantity="bond_breaking", cutoff=1.5)
     np.testing.assert_allclose(module.per_particle("propensity", [1])[0], expected.mean(0).T, atol=1e-6)
     np.testing.assert_allclose(module.per_particle("spread", [1])[0], expected.std(0, ddof=1).T, atol=1e-6)
     batch = module.batch([1], generator=None)
@@ -44,8 +42,7 @@ def test_mean_and_spread_over_replicas_against_a_count(path):
 
 
 def test_chosen_lags_only(path):
-    module = KADataModule(str(path), quantity="bond_breaking", cutoff=1.5, lags=[LAGS[1]])
-    module.setup()
+    module = served(path, quantity="bond_breaking", cutoff=1.5, lags=[LAGS[1]])
     np.testing.assert_allclose(
         module.per_particle("propensity", [1])[0, :, 0], counted(path, 1).mean(0)[1], atol=1e-6
     )
@@ -60,8 +57,7 @@ def averages_only(tmp_path, bonds):
 
 def test_stored_averages(tmp_path):
     path = averages_only(tmp_path, bonds=True)
-    module = KADataModule(str(path), quantity="bond_breaking", cutoff=1.5)
-    module.setup()
+    module = served(path, quantity="bond_breaking", cutoff=1.5)
     with Store.open(path) as store:
         np.testing.assert_allclose(
             module.per_particle("propensity", [0])[0].T, store.bond_breaking[0], atol=1e-6

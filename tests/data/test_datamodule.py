@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from synthetic import BOX, LAGS, REPLICAS, SIZE, write_dataset
+from synthetic import served as make
 
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
@@ -14,12 +15,6 @@ from gensample.structure.descriptors.recursive import recursive_names
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     return str(write_dataset(tmp_path_factory.mktemp("data") / "tiny.h5"))
-
-
-def make(dataset, **settings):
-    data = KADataModule(dataset, **settings)
-    data.setup()
-    return data
 
 
 def same(first, second):

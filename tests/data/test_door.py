@@ -414,7 +414,7 @@ def _to_other_box(file):
     file["inherent"][0] = np.asarray(file["positions"])[0][::-1]
 
 
-ATTRS = {"truncation": "soft", "units": "real", "mixture": "water", "density": 0.9, "temperature": np.nan}
+ATTRS = {"truncation": "soft", "units": "real", "mixture": "water", "density": 0.9, "temperature": -1.0}
 VALUES = [
     (_put("split", 0, b"training"), "split names training"),
     (_put("species", slice(None), 0), "composition of ka2d"),
@@ -423,6 +423,12 @@ VALUES = [
     (lambda file: _put("positions", (0, 1), file["positions"][0, 0] + 1e-9)(file), "in one place"),
     (_to_other_box, "another configuration"),
     (_put("positions", (0, 0, 0), np.nan), "positions hold values that are not finite"),
+    (_put("positions", (0, 3, 1), -0.2), "positions of configuration 0 are not wrapped"),
+    (_put("positions", (2, 3, 1), 50), "positions of configuration 2 are not wrapped"),
+    (_put("times", ..., 0), "lag times must be positive and increase"),
+    (_put("box", ..., -1), "box holds values that are not positive"),
+    (_put("replicas", ..., 9), "replicas exceed done flags"),
+    (lambda file: file.__delitem__("displacements"), "none is stored"),
     (_put("cage", (0, 0, 0), np.inf), "cage hold values"),
     (_put("cage", (0, 0, 0), -1), "not wrapped"),
     (_put("cage_spread", (0, 0), -1), "cage_spread"),

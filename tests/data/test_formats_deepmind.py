@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 from liquid import make_liquid
+from sources import imported, refused
 
 from gensample.cli import main
 from gensample.data.formats.deepmind import load_pickle
@@ -38,28 +39,11 @@ def write(path, data, protocol=3):
     return path
 
 
-@pytest.fixture
-def out(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder / "data.h5"
-
-
-def assert_refused(capsys, out, path, *words, match):
-    code = main(["import", str(path), *words, "--out", str(out)])
-    err = capsys.readouterr().err
-    assert code == 2
-    assert match in err
-    assert len(err.strip().splitlines()) == 1
-    assert list(out.parent.iterdir()) == []
-
-
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_levels_with_trajectories_become_lags(tmp_path, capsys, out, protocol):
     liquid = make_liquid(lags=2)
     path = write(tmp_path / "a.pickle", content(liquid), protocol)
-    assert main(["import", str(path), "--out", str(out)]) == 0
-    assert "only 2 of 3 lags have trajectories" in capsys.readouterr().out
+    assert "only 2 of 3 lags have trajectories" in imported(capsys, out, path)
     with Store.open(out) as store:
         assert store.mixture == "ka3d"
         assert store.times.tolist() == [0.5, 4.0]
@@ -101,7 +85,7 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path, capsys, o
     pickle.loads(path.read_bytes())
     assert marker.exists(), "the attack works on an ordinary unpickler"
     marker.unlink()
-    assert_refused(capsys, out, path, match="not allowed")
+    refused(capsys, out, path, match="not allowed")
     assert not marker.exists()
 
 
@@ -109,7 +93,7 @@ def test_an_evil_file_after_good_ones_leaves_nothing(tmp_path, capsys, out):
     marker = tmp_path / "marker"
     write(tmp_path / "1.pickle", content(make_liquid(lags=2)))
     write(tmp_path / "2.pickle", Call(os.system, f"touch {marker}"))
-    assert_refused(capsys, out, tmp_path, match="2.pickle")
+    refused(capsys, out, tmp_path, match="2.pickle")
     assert not marker.exists()
 
 
@@ -144,18 +128,18 @@ def test_numpy_itself_is_no_way_in(tmp_path, payload):
 )
 def test_damaged_content_is_refused(tmp_path, capsys, out, change, match):
     path = write(tmp_path / "a.pickle", {**content(make_liquid(lags=2)), **change})
-    assert_refused(capsys, out, path, match=match)
+    refused(capsys, out, path, match=match)
 
 
 def test_a_truncated_pickle_is_refused(tmp_path, capsys, out):
     path = write(tmp_path / "a.pickle", content(make_liquid(lags=2)))
     path.write_bytes(path.read_bytes()[:-2000])
-    assert_refused(capsys, out, path, match="nothing was run")
+    refused(capsys, out, path, match="nothing was run")
 
 
 def test_a_pickle_of_something_else_is_refused(tmp_path, capsys, out):
-    assert_refused(capsys, out, write(tmp_path / "a.pickle", [1, 2]), match="expected a pickled dictionary")
-    assert_refused(capsys, out, write(tmp_path / "b.pickle", {"x": 1}), match="lacks positions")
+    refused(capsys, out, write(tmp_path / "a.pickle", [1, 2]), match="expected a pickled dictionary")
+    refused(capsys, out, write(tmp_path / "b.pickle", {"x": 1}), match="lacks positions")
 
 
 def test_shared_file_has_the_targets_of_its_own_trajectories(shared_data, out):

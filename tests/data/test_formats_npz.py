@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from liquid import make_liquid, write_model_file
+from sources import imported, refused
 
 from gensample.cli import main
 from gensample.data.store import Store
@@ -34,35 +35,13 @@ def write_glassbench(folder, liquid, number=1, codes=("tc05", "tc10"), temperatu
         )
 
 
-def run_import(capsys, out, *words):
-    code = main(["import", *map(str, words), "--out", str(out)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def assert_refused(capsys, out, *words, match):
-    code, _, err = run_import(capsys, out, *words)
-    assert code == 2
-    assert match in err
-    assert len(err.strip().splitlines()) == 1
-    assert list(out.parent.iterdir()) == [], "a refused import leaves nothing behind"
-
-
-@pytest.fixture
-def out(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder / "data.h5"
-
-
 def test_botan_folders_become_splits_and_lags_are_joined(tmp_path, capsys, out):
     liquids = [make_liquid(lags=2, seed=s) for s in range(3)]
     for number, liquid in enumerate(liquids):
         liquid.species[:] = liquids[0].species
         folder = tmp_path / "T0.44" / ("test" if number == 2 else "train")
         write_botan(folder, liquid, number, lags=("tc06", "tc07"))
-    code, said, _ = run_import(capsys, out, tmp_path / "T0.44")
-    assert code == 0
+    said = imported(capsys, out, tmp_path / "T0.44")
     assert "types 0 -> 0 (A), 1 -> 1 (B)" in said
     assert "come unwrapped" in said
     assert "drift removed from displacements: largest 0.0" in said
@@ -81,7 +60,7 @@ def test_botan_folders_become_splits_and_lags_are_joined(tmp_path, capsys, out):
 def test_a_particle_that_crossed_the_box_keeps_its_long_displacement(tmp_path, capsys, out):
     liquid = make_liquid()
     write_botan(tmp_path / "T0.44", liquid)
-    assert run_import(capsys, out, tmp_path / "T0.44")[0] == 0
+    imported(capsys, out, tmp_path / "T0.44")
     with Store.open(out) as store:
         assert np.abs(store.displacements(0)).max() > liquid.edge
 
@@ -90,8 +69,7 @@ def test_species_order_that_differs_between_files_is_sorted(tmp_path, capsys, ou
     liquids = [make_liquid(seed=s) for s in range(2)]
     for number, liquid in enumerate(liquids):
         write_botan(tmp_path, liquid, number)
-    code, said, _ = run_import(capsys, out, tmp_path)
-    assert code == 0
+    said = imported(capsys, out, tmp_path)
     assert "sorted by species" in said
     with Store.open(out) as store:
         order = np.argsort(liquids[1].species, kind="stable")
@@ -106,7 +84,7 @@ def test_val_count_moves_seeded_training_configurations(tmp_path, capsys, out):
         write_botan(tmp_path / "train", liquid, number)
     splits = []
     for seed in (1, 1, 2, 3, 4):
-        assert run_import(capsys, out, tmp_path, "--val-count", 2, "--seed", seed)[0] == 0
+        imported(capsys, out, tmp_path, "--val-count", 2, "--seed", seed)
         with Store.open(out) as store:
             splits.append(store.split.tolist())
         out.unlink()
@@ -117,22 +95,22 @@ def test_val_count_moves_seeded_training_configurations(tmp_path, capsys, out):
 
 def test_val_count_keeps_a_training_configuration(tmp_path, capsys, out):
     write_botan(tmp_path / "train", make_liquid())
-    assert_refused(capsys, out, tmp_path / "train", "--val-count", 1, match="some must stay")
+    refused(capsys, out, tmp_path / "train", "--val-count", 1, match="some must stay")
 
 
 def test_species_option_maps_types_by_name(tmp_path, capsys, out):
     liquid = make_liquid()
     write_botan(tmp_path, liquid, types=1 - liquid.species)
-    assert_refused(capsys, out, tmp_path, match="would have 173:43")
-    assert run_import(capsys, out, tmp_path, "--species", "0=1", "1=0")[0] == 0
+    refused(capsys, out, tmp_path, match="would have 173:43")
+    imported(capsys, out, tmp_path, "--species", "0=1", "1=0")
     with Store.open(out) as store:
         np.testing.assert_array_equal(store.species, liquid.species)
 
 
 def test_unknown_lag_asks_for_time(tmp_path, capsys, out):
     write_botan(tmp_path, make_liquid(), lags=("tc99",))
-    assert_refused(capsys, out, tmp_path, match="--time")
-    assert run_import(capsys, out, tmp_path, "--time", "5.5")[0] == 0
+    refused(capsys, out, tmp_path, match="--time")
+    imported(capsys, out, tmp_path, "--time", "5.5")
     with Store.open(out) as store:
         assert store.times.tolist() == [5.5]
 
@@ -141,7 +119,7 @@ def test_missing_lag_of_one_structure_is_named(tmp_path, capsys, out):
     liquid = make_liquid(lags=2)
     write_botan(tmp_path, liquid, 1, lags=("tc06", "tc07"))
     write_botan(tmp_path, liquid, 2, lags=("tc06",))
-    assert_refused(capsys, out, tmp_path, match="lacks lag tc07")
+    refused(capsys, out, tmp_path, match="lacks lag tc07")
 
 
 def truncate(path):
@@ -195,7 +173,7 @@ def test_damaged_botan_files_are_refused_with_one_line(tmp_path, capsys, out, da
     write_botan(tmp_path / "T0.44", make_liquid())
     [path] = (tmp_path / "T0.44").iterdir()
     damage(path)
-    assert_refused(capsys, out, tmp_path / "T0.44", match=match)
+    refused(capsys, out, tmp_path / "T0.44", match=match)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +187,7 @@ def test_damaged_botan_files_are_refused_with_one_line(tmp_path, capsys, out, da
 def test_a_later_lag_is_checked_as_the_first(tmp_path, capsys, out, changes, match):
     write_botan(tmp_path / "T0.44", make_liquid(lags=2), lags=("tc06", "tc07"))
     rewrite(next((tmp_path / "T0.44").glob("*tc07.npz")), **changes)
-    assert_refused(capsys, out, tmp_path / "T0.44", match=match)
+    refused(capsys, out, tmp_path / "T0.44", match=match)
 
 
 def test_damage_in_the_last_of_several_files_leaves_nothing(tmp_path, capsys, out):
@@ -217,15 +195,15 @@ def test_damage_in_the_last_of_several_files_leaves_nothing(tmp_path, capsys, ou
         liquid = make_liquid(seed=0)
         write_botan(tmp_path / "T0.44", liquid, number)
     with_nan(tmp_path / "T0.44" / "isoconfig_N216T0.44_2_tc07.npz")
-    assert_refused(capsys, out, tmp_path / "T0.44", match="_2_tc07.npz")
+    refused(capsys, out, tmp_path / "T0.44", match="_2_tc07.npz")
 
 
 def test_a_refused_import_leaves_an_older_file_as_it_was(tmp_path, capsys, out):
     write_botan(tmp_path / "T0.44", make_liquid())
-    assert run_import(capsys, out, tmp_path / "T0.44")[0] == 0
+    imported(capsys, out, tmp_path / "T0.44")
     before = out.read_bytes()
     with_nan(next((tmp_path / "T0.44").iterdir()))
-    assert run_import(capsys, out, tmp_path / "T0.44")[0] == 2
+    assert main(["import", str(tmp_path / "T0.44"), "--out", str(out)]) == 2
     assert out.read_bytes() == before
     assert list(out.parent.iterdir()) == [out]
 
@@ -235,7 +213,7 @@ def test_wrapped_replicas_are_refused_not_unwrapped(tmp_path, capsys, out):
     write_botan(tmp_path, liquid)
     [path] = tmp_path.glob("*.npz")
     rewrite(path, positions=np.mod(liquid.final[:, 0], liquid.edge))
-    assert_refused(capsys, out, path, match="positions were wrapped")
+    refused(capsys, out, path, match="positions were wrapped")
 
 
 def test_replicas_from_other_images_are_refused(tmp_path, capsys, out):
@@ -244,7 +222,7 @@ def test_replicas_from_other_images_are_refused(tmp_path, capsys, out):
     [path] = tmp_path.glob("*.npz")
     image = np.random.default_rng(0).integers(-1, 2, liquid.positions.shape)
     rewrite(path, positions=liquid.final[:, 0] + image * liquid.edge)
-    assert_refused(capsys, out, path, match="jump by an edge")
+    refused(capsys, out, path, match="jump by an edge")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +242,7 @@ def test_replicas_from_other_images_are_refused(tmp_path, capsys, out):
 )
 def test_wrong_statements_about_a_good_file_are_refused(tmp_path, capsys, out, words, match):
     write_botan(tmp_path / "T0.44", make_liquid())
-    assert_refused(capsys, out, tmp_path / "T0.44", *words, match=match)
+    refused(capsys, out, tmp_path / "T0.44", *words, match=match)
 
 
 def test_pickled_objects_inside_npz_are_never_loaded(tmp_path, capsys, out):
@@ -279,15 +257,14 @@ def test_pickled_objects_inside_npz_are_never_loaded(tmp_path, capsys, out):
     write_botan(tmp_path / "T0.44", make_liquid())
     [path] = (tmp_path / "T0.44").iterdir()
     rewrite(path, types=np.array([Attack()], dtype=object))
-    assert_refused(capsys, out, path, match="pickled objects")
+    refused(capsys, out, path, match="pickled objects")
     assert not marker.exists()
 
 
 def test_glassbench_trajectories_join_lags_and_keep_inherent_structures(tmp_path, capsys, out):
     liquid = make_liquid("ka2d-ternary", per_edge=10, lags=2)
     write_glassbench(tmp_path / "train", liquid)
-    code, said, _ = run_import(capsys, out, tmp_path)
-    assert code == 0
+    said = imported(capsys, out, tmp_path)
     assert "types 1 -> 0 (A), 2 -> 1 (B), 3 -> 2 (C)" in said
     assert "wrapped into it" in said
     with Store.open(out) as store:
@@ -305,25 +282,25 @@ def test_codes_of_the_warmer_glassbench_set_are_mapped_only_when_complete(tmp_pa
     liquid = make_liquid("ka2d-ternary", per_edge=10, lags=6)
     codes = [f"tc{i:02d}" for i in (1, 6, 11, 16, 21, 26)]
     write_glassbench(tmp_path, liquid, codes=codes, temperature="0.30")
-    assert run_import(capsys, out, tmp_path)[0] == 0
+    imported(capsys, out, tmp_path)
     with Store.open(out) as store:
         assert store.times.tolist() == [0.11, 1.25, 14.14, 158.74, 1781.79, 20000.0]
     out.unlink()
     (tmp_path / "N100T0.30_1_tc26.npz").unlink()
-    assert_refused(capsys, out, tmp_path, match="--time")
+    refused(capsys, out, tmp_path, match="--time")
 
 
 def test_glassbench_inherent_of_another_configuration_is_refused(tmp_path, capsys, out):
     liquid = make_liquid("ka2d-ternary", per_edge=10, lags=2)
     write_glassbench(tmp_path, liquid, inherent=make_liquid("ka2d-ternary", 10).positions[::-1])
-    assert_refused(capsys, out, tmp_path / ".", "--temperature", "0.23", match="inherent positions")
+    refused(capsys, out, tmp_path / ".", "--temperature", "0.23", match="inherent positions")
 
 
 def test_glassbench_wrong_box_is_refused(tmp_path, capsys, out):
     liquid = make_liquid("ka2d-ternary", per_edge=10, lags=2)
     liquid.box = liquid.box * 1.3
     write_glassbench(tmp_path, liquid)
-    assert_refused(capsys, out, tmp_path, match="gives density")
+    refused(capsys, out, tmp_path, match="gives density")
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -334,8 +311,7 @@ def test_glassbench_model_files_give_averages_without_displacements(tmp_path, ca
     theirs[:, liquid.species == 2] = np.nan  # a model of two species
     words = np.full(theirs.shape, "a")
     moved, broken = write_model_file(path, liquid, kept, BOTAN=np.zeros(3), SE3=theirs, words=words)
-    code, said, _ = run_import(capsys, out, tmp_path / "T0.23")
-    assert code == 0
+    said = imported(capsys, out, tmp_path / "T0.23")
     assert "averages only" in said
     assert "split test taken from the folder name test" in said
     assert "left out: BOTAN, words" in said
@@ -358,7 +334,7 @@ def test_model_and_trajectory_files_do_not_mix(tmp_path, capsys, out):
     liquid = make_liquid("ka2d-ternary", per_edge=10, lags=2)
     write_glassbench(tmp_path, liquid)
     write_model_file(tmp_path / "N100T0.23_9.npz", liquid)
-    assert_refused(capsys, out, tmp_path / ".", match="import them apart")
+    refused(capsys, out, tmp_path / ".", match="import them apart")
 
 
 def test_negative_propensity_is_refused(tmp_path, capsys, out):
@@ -366,12 +342,11 @@ def test_negative_propensity_is_refused(tmp_path, capsys, out):
     path = tmp_path / "N100T0.23_7.npz"
     write_model_file(path, liquid)
     rewrite(path, md_prop=-np.ones((8, 100)))
-    assert_refused(capsys, out, path, match="negative")
+    refused(capsys, out, path, match="negative")
 
 
 def test_shared_botan_files_give_the_published_numbers(shared_data, capsys, out):
-    code, _, _ = run_import(capsys, out, shared_data / "botan" / "T0.44" / "test")
-    assert code == 0
+    imported(capsys, out, shared_data / "botan" / "T0.44" / "test")
     with Store.open(out) as store:
         assert store.split.tolist() == ["test", "test"]
         assert store.times.tolist() == [4120.0]
@@ -386,7 +361,7 @@ def test_shared_botan_files_give_the_published_numbers(shared_data, capsys, out)
 
 
 def test_shared_glassbench_lags_follow_the_readme(shared_data, capsys, out):
-    assert run_import(capsys, out, shared_data / "glassbench")[0] == 0
+    imported(capsys, out, shared_data / "glassbench")
     with Store.open(out) as store:
         assert store.times.tolist() == [0.1, 1.1, 11.64, 122.47, 1288.41, 13554.0, 142587.0, 1.5e6]
         assert store.displacements(0).shape == (20, 8, 1290, 2)

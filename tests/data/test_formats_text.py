@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from liquid import make_liquid
+from sources import imported, refused
 
 from gensample.cli import main
 from gensample.data.formats import sniff
@@ -13,13 +14,6 @@ from gensample.data.store import Store
 from gensample.errors import DataError
 
 STATE = ("--mixture", "ka3d", "--temperature", "0.44")
-
-
-@pytest.fixture
-def out(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder / "data.h5"
 
 
 def write_dump(path, liquid, replica=0, style="xu", first=0, header="", precision=".12g", shuffle=True):
@@ -45,22 +39,12 @@ def write_dump(path, liquid, replica=0, style="xu", first=0, header="", precisio
     return path
 
 
-def refused(capsys, out, *words):
-    code = main(["import", *map(str, words), "--out", str(out)])
-    err = capsys.readouterr().err
-    assert code == 2
-    assert len(err.strip().splitlines()) == 1
-    assert list(out.parent.iterdir()) == []
-    return err
-
-
 @pytest.mark.parametrize("style", ["xu", "xsu", "x+i", "xs+i"])
 def test_dump_frames_are_lags_and_files_are_replicas(tmp_path, capsys, out, style):
     liquid = make_liquid(lags=2)
     for r in range(3):
         write_dump(tmp_path / "runs" / f"{r}.dump", liquid, r, style)
-    assert main(["import", str(tmp_path / "runs"), *STATE, "--timestep", "0.005", "--out", str(out)]) == 0
-    said = capsys.readouterr().out
+    said = imported(capsys, out, tmp_path / "runs", *STATE, "--timestep", "0.005")
     assert "3 trajectories from 1 starting configurations" in said
     with Store.open(out) as store:
         assert store.times.tolist() == [5.0, 10.0]
@@ -98,8 +82,8 @@ def test_different_starts_are_different_configurations(tmp_path, capsys, out):
     for seed in range(2):
         liquid = make_liquid(lags=1, seed=seed)
         write_dump(tmp_path / "runs" / f"{seed}.dump", liquid)
-    assert main(["import", str(tmp_path / "runs"), *STATE, "--time", "3", "--out", str(out)]) == 0
-    assert "2 trajectories from 2 starting configurations" in capsys.readouterr().out
+    said = imported(capsys, out, tmp_path / "runs", *STATE, "--time", "3")
+    assert "2 trajectories from 2 starting configurations" in said
     with Store.open(out) as store:
         assert store.num_configurations == 2
         assert store.replicas.tolist() == [1, 1]
@@ -122,7 +106,7 @@ def test_time_items_give_the_lags(tmp_path, out):
         assert store.times.tolist() == [1.5]
 
 
-def test_two_dimensional_dump_drops_the_flat_coordinate(tmp_path, out):
+def test_two_dimensional_dump_drops_the_flat_coordinate(tmp_path, capsys, out):
     flat = make_liquid("ka2d", per_edge=8)
     liquid = make_liquid("ka2d", per_edge=8)
     pad = [(0, 0)] * 3 + [(0, 1)]
@@ -130,19 +114,7 @@ def test_two_dimensional_dump_drops_the_flat_coordinate(tmp_path, out):
     liquid.positions = np.pad(flat.positions, pad[2:])
     liquid.box = np.array([flat.edge, flat.edge, 1.0])
     path = write_dump(tmp_path / "a.dump", liquid)
-    words = [
-        "import",
-        str(path),
-        "--mixture",
-        "ka2d",
-        "--temperature",
-        "0.45",
-        "--time",
-        "1",
-        "--out",
-        str(out),
-    ]
-    assert main(words) == 0
+    imported(capsys, out, path, "--mixture", "ka2d", "--temperature", "0.45", "--time", "1")
     with Store.open(out) as store:
         np.testing.assert_allclose(store.displacements(0), flat.without_drift[:1], atol=1e-5)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from lattices import PARTICLES, WIDE, write_lattices
+from synthetic import served as make
 
 from gensample.data import positions as inputs
-from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError
 from gensample.fields import check_batch
@@ -48,12 +48,6 @@ def wide(raw):
     with StoreWriter.resume(path) as writer:
         writer.write_inherent(wrapped, {})
     return path
-
-
-def make(path, **settings):
-    data = KADataModule(str(path), **settings)
-    data.setup()
-    return data
 
 
 def assert_same(first, second):

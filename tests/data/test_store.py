@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from gensample.data import catalog
+from gensample.data.dataset import Dataset
 from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import DataError
 
@@ -31,9 +32,7 @@ def settings(**changes):
 
 
 def write(path, done=((0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (2, 0), (2, 3)), **changes):
-    with StoreWriter.create(path, Contents(**settings(**changes))) as writer:
-        for c, r in done:
-            writer.write_replica(c, r, FIELDS[c, r])
+    Dataset.create(Contents(**settings(**changes)), {index: FIELDS[index] for index in done}, path)
     return path
 
 

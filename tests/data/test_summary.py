@@ -2,37 +2,23 @@
 
 import json
 
-import h5py
 import numpy as np
 import pytest
 from liquid import make_liquid
 from synthetic import write_dataset
 
 from gensample.cli import main
-from gensample.data.store import Contents, StoreWriter
+from gensample.data.dataset import Dataset
+from gensample.data.store import Contents
 from gensample.data.summary import inspect
 
 
 def write(path, liquid, complete=True, **more):
-    times = np.array([1.0, 10.0])
-    replicas = len(liquid.displacements)
-    arguments = dict(
-        mixture="ka3d",
-        temperature=0.44,
-        density=1.2,
-        truncation="shift",
-        source="a test",
-        species=liquid.species,
-        box=liquid.box[None],
-        split=["train"],
-        positions=liquid.positions[None],
-        times=times,
-        replicas=np.array([replicas]),
-        seed=7,
-    )
-    with StoreWriter.create(path, Contents(**{**arguments, **more})) as writer:
-        for r in range(replicas if complete else replicas - 1):
-            writer.write_replica(0, r, liquid.without_drift[r].astype(np.float32))
+    u = liquid.without_drift
+    known = {"species": liquid.species, "box": liquid.box, "positions": liquid.positions[None], "seed": 7}
+    known |= {"times": [1.0, 10.0], "replicas": len(u), "split": "train", "source": "a test"}
+    contents = Contents(mixture="ka3d", temperature=0.44, **known | more)
+    Dataset.create(contents, {(0, r): u[r] for r in range(len(u) if complete else len(u) - 1)}, path)
     return path
 
 
@@ -117,106 +103,6 @@ def test_averages_only(tmp_path, liquid):
     s = inspect(path)
     assert s["averages"] == ["propensity"]
     assert s["lags"][1]["species"]["A"] == {"mean_displacement": pytest.approx(0.2)}
-
-
-def edit(name, change):
-    def damage(file):
-        array = file[name][...]
-        file[name][...] = change(array)
-
-    return damage
-
-
-def put(index, value):
-    def change(array):
-        array[index] = value
-        return array
-
-    return change
-
-
-def delete(name):
-    return lambda file: file.__delitem__(name)
-
-
-def attribute(name, value):
-    return lambda file: file.attrs.__setitem__(name, value)
-
-
-def resize(name, shape):
-    def damage(file):
-        if name in file:
-            del file[name]
-        file[name] = np.zeros(shape)
-
-    return damage
-
-
-@pytest.mark.parametrize(
-    ("damage", "match"),
-    [
-        (edit("positions", put((0, 3, 1), np.nan)), "positions hold values that are not finite"),
-        (edit("positions", put((0, 3, 1), -0.2)), "are not wrapped"),
-        (edit("positions", put((0, 3, 1), 5.7)), "are not wrapped"),
-        (
-            edit("displacements", put((0, 1, 0, 5, 0), np.inf)),
-            "displacements of configuration 0 are not finite",
-        ),
-        (edit("displacements", lambda u: u + 0.01), "drifts by 0.01"),
-        (edit("displacements", lambda u: 0 * u), "only zeros"),
-        (edit("times", lambda t: t[::-1]), "must be positive and increase"),
-        (edit("times", lambda t: 0 * t), "must be positive and increase"),
-        (edit("species", put(0, 5)), "species"),
-        (edit("box", lambda b: b * 1.1), "density"),
-        (edit("box", lambda b: -b), "box holds values that are not positive"),
-        (edit("replicas", lambda r: r - 1), "beyond the planned number"),
-        (edit("replicas", lambda r: r + 5), "exceed"),
-        (delete("displacements"), "none is stored"),
-        (delete("species"), "lacks species"),
-        (delete("done"), "lacks done"),
-        (resize("species", (5,)), "species has shape (5,)"),
-        (resize("displacements", (1, 3, 2, 216, 2)), "displacements has shape"),
-        (resize("inherent", (1, 5, 3)), "inherent has shape"),
-        (resize("positions", (216, 3)), "positions has shape (216, 3)"),
-        (attribute("format", "else"), "not a gensample dataset"),
-        (attribute("version", 99), "upgrade gensample"),
-        (attribute("mixture", "nonsense"), "its values are of"),
-        (attribute("mixture", "ka2d"), "its values are of"),
-        (attribute("temperature", -1.0), "temperatures must be positive"),
-        (attribute("density", 0.9), "the attribute says 0.9"),
-        (lambda file: file.attrs.__delitem__("temperature"), "lacks temperature"),
-        (lambda file: file.attrs.__delitem__("version"), "damaged"),
-    ],
-)
-def test_broken_files_are_refused_with_one_line(tmp_path, liquid, capsys, damage, match):
-    path = write(tmp_path / "a.h5", liquid)
-    with h5py.File(path, "r+") as file:
-        damage(file)
-    assert main(["info", str(path)]) == 2
-    captured = capsys.readouterr()
-    assert match in captured.err
-    assert captured.out == ""
-    assert len(captured.err.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.98])
-def test_truncated_files_are_refused(tmp_path, liquid, capsys, keep):
-    path = write(tmp_path / "a.h5", liquid)
-    raw = path.read_bytes()
-    path.write_bytes(raw[: keep if isinstance(keep, int) else int(keep * len(raw))])
-    assert main(["info", str(path)]) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
-
-
-def test_overwritten_bytes_are_found(tmp_path, liquid, capsys):
-    path = write(tmp_path / "a.h5", liquid)
-    with h5py.File(path) as file:
-        chunk = file["displacements"].id.get_chunk_info(1)
-    raw = bytearray(path.read_bytes())
-    raw[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
-    path.write_bytes(raw)
-    assert main(["info", str(path)]) == 2
-    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_absent_file(capsys):

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import torch
 from sheared import DIRECTIONS, write_shear
-from synthetic import write_dataset
+from synthetic import served, write_dataset
 
-from gensample.data.datamodule import KADataModule
 from gensample.data.records import random_shear_symmetry
 from gensample.data.store import Store
 from gensample.data.views import ShearFrame, ShearView, open_view
@@ -114,8 +113,7 @@ def test_refuses_incomplete_rows(tmp_path):
 @pytest.mark.parametrize("quantity", ["displacement", "d2min", "first_event"])
 def test_data_module_serves_every_quantity(tmp_path, quantity):
     path = write_shear(tmp_path / "shear.h5")
-    module = KADataModule(str(path), input="inherent", quantity=quantity, cutoff=1.5)
-    module.setup()
+    module = served(path, input="inherent", quantity=quantity, cutoff=1.5)
     view, batch = module.store, module.batch([5])
     check_batch(batch)
     fields = torch.from_numpy(view.displacements(5)[0])
@@ -141,8 +139,7 @@ def test_augmentation_keeps_the_shear(tmp_path, dimension):
         torch.testing.assert_close(turn @ shear @ turn.T, shear)
         seen.add(tuple(turn.flatten().tolist()))
     assert len(seen) == 2 ** (dimension - 1)
-    module = KADataModule(str(write_shear(tmp_path / "shear.h5", dimension)), augment=True, cutoff=1.5)
-    module.setup()
+    module = served(write_shear(tmp_path / "shear.h5", dimension), augment=True, cutoff=1.5)
     plain = module.batch([1])
     for _ in range(8):
         turned = module.batch([1], generator=generator)
