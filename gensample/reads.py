@@ -128,7 +128,7 @@ class Reads:
             settings.cutoff,
             tuple(settings.sets),
             module.num_descriptors,
-            tuple(module.probe_levels),
+            tuple(module.described.levels),
             None if settings.target == "configuration" else tuple(module.lag_times) or None,
             settings.quantity,
             module.num_species,
@@ -180,7 +180,7 @@ class Reads:
         module.device = torch.device(device)
         module.setup()
         if statistics is not None and self.descriptors:
-            module.use_descriptor_statistics(*statistics, self.levels)
+            module.described.use(*statistics, self.levels)
         return module
 
     def told(self, graph: bool = True) -> str:

@@ -1,7 +1,7 @@
 """The smallest model and data that ``gensample fit`` runs: y = w x, with a cut-off both know."""
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import lightning
@@ -54,7 +54,7 @@ class UnlinkedTask(FakeTask):
 
 class FakeData(lightning.LightningDataModule):
     dimension, num_species, num_descriptors = 2, 2, 0
-    probe_levels, domain, system = [], {}, {}
+    described, domain, system = SimpleNamespace(levels=[]), {}, {}
 
     def __init__(self, cutoff: float = 2.0, lag_times: list[float] | None = None) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ class Planted:
         generator = torch.Generator().manual_seed(seed)
         size = (configurations, len(SPECIES))
         self.settings = SimpleNamespace(descriptors=["planted"])
-        self.dataset, self.probe_levels = "planted data", []
+        self.dataset, self.described = "planted data", SimpleNamespace(levels=[], widths=[COLUMNS])
         temperature = np.broadcast_to(np.asarray(temperature, float), configurations).copy()
         self.store = SimpleNamespace(species=SPECIES, temperature=temperature)
         x = 3.0 + 2.0 * torch.randn(*size, COLUMNS, generator=generator)
@@ -29,10 +29,6 @@ class Planted:
         half = len(self.store.temperature) // 2
         everything = np.arange(len(self.store.temperature))
         return {"train": everything[:half], "test": everything[half:]}[split]
-
-    @property
-    def descriptor_widths(self):
-        return [self.values["descriptors"].shape[-1]]
 
     def per_particle(self, name, rows):
         return self.values[name][rows]

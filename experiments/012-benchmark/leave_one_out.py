@@ -25,7 +25,7 @@ def left_out(data: KADataModule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mean, scale = x.mean((0, 1)), x.std((0, 1))
     x = (x - mean) / torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0)
     energy = data.per_particle("energy", rows).flatten()
-    count, widths = len(rows), data.descriptor_widths
+    count, widths = len(rows), data.described.widths
     inside = [(v - v.mean(1, keepdim=True)).unbind() for v in (x, y)]
     _, without, penalties = block_ridge(zip(*inside, strict=True), list(range(count)), widths)
     print(f"  penalties {penalties}")

@@ -184,7 +184,7 @@ class Opened:
             self._modules[key] = network.open(dataset, self.judged(name), target="propensity", lags=lags)
         elif reads.descriptors:
             statistics = (model.descriptor_mean, model.descriptor_scale)
-            self._modules[key].use_descriptor_statistics(*statistics, reads.levels)
+            self._modules[key].described.use(*statistics, reads.levels)
         return self._modules[key]
 
     def drop(self) -> None:

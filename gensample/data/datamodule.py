@@ -16,7 +16,7 @@ from rich.progress import track
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gensample.data.descriptors import Descriptors, Levels
+from gensample.data.descriptors import Descriptors
 from gensample.data.liquid import BaseEnsemble, Partners
 from gensample.data.positions import Inputs
 from gensample.data.records import (
@@ -100,25 +100,15 @@ class KADataModule(lightning.LightningDataModule):
         """Number of species."""
         return int(self.store.species.max()) + 1
 
-    @property
-    def num_descriptors(self) -> int:
-        """D, zero when no descriptors are served."""
-        return sum(self.descriptor_widths)
-
     @cached_property
     def described(self) -> Descriptors:
         """The descriptors served, and what they are standardised by."""
         return Descriptors(self.store, self.settings.sets)
 
     @property
-    def descriptor_widths(self) -> list[int]:
-        """Number of columns of each set of descriptors."""
-        return self.described.widths
-
-    @property
-    def probe_levels(self) -> list[list[float]]:
-        """Temperature and time of the probe runs whose columns are served, empty where none are."""
-        return self.described.levels
+    def num_descriptors(self) -> int:
+        """D, zero when no descriptors are served."""
+        return sum(self.described.widths)
 
     @property
     def lag_rows(self) -> np.ndarray:
@@ -206,7 +196,7 @@ class KADataModule(lightning.LightningDataModule):
         """Restore the statistics of the descriptors."""
         if state_dict:
             mean, scale = state_dict["descriptor_mean"], state_dict["descriptor_scale"]
-            self.use_descriptor_statistics(mean, scale, self.probe_levels)
+            self.described.use(mean, scale, self.described.levels)
 
     # Batches
 
@@ -321,28 +311,21 @@ class KADataModule(lightning.LightningDataModule):
         record["snapshot_id"] = torch.tensor([row])
         record["replicas"] = torch.zeros(1, dtype=torch.int64)
         if store.has_displacements and settings.target != "structure":
-            self._add_averages(record, row, box)
+            displacements = torch.from_numpy(store.displacements(row)[:, self.lag_rows])
+            record["replicas"] = torch.tensor([len(displacements)])
+            record |= averages(displacements, torch.from_numpy(store.origin(row)), box, record)
+            found = {"propensity": store.node_target(row), "spread": store.node_spread(row)}
+            if self._keep_fields:
+                record["displacement"] = displacements
         else:
-            stored = store.row("propensity", row)
-            if stored is not None:
-                record["propensity"] = torch.from_numpy(stored[self.lag_rows].T.copy()).float()
+            found = {"propensity": store.row("propensity", row)}
+        for name, values in found.items():
+            if values is not None:
+                record[name] = torch.from_numpy(values[self.lag_rows].T).float().contiguous()
         if settings.descriptors:
             positions = thermal if settings.input == "thermal" or centre is None else centre
             record |= self.described.compute(self.inputs, row, positions, box, record["cage_vector"])
         return record
-
-    def _add_averages(self, record: Record, row: int, box: Tensor) -> None:
-        displacements = torch.from_numpy(self.store.displacements(row)[:, self.lag_rows])
-        record["replicas"] = torch.tensor([len(displacements)])
-        record |= averages(displacements, torch.from_numpy(self.store.origin(row)), box, record)
-        target = self.store.node_target(row)
-        if target is not None:
-            record["propensity"] = torch.from_numpy(target[self.lag_rows].T).float().contiguous()
-        spread = self.store.node_spread(row)
-        if spread is not None:
-            record["spread"] = torch.from_numpy(spread[self.lag_rows].T).float().contiguous()
-        if self._keep_fields:
-            record["displacement"] = displacements
 
     # Statistics of the training split
 
@@ -370,19 +353,11 @@ class KADataModule(lightning.LightningDataModule):
             if "train" not in self.store.split:
                 raise ConfigError(
                     f"{self.dataset} has no training split to standardise descriptors by; "
-                    "give the model's own with use_descriptor_statistics"
+                    "give the model's own with described.use"
                 )
             self.described.fit([self._record(int(row))["descriptors"] for row in self._prepare("train")])
         assert self.described.statistics is not None
         return self.described.statistics
-
-    def use_descriptor_statistics(self, mean: Tensor, scale: Tensor, levels: Levels) -> None:
-        """Standardise by ``mean`` and ``scale`` (S, D) of the data a model was trained on.
-
-        ``levels``: temperature and time of the probe runs in those data, where it reads any. Raises
-        ConfigError where these data serve other columns.
-        """
-        self.described.use(mean.to(self.device), scale.to(self.device), levels)
 
     def per_particle(self, name: str, rows: Sequence[int] | np.ndarray) -> Tensor:
         """A field of the particles (C', N, ...) of the configurations ``rows``; descriptors as they are.

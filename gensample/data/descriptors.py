@@ -72,7 +72,9 @@ class Descriptors:
         self.statistics = (mean, scale)
 
     def use(self, mean: Tensor, scale: Tensor, levels: Levels) -> None:
-        """Standardise by ``mean`` and ``scale`` (S, D) of a model fitted on probe runs at ``levels``.
+        """Standardise by ``mean`` and ``scale`` (S, D) of the data that a model was trained on.
+
+        levels: temperature and time of the probe runs in those data, where it reads any.
 
         Raises:
             ConfigError: these are not the columns that the model was fitted on.

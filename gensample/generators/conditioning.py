@@ -77,7 +77,7 @@ def regress_linearly(conditioner: EquivariantConditioner, targets: Targets, data
         pairs = (_of_species(data.batch([row], fields=1), targets, a) for row in rows)
         if conditioner.levels:
             deviations = ((x - x.mean(0), y - y.mean(0)) for x, y in pairs)
-            conditioner.linear[a], without, _ = block_ridge(deviations, folds, data.descriptor_widths)
+            conditioner.linear[a], without, _ = block_ridge(deviations, folds, data.described.widths)
         else:
             conditioner.linear[a], without = ridge(pairs, folds)
         conditioner.held_out[:, a] = conditioner.linear[a]  # for folds without a training configuration

@@ -185,12 +185,12 @@ class DescriptorPredictor(Predictor):
             DataError: descriptors or propensities are not finite.
         """
         samples = [read_sample(module, module.rows("train"), with_target=True) for module in data]
-        levels = data[0].probe_levels
+        levels = data[0].described.levels
         for module in data[1:]:
-            check_levels(levels, module.probe_levels, str(module.dataset))
+            check_levels(levels, module.described.levels, str(module.dataset))
         _check_alike("descriptors", [sample.descriptors[0].shape[1] for sample in samples])
         _check_alike("lag times", [targets_of(sample)[0].shape[1] for sample in samples])
-        self._widths = data[0].descriptor_widths
+        self._widths = data[0].described.widths
         self._state = {"probe_levels": torch.tensor(levels, dtype=torch.float64).reshape(-1, 2)}
         self._state |= self._fit(samples, generator or torch_generator(0))
 
@@ -204,7 +204,7 @@ class DescriptorPredictor(Predictor):
         Raises:
             ConfigError: the data serve other descriptors or species than those fitted on.
         """
-        check_levels(self._state["probe_levels"].tolist(), data.probe_levels, str(data.dataset))
+        check_levels(self._state["probe_levels"].tolist(), data.described.levels, str(data.dataset))
         sample = read_sample(data, rows, with_target=False)
         weights = self._state["weights"]
         self._check_serves(sample, str(data.dataset))

@@ -89,7 +89,7 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
             self.to(data.device)  # where the batches are; Lightning moves the module after setup only
             self.fit_statistics(data, self.settings.seed)
         elif self.reads.descriptors:
-            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale, self.reads.levels)
+            data.described.use(self.descriptor_mean, self.descriptor_scale, self.reads.levels)
 
     @property
     def regressing(self) -> bool:

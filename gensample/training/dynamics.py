@@ -145,7 +145,7 @@ class DynamicsTask(Model, lightning.LightningModule):
             if self.compiled:
                 self.network.compile(dynamic=True)
         elif len(self.descriptor_mean[0]):
-            data.use_descriptor_statistics(self.descriptor_mean, self.descriptor_scale, self.reads.levels)
+            data.described.use(self.descriptor_mean, self.descriptor_scale, self.reads.levels)
 
     def _take_scales(self, found: dict[str, Tensor]) -> None:
         kinds = ("propensity", "spread") if self.spread else ("propensity",)

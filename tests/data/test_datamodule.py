@@ -290,7 +290,7 @@ def test_descriptors_by_given_statistics(wide):
     data = make(wide, descriptors=True)
     count = data.num_descriptors
     raw = data._record(5)["descriptors"]
-    data.use_descriptor_statistics(torch.ones(2, count), torch.full((2, count), 2.0), [])
+    data.described.use(torch.ones(2, count), torch.full((2, count), 2.0), [])
     torch.testing.assert_close(data.batch([5]).descriptors, (raw - 1) / 2)
 
 

@@ -55,7 +55,7 @@ def served(path, descriptors=("probe",), **settings):
 def test_probe_runs_are_served_in_the_order_of_their_levels(tmp_path, stored):
     first = served(write(tmp_path / "up.h5"))
     second = served(write(tmp_path / "down.h5", **stored))
-    assert first.probe_levels == second.probe_levels == [[T, t] for T in TEMPERATURES for t in TIMES]
+    assert first.described.levels == second.described.levels == [[T, t] for T in TEMPERATURES for t in TIMES]
     assert first.described.names == second.described.names
     assert torch.equal(*(data.per_particle("descriptors", [0, 4]) for data in (first, second)))
     with Store.open(tmp_path / "up.h5") as store:
@@ -75,7 +75,7 @@ def test_runs_at_other_levels_are_refused(tmp_path, others):
     with pytest.raises(ConfigError, match="fitted on probe runs"):
         Ridge().fit([data, other], torch.Generator())
     with pytest.raises(ConfigError, match="fitted on probe runs"):
-        other.use_descriptor_statistics(*data.descriptor_statistics(), data.probe_levels)
+        other.described.use(*data.descriptor_statistics(), data.described.levels)
 
 
 def test_a_model_that_does_not_say_its_levels_is_refused(tmp_path):
@@ -83,7 +83,7 @@ def test_a_model_that_does_not_say_its_levels_is_refused(tmp_path):
     data = served(write(tmp_path / "data.h5"))
     statistics = data.descriptor_statistics()
     with pytest.raises(ConfigError, match=r"knows of no probe runs, .*fit it again"):
-        data.use_descriptor_statistics(*statistics, [])
+        data.described.use(*statistics, [])
 
 
 def test_checkpoints_that_do_not_say_their_levels_are_refused(tmp_path, capsys):
@@ -114,11 +114,11 @@ def test_checkpoints_that_do_not_say_their_levels_are_refused(tmp_path, capsys):
 def test_a_model_that_reads_no_probe_runs_takes_any(tmp_path):
     data = served(write(tmp_path / "data.h5"), ["symmetry"])
     other = served(write(tmp_path / "other.h5", times=(1.0, 2.0, 3.0)), ["symmetry"])
-    assert data.probe_levels == []
-    other.use_descriptor_statistics(*data.descriptor_statistics(), data.probe_levels)
+    assert data.described.levels == []
+    other.described.use(*data.descriptor_statistics(), data.described.levels)
     assert torch.equal(other.descriptor_statistics()[0], data.descriptor_statistics()[0])
     with pytest.raises(ConfigError, match=r"fitted on 3 descriptors, .*other\.h5 serves"):
-        other.use_descriptor_statistics(torch.zeros(2, 3), torch.ones(2, 3), [])
+        other.described.use(torch.zeros(2, 3), torch.ones(2, 3), [])
 
 
 def test_networks_keep_their_levels(tmp_path):

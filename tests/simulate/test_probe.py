@@ -206,10 +206,10 @@ def test_served_as_descriptors(engine, mini):
     data = KADataModule(str(mini), **settings)
     data.setup("fit")
     served = data.per_particle("descriptors", [1])[0]
-    assert served.shape[1] == data.num_descriptors == sum(data.descriptor_widths)
+    assert served.shape[1] == data.num_descriptors == sum(data.described.widths)
     with Store.open(mini) as store:
         found = store.probe
-    assert data.descriptor_widths[0] == len(probe_names(data.store.probe_levels))
+    assert data.described.widths[0] == len(probe_names(data.store.probe_levels))
     np.testing.assert_allclose(served[:, :4], found["log_length"][1].reshape(500, 4), rtol=1e-6)
     np.testing.assert_allclose(
         served[:, 4:8], np.log(found["mean_displacement"][1]).reshape(500, 4), rtol=1e-5, atol=1e-6

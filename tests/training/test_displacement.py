@@ -226,7 +226,7 @@ def test_the_linear_part_within_configurations_is_the_estimator_s(tmp_path):
     inputs = [b.descriptors[b.species == 0] for b in batches]
     outputs = [task.targets.standardise(b)[b.species == 0] for b in batches]
     deviations = ([x - x.mean(0) for x in values] for values in (inputs, outputs))
-    expected, _, _ = block_ridge(zip(*deviations, strict=True), list(range(5)), data.descriptor_widths)
+    expected, _, _ = block_ridge(zip(*deviations, strict=True), list(range(5)), data.described.widths)
     torch.testing.assert_close(linear[0], expected)
 
 

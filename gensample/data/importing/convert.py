@@ -83,7 +83,13 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
     """
     structures, notes = imported.structures, imported.notes
     mixture = _mixture(imported, options)
-    _same_size(structures)
+    first = structures[0]
+    for s in structures:
+        if len(s.positions) != len(first.positions):
+            raise DataError(
+                f"{s.name} has {len(s.positions)} particles, {first.name} has {len(first.positions)}; "
+                "one dataset holds one size"
+            )
     positions, box = _geometry(structures, mixture, options, notes)
     species, order = _species(structures, mixture, options, notes)
     x = _common(positions, order)
@@ -92,18 +98,22 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
     times = _times(structures, options, notes)
     inherent = _common([s.inherent for s in structures], order)
     if inherent is not None:
-        flat = torch.from_numpy(_in_dimension(inherent, mixture, structures[0].name).copy())
+        flat = torch.from_numpy(_in_dimension(inherent, mixture, first.name).copy())
         inherent = wrap(flat, torch.from_numpy(box)[:, None]).numpy()
     for i, s in enumerate(structures):
         checks.check_structure(s.name, x[i], species, box[i], mixture, options.density)
         if inherent is not None:
             checks.check_inherent(s.name, x[i], inherent[i], box[i])
+    made: dict[str, Any] = {"minimiser": "of the source"}
+    if inherent is not None and mixture.has_potential:
+        energy, _, force = potential(inherent, species, box, mixture)
+        made |= {"energy": energy, "residual": force, "max_residual_force": float(force.max())}
     named = set.intersection(*(set(s.predictions) for s in structures))
     contents = Contents(
         mixture=mixture,
         temperature=temperature,
         density=float(np.mean(len(species) / box.prod(axis=1))),
-        source=f"{imported.format}: {structures[0].name}" + (" ..." if len(structures) > 1 else ""),
+        source=f"{imported.format}: {first.name}" + (" ..." if len(structures) > 1 else ""),
         species=species,
         box=box,
         split=split,
@@ -111,7 +121,7 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
         times=times,
         replicas=np.array([s.replicas for s in structures]),
         inherent=inherent,
-        inherent_attrs=None if inherent is None else _of_source(inherent, species, box, mixture),
+        inherent_attrs=made,
         propensity=_common([s.propensity for s in structures], order, axis=1),
         bond_breaking=_common([s.bond_breaking for s in structures], order, axis=1),
         predictions={
@@ -119,17 +129,6 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
         },
     )
     return contents, order
-
-
-def _of_source(
-    inherent: np.ndarray, species: np.ndarray, box: np.ndarray, mixture: Mixture
-) -> dict[str, Any]:
-    """Energy and residual force of inherent structures that came with the source."""
-    if not mixture.has_potential:
-        return {"minimiser": "of the source"}
-    energy, _, force = potential(inherent, species, box, mixture)
-    found = {"energy": energy, "residual": force, "max_residual_force": float(force.max())}
-    return {"minimiser": "of the source", **found}
 
 
 def _common(arrays: Sequence[np.ndarray | None], order: Order, axis: int = 0) -> Any:
@@ -186,16 +185,6 @@ def _unknown(first: SourceStructure, options: Options, notes: list[str]) -> Mixt
     box = _box(first, first.positions[:, :d], bare, options)
     notes.append("the potential is not known: there will be no energies; the unit of length is a diameter")
     return replace(bare, density=float(count / box.prod()))
-
-
-def _same_size(structures: list[SourceStructure]) -> None:
-    first = structures[0]
-    for s in structures:
-        if len(s.positions) != len(first.positions):
-            raise DataError(
-                f"{s.name} has {len(s.positions)} particles, {first.name} has {len(first.positions)}; "
-                "one dataset holds one size"
-            )
 
 
 def _in_dimension(positions: np.ndarray, mixture: Mixture, name: str) -> np.ndarray:

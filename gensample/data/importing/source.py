@@ -67,25 +67,23 @@ def find(sources: Sequence[str | Path]) -> list[Source]:
         raise DataError("give files or folders to import")
     found: dict[str, Source] = {}
     for given in map(Path, sources):
-        for source in _below(given):
+        if not (given.is_file() or given.is_dir()):
+            raise DataError(f"there is no file or folder {given}")
+        top = os.path.basename(os.path.abspath(given))
+        inside = (
+            [Source(given)]
+            if given.is_file()
+            else [
+                Source(path, (top, *path.relative_to(given).parts[:-1]))
+                for path in sorted(given.rglob("*"))
+                if path.name.removesuffix(".gz").endswith(SUFFIXES) and path.is_file() and path.name[0] != "."
+            ]
+        )
+        if not inside:
+            raise DataError(f"the folder {given} has no file ending in {', '.join(SUFFIXES)}")
+        for source in inside:
             found.setdefault(os.path.realpath(source.path), source)
     return list(found.values())
-
-
-def _below(given: Path) -> list[Source]:
-    if given.is_file():
-        return [Source(given)]
-    if not given.is_dir():
-        raise DataError(f"there is no file or folder {given}")
-    top = os.path.basename(os.path.abspath(given))
-    inside = [path for path in sorted(given.rglob("*")) if path.is_file() and _has_data_suffix(path)]
-    if not inside:
-        raise DataError(f"the folder {given} has no file ending in {', '.join(SUFFIXES)}")
-    return [Source(path, (top, *path.relative_to(given).parts[:-1])) for path in inside]
-
-
-def _has_data_suffix(path: Path) -> bool:
-    return path.name.removesuffix(".gz").endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def natural_order(source: Source) -> list[tuple[int, str]]:
@@ -255,36 +253,27 @@ def as_floats(value: object, name: str, shape: tuple[int | None, ...] | None = N
     Raises:
         DataError: not real numbers, another shape, or a value that is not finite.
     """
-    array = _real(value, name)
-    if shape is not None and not _matches(array.shape, shape):
-        raise DataError(f"{name}: expected shape {_show(shape)}, got {array.shape}")
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # such as lists of several lengths
+        array = np.array(None)
+    # Never the real part of complex numbers, or the number that a text spells.
+    if array.dtype.kind not in "iuf":
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise DataError(f"{name}: expected an array of real numbers, got {kind}")
+    with np.errstate(invalid="ignore"):  # NaN of damaged files are counted below
+        array = array.astype(np.float64)
+    if shape is not None and (
+        len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    ):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise DataError(f"{name}: expected shape ({wanted}), got {array.shape}")
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise DataError(
             f"{name}: {bad} of {array.size} values are NaN or infinite; mend or leave out the file"
         )
     return array
-
-
-def _real(value: object, name: str) -> np.ndarray:
-    """Numbers as float64, never the real part of complex ones or the number that a text spells."""
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "iuf":
-            raise TypeError
-        with np.errstate(invalid="ignore"):  # NaN of damaged files; the caller counts them
-            return array.astype(np.float64)
-    except (TypeError, ValueError):
-        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise DataError(f"{name}: expected an array of real numbers, got {kind}") from None
-
-
-def _matches(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
-    return len(shape) == len(expected) and all(e in (None, s) for s, e in zip(shape, expected, strict=True))
-
-
-def _show(shape: Sequence[int | None]) -> str:
-    return "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
 
 
 def as_types(value: object, name: str, particles: int) -> np.ndarray:

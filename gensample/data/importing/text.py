@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from gensample.data.importing.source import as_floats
 from gensample.errors import DataError
 from gensample.ranges import shown
 
@@ -41,10 +42,7 @@ def floats(rows: Sequence[Sequence[str]], name: str) -> np.ndarray:
         raise DataError(f"{name}: expected a number such as 1.5e-3, got {shown(bad)}") from None
     if len({len(row) for row in rows}) > 1:
         raise DataError(f"{name}: lines differ in their number of columns; is the file truncated?")
-    if not np.isfinite(values).all():
-        bad_values = int((~np.isfinite(values)).sum())
-        raise DataError(f"{name}: {bad_values} of {values.size} values are NaN or infinite; mend the file")
-    return values.reshape(len(rows), -1)
+    return as_floats(values.reshape(len(rows), -1), name)
 
 
 def integers(words: Sequence[str], name: str) -> np.ndarray:
