@@ -96,7 +96,7 @@ def read_sources(sources: Sequence[str | Path], format: str, options: Options) -
         MissingDependencyError: the format needs a package that is not installed.
     """
     chosen = None if format == "auto" else format_of(format)
-    found = source.find(sources)
+    found = source.find_sources(sources)
     paths = [each.path for each in found]
     chosen = chosen or _common_format(paths)
     notes = [f"read {len(found)} {chosen.name} file{'s' if len(found) > 1 else ''}"]

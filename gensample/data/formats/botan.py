@@ -41,7 +41,7 @@ USED = {
 }
 
 
-class Botan(Format):
+class BotanFormat(Format):
     """Structures of trajectory files; several lags of one structure are joined."""
 
     name = "botan"
@@ -212,4 +212,4 @@ def _load_displacements(lags: dict[str, Source], initial: np.ndarray, replicas: 
     return np.stack(fields, axis=1)
 
 
-FORMAT = Botan()
+FORMAT = BotanFormat()

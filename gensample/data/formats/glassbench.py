@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.data.formats.botan import LAGS, USED, Botan, at_temperature
+from gensample.data.formats.botan import LAGS, USED, BotanFormat, at_temperature
 from gensample.data.importing import npz
 from gensample.data.importing.source import (
     Options,
@@ -39,7 +39,7 @@ _CALM_VALUES = 10
 _ROUNDING = 1e-6
 
 
-class GlassBench(Botan):
+class GlassBench(BotanFormat):
     """Structures of a set of trajectory files or of model files.
 
     KA2D is the ternary mixture, KA the force-shifted Kob-Andersen mixture of BOTAN.

@@ -82,20 +82,31 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
         ConfigError: the mixture is unknown.
     """
     structures, notes = imported.structures, imported.notes
-    mixture = _mixture(imported, options)
     first = structures[0]
+    if imported.mixture is None:
+        raise DataError(f"{imported.format} files do not name the mixture; give it with --mixture")
+    unknown = imported.mixture == UNKNOWN
+    mixture = _unknown(first, options, notes) if unknown else get_mixture(imported.mixture)
     for s in structures:
         if len(s.positions) != len(first.positions):
             raise DataError(
                 f"{s.name} has {len(s.positions)} particles, {first.name} has {len(first.positions)}; "
                 "one dataset holds one size"
             )
+        if s.times.shape != first.times.shape or not np.allclose(s.times, first.times):
+            raise DataError(
+                f"{s.name} has lag times {s.times.tolist()}, {first.name} has {first.times.tolist()}; "
+                "one dataset holds one set (import each temperature apart)"
+            )
+    if options.times is not None and not first.times.size:
+        raise DataError(f"--time gives lag times, but {first.name} is a configuration without lags")
     positions, box = _geometry(structures, mixture, options, notes)
     species, order = _species(structures, mixture, options, notes)
     x = _common(positions, order)
     split = _splits(structures, options, notes)
     temperature = np.array([_temperature(s, options, notes) for s in structures])
-    times = _times(structures, options, notes)
+    if first.times.size:
+        notes.append("lag times " + ", ".join(f"{t:g}" for t in first.times))
     inherent = _common([s.inherent for s in structures], order)
     if inherent is not None:
         flat = torch.from_numpy(_in_dimension(inherent, mixture, first.name).copy())
@@ -118,7 +129,7 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
         box=box,
         split=split,
         positions=x,
-        times=times,
+        times=first.times,
         replicas=np.array([s.replicas for s in structures]),
         inherent=inherent,
         inherent_attrs=made,
@@ -163,16 +174,6 @@ def _first_alike(positions: np.ndarray, box: np.ndarray) -> list[int]:
     return [
         int(np.argmax((np.abs(waves[: i + 1] - waves[i]) < noise).all(axis=1))) for i in range(len(waves))
     ]
-
-
-def _mixture(imported: Imported, options: Options) -> Mixture:
-    if imported.mixture is None:
-        raise DataError(f"{imported.format} files do not name the mixture; give it with --mixture")
-    return (
-        get_mixture(imported.mixture)
-        if imported.mixture != UNKNOWN
-        else _unknown(imported.structures[0], options, imported.notes)
-    )
 
 
 def _unknown(first: SourceStructure, options: Options, notes: list[str]) -> Mixture:
@@ -315,21 +316,6 @@ def _temperature(s: SourceStructure, options: Options, notes: list[str]) -> floa
     elif named and options.temperature is None:
         say(notes, f"temperature {value:g} taken from {named[1]}")
     return value
-
-
-def _times(structures: list[SourceStructure], options: Options, notes: list[str]) -> np.ndarray:
-    first = structures[0]
-    for s in structures:
-        if s.times.shape != first.times.shape or not np.allclose(s.times, first.times):
-            raise DataError(
-                f"{s.name} has lag times {s.times.tolist()}, {first.name} has {first.times.tolist()}; "
-                "one dataset holds one set (import each temperature apart)"
-            )
-    if options.times is not None and not first.times.size:
-        raise DataError(f"--time gives lag times, but {first.name} is a configuration without lags")
-    if first.times.size:
-        notes.append("lag times " + ", ".join(f"{t:g}" for t in first.times))
-    return first.times
 
 
 def move_to_validation(split: list[str], count: int, seed: int) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,17 +31,14 @@ def keys(path: Path) -> set[str]:
         return set()
 
 
-def arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """The named arrays that the archive has.
-
-    Raises:
-        DataError: the archive is damaged, an array needs unpickling, which could run code, or its size is
-            not that of its data.
-    """
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _members(archive)
-            return {name: _array(archive, members[name], path) for name in names if name in members}
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if len(members) < len(archive.infolist()):
+                raise ValueError("two arrays of one name")
+            yield archive, members
     except DataError:
         raise
     except Exception as error:  # a damaged archive can raise almost anything: BadZipFile, zlib.error, ...
@@ -48,11 +46,15 @@ def arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{path} cannot be read as a plain npz archive ({reason})") from None
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    if len(members) < len(archive.infolist()):
-        raise ValueError("two arrays of one name")
-    return members
+def arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """The named arrays that the archive has.
+
+    Raises:
+        DataError: the archive is damaged, an array needs unpickling, which could run code, or its size is
+            not that of its data.
+    """
+    with _opened(path) as (archive, members):
+        return {name: _array(archive, members[name], path) for name in names if name in members}
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
@@ -97,9 +99,5 @@ def shape(path: Path, name: str) -> tuple[int, ...]:
     Raises:
         DataError: the archive is damaged or lacks the array.
     """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(_members(archive)[name]) as member:
-            return _header(member)[0]
-    except Exception as error:
-        reason = printable(f"{name} cannot be read ({type(error).__name__}: {error})")[:200]
-        raise DataError(f"{path}: {reason}") from None
+    with _opened(path) as (archive, members), archive.open(members[name]) as member:
+        return _header(member)[0]

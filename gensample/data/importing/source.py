@@ -57,7 +57,7 @@ class Source:
         return (float(folder.group(1)), f"the folder name {folder.group()}") if folder else None
 
 
-def find(sources: Sequence[str | Path]) -> list[Source]:
+def find_sources(sources: Sequence[str | Path]) -> list[Source]:
     """Files as named, and the data files below folders as named; each once, however it is called.
 
     Raises:
