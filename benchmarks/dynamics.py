@@ -16,7 +16,7 @@ import torch
 
 from gensample.data.positions import mixture_of
 from gensample.data.store import Store
-from gensample.simulate.runners import Leg, System, choose_dynamics
+from gensample.simulate.programs import Leg, System, choose_dynamics
 from gensample.stats.futures import futures
 
 STEP = 0.005

@@ -29,12 +29,12 @@ from gensample.physics.mixtures import get_mixture
 from gensample.sampling.ensemble import FIELDS_PER_CALL
 from gensample.sampling.solver import Solver
 from gensample.seeding import numpy_generator, torch_generator
-from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.isoconfigurational.config import SimulationConfig
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.lammps.files import write_data
 from gensample.simulate.run import load_config
+from gensample.simulate.start import maxwell_boltzmann
 
 # Run by LAMMPS at its end: the peak of the nearest parent process that is LAMMPS. (The peak that the system
 # reports of a finished child counts what Python held when it started it.)

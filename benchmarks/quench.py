@@ -15,8 +15,7 @@ from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.physics.minimize import minimize
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.lammps.files import write_data
-from gensample.simulate.structure import load, quench_in
+from gensample.simulate.programs import FORCE_TOLERANCE, Lammps, Task
 
 TOLERANCE = 1e-5
 
@@ -40,11 +39,10 @@ def main() -> None:
     started = time.perf_counter()
     for x, edges in zip(positions, box, strict=True):
         with tempfile.TemporaryDirectory() as folder:
-            write_data(Path(folder) / "start.data", x, species, mixture.masses, edges)
-            quench_in(Path(folder), engine, mixture, "data")
-            structure = load(Path(folder) / "structure.npz")
-            energies.append(float(structure["energy"]))
-            residuals.append(float(structure["residual"]))
+            task = Task(mixture, x[None], species, edges[None])
+            found_there = Lammps(engine).minimise(task, FORCE_TOLERANCE, Path(folder))
+            energies.append(float(found_there.energy[0]))
+            residuals.append(float(found_there.residual[0]))
     theirs = time.perf_counter() - started
     count, particles = positions.shape[:2]
     print(f"{count} configurations of {particles} particles, {mixture.name}, on {options.device}")

@@ -15,7 +15,7 @@ from gensample import zoo
 from gensample.data.store import Store
 from gensample.generators.base import starts
 from gensample.generators.heated import Heated
-from gensample.simulate.runners import Torch
+from gensample.simulate.programs import Torch
 
 REPLICAS, SHORT = 4, 10.0
 

@@ -23,7 +23,7 @@ from gensample.cli import main
 from gensample.data.datamodule import KADataModule
 from gensample.generators import configuration
 from gensample.reads import Reads
-from gensample.simulate import minimisers
+from gensample.simulate import programs
 from gensample.training.configuration import ConfigurationTask
 from gensample.training.displacement import DisplacementTask
 from tests.commands.test_sample_configurations import COLD, SIZE, SMALL, save, write_equilibrium
@@ -172,7 +172,7 @@ def run_all(root, seed, asked):
         importlib.import_module(f"gensample.commands.{entry.module}")
     torch.set_num_threads(1)
     configuration.PARTICLES_PER_CALL = 4 * SIZE
-    minimisers.PARTICLES_PER_BATCH = {"cpu": 60, "cuda": 60}
+    programs.PARTICLES_PER_BATCH = {"cpu": 60, "cuda": 60}
     inputs = root / "inputs"
     assert os.waitpid(forked(prepare, inputs, asked), 0)[1] == 0
     for name, kills in asked.items():

@@ -5,7 +5,7 @@ import numpy as np
 from gensample.data.dataset import Dataset
 from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
-from gensample.simulate.initial import lattice_melt
+from gensample.simulate.start import lattice_melt
 
 PARTICLES = 60
 # In a box that holds the longest cut-off of the descriptors, 5 sigma, twice.

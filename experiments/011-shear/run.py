@@ -30,8 +30,8 @@ from gensample.physics.strain import ShearDirection, shear_direction, sheared_bo
 from gensample.seeding import numpy_generator
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.programs import run_script
 from gensample.simulate.shear import scripts as shear_scripts
-from gensample.simulate.structure import run_script
 from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.structure.modes import shear_modulus
 

@@ -10,7 +10,7 @@ from gensample.data.store import Store
 from gensample.generators.base import starts
 from gensample.generators.heated import Heated
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.runners import Lammps
+from gensample.simulate.programs import Lammps
 
 REPLICAS = 32
 

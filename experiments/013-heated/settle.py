@@ -17,7 +17,7 @@ from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.physics.potentials import energy
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.runners import Lammps, Leg, System
+from gensample.simulate.programs import Lammps, Leg, System
 
 HERE = Path(__file__).parent
 CASES = {"t = 10, 3.5 tau at 0.55": (1, 0.55, 3.5), "t = 100, 14 tau at 0.7": (2, 0.7, 14.0)}

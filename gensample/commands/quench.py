@@ -37,13 +37,15 @@ class Quench:
         import h5py
 
         from gensample.data.catalog import dataset_file
-        from gensample.simulate.minimisers import choose
+        from gensample.simulate.programs import choose_minimiser
         from gensample.simulate.quench import quench, quench_futures
 
         data, out = dataset_file(self.data), self.out
         names = ("engine", "device", "tolerance", "processes", "lmp")
         options: dict[str, Any] = {key: getattr(self, key) for key in names}
-        choose(**options)  # before anything is imported: options that do not go together leave nothing
+        choose_minimiser(
+            **options
+        )  # before anything is imported: options that do not go together leave nothing
         if self.precision is not None:
             if not self.futures:
                 raise ConfigError("--precision is of inherent displacements: give --futures, or leave it out")

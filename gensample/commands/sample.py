@@ -93,7 +93,7 @@ class SampleSettings:
         from gensample.generators.displacement import DisplacementFlow
         from gensample.generators.drawing import FieldDrawing
         from gensample.sampling.solver import Solver
-        from gensample.simulate.runners import choose_dynamics
+        from gensample.simulate.programs import choose_dynamics
 
         if not isinstance(model, Generator):
             raise ConfigError(f"{self.model} is a {type(model).__name__}, which draws no displacement fields")

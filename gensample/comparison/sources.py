@@ -16,8 +16,8 @@ from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
-from gensample.simulate.futures import choose_for_futures, quench_fields
-from gensample.simulate.minimisers import Minimiser
+from gensample.simulate.programs import Minimiser
+from gensample.simulate.quench import choose_for_futures, quench_fields
 from gensample.stats.dynamics import require_replicas
 from gensample.stats.ensemble import Ensemble, Floats
 

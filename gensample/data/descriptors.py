@@ -11,7 +11,7 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.physics.potentials import energy
 from gensample.stats.regression import mean_and_scale
-from gensample.structure.descriptors import SETS, describe, descriptor_names
+from gensample.structure.descriptors import SETS, descriptor_columns, descriptor_names
 from gensample.structure.particles import Particles
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Descriptors:
         mean = torch.zeros(())
         if self.mixture.has_potential:
             mean = energy(positions, self._species, box, self.mixture).mean()
-        return {"descriptors": describe(structure, self.sets), "energy": mean.float().unsqueeze(0)}
+        return {"descriptors": descriptor_columns(structure, self.sets), "energy": mean.float().unsqueeze(0)}
 
     def fit(self, descriptors: Sequence[Tensor]) -> None:
         """Standardise by the mean and scale of each species in these configurations, (N, D) each."""

@@ -22,7 +22,7 @@ from gensample.predictors.base import propensity_of
 from gensample.ranges import POSITIVE, check_device
 from gensample.reads import Model, Reads, read_domain
 from gensample.sampling.ensemble import FIELDS_PER_CALL, FieldUnit
-from gensample.simulate.runners import Dynamics, choose_dynamics
+from gensample.simulate.programs import Program, choose_dynamics
 
 
 class Generator(Model, ABC):
@@ -122,7 +122,7 @@ class PhysicsGenerator(Generator):
         centres: Any = "inherent" if self.needs_inherent else "thermal"
         self.reads = Reads(centres, lags=self.lag_time, domain=self.domain)
         self.device = "cpu"
-        self.dynamics: Dynamics | None = None
+        self.dynamics: Program | None = None
         self.scratch: Path | None = None
 
     def to(self, device: Any) -> PhysicsGenerator:
@@ -131,7 +131,7 @@ class PhysicsGenerator(Generator):
         self.device = str(device)
         return self
 
-    def use(self, dynamics: Dynamics | None = None, scratch: Path | None = None) -> PhysicsGenerator:
+    def use(self, dynamics: Program | None = None, scratch: Path | None = None) -> PhysicsGenerator:
         """The same, with a program for its dynamics and a folder for what that writes on the way."""
         self.dynamics, self.scratch = dynamics, scratch
         return self
@@ -145,13 +145,13 @@ class PhysicsGenerator(Generator):
         """Of dynamics behind a replica, all lags together, tau."""
         return 0.0
 
-    def decides(self, dynamics: Dynamics | None = None) -> dict[str, Any]:
+    def decides(self, dynamics: Program | None = None) -> dict[str, Any]:
         """See `Generator`; dynamics: LAMMPS where it is installed, else torch."""
         if self.runs_dynamics:
             self.dynamics = dynamics or choose_dynamics(None, device=self.device)
         return {"engine": self.dynamics.kind if self.dynamics else ""}
 
-    def drawer(self, module: KADataModule, dynamics: Dynamics | None = None) -> Drawer:
+    def drawer(self, module: KADataModule, dynamics: Program | None = None) -> Drawer:
         """See `Generator`."""
         store, held, own = module.store, dict[int, FieldStart](), self.dynamics
 

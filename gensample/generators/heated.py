@@ -12,9 +12,9 @@ import numpy as np
 from gensample.errors import ConfigError
 from gensample.generators.base import FieldStart, PhysicsGenerator, drift_free
 from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
-from gensample.simulate.runners import Leg, System, choose_dynamics
+from gensample.simulate.programs import Leg, System, choose_dynamics
 from gensample.simulate.settings import check_steps
-from gensample.simulate.workshop import HEATED
+from gensample.simulate.start import HEATED
 
 
 class Phase(NamedTuple):

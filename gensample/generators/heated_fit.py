@@ -29,9 +29,9 @@ from gensample.ranges import (
     whole,
 )
 from gensample.seeding import numpy_generator
-from gensample.simulate import runners
-from gensample.simulate.runners import Dynamics, Leg, System, displacements
-from gensample.simulate.workshop import HEATED_FIT
+from gensample.simulate import programs
+from gensample.simulate.programs import Leg, Program, System, displacements
+from gensample.simulate.start import HEATED_FIT
 from gensample.stats.dynamics import OVERLAP_LENGTH, magnitudes
 from gensample.stats.intervals import resample_weights
 from gensample.stats.scores import best_score, climatology_score, crps
@@ -289,7 +289,7 @@ def fit_heated(
     engine = {name: given.pop(name, None) for name in ("engine", "lmp", "processes")}
     given.setdefault("temperatures", tuple(round(factor * data.temperature, 3) for factor in FACTORS))
     search = Search(seed=seed, **given)
-    fit = HeatedFit(data, search, runners.choose_dynamics(device=device, **engine))
+    fit = HeatedFit(data, search, programs.choose_dynamics(device=device, **engine))
     with claim(parts_beside(out, "fit"), fit.request) as work:
         fitted = fit.run(work)
         keep(fitted)
@@ -304,7 +304,7 @@ class HeatedFit(Parts):
         DataError: the dataset has no known potential.
     """
 
-    def __init__(self, data: FitData, search: Search, dynamics: Dynamics) -> None:
+    def __init__(self, data: FitData, search: Search, dynamics: Program) -> None:
         search.check(data.temperature)
         self.data, self.search, self.dynamics = data, search, dynamics
         self.processes = dynamics.processes

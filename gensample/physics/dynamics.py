@@ -35,23 +35,17 @@ class Limits(NamedTuple):
     noise: Sequence[int] | None = None
 
 
-class System(NamedTuple):
-    """Particles of which a batch gives the positions: species (N,), box (d,) or (B, d), mixture."""
-
-    species: Tensor
-    box: Tensor
-    mixture: Mixture
-
-
 def steps_of(time: float, timestep: float) -> int:
     """The number of steps nearest to a time, at least one."""
     return max(1, round(time / timestep))
 
 
-def run(
+def run_dynamics(
     positions: Tensor,
     velocities: Tensor,
-    system: System,
+    species: Tensor,
+    box: Tensor,
+    mixture: Mixture,
     kept: Sequence[int],
     limits: Limits,
     *,
@@ -60,24 +54,34 @@ def run(
 ) -> Tensor:
     """Displacements (K, B, N, d), unwrapped, float64, of B runs after the steps ``kept``, ascending.
 
-    positions, velocities: (B, N, d). Velocity Verlet (W. C. Swope et al., J. Chem. Phys. 76, 637 (1982)) with
-    the mixture's masses; with a temperature, chains of three Nose-Hoover thermostats (G. J. Martyna et al.,
-    J. Chem. Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS does, or friction and noise without
-    drift, half a step before and half after (G. Bussi and M. Parrinello, Phys. Rev. E 75, 056707 (2007)). No
-    run depends on the others in the batch but for rounding, and on a CPU not even by that.
+    positions, velocities: (B, N, d); species: (N,); box: (d,) or (B, d). Velocity Verlet (W. C. Swope et al.,
+    J. Chem. Phys. 76, 637 (1982)) with the mixture's masses; with a temperature, chains of three Nose-Hoover
+    thermostats (G. J. Martyna et al., J. Chem. Phys. 97, 2635 (1992)) integrated as ``fix nvt`` of LAMMPS
+    does, or friction and noise without drift, half a step before and half after (G. Bussi and M. Parrinello,
+    Phys. Rev. E 75, 056707 (2007)). No run depends on the others in the batch but for rounding, and on a CPU
+    not even by that.
 
     Raises:
         ConfigError: settings that cannot be, or a box shorter than twice the interaction range.
         DataError: positions and velocities that do not fit, or a run that explodes.
     """
     _check(positions, velocities, kept, limits, timestep)
-    x, box = check_particles(positions, system.species, system.box, system.mixture)
-    system = system._replace(box=box, species=system.species.to(x.device))
+    x, box = check_particles(positions, species, box, mixture)
+    mass = mixture.masses_of(species)
+    mass = None if mass is None else mass.to(x)
     at_once = max(1, PARTICLES_AT_ONCE // max(x.shape[1], 1)) if x.device.type == "cpu" else len(x)
-    pieces = [
-        _run(x[part], velocities[part], _part(system, part), kept, _limits_of(limits, part), timestep, skin)
-        for part in (slice(first, first + at_once) for first in range(0, len(x), at_once))
-    ]
+    pieces = []
+    for part in (slice(first, first + at_once) for first in range(0, len(x), at_once)):
+        start, v = (each[part].permute(2, 0, 1).to(x).contiguous() for each in (x, velocities))
+        forces = ListedForces(species.to(x.device), box[part], mixture, None, skin, RESERVE)
+        moving = _Moving(start.clone(), v.clone(), forces, _limits_of(limits, part), timestep, mass)
+        found = []
+        for step in moving.pauses(kept):
+            moved = moving.x - start
+            if not bool(moved.abs().max() <= max(step, 1) * FARTHEST):
+                raise _exploded()
+            found.append(moved.permute(1, 2, 0))
+        pieces.append(torch.stack(found))
     return torch.cat(pieces, 1)
 
 
@@ -102,10 +106,6 @@ def _check(
         )
 
 
-def _part(system: System, part: slice) -> System:
-    return system._replace(box=system.box[part])
-
-
 def _limits_of(limits: Limits, part: slice) -> Limits:
     temperature = limits.temperature
     if limits.noise is not None:
@@ -113,30 +113,6 @@ def _limits_of(limits: Limits, part: slice) -> Limits:
     if isinstance(temperature, Tensor) and temperature.ndim:
         return limits._replace(temperature=temperature[part])
     return limits
-
-
-def _run(
-    positions: Tensor,
-    velocities: Tensor,
-    system: System,
-    kept: Sequence[int],
-    limits: Limits,
-    timestep: float,
-    skin: float,
-) -> Tensor:
-    """`run` of one piece of a batch."""
-    start, v = (values.permute(2, 0, 1).to(positions).contiguous() for values in (positions, velocities))
-    forces = ListedForces(system.species, system.box, system.mixture, None, skin, RESERVE)
-    masses = start.new_tensor(system.mixture.masses)
-    mass = None if bool((masses == 1).all()) else masses[system.species.long()]
-    moving = _Moving(start.clone(), v.clone(), forces, limits, timestep, mass)
-    found = []
-    for step in moving.pauses(kept):
-        moved = moving.x - start
-        if not bool(moved.abs().max() <= max(step, 1) * FARTHEST):
-            raise _exploded()
-        found.append(moved.permute(1, 2, 0))
-    return torch.stack(found)
 
 
 class _Moving:

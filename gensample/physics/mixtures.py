@@ -1,6 +1,6 @@
 """Model liquids as data: composition, interaction, truncation and where they come from.
 
-Those of the table below go by their names. Another one is a yaml file, given wherever a name is
+Those of ``mixtures.yaml`` go by their names. Another one is a yaml file, given wherever a name is
 (``--mixture my.yaml``), or a `Mixture`::
 
     like: ka2d-ternary            # what is not said is as there; without it, all below but the last three
@@ -273,86 +273,7 @@ def _table(given: Any, kinds: int, geometric: bool) -> Table:
     return tuple(tuple(float(x) for x in row) for row in given)
 
 
-_TOXVAERD = "S. Toxvaerd and J. C. Dyre, J. Chem. Phys. 134, 081102 (2011)"
-_KOB_ANDERSEN: dict[str, Any] = {
-    "sigma": ((1.0, 0.8), (0.8, 0.88)),
-    "epsilon": ((1.0, 1.5), (1.5, 0.5)),
-    "density": 1.2,
-}
-MIXTURES: dict[str, Mixture] = {
-    mixture.name: mixture
-    for mixture in (
-        Mixture(
-            name="ka3d",
-            dimension=3,
-            composition=(0.8, 0.2),
-            **_KOB_ANDERSEN,
-            reference="W. Kob and H. C. Andersen, Phys. Rev. E 51, 4626 (1995)",
-        ),
-        Mixture(
-            name="ka3d-fs",
-            dimension=3,
-            composition=(0.8, 0.2),
-            **_KOB_ANDERSEN,
-            truncation=FORCE_SHIFT,
-            reference=f"H. Shiba et al., J. Chem. Phys. 158, 084503 (2023); force shift: {_TOXVAERD}",
-        ),
-        Mixture(
-            name="ka2d",
-            dimension=2,
-            composition=(0.65, 0.35),
-            **_KOB_ANDERSEN,
-            truncation=FORCE_SHIFT,
-            reference="R. Brüning, D. A. St-Onge, S. Patterson and W. Kob, J. Phys.: Condens. Matter 21, "
-            f"035117 (2009); force shift: {_TOXVAERD}",
-        ),
-        Mixture(
-            name="ka2d-ternary",
-            dimension=2,
-            composition=(600, 330, 360),
-            density=1.19206,
-            sigma=((1.0, 0.8, 0.9), (0.8, 0.88, 0.8), (0.9, 0.8, 0.94)),
-            epsilon=((1.0, 1.5, 0.75), (1.5, 0.5, 1.5), (0.75, 1.5, 0.75)),
-            truncation=SMOOTH,
-            reference="G. Jung, G. Biroli and L. Berthier, Phys. Rev. Lett. 130, 238202 (2023); "
-            "data: GlassBench, doi 10.5281/zenodo.10118191",
-        ),
-        Mixture(
-            name="wahnstrom",
-            dimension=3,
-            composition=(0.5, 0.5),
-            density=1.296,
-            sigma=((1.0, 11 / 12), (11 / 12, 5 / 6)),
-            epsilon=((1.0, 1.0), (1.0, 1.0)),
-            masses=(1.0, 0.5),
-            reference="G. Wahnström, Phys. Rev. A 44, 3752 (1991)",
-        ),
-        Mixture(
-            name="soft-spheres",
-            dimension=3,
-            composition=(0.5, 0.5),
-            density=0.8,
-            sigma=((1.0, 1.1), (1.1, 1.2)),
-            epsilon=((1.0, 1.0), (1.0, 1.0)),
-            potential=INVERSE_POWER,
-            masses=(1.0, 2.0),
-            reference="B. Bernu, J.-P. Hansen, Y. Hiwatari and G. Pastore, Phys. Rev. A 36, 4891 (1987); "
-            "density: R. Yamamoto and A. Onuki, Phys. Rev. E 58, 3515 (1998)",
-        ),
-        Mixture(
-            name="harmonic-discs",
-            dimension=2,
-            composition=(0.5, 0.5),
-            density=0.774,
-            sigma=((1.0, 1.2), (1.2, 1.4)),
-            epsilon=((1.0, 1.0), (1.0, 1.0)),
-            potential=HARMONIC,
-            cutoff_factor=1.0,
-            reference="C. S. O'Hern, L. E. Silbert, A. J. Liu and S. R. Nagel, Phys. Rev. E 68, 011306 "
-            "(2003), here at a packing fraction of 0.9",
-        ),
-    )
-}
+MIXTURES: dict[str, Mixture] = {}
 
 
 def get_mixture(given: str | Path | Mapping[str, Any] | Mixture) -> Mixture:
@@ -373,3 +294,7 @@ def get_mixture(given: str | Path | Mapping[str, Any] | Mixture) -> Mixture:
         return mixture
     check_choice("mixture", given, MIXTURES)
     return MIXTURES[str(given)]
+
+
+for _name, _values in read_yaml(Path(__file__).with_suffix(".yaml")).items():
+    MIXTURES[_name] = Mixture.from_values(_values, _name)

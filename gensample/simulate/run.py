@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,27 @@ from gensample.data.store import Store
 from gensample.data.summary import describe_equilibration, describe_shear, summarise_shear
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import check_choice
-from gensample.simulate.equilibrium.assemble import assemble_chains
 from gensample.simulate.equilibrium.config import EQUILIBRIUM, EquilibriumConfig
 from gensample.simulate.equilibrium.evidence import describe_sampling
 from gensample.simulate.equilibrium.jobs import ChainWorkshop
-from gensample.simulate.isoconfigurational.assemble import assemble
 from gensample.simulate.isoconfigurational.config import ISOCONFIGURATIONAL, SimulationConfig
-from gensample.simulate.isoconfigurational.jobs import Workshop
-from gensample.simulate.lammps.engine import Engine, find_engine
-from gensample.simulate.scheduler import Job, run_jobs
-from gensample.simulate.shear.assemble import assemble_shear
+from gensample.simulate.isoconfigurational.jobs import EnsembleWorkshop
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.scheduler import run_jobs
 from gensample.simulate.shear.config import ShearConfig
-from gensample.simulate.shear.jobs import ShearWorkshop
-from gensample.simulate.shear.source import Glasses, load_glasses
+from gensample.simulate.shear.jobs import Glasses, ShearWorkshop, load_glasses
 from gensample.simulate.start import StartPoints, load_start
 from gensample.structured import read_structured
 from gensample.work import check_output, claim, parts_beside, tidy
 
 AnyConfig = SimulationConfig | EquilibriumConfig | ShearConfig
 MODES = {ISOCONFIGURATIONAL: SimulationConfig, EQUILIBRIUM: EquilibriumConfig}
+WORKSHOPS: dict[type, Any] = {
+    SimulationConfig: EnsembleWorkshop,
+    EquilibriumConfig: ChainWorkshop,
+    ShearConfig: ShearWorkshop,
+}
+"""What makes the jobs of a simulation, and a dataset of their results."""
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> SimulationConfig | EquilibriumConfig:
@@ -84,10 +85,10 @@ def simulate(
     fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
     told = ("sheared", "steps") if isinstance(config, ShearConfig) else ()
     with claim(root, {**config.deciding(), **fingerprint}) as work:
-        jobs, write = _plan(config, engine, root, start)
-        run_jobs(jobs, work, config.processes, engine.stop, *told)
-        work.publish(out, lambda path: write(path, command), keep=keep_parts)
-    return describe(out)
+        shop = WORKSHOPS[type(config)](config, engine, root, start)
+        run_jobs(shop.jobs(), work, config.processes, engine.stop, *told)
+        work.publish(out, lambda path: shop.write(path, command), keep=keep_parts)
+    return describe_made(out)
 
 
 def _start(config: AnyConfig) -> StartPoints | Glasses | None:
@@ -97,21 +98,7 @@ def _start(config: AnyConfig) -> StartPoints | Glasses | None:
     return load_start(config, config.starting_points())
 
 
-def _plan(
-    config: AnyConfig, engine: Engine, root: Path, start: Any
-) -> tuple[list[Job], Callable[[Path, str], None]]:
-    """Jobs of a simulation, and what makes a dataset of their results."""
-    if isinstance(config, ShearConfig):
-        shear = ShearWorkshop(config, start, engine, root)
-        return shear.jobs(), lambda path, command: assemble_shear(shear, path, command)
-    if isinstance(config, EquilibriumConfig):
-        chains = ChainWorkshop(config, engine, root, start)
-        return chains.jobs(), lambda path, command: assemble_chains(chains, path, command)
-    shop = Workshop(config, engine, root, start)
-    return shop.jobs(), lambda path, command: assemble(shop, path, command)
-
-
-def describe(out: Path) -> str:
+def describe_made(out: Path) -> str:
     """What was made and how well it was equilibrated, in a few lines."""
     with Store.open(out) as store:
         kind = "shears" if store.attrs.get("kind") == "shear" else "replicas"

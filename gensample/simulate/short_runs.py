@@ -21,17 +21,16 @@ import numpy as np
 from gensample.data.positions import mixture_of
 from gensample.data.store import PROBE, Store, StoreWriter, digest
 from gensample.errors import ConfigError, DataError
-from gensample.physics.mixtures import Mixture
 from gensample.ranges import POSITIVE, SEED, TEMPERATURE, TIMESTEP, Range, check_choice, check_table, whole
-from gensample.simulate.addition import Addition
+from gensample.simulate.addition import add_to_dataset
 from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.lammps.files import keep, wrapped
 from gensample.simulate.lammps.scripts import Snapshots
-from gensample.simulate.runners import DAMPING, Dynamics, Lammps, Leg, System, displacements
+from gensample.simulate.programs import DAMPING, Lammps, Leg, Program, System, Task, displacements
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.settings import THERMOSTATS, check_steps
-from gensample.simulate.structure import keep, wrapped
-from gensample.simulate.workshop import CAGE
-from gensample.simulate.workshop import PROBE as PROBE_STREAM
+from gensample.simulate.start import CAGE
+from gensample.simulate.start import PROBE as PROBE_STREAM
 from gensample.work import Work, amended
 
 # Of the time of a run: what a particle takes to forget its initial velocity is not averaged over.
@@ -44,13 +43,9 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Starts:
-    """Where runs start: positions (C, N, d), species (N,), box (C, d), temperature (C,) of the dataset."""
+class Starts(Task):
+    """Where runs start, with the temperature (C,) of the dataset."""
 
-    mixture: Mixture
-    positions: np.ndarray
-    species: np.ndarray
-    box: np.ndarray
     temperature: np.ndarray
 
     @classmethod
@@ -152,14 +147,15 @@ def add_short_runs(
                 attrs = {"engine": lammps.description, "command": command, "damping": DAMPING}
                 return settings.write(starts, found, writer, attrs)
 
-    return Addition(settings.what, source, out, settings.kind, fingerprint, present).make(add, again)
+    replace = again if present else None
+    return add_to_dataset(settings.what, source, out, settings.kind, fingerprint, replace, add)
 
 
-def short_run_jobs(starts: Starts, settings: ShortRuns, dynamics: Dynamics) -> list[Job]:
+def short_run_jobs(starts: Starts, settings: ShortRuns, program: Program) -> list[Job]:
     """Every part of every configuration, in order; each leaves `FOUND` in its folder."""
 
     def work(c: int, legs: Callable[[], list[Leg]], folder: Path) -> None:
-        found = dynamics.run(starts.system(c), settings.timestep, legs(), folder)
+        found = program.run(starts.system(c), settings.timestep, legs(), folder)
         kept: dict[str, Any] = settings.summary(displacements(found, starts.positions[c]))
         np.savez(folder / FOUND, **kept)
         keep(folder, FOUND)
@@ -245,8 +241,8 @@ class CageSettings(ShortRuns):
     def write(self, starts: Starts, found: list[list[Arrays]], writer: StoreWriter, attrs: Any) -> str:
         """See `ShortRuns`; the spread is the root of the variance (N,) between the means of runs."""
         moved = [np.concatenate([part["moved"] for part in parts]) for parts in found]  # (R, N, d) each
-        centres = [{"cage": x + each.mean(0)} for x, each in zip(starts.positions, moved, strict=True)]
-        cages = wrapped(centres, "cage", starts.box)
+        centres = [x + each.mean(0) for x, each in zip(starts.positions, moved, strict=True)]
+        cages = wrapped(centres, starts.box)
         spread = np.full(cages.shape[:2], np.nan)
         if self.replicas > 1:
             spread = np.stack([np.sqrt(each.var(0, ddof=1).sum(1)) for each in moved])

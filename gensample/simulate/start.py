@@ -1,21 +1,57 @@
-"""Configurations of a dataset as starting points of dynamics."""
+"""Where dynamics start: disordered lattices, configurations of a dataset, and velocities drawn for them."""
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gensample.data.store import Store, digest
+from gensample.data.store import Contents, Store, digest
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.physics.potentials import energy_forces_virial
+from gensample.seeding import derive_seed, numpy_generator
+from gensample.simulate.lammps.engine import Engine
+from gensample.simulate.lammps.files import write_data
 from gensample.simulate.settings import Liquid, Start
 
 # About that of a pair at 0.7 sigma (250 eps): a step of 0.005 would turn it into twenty thermal velocities.
 ABSURD_FORCE = 5000.0
+# Keys of the random streams of one configuration or chain.
+MELT, VELOCITY, BATH, REPLICA, CAGE, PROBE, HEATED, HEATED_FIT = range(8)
+
+
+def lattice_melt(particles: int, box: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Random occupation of a simple lattice with just enough sites, (N, d)."""
+    dimension = len(box)
+    side = math.ceil(particles ** (1.0 / dimension) - 1e-9)
+    axes = np.meshgrid(*[np.arange(side)] * dimension, indexing="ij")
+    sites = np.stack([axis.ravel() for axis in axes], axis=-1)
+    chosen = generator.permutation(len(sites))[:particles]
+    positions: np.ndarray = (sites[chosen] + 0.5) * (box / side)
+    return positions
+
+
+def maxwell_boltzmann(
+    particles: int,
+    dimension: int,
+    temperature: float,
+    generator: np.random.Generator,
+    mass: np.ndarray | None = None,
+) -> np.ndarray:
+    """Velocities (N, d) at temperature T, of masses (N,), 1 unless given, total momentum zero."""
+    velocities: np.ndarray = generator.normal(scale=math.sqrt(temperature), size=(particles, dimension))
+    if mass is None or (mass == 1).all():
+        velocities -= velocities.mean(0)
+    else:
+        velocities /= np.sqrt(mass)[:, None]
+        velocities -= np.average(velocities, axis=0, weights=mass)
+    return velocities
 
 
 @dataclass(frozen=True)
@@ -101,4 +137,57 @@ def _check_forces(points: StartPoints, start: Start, config: Liquid, mixture: Mi
             f"{start.dataset}: {bad.size} configurations have a force above {ABSURD_FORCE:g} (a pair closer "
             f"than about 0.7 sigma), first row {points.rows[bad[0]]} with {largest[bad[0]]:.3g}; "
             "leave them out of the dataset, or set start.minimise=true to push close pairs apart"
+        )
+
+
+class Workshop:
+    """The liquid of a simulation, where its jobs work, and the files they start from; what makes jobs of it.
+
+    ``keys`` name a configuration or chain, so that its random numbers depend on nothing else.
+    """
+
+    def __init__(self, config: Any, engine: Engine, root: Path, start: StartPoints | None = None) -> None:
+        self.engine, self.root, self.start = engine, root, start
+        self.liquid: Liquid = config
+        self.mixture: Mixture = get_mixture(config.mixture)
+        self.species = self.mixture.species(config.particles).numpy().astype(np.int8)
+        self.box = config.box(self.mixture)
+
+    def write_melt(self, folder: Path, *keys: int) -> None:
+        """``start.data``: a disordered lattice at the temperature of the melt."""
+        generator = numpy_generator(self.liquid.seed, *keys, MELT)
+        positions = lattice_melt(self.liquid.particles, self.box, generator)
+        self.write_given(folder, positions, self.liquid.melt.temperature, *keys)
+
+    def write_given(self, folder: Path, positions: np.ndarray, temperature: float, *keys: int) -> None:
+        """``start.data``: these positions, with fresh velocities."""
+        generator = numpy_generator(self.liquid.seed, *keys, VELOCITY)
+        self.write_start(folder / "start.data", positions, temperature, generator)
+
+    def write_start(
+        self, path: Path, positions: np.ndarray, temperature: float, generator: np.random.Generator
+    ) -> None:
+        """A data file of positions (N, d) with Maxwell-Boltzmann velocities."""
+        particles, dimension = positions.shape
+        mass = np.array(self.mixture.masses)[self.species]
+        velocities = maxwell_boltzmann(particles, dimension, temperature, generator, mass)
+        write_data(path, positions, self.species, self.mixture.masses, self.box, velocities)
+
+    def lammps_seed(self, *keys: int) -> int:
+        """LAMMPS takes positive 32-bit seeds; a few units are left for scripts that need several."""
+        return derive_seed(self.liquid.seed, *keys) % 900_000_000 + 1
+
+    def contents(self, command: str, attrs: dict[str, Any], **own: Any) -> Contents:
+        """What its dataset is to hold: the liquid, the settings and ``attrs``, and its ``own``."""
+        config: Any = self.liquid
+        return Contents(
+            mixture=self.mixture,
+            density=config.resolved_density(self.mixture),
+            truncation=self.mixture.truncation,
+            source=f"gensample simulate, LAMMPS {self.engine.version}",
+            species=self.species,
+            seed=config.seed,
+            command=command,
+            extra_attrs={"config": json.dumps(config.deciding()), **attrs},
+            **own,
         )

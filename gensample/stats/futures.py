@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gensample.physics.box import check_cutoff, minimum_image_
-from gensample.physics.dynamics import TIMESTEP, Limits, System, run, steps_of
+from gensample.physics.dynamics import TIMESTEP, Limits, run_dynamics, steps_of
 from gensample.physics.listed_forces import reduced_potential
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import batched_half_list
@@ -150,11 +150,18 @@ def aftermath(
     """
     start = np.ascontiguousarray(positions)
     v = np.stack([generator.normal(scale=temperature**0.5, size=start.shape[1:]) for generator in generators])
-    v -= v.mean(axis=1, keepdims=True)
-    system = System(torch.from_numpy(np.asarray(species, np.int64)), torch.from_numpy(box), mixture)
+    kinds = torch.from_numpy(np.asarray(species, np.int64))
+    mass = mixture.masses_of(kinds)
+    if mass is None:
+        v -= v.mean(axis=1, keepdims=True)
+    else:
+        weight = mass.numpy()[:, None]
+        v /= weight**0.5
+        v -= (v * weight).sum(axis=1, keepdims=True) / weight.sum()
     steps = [steps_of(time, TIMESTEP) for time in TIMES]
     limits = Limits(temperature, move=FARTHEST_MOVE)
-    moved = run(torch.from_numpy(start), torch.from_numpy(v), system, steps, limits).numpy()
+    x, speed, edges = torch.from_numpy(start), torch.from_numpy(v), torch.from_numpy(box)
+    moved = run_dynamics(x, speed, kinds, edges, mixture, steps, limits).numpy()
     moved -= moved.mean(axis=2, keepdims=True)
     energies = [futures(start + u, species, box, mixture).energy for u in moved]
     return Aftermath(np.stack(energies, axis=1), np.stack([overlap(u) for u in moved], axis=1))

@@ -61,3 +61,16 @@ def weighted_sums(
             weights = torch.where(near, torch.exp(-distance / length), 0.0).to(columns.dtype)
             found[number, part] = weights @ columns
     return found
+
+
+def neighbor_means(own: Tensor, edge_index: Tensor, kind: Tensor, weight: Tensor, number: int) -> Tensor:
+    """Weighted means of columns (N, F) over the neighbours of one species ``number``; 0 without any.
+
+    edge_index: (2, E), sorted as a neighbour list; kind: (E,) species of the second; weight: (E,).
+    """
+    chosen = (kind == number).nonzero().squeeze(-1)
+    pairs, weight = edge_index[:, chosen], weight[chosen]
+    total = own.new_zeros(len(own)).index_add_(0, pairs[0], weight)
+    size = (len(own), len(own))
+    matrix = torch.sparse_coo_tensor(pairs, weight, size, is_coalesced=True, check_invariants=False)
+    return torch.sparse.mm(matrix, own) / total.clamp(min=1e-30).unsqueeze(1)

@@ -149,7 +149,9 @@ def vibrality_from_hessian(hessian: scipy.sparse.csr_array, dimension: int) -> A
     shifts = np.tile(np.eye(dimension), (size - 1, 1))
     shifted = scipy.linalg.cho_solve((factor, True), shifts)
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    own = inverse.diagonal().reshape(-1, dimension) - 2 / size * _own_component(shifted, dimension)
+    # Of each degree of freedom (i, alpha) the entry alpha of its row of the shifts.
+    diagonal = np.einsum("iaa->ia", shifted.reshape(-1, dimension, dimension))
+    own = inverse.diagonal().reshape(-1, dimension) - 2 / size * diagonal
     padded = np.concatenate([np.zeros((1, dimension)), own])
     result = np.zeros(hessian.shape[0] // dimension)
     result[rows[::dimension] // dimension] = padded.sum(1) + np.trace(shifts.T @ shifted) / size**2
@@ -418,11 +420,6 @@ def saddle_error(count: int, detail: str) -> DataError:
         f"the Hessian has {count} negative eigenvalues ({detail}): a saddle, not a minimum. Minimise "
         "further, to a residual force of 1e-8 or less, with the same mixture and truncation"
     )
-
-
-def _own_component(rows: Array, dimension: int) -> Array:
-    """Entry alpha of the row of each degree of freedom (i, alpha), from (d N, d) to (N, d)."""
-    return np.einsum("iaa->ia", rows.reshape(-1, dimension, dimension))
 
 
 def _squares(eigenvectors: Array, dimension: int) -> Array:

@@ -16,7 +16,7 @@ from gensample.errors import DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.report.page import BESIDE, check_target, write_folder
 from gensample.seeding import numpy_generator
-from gensample.simulate.futures import quench_fields
+from gensample.simulate.quench import quench_fields
 from gensample.stats.futures import aftermath
 
 BOOTSTRAP = ["--bootstrap", "20", "--quench-replicas", "0", "--follow", "0"]

@@ -15,7 +15,7 @@ from gensample.data.store import Store
 from gensample.generators import harmonic, heated_fit
 from gensample.generators.harmonic import Harmonic
 from gensample.generators.heated import Heated
-from gensample.simulate import runners
+from gensample.simulate import programs
 
 LAGS = (1.0, 100.0)
 HOT, TIME = 0.75, 8.5
@@ -66,7 +66,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def diffusion(monkeypatch):
     found = Diffusion()
-    monkeypatch.setattr(runners, "choose_dynamics", lambda *given, **options: found)
+    monkeypatch.setattr(programs, "choose_dynamics", lambda *given, **options: found)
     return found
 
 

@@ -14,7 +14,7 @@ from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.generators.drawing import FieldDrawing
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.runners import Lammps
+from gensample.simulate.programs import Lammps
 
 STAGES = [[[None, 0.005]], [[0.6, 0.01], [None, 0.005]]]
 

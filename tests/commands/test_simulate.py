@@ -5,8 +5,9 @@ import pytest
 from gensample.cli import main
 from gensample.data.store import Store
 from gensample.errors import MissingDependencyError
+from gensample.simulate.isoconfigurational.config import SimulationConfig
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.run import load_config, simulate
+from gensample.simulate.run import WORKSHOPS, load_config, simulate
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "simulate"
 TINY = str(CONFIGS / "tiny.yaml")
@@ -75,6 +76,6 @@ def test_two_runs_of_one_dataset_do_not_meet(lammps, tmp_path, monkeypatch):
         seen.append(True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gensample.simulate.run.Workshop", meanwhile)
+    monkeypatch.setitem(WORKSHOPS, SimulationConfig, meanwhile)
     assert main(["simulate", TINY, *QUICK, "--out", str(out)]) == 130
     assert seen == [True]

@@ -16,7 +16,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.nn.glassmlp import GlassMLP
 from gensample.predictors.ridge import Ridge
 from gensample.reads import Reads
-from gensample.structure.descriptors.probe import probe_names
+from gensample.structure.descriptors.short_runs import probe_names
 from gensample.training.dynamics import DynamicsTask
 
 COUNT = 6

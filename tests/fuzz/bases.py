@@ -12,7 +12,7 @@ from gensample.data.catalog import dataset_file
 from gensample.data.dataset import Dataset
 from gensample.data.store import Contents, StoreWriter
 from gensample.physics.mixtures import get_mixture
-from gensample.simulate.initial import lattice_melt
+from gensample.simulate.start import lattice_melt
 
 FOLDER = Path()  # set by whoever runs cases
 PACKED = {"compression": "gzip", "shuffle": True}

@@ -6,7 +6,7 @@ from gensample.data.store import Store
 from gensample.errors import MissingDependencyError
 from gensample.generators.base import starts
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.runners import Lammps, Torch
+from gensample.simulate.programs import Lammps, Torch
 
 
 @pytest.fixture(scope="session")

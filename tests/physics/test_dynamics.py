@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -6,13 +7,25 @@ import torch
 
 from gensample.errors import ConfigError, DataError, MissingDependencyError
 from gensample.physics import dynamics
-from gensample.physics.dynamics import Limits, System, run
+from gensample.physics.dynamics import Limits, run_dynamics
 from gensample.physics.minimize import minimize
-from gensample.physics.mixtures import get_mixture
+from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.physics.potentials import energy_forces_virial
 
 KA2D = get_mixture("ka2d")
 T = 0.45
+
+
+class System(NamedTuple):
+    """Particles of which a batch gives the positions."""
+
+    species: torch.Tensor
+    box: torch.Tensor
+    mixture: Mixture
+
+
+def run(x, v, system, kept, limits, **more):
+    return run_dynamics(x, v, *system, kept, limits, **more)
 
 
 def glass(mixture=KA2D, side=8, count=2, seed=0):
@@ -148,20 +161,20 @@ def test_what_does_not_fit_is_refused():
 
 @pytest.mark.parametrize("thermostat", ["none", "nose-hoover"])
 def test_follows_lammps_step_by_step(thermostat, tmp_path):
-    from gensample.simulate import runners
+    from gensample.simulate import programs
     from gensample.simulate.lammps.engine import find_engine
 
     try:
-        lammps = runners.Lammps(find_engine(None))
+        lammps = programs.Lammps(find_engine(None))
     except MissingDependencyError:
         pytest.skip("needs LAMMPS")
     x, system = glass()
     kept = (1, 20, 200)
     legs = [
-        runners.Leg(positions.numpy(), T, (1, k), kept, thermostat=thermostat)
+        programs.Leg(positions.numpy(), T, (1, k), kept, thermostat=thermostat)
         for k, positions in enumerate(x)
     ]
-    particles = runners.System(KA2D, system.species.numpy(), system.box.numpy())
+    particles = programs.System(KA2D, system.species.numpy(), system.box.numpy())
     theirs = np.stack(lammps.run(particles, 0.005, legs, Path(tmp_path)), 1)
     v = torch.from_numpy(np.stack([leg.velocities(np.ones(len(leg.positions))) for leg in legs]))
     ours = run(x, v, system, kept, Limits(None if thermostat == "none" else T))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gensample.cli import main
 from gensample.simulate import run  # noqa: F401  imported before the fork
-from gensample.simulate.isoconfigurational import assemble, config  # noqa: F401
+from gensample.simulate.isoconfigurational import config, jobs  # noqa: F401
 
 # Seconds within which LAMMPS must have ended with its parent, on a busy machine.
 PATIENCE = 10.0

@@ -16,13 +16,12 @@ from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, GensampleError
 from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
-from gensample.simulate import runners, short_runs
-from gensample.simulate.initial import maxwell_boltzmann
+from gensample.simulate import programs, short_runs
 from gensample.simulate.lammps.files import read_dump
-from gensample.simulate.runners import Lammps, Leg
+from gensample.simulate.programs import Lammps, Leg
 from gensample.simulate.short_runs import CageSettings, Starts
 from gensample.simulate.short_runs import add_short_runs as cage
-from gensample.simulate.workshop import REPLICA
+from gensample.simulate.start import REPLICA, maxwell_boltzmann
 from gensample.work import parts_beside
 
 SHORT = CageSettings(time=0.5, replicas=3, snapshots=8, seed=5)
@@ -138,13 +137,13 @@ def test_a_configuration_does_not_depend_on_what_is_beside_it(engine, mini, tmp_
 
 
 def test_runs_are_not_those_of_a_simulation_of_the_same_seed(engine, mini, monkeypatch):
-    started, write_data = [], runners.write_data
+    started, write_data = [], programs.write_data
 
     def record(path, positions, species, types, box, velocities):
         started.append(velocities)
         write_data(path, positions, species, types, box, velocities)
 
-    monkeypatch.setattr(runners, "write_data", record)
+    monkeypatch.setattr(programs, "write_data", record)
     cage(mini, settings=SHORT, processes=1)
     assert len(started) == 6
     assert started[0].var() == pytest.approx(0.45, rel=0.1)

@@ -18,7 +18,7 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy, energy_forces_virial
 from gensample.simulate.equilibrium.evidence import describe_sampling, half_drift, summarise_sampling
 from gensample.simulate.equilibrium.jobs import by_species, fraction_moved
-from gensample.simulate.run import describe, load_config, simulate
+from gensample.simulate.run import describe_made, load_config, simulate
 from gensample.work import parts_beside
 
 TINY = """
@@ -98,7 +98,7 @@ def test_records_the_evidence_of_sampling(sampled):
     assert attrs["mean_energy"][0] > attrs["mean_energy"][1]
     for name in ("autocorrelation_time", "energy_drift", "energy_drift_error", "moved_fraction"):
         assert attrs[name].shape == (2,)
-    made, hot, cold = describe(sampled).splitlines()
+    made, hot, cold = describe_made(sampled).splitlines()
     assert "36 configurations, 0 replicas" in made
     assert hot.startswith("T = 1.5: energy -")
     assert "drift" in cold

@@ -15,11 +15,10 @@ from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate import quench as future_jobs
-from gensample.simulate.futures import choose_for_futures, quench_fields
-from gensample.simulate.initial import lattice_melt
 from gensample.simulate.lammps.engine import reported_core_seconds
-from gensample.simulate.quench import quench, quench_futures
+from gensample.simulate.quench import choose_for_futures, quench, quench_fields, quench_futures
 from gensample.simulate.run import simulate
+from gensample.simulate.start import lattice_melt
 from gensample.work import parts_beside
 
 KA2D = get_mixture("ka2d")
@@ -127,7 +126,7 @@ def data(tmp_path):
 def test_added_to_a_dataset(data, monkeypatch):
     """In blocks of one replica; everything else stays, and h is that of the fields one by one."""
     monkeypatch.setattr(future_jobs, "REPLICAS_PER_JOB", 1)
-    monkeypatch.setattr("gensample.simulate.minimisers.Batched.width", lambda self, particles: 1)
+    monkeypatch.setattr("gensample.simulate.programs.Torch.batch", lambda self, particles: 1)
     before = _contents(data)
     summary = quench_futures(data)
     assert "inherent displacements of 8 fields by gensample FIRE 2.0" in summary
@@ -164,7 +163,7 @@ def _contents(path):
 def test_resumes_and_refuses_other_settings(data, tmp_path, monkeypatch, assert_same):
     whole, quick = tmp_path / "whole.h5", {"tolerance": 0.05}
     monkeypatch.setattr(future_jobs, "REPLICAS_PER_JOB", 1)
-    monkeypatch.setattr("gensample.simulate.minimisers.Batched.width", lambda self, particles: 1)
+    monkeypatch.setattr("gensample.simulate.programs.Torch.batch", lambda self, particles: 1)
     quench_futures(data, whole, **quick)
     write, left = np.savez, [3]
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gensample.simulate.initial import lattice_melt, maxwell_boltzmann
+from gensample.simulate.start import lattice_melt, maxwell_boltzmann
 
 
 def test_velocities_are_maxwell_boltzmann():

@@ -17,16 +17,15 @@ from gensample.data.store import Store, StoreWriter
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.seeding import derive_seed, numpy_generator
 from gensample.simulate import short_runs
-from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.programs import Lammps, Leg
 from gensample.simulate.quench import quench
-from gensample.simulate.runners import Lammps, Leg
 from gensample.simulate.settings import Bath
 from gensample.simulate.short_runs import ProbeSettings
 from gensample.simulate.short_runs import add_short_runs as probe
-from gensample.simulate.workshop import PROBE
-from gensample.structure.descriptors.probe import probe_names
+from gensample.simulate.start import PROBE, maxwell_boltzmann
+from gensample.structure.descriptors.short_runs import probe_names
 from gensample.work import parts_beside
 
 BATH = Bath("nose-hoover", 0.5)

@@ -1,5 +1,5 @@
-from gensample.simulate import progress
-from gensample.simulate.progress import Reporter
+from gensample.simulate import scheduler
+from gensample.simulate.scheduler import Reporter
 
 
 def test_a_log_gets_a_first_and_a_last_line(capsys):
@@ -13,7 +13,7 @@ def test_a_log_gets_a_first_and_a_last_line(capsys):
 
 def test_a_log_gets_a_line_now_and_then_with_the_time_left(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(scheduler.time, "monotonic", lambda: now[0])
     with Reporter("simulated", "tau", 100.0, 0.0, 100, 0) as reporter:
         for _ in range(100):
             now[0] += 12.0

@@ -9,7 +9,7 @@ from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
-from gensample.simulate import minimisers
+from gensample.simulate import programs
 from gensample.simulate.quench import quench
 from gensample.work import parts_beside
 
@@ -89,7 +89,7 @@ def test_adds_minima_and_changes_nothing_else(engine, tmp_path, mixture):
 def test_torch_adds_minima_and_changes_nothing_else(tmp_path, mixture, monkeypatch):
     """In batches of two configurations, and boxes of their own."""
     particles = 60 if mixture == "ka2d" else 160
-    monkeypatch.setitem(minimisers.PARTICLES_PER_BATCH, "cpu", 2 * particles)
+    monkeypatch.setitem(programs.PARTICLES_PER_BATCH, "cpu", 2 * particles)
     m = get_mixture(mixture)
     box = m.edge_length(particles) * np.array([[1.0], [1.002], [1.004]]) * np.ones(m.dimension)
     path = write(tmp_path / "data.h5", mixture, particles=particles, box=box)
@@ -124,8 +124,8 @@ def test_both_engines_know_the_same_minima(engine, tmp_path):
 
 def test_torch_resumes_and_never_stores_what_did_not_converge(tmp_path, monkeypatch):
     path = write(tmp_path / "data.h5", count=2)
-    monkeypatch.setitem(minimisers.PARTICLES_PER_BATCH, "cpu", 60)
-    monkeypatch.setattr(minimisers, "MAX_STEPS", 3)
+    monkeypatch.setitem(programs.PARTICLES_PER_BATCH, "cpu", 60)
+    monkeypatch.setattr(programs, "MAX_STEPS", 3)
     with pytest.raises(
         GensampleError, match=r"batch-000000: 1 configurations .* did not reach .*--tolerance"
     ):
@@ -133,7 +133,7 @@ def test_torch_resumes_and_never_stores_what_did_not_converge(tmp_path, monkeypa
     with Store.open(path) as store:
         assert store.inherent is None
     monkeypatch.undo()
-    monkeypatch.setitem(minimisers.PARTICLES_PER_BATCH, "cpu", 60)
+    monkeypatch.setitem(programs.PARTICLES_PER_BATCH, "cpu", 60)
     quench(path, engine="torch")
     assert residual(path)[0].max() < 1e-6
 
@@ -142,7 +142,7 @@ def test_without_lammps_torch_is_the_default(tmp_path, monkeypatch):
     def missing(path):
         raise MissingDependencyError("LAMMPS was not found")
 
-    monkeypatch.setattr(minimisers, "find_engine", missing)
+    monkeypatch.setattr(programs, "find_engine", missing)
     path = write(tmp_path / "data.h5", count=1)
     assert "gensample FIRE 2.0" in quench(path)
     with pytest.raises(MissingDependencyError):

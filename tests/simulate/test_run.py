@@ -13,10 +13,10 @@ from gensample.physics.box import wrap
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
 from gensample.seeding import numpy_generator
-from gensample.simulate.initial import maxwell_boltzmann
 from gensample.simulate.isoconfigurational.evidence import overlap_decay
-from gensample.simulate.isoconfigurational.jobs import REPLICA, Workshop
-from gensample.simulate.run import describe, simulate
+from gensample.simulate.isoconfigurational.jobs import REPLICA, EnsembleWorkshop
+from gensample.simulate.run import describe_made, simulate
+from gensample.simulate.start import maxwell_boltzmann
 from gensample.work import parts_beside
 
 MIXTURE = get_mixture("ka2d")
@@ -63,8 +63,8 @@ def test_records_the_evidence_of_equilibration(reference):
     assert 0.4 < evidence["overlap"].min() < evidence["overlap"].max() < 1.0
     for name in ("tau_alpha", "equilibration_time", "equilibration_over_tau_alpha", "energy_drift"):
         assert isinstance(attrs[name], float)
-    assert "4 tau" in describe(reference)
-    assert "run longer" in describe(reference)
+    assert "4 tau" in describe_made(reference)
+    assert "run longer" in describe_made(reference)
 
 
 def test_block_energies_are_those_of_the_potential(reference):
@@ -94,7 +94,7 @@ def test_displacements_are_drift_free_and_rounded_as_asked(reference):
 def test_drift_is_removed_from_each_lag(tiny_config, tmp_path):
     """LAMMPS conserves the momentum, so a drift must be put in to see it go."""
     shop, generator = (
-        Workshop(tiny_config("displacement_precision=0"), None, tmp_path),
+        EnsembleWorkshop(tiny_config("displacement_precision=0"), None, tmp_path),
         np.random.default_rng(0),
     )
     start, moves = generator.normal(size=(60, 2)), generator.normal(size=(2, 60, 2))

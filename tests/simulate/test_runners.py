@@ -5,9 +5,9 @@ import pytest
 
 from gensample.data.store import Store
 from gensample.errors import ConfigError, MissingDependencyError
-from gensample.simulate import runners
+from gensample.simulate import programs
 from gensample.simulate.lammps.scripts import Snapshots
-from gensample.simulate.runners import Lammps, Leg, Torch, choose_dynamics
+from gensample.simulate.programs import Lammps, Leg, Torch, choose_dynamics
 from gensample.simulate.short_runs import Starts
 
 
@@ -61,7 +61,7 @@ def test_lammps_where_it_is_else_torch(monkeypatch):
     def missing(path=None):
         raise MissingDependencyError("LAMMPS was not found")
 
-    monkeypatch.setattr(runners, "find_engine", missing)
+    monkeypatch.setattr(programs, "find_engine", missing)
     assert isinstance(choose_dynamics(None), Torch)
     for words in ({"engine": "lammps"}, {"engine": None, "lmp": "/nowhere"}):
         with pytest.raises(MissingDependencyError):

@@ -6,11 +6,11 @@ import torch
 
 from gensample.physics.mixtures import MIXTURES, get_mixture
 from gensample.physics.potentials import energy_forces_virial
-from gensample.simulate.initial import lattice_melt, maxwell_boltzmann
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.files import read_dump, write_data
 from gensample.simulate.lammps.scripts import INNER, write_pair_table
-from gensample.simulate.structure import run_script
+from gensample.simulate.programs import run_script
+from gensample.simulate.start import lattice_melt, maxwell_boltzmann
 
 
 def prepare(folder, mixture, particles, jitter=0.0, temperature=0.0, density=None):

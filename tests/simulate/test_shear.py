@@ -21,11 +21,11 @@ from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial, stress
 from gensample.physics.strain import d2min, shear_direction, shear_gradient, sheared_box
 from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.programs import run_script
 from gensample.simulate.run import load_shear_config
 from gensample.simulate.run import simulate as shear
 from gensample.simulate.shear import scripts as shear_scripts
 from gensample.simulate.shear.config import ShearConfig
-from gensample.simulate.structure import run_script
 from gensample.work import claim, parts_beside
 
 TOLERANCE = 1e-9

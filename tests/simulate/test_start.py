@@ -9,7 +9,7 @@ from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy_forces_virial
-from gensample.simulate.run import describe, load_config, simulate
+from gensample.simulate.run import describe_made, load_config, simulate
 from gensample.simulate.start import ABSURD_FORCE, load_start
 from gensample.work import parts_beside
 
@@ -62,7 +62,7 @@ def test_replicas_start_from_the_given_configurations(engine, load, reference, t
         msd = (store.displacements(0).astype(float) ** 2).sum(-1).mean((0, 2))
         assert 0.005 < msd[0] < 0.02
         assert msd[1] < 0.3
-    assert f"started from {reference}" in describe(out)
+    assert f"started from {reference}" in describe_made(out)
 
 
 def test_relaxation_moves_them_on(engine, load, reference, tmp_path):

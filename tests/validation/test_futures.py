@@ -14,8 +14,8 @@ from gensample.data.positions import mixture_of, potential
 from gensample.data.store import Store
 from gensample.errors import MissingDependencyError
 from gensample.physics.minimize import minimize
-from gensample.simulate.futures import choose_for_futures, quench_fields
 from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.quench import choose_for_futures, quench_fields
 from gensample.stats.dynamics import HOP_LENGTH
 
 SCRIPT = """

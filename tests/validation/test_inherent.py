@@ -8,8 +8,7 @@ from gensample.errors import MissingDependencyError
 from gensample.physics.box import minimum_image
 from gensample.physics.mixtures import get_mixture
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.lammps.files import write_data
-from gensample.simulate.structure import load, quench_in
+from gensample.simulate.programs import FORCE_TOLERANCE, Lammps, Task
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +20,9 @@ def engine():
 
 
 def quenched(engine, folder, mixture, positions, species, box):
-    write_data(folder / "start.data", positions, species, mixture.masses, box)
-    quench_in(folder, engine, mixture, "data")
-    return load(folder / "structure.npz")
+    task = Task(mixture, positions[None], species, box[None])
+    found = Lammps(engine).minimise(task, FORCE_TOLERANCE, folder)
+    return {name: values[0] for name, values in found._asdict().items()}
 
 
 def test_glassbench_structure(engine, shared_data, tmp_path):

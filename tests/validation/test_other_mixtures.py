@@ -14,12 +14,12 @@ import torch
 from scipy.fft import dst
 
 from gensample.physics.box import wrap
-from gensample.physics.dynamics import Limits, System, run
+from gensample.physics.dynamics import Limits, run_dynamics
 from gensample.physics.minimize import minimize
 from gensample.physics.mixtures import Mixture, get_mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import energy, energy_forces_virial
-from gensample.simulate.initial import lattice_melt, maxwell_boltzmann
+from gensample.simulate.start import lattice_melt, maxwell_boltzmann
 
 # Virial coefficients B2 to B7 of r^-12: T. B. Tan, A. J. Schultz and D. A. Kofke, Mol. Phys. 109, 123 (2011).
 # B2 is the closed form, B3 is integrated below; B4 to B7 (errors 6, 2, 2, 5 in the last digit) are those of a
@@ -42,10 +42,15 @@ def liquid(mixture: Mixture, particles: int, temperature: float, steps: int, run
     x = torch.from_numpy(np.stack([lattice_melt(particles, box, rng) for _ in range(runs)]))
     shape = (particles, mixture.dimension, temperature, rng, mass)
     v = torch.from_numpy(np.stack([maxwell_boltzmann(*shape) for _ in range(runs)]))
-    system = System(species, torch.from_numpy(box), mixture)
-    x = x + run(x, v, system, [steps], Limits(2 * temperature, noise=range(runs)), timestep=0.002)[0]
+    system = (species, torch.from_numpy(box), mixture)
+    x = (
+        x
+        + run_dynamics(x, v, *system, [steps], Limits(2 * temperature, noise=range(runs)), timestep=0.002)[0]
+    )
     kept = range(steps // 2, steps + 1, 50)
-    moved = run(x, v, system, kept, Limits(temperature, noise=range(runs, 2 * runs)), timestep=0.002)
+    moved = run_dynamics(
+        x, v, *system, kept, Limits(temperature, noise=range(runs, 2 * runs)), timestep=0.002
+    )
     return wrap((x + moved).flatten(0, 1), torch.from_numpy(box)), species, torch.from_numpy(box)
 
 

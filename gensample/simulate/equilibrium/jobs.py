@@ -1,4 +1,4 @@
-"""The jobs of an equilibrium sampling: each chain is equilibrated, then sampled piece by piece."""
+"""The jobs of an equilibrium sampling, each chain equilibrated, then sampled piece by piece; its dataset."""
 
 from __future__ import annotations
 
@@ -9,20 +9,29 @@ from typing import Any
 
 import numpy as np
 
+from gensample.data.store import StoreWriter
 from gensample.simulate.equilibrium.config import EquilibriumConfig
+from gensample.simulate.equilibrium.evidence import summarise_sampling
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import Engine
-from gensample.simulate.lammps.files import read_dump, write_data
+from gensample.simulate.lammps.files import keep, load, read_dump, wrapped
+from gensample.simulate.programs import (
+    FORCE_TOLERANCE,
+    Lammps,
+    Task,
+    minimum_attrs,
+    run_script,
+)
 from gensample.simulate.scheduler import Job
-from gensample.simulate.start import StartPoints
-from gensample.simulate.structure import keep, load, quench_in, run_script
-from gensample.simulate.workshop import BATH, Bench
+from gensample.simulate.start import BATH, StartPoints, Workshop
 from gensample.stats.dynamics import OVERLAP_LENGTH
 
 SAMPLES = "samples.npz"
 
+Samples = dict[str, np.ndarray]
 
-class ChainWorkshop(Bench):
+
+class ChainWorkshop(Workshop):
     """Builds the jobs of an equilibrium sampling; a chain is named by temperature level and number."""
 
     def __init__(
@@ -84,25 +93,63 @@ class ChainWorkshop(Bench):
                 "thermal": by_species(frames[1:]),
                 "moved": fraction_moved(frames[..., 1:]),
             }
-            keep(folder, "after.restart")
             if self.config.inherent:
-                samples |= self._quench(samples["thermal"], folder)
+                task = Task(self.mixture, samples["thermal"], self.species, np.tile(self.box, (count, 1)))
+                found = Lammps(self.engine).minimise(task, FORCE_TOLERANCE, folder)
+                samples |= {"inherent": found.inherent, "inherent_energy": found.energy}
+                samples["residual"] = found.residual
             np.savez(folder / SAMPLES, **samples)
+            keep(folder, "after.restart", SAMPLES)
 
         return work
 
-    def _quench(self, positions: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
-        """Inherent structures (T, N, d), their energies per particle and residual forces (T,)."""
-        found: list[dict[str, np.ndarray]] = []
-        scratch = folder / "quench"
-        for x in positions:
-            scratch.mkdir()
-            write_data(scratch / "start.data", x, self.species, self.mixture.masses, self.box)
-            quench_in(scratch, self.engine, self.mixture, "data")
-            found.append(load(scratch / "structure.npz"))
-            shutil.rmtree(scratch)
-        names = {"inherent": "inherent", "inherent_energy": "energy", "residual": "residual"}
-        return {ours: np.stack([one[theirs] for one in found]) for ours, theirs in names.items()}
+    def write(self, path: Path, command: str) -> None:
+        """The dataset of a finished sampling: temperatures, chains and times in order."""
+        config = self.config
+        levels, chains, kept = len(config.temperatures), len(self.split), config.configurations
+        samples = [self._chain(level, chain) for level in range(levels) for chain in range(chains)]
+        boxes = np.tile(self.box, (levels * chains * kept, 1))
+        attrs, arrays = self._evidence(samples)
+        together = {name: np.concatenate([chain[name] for chain in samples]) for name in samples[0]}
+        contents = self.contents(
+            command,
+            attrs,
+            temperature=np.repeat(config.temperatures, chains * kept),
+            box=boxes,
+            split=np.tile(np.repeat(self.split, kept), levels).tolist(),
+            positions=wrapped(together["thermal"], boxes),
+        )
+        with StoreWriter.create(path, contents) as writer:
+            for name, array in arrays.items():
+                writer.write_array(name, array)
+            if config.inherent:
+                made = minimum_attrs(together["inherent_energy"], together["residual"])
+                writer.write_inherent(wrapped(together["inherent"], boxes), made)
+
+    def _chain(self, level: int, chain: int) -> Samples:
+        parts = [load(self.root / name / SAMPLES) for name, _ in self.pieces(level, chain)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _evidence(self, samples: list[Samples]) -> tuple[dict[str, Any], Samples]:
+        """Attributes and arrays that show how well the chains sample, and the chain of each configuration."""
+        config = self.config
+        shape = (len(config.temperatures), len(self.split), -1)
+        energy = np.stack([chain["energy"] for chain in samples]).reshape(shape)
+        moved = np.stack([chain["moved"] for chain in samples]).reshape(shape)
+        intervals = np.array(config.intervals())
+        attrs = {
+            "temperatures": np.array(config.temperatures),
+            "sampling_interval": intervals,
+            "equilibration_time": np.array(config.equilibrations()),
+            "energy_spacing": intervals / config.energies,
+            **summarise_sampling(energy, intervals / config.energies, moved),
+        }
+        number = np.repeat(np.arange(len(samples), dtype=np.int32), config.configurations)
+        arrays = {"equilibration/energy": energy, "equilibration/chain": number}
+        if self.start is not None:
+            more, rows = self.start.record(config, number % len(self.split))
+            attrs, arrays = {**attrs, **more}, {**arrays, **rows}
+        return attrs, arrays
 
 
 def by_species(frames: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The jobs of a simulation: each makes one folder of results, whole or not at all."""
+"""The jobs of a simulation, each of which makes one folder of results, and the dataset made of them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gensample.data.store import StoreWriter
+from gensample.errors import GensampleError
+from gensample.ranges import RESIDUAL_FORCE
 from gensample.seeding import numpy_generator
-from gensample.simulate.futures import PRECISION, TOLERANCE, Origin
 from gensample.simulate.isoconfigurational.config import SimulationConfig
+from gensample.simulate.isoconfigurational.evidence import overlap_decay, scattering_decay, summarise
 from gensample.simulate.lammps import scripts
 from gensample.simulate.lammps.engine import Engine
-from gensample.simulate.lammps.files import read_dump
-from gensample.simulate.minimisers import Lammps
-from gensample.simulate.quench import Block, future_work
+from gensample.simulate.lammps.files import keep, load, read_dump, wrapped
+from gensample.simulate.programs import (
+    FORCE_TOLERANCE,
+    Lammps,
+    Minima,
+    Minimiser,
+    minimum_attrs,
+    run_script,
+)
+from gensample.simulate.quench import PRECISION, TOLERANCE, Block, Present, future_work, write_futures
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import SPLITS
-from gensample.simulate.start import StartPoints
-from gensample.simulate.structure import copy_thermal, keep, load, quench_in, run_script
-from gensample.simulate.workshop import BATH, REPLICA, Bench
+from gensample.simulate.start import BATH, REPLICA, StartPoints, Workshop
 
 
-class Workshop(Bench):
+class EnsembleWorkshop(Workshop):
     """Builds the jobs of one simulation; they read the results of earlier ones below ``root``."""
 
     def __init__(
@@ -49,7 +58,8 @@ class Workshop(Bench):
         return [(f"{kind}-{configuration:05d}-{s:05d}", range(s, min(s + size, total))) for s in starts]
 
     def _jobs_of(self, c: int) -> list[Job]:
-        jobs = self._given(c) if self.start else self._equilibrated(c)
+        relaxed = Job(f"relaxation-{c:05d}", None, self.config.relaxation, self._relax(c))
+        jobs = [relaxed] if self.start else self._equilibrated(c)
         structure, before = f"structure-{c:05d}", jobs[-1].name
         jobs.append(Job(structure, before, 1.0, self._structure(before)))
         for name, replicas in self.block_names(c):
@@ -58,9 +68,9 @@ class Workshop(Bench):
         return jobs + self._futures(c, structure)
 
     @property
-    def minimiser(self) -> Lammps:
+    def minimiser(self) -> Minimiser:
         """Of futures."""
-        return Lammps(self.engine, TOLERANCE, 1)
+        return Minimiser(Lammps(self.engine), TOLERANCE)
 
     def future_blocks(self, configuration: int) -> list[Block]:
         """Folder and replicas of each block of futures of a configuration; none where none are quenched."""
@@ -74,11 +84,11 @@ class Workshop(Bench):
     def _futures(self, c: int, structure: str) -> list[Job]:
         """Each after the replicas of which it quenches the futures."""
 
-        def start(before: str) -> tuple[Origin, np.ndarray]:
+        def start(before: str) -> tuple[Present, np.ndarray]:
             found = load(self.root / structure / "structure.npz")
             fields = load(self.root / before / "displacements.npz")["displacements"]
-            origin = Origin(found["thermal"], found["inherent"], self.box, self.species, self.mixture)
-            return origin, fields
+            present = Present(found["thermal"], found["inherent"], self.box, self.species, self.mixture)
+            return present, fields
 
         befores = [name for name, _ in self.block_names(c)]
         return [
@@ -93,9 +103,6 @@ class Workshop(Bench):
             name = f"equilibration-{c:05d}-{k:04d}"
             jobs.append(Job(name, before, self.config.equilibration.segment, self._equilibrate(c, k, before)))
         return jobs
-
-    def _given(self, c: int) -> list[Job]:
-        return [Job(f"relaxation-{c:05d}", None, self.config.relaxation, self._relax(c))]
 
     def _relax(self, c: int) -> Callable[[Path], None]:
         def work(folder: Path) -> None:
@@ -135,10 +142,19 @@ class Workshop(Bench):
     def _structure(self, before: str) -> Callable[[Path], None]:
         def work(folder: Path) -> None:
             shutil.copyfile(self.root / before / "after.restart", folder / "before.restart")
+            names = ("thermal", "inherent") if self.config.inherent else ("thermal",)
+            script = scripts.structure(self.mixture, FORCE_TOLERANCE if self.config.inherent else None)
+            run_script(self.engine, self.mixture, script, folder)
+            found: dict[str, Any] = {
+                name: read_dump(folder / f"{name}.dump", self.mixture.dimension)[0] for name in names
+            }
             if self.config.inherent:
-                quench_in(folder, self.engine, self.mixture, "restart")
-            else:
-                copy_thermal(folder, self.engine, self.mixture)
+                found["energy"], found["residual"] = np.loadtxt(folder / "inherent.txt")
+                if not RESIDUAL_FORCE.holds(found["residual"]):
+                    left = f"a force of {found['residual']:.2g} is left"
+                    raise GensampleError(f"LAMMPS found no minimum in {folder}: {left}")
+            np.savez(folder / "structure.npz", **found)
+            keep(folder, "structure.npz")
 
         return work
 
@@ -147,7 +163,11 @@ class Workshop(Bench):
             positions = load(self.root / structure / "structure.npz")["thermal"]
             script = ""
             for r in replicas:
-                self._write_replica(folder, c, r, positions)
+                generator, start = (
+                    numpy_generator(self.config.seed, c, REPLICA, r),
+                    folder / f"replica-{r}.data",
+                )
+                self.write_start(start, positions, self.config.temperature, generator)
                 script += scripts.replica(self.config, self.mixture, r, self.lammps_seed(c, REPLICA, r))
             seconds = run_script(self.engine, self.mixture, script, folder)
             fields = [self._displacement(folder, r, positions) for r in replicas]
@@ -155,10 +175,6 @@ class Workshop(Bench):
             keep(folder, "displacements.npz")
 
         return work
-
-    def _write_replica(self, folder: Path, c: int, r: int, positions: np.ndarray) -> None:
-        generator = numpy_generator(self.config.seed, c, REPLICA, r)
-        self.write_start(folder / f"replica-{r}.data", positions, self.config.temperature, generator)
 
     def _displacement(self, folder: Path, r: int, positions: np.ndarray) -> np.ndarray:
         """Drift-free displacement at each lag, (K, N, d) float32."""
@@ -169,3 +185,71 @@ class Workshop(Bench):
         if self.config.displacement_precision:
             moved = np.round(moved / self.config.displacement_precision) * self.config.displacement_precision
         return np.asarray(moved, np.float32)
+
+    def write(self, path: Path, command: str) -> None:
+        """The dataset of a finished simulation."""
+        count, config = len(self.split), self.config
+        structures = [load(self.root / f"structure-{c:05d}" / "structure.npz") for c in range(count)]
+        boxes = np.tile(self.box, (count, 1))
+        attrs, arrays = (
+            self._evidence() if self.start is None else self.start.record(config, np.arange(count))
+        )
+        contents = self.contents(
+            command,
+            attrs,
+            temperature=config.temperature,
+            box=boxes,
+            split=self.split,
+            positions=wrapped([one["thermal"] for one in structures], boxes),
+            times=np.array(config.lags),
+            replicas=np.array(self.replicas),
+        )
+        with StoreWriter.create(path, contents) as writer:
+            if config.inherent:
+                inherent, energy, residual = ([one[key] for one in structures] for key in Minima._fields)
+                writer.write_inherent(wrapped(inherent, boxes), minimum_attrs(energy, residual))
+            for name, array in arrays.items():
+                writer.write_array(name, array)
+            self._write_replicas(writer)
+            blocks = [block for c in range(count) for block in self.future_blocks(c)]
+            if blocks:
+                write_futures(writer, self.root, blocks, self.minimiser.attrs, self.precision)
+
+    def _write_replicas(self, writer: StoreWriter) -> None:
+        """Displacements, and the mean core-seconds of the replicas of which they are known."""
+        spent, known = 0.0, 0
+        for c in range(len(self.split)):
+            for name, replicas in self.block_names(c):
+                found = load(self.root / name / "displacements.npz")
+                for r, field in zip(replicas, found["displacements"], strict=True):
+                    writer.write_replica(c, r, field)
+                # Not there in what was finished before they were recorded.
+                if "core_seconds" in found:
+                    spent, known = spent + float(found["core_seconds"]), known + len(replicas)
+        if known:
+            writer.write_attribute("core_seconds_per_replica", spent / known)
+
+    def _evidence(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Attributes and arrays that show the equilibration."""
+        config = self.config
+        spacing = config.equilibration.time / config.equilibration.snapshots
+        kept = round(config.equilibration.segment / spacing)
+        energies, overlaps, scatterings = [], [], []
+        for c in range(len(self.split)):
+            parts = [
+                load(self.root / f"equilibration-{c:05d}-{k:04d}" / "evidence.npz")
+                for k in range(self.segments)
+            ]
+            energies.append(np.concatenate([part["energy"] for part in parts]))
+            # LAMMPS dumps the start of a segment too, which is the end of the one before.
+            snapshots = np.concatenate([part["snapshots"][-kept:] for part in parts])
+            overlaps.append(overlap_decay(snapshots, self.species))
+            scatterings.append(scattering_decay(snapshots, self.species))
+        energy, overlap, scattering = np.stack(energies), np.stack(overlaps), np.stack(scatterings)
+        arrays = {
+            "equilibration/energy": energy,
+            "equilibration/overlap": overlap,
+            "equilibration/scattering": scattering,
+            "equilibration/lags": spacing * np.arange(1, overlap.shape[1] + 1),
+        }
+        return summarise(energy, overlap, scattering, spacing, config.equilibration.time), arrays

@@ -1,4 +1,4 @@
-"""The two LAMMPS text files the simulations exchange: data in, dump out."""
+"""The files of a job: LAMMPS text files, data in and dump out, and the arrays that are kept in the end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gensample.errors import GensampleError
+from gensample.physics.box import wrap
 
 
 def write_data(
@@ -61,3 +63,22 @@ def read_dump(path: Path, columns: int) -> np.ndarray:
     frames = table.reshape(-1, count, table.shape[1])
     assert (frames[:, :, 0] == np.arange(1, count + 1)).all(), "dump must be sorted by id"
     return frames[:, :, 1 : columns + 1]
+
+
+def keep(folder: Path, *names: str) -> None:
+    """Remove all other files of a folder."""
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of an npz file."""
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def wrapped(positions: Sequence[np.ndarray] | np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Positions (C, N, d) in their boxes (C, d)."""
+    x = torch.from_numpy(np.stack(list(positions)))
+    return np.asarray(wrap(x, torch.from_numpy(boxes)[:, None]).numpy())

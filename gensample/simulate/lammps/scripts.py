@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -216,26 +216,14 @@ def _swaps(config: EquilibriumConfig, temperature: float, mixture: Mixture, seed
     return fixes if swap.every else []
 
 
-def thermal(mixture: Mixture) -> str:
-    """The configuration of ``before.restart`` as it is."""
-    return restart(mixture, 0.005) + _dump("thermal.dump", mixture)
-
-
-def quench(mixture: Mixture, tolerance: float, source: str) -> str:
-    """Inherent structure of the configuration in ``start.data`` or ``before.restart``.
-
-    Conjugate gradients to a maximum force component, then the structure, energy and residual force.
-    """
-    data = header(mixture.dimension) + "read_data start.data\n" + interactions(mixture)
-    return (
-        (restart(mixture, 0.005) if source == "restart" else data)
-        + _dump("thermal.dump", mixture)
-        + _minimise(mixture, tolerance, "inherent")
-    )
+def structure(mixture: Mixture, tolerance: float | None) -> str:
+    """The configuration of ``before.restart`` as it is; with a tolerance its inherent structure, too."""
+    text = restart(mixture, 0.005) + _dump("thermal.dump", mixture)
+    return text if tolerance is None else text + _minimise(mixture, tolerance, "inherent")
 
 
 def quenches(mixture: Mixture, tolerance: float, numbers: Iterable[int]) -> str:
-    """Inherent structures of configurations in ``start-number.data``, one after the other, as `quench`.
+    """Inherent structures of configurations in ``start-number.data``, one after the other.
 
     Each begins anew ("clear"), so that its bits do not depend on those before.
     """
@@ -250,7 +238,10 @@ def quenches(mixture: Mixture, tolerance: float, numbers: Iterable[int]) -> str:
 
 
 def _minimise(mixture: Mixture, tolerance: float, name: str) -> str:
-    """Descend; leaves ``name.dump``, and ``name.txt`` with the energy per particle and the residual force."""
+    """Conjugate gradients to a maximum force component; leaves ``name.dump``, and ``name.txt``.
+
+    The latter holds the energy per particle and the residual force.
+    """
     plane = "fix plane all enforce2d\n" if mixture.dimension == 2 else ""
     return (
         "min_style cg\n"
@@ -288,24 +279,20 @@ class Snapshots(NamedTuple):
     last: int
 
 
-class Kept(Protocol):
-    """Of a short run: its temperature, and the steps or the snapshots whose mean is kept."""
-
-    @property
-    def temperature(self) -> float:
-        """Of the thermostat."""
-
-    @property
-    def kept(self) -> Sequence[int] | Snapshots:
-        """Steps, ascending, or snapshots."""
-
-
-def short_run(number: int, run: Kept, bath: Bath, timestep: float, mixture: Mixture, seed: int) -> str:
+def short_run(
+    number: int,
+    temperature: float,
+    kept: Sequence[int] | Snapshots,
+    bath: Bath,
+    timestep: float,
+    mixture: Mixture,
+    seed: int,
+) -> str:
     """A run from ``leg-number.data``; the unwrapped positions kept go to ``leg-number-K.dump``, K from 0."""
-    text = _from_data(f"leg-{number}.data", run.temperature, bath, timestep, mixture, seed)
-    if isinstance(run.kept, Snapshots):
-        return text + _mean(f"leg-{number}-0.dump", run.kept, mixture)
-    for index, (last, step) in enumerate(pairwise((0, *run.kept))):
+    text = _from_data(f"leg-{number}.data", temperature, bath, timestep, mixture, seed)
+    if isinstance(kept, Snapshots):
+        return text + _mean(f"leg-{number}-0.dump", kept, mixture)
+    for index, (last, step) in enumerate(pairwise((0, *kept))):
         text += f"run {step - last}\n" + _dump(f"leg-{number}-{index}.dump", mixture)
     return text
 

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from gensample.physics.mixtures import Mixture
 from gensample.ranges import check_choice
-from gensample.structure.particles import Particles
-from gensample.structure.registry import DescriptorSet, Levels, collect
+from gensample.structure.particles import DescriptorSet, Levels, Particles, collect
 
 SETS: dict[str, DescriptorSet] = collect(__name__, __path__, "SETS")
 
 
-def describe(particles: Particles, sets: Sequence[str]) -> Tensor:
+def descriptor_columns(particles: Particles, sets: Sequence[str]) -> Tensor:
     """Columns (N, F) float32 of the named sets, in their order.
 
     Raises:
@@ -28,7 +27,7 @@ def describe(particles: Particles, sets: Sequence[str]) -> Tensor:
 
 
 def descriptor_names(mixture: Mixture, sets: Sequence[str], levels: Levels = ()) -> list[str]:
-    """Names of the columns of `describe`, each with its set in front: "invariants/energy".
+    """Names of the columns of `descriptor_columns`, each with its set in front: "invariants/energy".
 
     ``levels``: temperature and time of each column of the probe runs, where there are any.
     """

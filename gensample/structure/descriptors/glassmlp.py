@@ -13,7 +13,7 @@ from torch import Tensor
 from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.structure.coarse import weighted_sums
-from gensample.structure.registry import DescriptorSet
+from gensample.structure.particles import DescriptorSet
 from gensample.structure.voronoi import cell_surface
 
 LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)

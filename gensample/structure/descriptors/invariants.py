@@ -18,8 +18,9 @@ from gensample.errors import DataError
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import energy
+from gensample.structure.coarse import neighbor_means
 from gensample.structure.harmonics import angular_basis
-from gensample.structure.registry import DescriptorSet
+from gensample.structure.particles import DescriptorSet
 
 RANGE = 5.0
 DEGREES = range(2, 9)
@@ -85,7 +86,16 @@ def _of_one(
         ],
         1,
     )
-    return torch.cat([own, *_neighbor_means(own, i, j, distance, species, mixture.num_species)], 1)
+    pairs, kind, edge = torch.stack([i, j]), species[j], _edge_weight(distance)
+    return torch.cat(
+        [own]
+        + [
+            neighbor_means(own, pairs, kind, torch.exp(-distance / length) * edge, b)
+            for b in range(mixture.num_species)
+            for length in LENGTHS
+        ],
+        1,
+    )
 
 
 def _densities(i: Tensor, kind: Tensor, distance: Tensor, particles: int, kinds: int) -> Tensor:
@@ -118,7 +128,7 @@ def _bond_order(i: Tensor, kind: Tensor, vectors: Tensor, particles: int, kinds:
     shells = len(BOUNDARIES)
     sums = vectors.new_zeros(shells, particles * kinds, sum(sizes))
     total = vectors.new_zeros(shells, particles)
-    for part in _chunks(len(i)):
+    for part in (slice(first, first + _CHUNK) for first in range(0, len(i), _CHUNK)):
         distance = vectors[part].norm(dim=-1, keepdim=True)
         basis = torch.cat(angular_basis(vectors[part] / distance, DEGREES), -1)
         for shell, weight in enumerate(_shell_weights(distance)):
@@ -145,28 +155,6 @@ def _fade(t: Tensor) -> Tensor:
     """One below t = -1, zero above 1, a cubic with no slope at either end between."""
     t = t.clamp(-1.0, 1.0)
     return 0.5 - 0.25 * t * (3.0 - t**2)
-
-
-def _neighbor_means(
-    own: Tensor, i: Tensor, j: Tensor, distance: Tensor, species: Tensor, kinds: int
-) -> list[Tensor]:
-    """Means of every column over the neighbours of each species, weighted by exp(-r / length)."""
-    means = []
-    for kind in range(kinds):
-        chosen = (species[j] == kind).nonzero().squeeze(-1)
-        pairs = torch.stack([i[chosen], j[chosen]])
-        for length in LENGTHS:
-            weight = torch.exp(-distance[chosen] / length) * _edge_weight(distance[chosen])
-            total = own.new_zeros(len(own)).index_add_(0, pairs[0], weight)
-            matrix = torch.sparse_coo_tensor(
-                pairs, weight, (len(own), len(own)), is_coalesced=True, check_invariants=False
-            )
-            means.append(torch.sparse.mm(matrix, own) / total.clamp(min=1e-30).unsqueeze(1))
-    return means
-
-
-def _chunks(length: int) -> list[slice]:
-    return [slice(start, start + _CHUNK) for start in range(0, length, _CHUNK)]
 
 
 SETS = {

@@ -10,7 +10,8 @@ from torch import Tensor
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import pair_curvature, pair_potential
-from gensample.structure.registry import DescriptorSet
+from gensample.structure.coarse import neighbor_means
+from gensample.structure.particles import DescriptorSet
 
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
 # Fits into the box of 1,000 particles at density 1.2.
@@ -43,7 +44,14 @@ def mechanics(
     own = torch.cat(
         [_own(positions, species, box, mixture), cage_distance.to(positions).unsqueeze(1)], 1
     ).float()
-    return torch.cat([own, *_means(own, positions, species, box, mixture.num_species)], 1)
+    pairs, vectors = neighbor_list(positions, box.to(positions), RANGE)
+    distance, kind = vectors.norm(dim=-1).float(), species[pairs[1]]
+    means = [
+        neighbor_means(own, pairs, kind, torch.exp(-distance / length), b)
+        for length in LENGTHS
+        for b in range(mixture.num_species)
+    ]
+    return torch.cat([own, *means], 1)
 
 
 def _own(positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture) -> Tensor:
@@ -71,23 +79,6 @@ def _own(positions: Tensor, species: Tensor, box: Tensor, mixture: Mixture) -> T
     shear = stress - stress.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * one
     square = columns[0].sum(1, keepdim=True).square()
     return torch.cat([*columns, stiffness, einstein, shear.norm(dim=(1, 2)).unsqueeze(1), square], 1)
-
-
-def _means(own: Tensor, positions: Tensor, species: Tensor, box: Tensor, kinds: int) -> list[Tensor]:
-    (i, j), vectors = neighbor_list(positions, box.to(positions), RANGE)
-    distance = vectors.norm(dim=-1).float()
-    found = []
-    for length in LENGTHS:
-        for kind in range(kinds):
-            chosen = (species[j] == kind).nonzero().squeeze(-1)
-            pairs, weight = torch.stack([i[chosen], j[chosen]]), torch.exp(-distance[chosen] / length)
-            total = own.new_zeros(len(own)).index_add_(0, pairs[0], weight)
-            # Neighbour lists are sorted.
-            matrix = torch.sparse_coo_tensor(
-                pairs, weight, (len(own), len(own)), is_coalesced=True, check_invariants=False
-            )
-            found.append(torch.sparse.mm(matrix, own) / total.clamp(min=1e-30).unsqueeze(1))
-    return found
 
 
 SETS = {

@@ -19,7 +19,7 @@ from torch import Tensor
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.structure.harmonics import angular_basis
-from gensample.structure.registry import DescriptorSet
+from gensample.structure.particles import DescriptorSet
 
 RANGE = 4.7
 FADE = 0.3

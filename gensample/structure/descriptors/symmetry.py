@@ -21,7 +21,7 @@ from gensample.structure.descriptors.recursive import (
     shell_sums,
     split_by_pairs,
 )
-from gensample.structure.registry import DescriptorSet
+from gensample.structure.particles import DescriptorSet
 
 RADIAL = GaussianShells(0.1, 0.1, 47)
 CUTOFF = 2.5

@@ -14,8 +14,7 @@ from torch import Tensor
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import Mixture
 from gensample.structure.coarse import coarse_grain_each
-from gensample.structure.particles import Particles
-from gensample.structure.registry import Indicator, collect
+from gensample.structure.particles import Indicator, Particles, collect
 
 INDICATORS: dict[str, Indicator] = collect(__name__, __path__, "INDICATORS")
 """The structural indicators, in the order of tables."""

@@ -6,7 +6,6 @@ Functions that take `edge_index` and `vectors` take them from any neighbour list
 """
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,8 +17,7 @@ from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import energy
 from gensample.structure.delaunay import Triangulation, triangulate
 from gensample.structure.harmonics import angular_basis
-from gensample.structure.particles import NEIGHBOR_CUTOFF, Particles
-from gensample.structure.registry import Indicator
+from gensample.structure.particles import NEIGHBOR_CUTOFF, Indicator, Particles
 
 CONTACT = 2.0 ** (1.0 / 6.0)
 """Distance of two touching Lennard-Jones particles in units of their sigma: the minimum of the potential."""
@@ -210,71 +208,50 @@ def _edge_misfit(spokes: Tensor, touching: Tensor) -> Tensor:
     return (length - touching[:, a, b]).abs().sum(1) / touching[:, a, b].sum(1)
 
 
-def _local_density(c: Particles) -> Tensor:
-    return local_density(c.positions, c.box)
-
-
-def _coordination(c: Particles) -> Tensor:
-    return _coordinations(c).sum(1)
-
-
-def _coordination_of(c: Particles, kind: int) -> Tensor:
-    return _coordinations(c)[:, kind]
-
-
 def _coordinations(c: Particles) -> Tensor:
     return coordination(c.near[0], c.species, c.mixture.num_species)
-
-
-def _energy(c: Particles) -> Tensor:
-    return energy(c.positions, c.species, c.box, c.mixture)
 
 
 def _hexatic(c: Particles) -> Tensor:
     return hexatic_order(c.triangulation.edge_index, c.triangulation.vectors, len(c.positions))
 
 
-def _steinhardt(c: Particles, degree: int, average: bool) -> Tensor:
-    return steinhardt_order(*c.near, len(c.positions), degree, average)
-
-
-def _entropy(c: Particles) -> Tensor:
-    return two_body_entropy(c.positions, c.species, c.box, c.mixture.num_species)
-
-
-def _steric(c: Particles) -> Tensor:
-    return steric_order(c.positions, c.species, c.box, c.mixture, triangulation=c.triangulation)
+def _steinhardt(meaning: str, degree: int, average: bool) -> Indicator:
+    return Indicator(
+        f"{meaning} within {NEIGHBOR_CUTOFF}",
+        lambda c: steinhardt_order(*c.near, len(c.positions), degree, average),
+        dimensions=(3,),
+    )
 
 
 INDICATORS = {
-    "density": Indicator("number density within about 2 sigma", _local_density),
-    "coordination": Indicator(f"neighbours within {NEIGHBOR_CUTOFF}", _coordination),
+    "density": Indicator("number density within about 2 sigma", lambda c: local_density(c.positions, c.box)),
+    "coordination": Indicator(f"neighbours within {NEIGHBOR_CUTOFF}", lambda c: _coordinations(c).sum(1)),
     **{
         f"coordination_{letter}": Indicator(
             f"neighbours of species {letter} within {NEIGHBOR_CUTOFF}",
-            partial(_coordination_of, kind=kind),
+            lambda c, kind=kind: _coordinations(c)[:, kind],  # type: ignore[misc]
             least_species=max(2, kind + 1),
         )
         for kind, letter in enumerate("ABC")
     },
-    "energy": Indicator("potential energy, half of each pair", _energy),
+    "energy": Indicator(
+        "potential energy, half of each pair", lambda c: energy(c.positions, c.species, c.box, c.mixture)
+    ),
     "psi6": Indicator("hexatic order |psi_6| over Voronoi neighbours", _hexatic, dimensions=(2,)),
+    **{f"q{degree}": _steinhardt(f"Steinhardt q_{degree}", degree, average=False) for degree in (4, 6)},
     **{
-        f"q{degree}": Indicator(
-            f"Steinhardt q_{degree} within {NEIGHBOR_CUTOFF}",
-            partial(_steinhardt, degree=degree, average=False),
-            dimensions=(3,),
+        f"q{degree}_mean": _steinhardt(
+            f"neighbour-averaged q_{degree} (Lechner and Dellago)", degree, average=True
         )
         for degree in (4, 6)
     },
-    **{
-        f"q{degree}_mean": Indicator(
-            f"neighbour-averaged q_{degree} (Lechner and Dellago) within {NEIGHBOR_CUTOFF}",
-            partial(_steinhardt, degree=degree, average=True),
-            dimensions=(3,),
-        )
-        for degree in (4, 6)
-    },
-    "s2": Indicator("local two-body entropy, by species", _entropy),
-    "theta": Indicator("steric order Theta (Tong and Tanaka), 0 is perfect", _steric),
+    "s2": Indicator(
+        "local two-body entropy, by species",
+        lambda c: two_body_entropy(c.positions, c.species, c.box, c.mixture.num_species),
+    ),
+    "theta": Indicator(
+        "steric order Theta (Tong and Tanaka), 0 is perfect",
+        lambda c: steric_order(c.positions, c.species, c.box, c.mixture, triangulation=c.triangulation),
+    ),
 }

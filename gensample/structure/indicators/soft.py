@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from gensample.structure.modes import debye_waller, modes, soft_mode_participation
-from gensample.structure.particles import Particles
-from gensample.structure.registry import Indicator
+from gensample.structure.particles import Indicator, Particles
 
 SOFT_FRACTION = 0.015
 """Share of the d N modes that count as soft: 30 of 2048 in Widmer-Cooper et al., Nat. Phys. 4, 711 (2008)."""

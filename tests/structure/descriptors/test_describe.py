@@ -7,12 +7,11 @@ import torch
 
 from gensample.errors import ConfigError
 from gensample.physics.mixtures import get_mixture
-from gensample.structure.descriptors import SETS, describe, descriptor_names
+from gensample.structure.descriptors import SETS, descriptor_columns, descriptor_names
 from gensample.structure.descriptors.invariants import invariants
 from gensample.structure.descriptors.recursive import recursive
 from gensample.structure.descriptors.symmetry import symmetry_functions
-from gensample.structure.particles import Particles
-from gensample.structure.registry import DescriptorSet
+from gensample.structure.particles import DescriptorSet, Particles
 
 LEVELS = [(0.5, 1.0), (0.5, 10.0), (0.8, 1.0), (0.8, 10.0)]
 
@@ -31,7 +30,7 @@ def structure() -> Particles:
 
 def test_every_set_has_a_name_for_each_column(structure: Particles) -> None:
     for name in SETS:
-        found = describe(structure, [name])
+        found = descriptor_columns(structure, [name])
         names = descriptor_names(structure.mixture, [name], LEVELS)
         assert found.shape == (len(structure.positions), len(names))
         assert found.dtype == torch.float32
@@ -43,7 +42,7 @@ def test_sets_are_side_by_side_in_the_order_asked_for(structure: Particles) -> N
     of = (structure.positions, structure.species, structure.box, structure.mixture)
     distance = structure.cage_vector.double().norm(dim=-1)
     expected = [recursive(*of, distance), symmetry_functions(*of), invariants(*of, distance)]
-    found = describe(structure, ["recursive", "symmetry", "invariants"])
+    found = descriptor_columns(structure, ["recursive", "symmetry", "invariants"])
     assert torch.equal(found, torch.cat([x.float() for x in expected], 1))
     names = descriptor_names(structure.mixture, ["recursive", "symmetry", "invariants"])
     assert len(names) == found.shape[1]
@@ -52,20 +51,24 @@ def test_sets_are_side_by_side_in_the_order_asked_for(structure: Particles) -> N
 
 def test_recursive_ends_in_the_length_of_the_cage_vector(structure: Particles) -> None:
     assert descriptor_names(structure.mixture, ["recursive"])[-1] == "recursive/cage_distance"
-    torch.testing.assert_close(describe(structure, ["recursive"])[:, -1], structure.cage_vector.norm(dim=-1))
+    torch.testing.assert_close(
+        descriptor_columns(structure, ["recursive"])[:, -1], structure.cage_vector.norm(dim=-1)
+    )
 
 
 def test_recursive_positions_leave_the_cage_out(structure: Particles) -> None:
-    found = describe(structure, ["recursive-positions"])
-    assert torch.equal(found, describe(structure, ["recursive"])[:, :-1])
+    found = descriptor_columns(structure, ["recursive-positions"])
+    assert torch.equal(found, descriptor_columns(structure, ["recursive"])[:, :-1])
     without = dataclasses.replace(structure, cage_vector=0 * structure.cage_vector)
-    assert torch.equal(found, describe(without, ["recursive-positions"]))
-    assert not torch.equal(describe(structure, ["recursive"]), describe(without, ["recursive"]))
+    assert torch.equal(found, descriptor_columns(without, ["recursive-positions"]))
+    assert not torch.equal(
+        descriptor_columns(structure, ["recursive"]), descriptor_columns(without, ["recursive"])
+    )
 
 
 def test_an_unknown_set_is_refused(structure: Particles) -> None:
     with pytest.raises(ConfigError, match="got 'nonesuch'") as refusal:
-        describe(structure, ["nonesuch"])
+        descriptor_columns(structure, ["nonesuch"])
     assert all(name in str(refusal.value) for name in SETS)
     with pytest.raises(ConfigError, match="nonesuch"):
         descriptor_names(structure.mixture, ["recursive", "nonesuch"])
@@ -75,4 +78,4 @@ def test_a_set_from_outside_is_an_entry(structure: Particles, monkeypatch: pytes
     own = DescriptorSet(lambda mixture, levels: ["x"], lambda of: of.positions[:, :1])
     monkeypatch.setitem(SETS, "mine", own)
     assert descriptor_names(structure.mixture, ["mine"]) == ["mine/x"]
-    torch.testing.assert_close(describe(structure, ["mine"]), structure.positions[:, :1].float())
+    torch.testing.assert_close(descriptor_columns(structure, ["mine"]), structure.positions[:, :1].float())

@@ -6,7 +6,7 @@ import torch
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.neighbors import neighbor_list
 from gensample.physics.potentials import energy
-from gensample.structure.descriptors import describe, descriptor_names
+from gensample.structure.descriptors import descriptor_columns, descriptor_names
 from gensample.structure.descriptors.glassmlp import LENGTHS, glassmlp_descriptors, glassmlp_names
 from gensample.structure.descriptors.mechanics import mechanics, mechanics_names
 from gensample.structure.modes import hessian
@@ -88,12 +88,12 @@ def test_means_of_mechanics_are_over_the_neighbours_of_a_kind():
 def test_invariant_under_rotation_reflection_and_exchange(sets):
     x, species, box, mixture = liquid()
     cage = 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(2)).double()
-    found = describe(Particles(x, species, box, mixture, cage), sets)
+    found = descriptor_columns(Particles(x, species, box, mixture, cage), sets)
     assert found.shape[1] == len(descriptor_names(mixture, sets))
-    turned = describe(
+    turned = descriptor_columns(
         Particles(x.flip(1) * torch.tensor([-1.0, 1.0]), species, box, mixture, cage.flip(1)), sets
     )
     torch.testing.assert_close(turned, found, rtol=1e-3, atol=1e-3)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(3))
-    mixed = describe(Particles(x[order], species[order], box, mixture, cage[order]), sets)
+    mixed = descriptor_columns(Particles(x[order], species[order], box, mixture, cage[order]), sets)
     torch.testing.assert_close(mixed, found[order], rtol=1e-3, atol=1e-3)
