@@ -73,7 +73,7 @@ def test_runs_start_at_the_inherent_structure_and_are_averaged_without_drift(eng
         write_data(folder / "leg-0.data", minima[1], starts.species, (1.0, 1.0), starts.box[1], velocities)
         leg = Leg(minima[1], 1.0, key, [10, 40])
         seed = derive_seed(*key) % 900_000_000 + 1
-        engine.run(scripts.short_run(0, leg, BATH, 0.005, starts.mixture, seed), folder)
+        engine.run(scripts.short_run(0, leg.temperature, leg.kept, BATH, 0.005, starts.mixture, seed), folder)
         frames = np.stack([read_dump(folder / f"leg-0-{k}.dump", 2)[0] for k in range(2)])
         moved.append(frames - minima[1])
     expected = SHORT.summary(np.stack(moved) - np.stack(moved).mean(2, keepdims=True))
