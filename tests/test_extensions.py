@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from glasses import write_glasses
+from lattices import write_glasses
 from small_benchmark import small
 from synthetic import write_dataset
 
