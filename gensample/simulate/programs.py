@@ -91,10 +91,6 @@ class Task:
     species: np.ndarray
     box: np.ndarray
 
-    def part(self, rows: slice) -> Task:
-        """Some of the configurations."""
-        return replace(self, positions=self.positions[rows], box=self.box[rows])
-
 
 class Minima(NamedTuple):
     """Inherent structures (C, N, d), wrapped or not, energies per particle (C,), largest forces left (C,)."""
@@ -306,7 +302,8 @@ class Minimiser:
         """The jobs, in the order of the configurations."""
 
         def work(rows: slice, folder: Path) -> None:
-            found = self.minimise(task.part(rows), folder)
+            part = replace(task, positions=task.positions[rows], box=task.box[rows])
+            found = self.minimise(part, folder)
             np.savez(folder / "structure.npz", **found._asdict())
             keep(folder, "structure.npz")
 
@@ -393,15 +390,6 @@ def run_script(engine: Engine, mixture: Mixture, script: str, folder: Path) -> f
     if scripts.tabulated(mixture):
         scripts.write_pair_table(folder / scripts.TABLE, mixture)
     return engine.run(script, folder)
-
-
-def minimum_attrs(
-    energy: Sequence[Any] | np.ndarray, residual: Sequence[Any] | np.ndarray, **made: Any
-) -> dict[str, Any]:
-    """How inherent structures were ``made``, by LAMMPS unless said; energies per particle, largest forces."""
-    left = np.array(residual, np.float64)
-    own = {"energy": np.array(energy, np.float64), "residual": left, "max_residual_force": float(left.max())}
-    return {"minimiser": Lammps.minimiser, "tolerance": FORCE_TOLERANCE, **made, **own}
 
 
 def _check_rest(residual: np.ndarray, accepted: float, cure: str) -> None:

@@ -21,13 +21,7 @@ from gensample.physics.mixtures import Mixture
 from gensample.ranges import ROUNDING
 from gensample.simulate.addition import add_to_dataset
 from gensample.simulate.lammps.files import keep, load, wrapped
-from gensample.simulate.programs import (
-    Minima,
-    Minimiser,
-    Task,
-    choose_minimiser,
-    minimum_attrs,
-)
+from gensample.simulate.programs import FORCE_TOLERANCE, Lammps, Minima, Minimiser, Task, choose_minimiser
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.work import Work, amended
 
@@ -88,6 +82,15 @@ def quench(
     fingerprint = {"quench": digest(decides, task.positions, task.species, task.box)}
     replace = again if present else None
     return add_to_dataset("inherent structures", source, out, "quench", fingerprint, replace, add)
+
+
+def minimum_attrs(
+    energy: Sequence[Any] | np.ndarray, residual: Sequence[Any] | np.ndarray, **made: Any
+) -> dict[str, Any]:
+    """How inherent structures were ``made``, by LAMMPS unless said; energies per particle, largest forces."""
+    left = np.array(residual, np.float64)
+    own = {"energy": np.array(energy, np.float64), "residual": left, "max_residual_force": float(left.max())}
+    return {"minimiser": Lammps.minimiser, "tolerance": FORCE_TOLERANCE, **made, **own}
 
 
 class Block(NamedTuple):

@@ -19,9 +19,9 @@ from gensample.simulate.programs import (
     FORCE_TOLERANCE,
     Lammps,
     Task,
-    minimum_attrs,
     run_script,
 )
+from gensample.simulate.quench import minimum_attrs
 from gensample.simulate.scheduler import Job
 from gensample.simulate.start import BATH, StartPoints, Workshop
 from gensample.stats.dynamics import OVERLAP_LENGTH

@@ -24,10 +24,17 @@ from gensample.simulate.programs import (
     Lammps,
     Minima,
     Minimiser,
-    minimum_attrs,
     run_script,
 )
-from gensample.simulate.quench import PRECISION, TOLERANCE, Block, Present, future_work, write_futures
+from gensample.simulate.quench import (
+    PRECISION,
+    TOLERANCE,
+    Block,
+    Present,
+    future_work,
+    minimum_attrs,
+    write_futures,
+)
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import SPLITS
 from gensample.simulate.start import BATH, REPLICA, StartPoints, Workshop

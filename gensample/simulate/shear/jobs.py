@@ -27,7 +27,8 @@ from gensample.physics.strain import (
 )
 from gensample.simulate.lammps.engine import Engine
 from gensample.simulate.lammps.files import keep, load, read_dump, wrapped, write_data
-from gensample.simulate.programs import minimum_attrs, run_script
+from gensample.simulate.programs import run_script
+from gensample.simulate.quench import minimum_attrs
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import SPLITS
 from gensample.simulate.shear import scripts as shear_scripts
