@@ -29,7 +29,7 @@ class Particles:
     positions: (N, d) float64, thermal, inherent or cage ones, wrapped or not; species: (N,); box: (d,) or
     tilted; cage_vector: (N, d), from the thermal position to the centre of the cage, None where unknown;
     short_runs: the vector from the thermal position to the mean position of short runs (N, d), and how far
-    the runs' own means are apart (N,); probe: what `descriptors.probe` reads; None where there are none;
+    the runs' own means are apart (N,); probe: what `descriptors.short_runs` reads; None where there are none;
     temperature: of the harmonic motion about a minimum.
     """
 
