@@ -203,7 +203,7 @@ def _of_sets(
         found = compare_configurations(
             simulated,
             generated,
-            mixture=sim.store.liquid,
+            mixture=mixture_of_data(sim.store),
             temperature=level,
             truncation=sim.store.truncation,
             seed=seed,

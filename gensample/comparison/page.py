@@ -36,11 +36,13 @@ def render(result: Comparison, pictures: Sequence[Picture], curves: Iterable[str
     content |= {"compared": _facts(result), "levels": result.levels}
     lags = range(len(result.levels))
     if result.of_sets:
+        energies = bool(result.curves.get("energy"))
         return page.render(
             "configurations.html",
             title=f"{_name(result, 'generated')} against simulation: configurations",
             lead=f"Generated configurations beside those of {_name(result, 'simulated')} at T = "
-            f"{_list(result.levels)}: do they have the energies and the structure of the liquid?",
+            f"{_list(result.levels)}: do they have the {'energies and the ' if energies else ''}structure of "
+            f"the liquid?{'' if energies else ' Its potential is not known: there are no energies.'}",
             glance=[full_table(result, k, EVERYONE, main=True) for k in lags],
             tables=[full_table(result, k, EVERYONE) for k in lags],
             weights=weight_table(result),

@@ -107,13 +107,14 @@ def plates(result: Comparison) -> Iterator[Plate]:
         if inherent
         else ". Inherent structures of both sets (gensample quench) would tell how well it is packed."
     )
-    yield Plate(
-        "energy",
-        "Energy" + (" and inherent-structure energy" if inherent else "") + " per particle",
-        "Histograms over configurations; they should coincide. A generated one too far to the right has "
-        f"particles too close together{packed} Tails beyond three interquartile ranges are cut off.",
-        partial(energies, result),
-    )
+    if result.curves.get("energy"):
+        yield Plate(
+            "energy",
+            "Energy" + (" and inherent-structure energy" if inherent else "") + " per particle",
+            "Histograms over configurations; they should coincide. A generated one too far to the right has "
+            f"particles too close together{packed} Tails beyond three interquartile ranges are cut off.",
+            partial(energies, result),
+        )
     yield Plate(
         "pair_distribution",
         "Pair distribution functions",

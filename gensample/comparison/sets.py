@@ -82,11 +82,11 @@ class Configurations:
 
 @dataclass(frozen=True)
 class Side:
-    """One set of configurations, reduced: ``energy`` and ``inherent_energy`` (C,) per particle, the rest as
-    in `Configurations` and `Tables`.
+    """One set of configurations, reduced: ``energy`` (None without a potential) and ``inherent_energy`` (C,)
+    per particle, the rest as in `Configurations` and `Tables`.
     """
 
-    energy: Floats
+    energy: Floats | None
     inherent_energy: Floats | None
     tables: Tables
     species: Integers
@@ -159,7 +159,8 @@ def compare_configurations(
 
     def reduced(name: str, of: Configurations) -> Side:
         tell(f"T = {temperature:g}, {name}: energies")
-        per_particle = potential_energies(of, mixture, truncation) / of.num_particles
+        known = mixture.has_potential
+        per_particle = potential_energies(of, mixture, truncation) / of.num_particles if known else None
         tell(f"T = {temperature:g}, {name}: pairs, neighbours, structure factor")
         found = tables(of.positions, of.box, of.species, as_array(mixture.sigma), edges)
         return Side(
@@ -169,7 +170,7 @@ def compare_configurations(
     ours, theirs = reduced("simulated", simulated), reduced("generated", generated)
     tell(f"T = {temperature:g}: intervals and distances")
     logs = None
-    if generated.log_density is not None:
+    if generated.log_density is not None and theirs.energy is not None:
         total = theirs.energy * generated.num_particles
         logs = stats.log_weights(total, temperature, generated.log_density, generated.log_density_variance)
     sets, generator = Sets(ours, theirs, temperature, logs, bootstrap), numpy_generator(seed)
@@ -293,7 +294,7 @@ def _profiles(sets: Sets, generator: np.random.Generator) -> Iterator[Curve]:
     samples = min(sets.bootstrap, RESAMPLES)
     for name in sets.simulated.tables.profiles:
         for source, side in (("simulated", sets.simulated), ("generated", sets.generated)):
-            profile, count = side.tables.profiles[name], len(side.energy)
+            profile, count = side.tables.profiles[name], len(side.tables.closest)
             mean = profile.mean(np.full((1, count), 1 / count))[0]
             low, high = profile.interval(generator, samples)
             for k, label in enumerate(profile.labels):

@@ -209,7 +209,7 @@ class Ensembles(Sequence[Ensemble]):
         self.name, self.data, self.lags = name, data, list(lags)
         self._quench, self._inherent = quench, inherent
         self._positions, self._box, self._species = data.positions, data.box, data.species
-        self._mixture = mixture_of_data(data.store)
+        self._mixture = data.store.liquid
         self._found: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:

@@ -101,7 +101,10 @@ def _heat_capacity(of: Sets, generator: Generator) -> Entries:
             side.energy, of.temperature, len(side.species), side.dimension, generator, logs, of.bootstrap
         )
         for source, (side, logs) in cases.items()
+        if side.energy is not None
     }
+    if not found:
+        return {}
     excess = found["simulated"].excess.value
     gaps = of.found["energy_gap"][EVERYONE]
     return {

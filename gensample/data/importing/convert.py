@@ -84,7 +84,10 @@ def contents_of(imported: Imported, options: Options) -> tuple[Contents, Order]:
     structures, notes = imported.structures, imported.notes
     first = structures[0]
     if imported.mixture is None:
-        raise DataError(f"{imported.format} files do not name the mixture; give it with --mixture")
+        raise DataError(
+            f"{imported.format} files do not name the mixture; give it with --mixture, `--mixture unknown` "
+            "where nobody knows the potential"
+        )
     unknown = imported.mixture == UNKNOWN
     mixture = _unknown(first, options, notes) if unknown else get_mixture(imported.mixture)
     for s in structures:
