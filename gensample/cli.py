@@ -32,7 +32,7 @@ LONGEST_MESSAGE = 1500  # characters
 class Command(NamedTuple):
     """Where a command lives (``gensample.commands.MODULE``), its line of help, its settings there.
 
-    The commands of the LightningCLI, in the module "train", have no settings of their own.
+    The commands of the LightningCLI have no settings of their own.
     """
 
     module: str
@@ -41,7 +41,7 @@ class Command(NamedTuple):
 
 
 PHYSICS = Command(
-    "fit_generator", "find the numbers of a generator without training: heated or harmonic", "FitGenerator"
+    "train", "find the numbers of a generator without training: heated or harmonic", "FitGenerator"
 )
 
 COMMANDS = {
@@ -49,7 +49,7 @@ COMMANDS = {
         "simulate", "run isoconfigurational ensembles with LAMMPS from a yaml config", "Simulate"
     ),
     "quench": Command(
-        "quench", "add inherent structures, or inherent displacements of futures, to a dataset", "Quench"
+        "simulate", "add inherent structures, or inherent displacements of futures, to a dataset", "Quench"
     ),
     "cage": Command("simulate", "add cage positions, averages over short runs, to a dataset", "Cage"),
     "probe": Command("simulate", "add short, heated runs from inherent structures to a dataset", "Probe"),
@@ -57,9 +57,9 @@ COMMANDS = {
         "simulate", "shear inherent structures quasistatically with LAMMPS from a yaml config", "Shear"
     ),
     "import": Command(
-        "import_", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset", "Import"
+        "files", "convert BOTAN, GlassBench, DeepMind, LAMMPS or extxyz files to a dataset", "Import"
     ),
-    "export": Command("export", "convert a dataset to extxyz or LAMMPS files", "Export"),
+    "export": Command("files", "convert a dataset to extxyz or LAMMPS files", "Export"),
     "models": Command("listing", "list the released models", "Models"),
     "datasets": Command("listing", "list the datasets that have a name", "Datasets"),
     "config": Command("listing", "list the configs that come with gensample, or print one", "Config"),
@@ -112,7 +112,7 @@ def main(args: list[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     # Lightning's progress bar has control characters of its own.
-    foreign = not words or words[0] not in COMMANDS or COMMANDS[words[0]].module != "train"
+    foreign = not words or words[0] not in COMMANDS or bool(command_of(words).settings)
     with guarded(escape=foreign) as out, _terminable():
         code = _run(words, debug)
         out.flush()
@@ -181,7 +181,7 @@ def _dispatch(words: list[str]) -> int:
     check_choice("the command", name, COMMANDS)
     _import_parts()
     command = command_of(words)
-    if command.module == "train":
+    if not command.settings:
         from gensample.commands.train import run_training
 
         run_training(name, rest)

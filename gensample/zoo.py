@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -24,7 +25,7 @@ import yaml
 from gensample import __version__, registry
 from gensample.errors import ConfigError, DataError, GensampleError
 from gensample.plain import read_json, read_yaml
-from gensample.text import first_paragraph
+from gensample.text import first_paragraph, printable
 from gensample.work import atomic_folder, check_folder
 
 if TYPE_CHECKING:
@@ -208,6 +209,37 @@ def purpose(name: str) -> str:
 def _card_of(folder: Path) -> str:
     card = folder / CARD
     return card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+
+
+def list_models() -> list[str]:
+    """A line on each released model: name, kind and purpose; none is loaded."""
+    found, lines = names(), []
+    width = max(map(len, found), default=0)
+    for name in found:
+        kind = class_of(name).rpartition(".")[2]
+        lines.append(
+            printable(f"{name:<{width}}  {kind:<17}  {shorten(purpose(name), 100, placeholder=' ...')}")
+        )
+    return [*lines, f"{len(found)} released models; `gensample info NAME` says more of one"]
+
+
+def is_model(word: str) -> bool:
+    """Whether a word names no dataset and what it names may be a model.
+
+    Raises:
+        DataError: it names neither.
+    """
+    from gensample.data.catalog import EMBEDDED, KEPT
+
+    path = Path(word)
+    if word in {*EMBEDDED, *KEPT} or (path.is_file() and path.suffix != ".ckpt"):
+        return False
+    if word in names() or path.is_dir() or path.is_file():
+        return True
+    raise DataError(
+        f"no dataset and no model at {word}; give a file, the folder of a model, or one of the names that "
+        "`gensample datasets` and `gensample models` list"
+    )
 
 
 def class_of(name: str) -> str:

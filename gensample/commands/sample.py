@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gensample.errors import ConfigError
-from gensample.ranges import PROCESSES, check_device, shown
+from gensample.ranges import PROCESSES, check_device
 from gensample.settings import option, switch, word
 
 if TYPE_CHECKING:
     from gensample.generators.drawing import Drawing
 
 FIELDS, STRUCTURES = "displacement fields", "configurations"
-SOLVER = ("method", "steps", "tolerance")
 _fields, _structures = partial(option, group=FIELDS), partial(option, group=STRUCTURES)
-SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,7 @@ class SampleSettings:
         """Sample and say what was drawn."""
         from gensample import zoo
         from gensample.generators.drawing import carry_out
+        from gensample.sampling.ensemble import read_shard
 
         if (self.data is None) == (self.temperature is None):
             raise ConfigError(
@@ -79,7 +77,7 @@ class SampleSettings:
                 option = each.name.replace("_", "-")
                 raise ConfigError(f"--{option} is of samples of {kinds[foreign]} alone; drop it")
         check_device("--device", self.device)
-        shard = _shard(self.shard)
+        shard = read_shard(self.shard)
         model = zoo.load_model(self.model, self.device, data=self.data)
         plan = self._configurations(model) if self.data is None else self._ensemble(model)
         drawn = carry_out(plan, Path(self.out), shard)
@@ -89,28 +87,16 @@ class SampleSettings:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def _ensemble(self, model: Any) -> Drawing:
-        from gensample.generators.base import Generator
-        from gensample.generators.displacement import DisplacementFlow
+        from gensample.generators.base import ENGINE, SOLVER, Generator
         from gensample.generators.drawing import FieldDrawing
-        from gensample.sampling.solver import Solver
-        from gensample.simulate.programs import choose_dynamics
 
         if not isinstance(model, Generator):
             raise ConfigError(f"{self.model} is a {type(model).__name__}, which draws no displacement fields")
-        how: dict[str, Any] = {}
-        solver, engine = self._given(*SOLVER), self._given("engine", "lmp", "processes")
-        if isinstance(model, DisplacementFlow):
-            how["solver"] = Solver(**solver)
-        elif solver:
-            raise ConfigError(f"--{next(iter(solver))} is of trained models alone; drop it")
-        if getattr(model, "runs_dynamics", False):
-            how["dynamics"] = choose_dynamics(engine.pop("engine", None), device=self.device, **engine)
-        elif engine:
-            raise ConfigError(f"--{next(iter(engine))} is of generators that run dynamics alone; drop it")
-        asked = (model, self.data, self.replicas, self.seed)
-        return FieldDrawing(*asked, split=self.split, force=self.force, how=how)
+        how, asked = model.how(**self._given(*SOLVER, *ENGINE)), (self.data, self.replicas, self.seed)
+        return FieldDrawing(model, *asked, split=self.split, force=self.force, how=how)
 
     def _configurations(self, model: Any) -> Drawing:
+        from gensample.generators.base import SOLVER
         from gensample.generators.configuration import ConfigurationDrawing, ConfigurationFlow
         from gensample.sampling.solver import CONFIGURATIONS
 
@@ -124,11 +110,3 @@ class SampleSettings:
         return ConfigurationDrawing(
             model, self.temperature, self.num, self.seed, solver=solver, **self._given(*names)
         )
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """(i, n) of "i/n"."""
-    index, count = map(int, text.split("/")) if SHARD.fullmatch(text) else (0, 0)
-    if index >= count:
-        raise ConfigError(f"--shard must be i/n with i from 0 to n - 1, such as 0/4, got {shown(text)}")
-    return index, count

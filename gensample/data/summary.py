@@ -11,17 +11,33 @@ from typing import Any
 
 import numpy as np
 
+from gensample.data.catalog import EMBEDDED, KEPT, places
 from gensample.data.door import first_strains
 from gensample.data.positions import potential
 from gensample.data.schema import SHEARED, SPLITS
 from gensample.data.store import Store
-from gensample.errors import ConfigError
+from gensample.errors import ConfigError, DataError
 from gensample.stats.dynamics import HOP_LENGTH, OVERLAP_LENGTH, magnitudes, msd, overlap, share_of_hops
 from gensample.stats.plasticity import initial_modulus
 from gensample.text import printable
 
 ENERGY_SAMPLE = 16
 EQUILIBRATION = ("equilibration_time", "tau_alpha", "energy_drift", "energy_drift_error")
+
+
+def list_datasets() -> list[str]:
+    """A line on each dataset that has a name; where those outside the package were looked for."""
+    names = sorted({*EMBEDDED, *KEPT})
+    lines, width = [], max(map(len, names))
+    for name in names:
+        try:
+            with Store.open(name) as store:
+                text = describe_briefly(store) + (f"  {store.path}" if name in KEPT else "")
+        except DataError as error:
+            looked = " and ".join(str(place) for place in places(name)) if name in KEPT else ""
+            text = f"not usable{f' (looked for at {looked})' if looked else ''}: {error}"
+        lines.append(printable(f"{name:<{width}}  {text}"))
+    return [*lines, f"{len(names)} datasets; `gensample info NAME` says more of one"]
 
 
 def inspect(path: str | Path) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from gensample.reads import Model, Reads, read_domain
 from gensample.sampling.ensemble import FIELDS_PER_CALL, FieldUnit
 from gensample.simulate.programs import Program, choose_dynamics
 
+SOLVER, ENGINE = ("method", "steps", "tolerance"), ("engine", "lmp", "processes")
+OPTIONS = dict.fromkeys(SOLVER, "trained models") | dict.fromkeys(ENGINE, "generators that run dynamics")
+
 
 class Generator(Model, ABC):
     """Draws displacement fields from p(u | x, t, T).
@@ -64,6 +67,16 @@ class Generator(Model, ABC):
             ConfigError: the generator has no conditioner that predicts one, or the data do not fit.
         """
         return propensity_of(self, data, split=split, force=force)
+
+    def how(self, **options: Any) -> dict[str, Any]:
+        """What `sample` takes, of options of the command line that were given.
+
+        Raises:
+            ConfigError: an option is of other generators, or cannot be.
+        """
+        for name in options:
+            raise ConfigError(f"--{name} is of {OPTIONS[name]} alone; drop it")
+        return {}
 
     @abstractmethod
     def decides(self) -> dict[str, Any]:
@@ -144,6 +157,13 @@ class PhysicsGenerator(Generator):
     def time(self) -> float:
         """Of dynamics behind a replica, all lags together, tau."""
         return 0.0
+
+    def how(self, **options: Any) -> dict[str, Any]:
+        """See `Generator`."""
+        if not self.runs_dynamics:
+            return super().how(**options)
+        own: dict[str, Any] = {"engine": None} | {n: options.pop(n) for n in ENGINE if n in options}
+        return super().how(**options) | {"dynamics": choose_dynamics(device=self.device, **own)}
 
     def decides(self, dynamics: Program | None = None) -> dict[str, Any]:
         """See `Generator`; dynamics: LAMMPS where it is installed, else torch."""

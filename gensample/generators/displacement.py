@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.flow.path import flow_matching_loss, get_path, output_gain, preconditioned
-from gensample.generators.base import Generator
+from gensample.generators.base import SOLVER, Generator
 from gensample.generators.conditioning import Targets, regress_linearly
 from gensample.generators.drawing import Drawer
 from gensample.generators.mobility import MobilityFlow, mobility_of
@@ -197,6 +197,11 @@ class DisplacementFlow(Generator, nn.Module):
         else:
             fields, evaluations = integrate(velocity, prior(), solver)
         return fields, before + evaluations
+
+    def how(self, **options: Any) -> dict[str, Any]:
+        """See `Generator`."""
+        own = {name: options.pop(name) for name in SOLVER if name in options}
+        return super().how(**options) | {"solver": Solver(**own)}
 
     def decides(self, solver: Solver = FIELDS) -> dict[str, Any]:
         """See `Generator`."""

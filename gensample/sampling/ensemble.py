@@ -8,6 +8,7 @@ configuration being filled up with replicas that are then thrown away. On CPUs (
 that gives the same bits; accelerators are not required to.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,9 +17,11 @@ import torch
 from torch import Tensor
 
 from gensample.errors import ConfigError
+from gensample.ranges import shown
 from gensample.seeding import torch_generator
 
 T = TypeVar("T")
+SHARD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 FIELDS_PER_CALL = 8
 """Fields per network call; part of what fixes the bits, hence no setting of batch size changes it."""
 
@@ -78,14 +81,20 @@ def plan_units(configurations: Sequence[int], replicas: int, width: int = FIELDS
     ]
 
 
+def read_shard(text: str) -> tuple[int, int]:
+    """(i, n) of "i/n"; ConfigError for a share that cannot be."""
+    index, count = map(int, text.split("/")) if SHARD.fullmatch(text) else (0, 0)
+    if index >= count:
+        raise ConfigError(f"--shard must be i/n with i from 0 to n - 1, such as 0/4, got {shown(text)}")
+    return index, count
+
+
 def share_of(parts: Sequence[T], shard: tuple[int, int]) -> Sequence[T]:
     """Share i of n (i from 0): shares are disjoint, cover everything, and differ by at most one part.
 
     ConfigError for a share that cannot be.
     """
-    index, count = shard
-    if not 0 <= index < count:
-        raise ConfigError(f"--shard must be i/n with i from 0 to n - 1, such as 0/4, got {index}/{count}")
+    index, count = read_shard("/".join(map(str, shard)))
     return parts[index * len(parts) // count : (index + 1) * len(parts) // count]
 
 

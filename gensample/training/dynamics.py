@@ -35,7 +35,7 @@ class DynamicsTask(Model, lightning.LightningModule):
         p: weight of the node loss.
         lr: learning rate of Adam.
         schedule: keep the learning rate, let it fall to zero along a half cosine over the run, or that with a
-            linear warm-up (``training.settings``).
+            linear warm-up (`training.shared`).
         edge_epochs: epochs at the start that train on bonds alone (p = 0): edge pre-training.
         normalise: measure targets from the mean and in units of the standard deviation of the training split,
             per species and lag; several lag times then weigh alike. With ``init_from`` only the mean is

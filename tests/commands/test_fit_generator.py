@@ -10,7 +10,7 @@ from mini import first_of_ka2d_mini
 
 from gensample import zoo
 from gensample.cli import main
-from gensample.commands.fit_generator import FitGenerator
+from gensample.commands.train import FitGenerator
 from gensample.data.store import Store
 from gensample.generators import harmonic, heated_fit
 from gensample.generators.harmonic import Harmonic

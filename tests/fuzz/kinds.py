@@ -33,9 +33,9 @@ def build(kinds: list[str]) -> None:
 
 # What commands import once they run: imported before the fork, the cases share it.
 HEAVY = (
-    *("training.cli", "generators.displacement", "generators.configuration", "commands.import_"),
+    *("training.cli", "generators.displacement", "generators.configuration", "commands.files"),
     *("benchmark.run", "benchmark.judge"),
-    *("commands.listing", "commands.export", "commands.quench", "data.summary", "data.importing.convert"),
+    *("commands.listing", "commands.simulate", "data.summary", "data.importing.convert"),
     *("data.importing.export", "report.page", "comparison.compare", "simulate.run", "simulate.quench"),
     *("predictors.written", "reads"),
     *("simulate.short_runs", "simulate.run", "predictors.ridge"),

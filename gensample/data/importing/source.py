@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gensample.errors import DataError
+from gensample.errors import ConfigError, DataError
+from gensample.ranges import shown
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SUFFIXES = (".npz", ".pickle", ".pkl", ".dump", ".lammpstrj", ".data", ".lmp", ".xyz", ".extxyz", ".gsd")
@@ -177,6 +178,23 @@ class Options:
     unwrapped: bool = False
     averages: bool = False
     bond_breaking: str = "auto"
+
+
+def read_species(pairs: Sequence[str] | None) -> dict[str, int] | None:
+    """Species numbers by type labels, of TYPE=N as the command line has them; None for none.
+
+    Raises:
+        ConfigError: a pair is none, or names a type again.
+    """
+    mapping: dict[str, int] = {}
+    for pair in pairs or ():
+        label, _, number = pair.rpartition("=")
+        if not label or not re.fullmatch("[0-9]", number):
+            raise ConfigError(f"--species takes TYPE=N with N from 0, such as 1=0 2=1, got {shown(pair)}")
+        if label in mapping:
+            raise ConfigError(f"--species names type {shown(label)} twice")
+        mapping[label] = int(number)
+    return mapping or None
 
 
 @dataclasses.dataclass

@@ -1,13 +1,11 @@
-"""`gensample import SOURCE ... --out DATA.h5`."""
+"""`gensample import` and `export`: files of other programs become datasets, and datasets such files."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 
-from gensample.errors import ConfigError
-from gensample.ranges import NUMBER, POSITIVE, SEED, shown
-from gensample.settings import command_line, option, switch, words
+from gensample.ranges import NUMBER, POSITIVE, SEED
+from gensample.settings import command_line, option, switch, word, words
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,11 @@ class Import:
     def run(self) -> None:
         """Read, check and write; say what was done."""
         from gensample.data.importing.convert import import_dataset
-        from gensample.data.importing.source import Options
+        from gensample.data.importing.source import Options, read_species
         from gensample.text import printable
 
         given = {each.name: getattr(self, each.name) for each in fields(Options) if hasattr(self, each.name)}
-        options = Options(**given | {"times": self.time, "species": self._species()})
+        options = Options(**given | {"times": self.time, "species": read_species(self.species)})
         how = {name: getattr(self, name) for name in ("format", "seed", "val_count")}
         imported = import_dataset(
             self.sources, self.out, options, command=command_line("import", self), **how
@@ -68,13 +66,34 @@ class Import:
             f"{len(found[0].times)} lag times"
         )
 
-    def _species(self) -> dict[str, int] | None:
-        mapping: dict[str, int] = {}
-        for pair in self.species or ():
-            label, _, number = pair.rpartition("=")
-            if not label or not re.fullmatch("[0-9]", number):
-                raise ConfigError(f"--species takes TYPE=N with N from 0, such as 1=0 2=1, got {shown(pair)}")
-            if label in mapping:
-                raise ConfigError(f"--species names type {shown(label)} twice")
-            mapping[label] = int(number)
-        return mapping or None
+
+@dataclass(frozen=True)
+class Export:
+    """Write configurations, or a trajectory of one replica, for other programs."""
+
+    data: str = word("dataset, by file or by the name of an embedded one")
+    format: str = option("of the file: extxyz, lammps-data or gsd, or one that you registered")
+    out: str = option("file to write")
+    configuration: int | None = option(
+        "one configuration, from 0; extxyz and gsd take all without it", None, NUMBER, metavar="I"
+    )
+    inherent: bool = switch("inherent instead of thermal positions")
+    replica: int | None = option(
+        "displaced positions of this complete replica, from 0", None, NUMBER, metavar="R"
+    )
+    lag: int | None = option(
+        "only this lag of the replica, from 0; all without it, start first", None, NUMBER, metavar="K"
+    )
+
+    def run(self) -> None:
+        """Write the file and say how many frames it has."""
+        from gensample.data.importing.export import frames_of, write_frames
+        from gensample.data.store import Store
+        from gensample.work import check_output
+
+        with Store.open(self.data) as store:
+            check_output(self.out, [store.path])
+            chosen = {name: getattr(self, name) for name in ("configuration", "inherent", "replica", "lag")}
+            frames = frames_of(store, **chosen)
+            write_frames(self.out, self.format, frames, store.species)
+        print(f"{self.out}: {len(frames)} frame{'s' if len(frames) > 1 else ''}")
