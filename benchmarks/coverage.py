@@ -50,7 +50,7 @@ def chi4(q: np.ndarray, generator: np.random.Generator) -> Rows:
     values = parts(np.full(count, 1 / count))
     resampled = parts(resample_weights(count, SAMPLES, generator))
     known = {name: (values[name], intervals.standard_error(resampled[name], count)) for name in values}
-    new = intervals.chi4(*known.values(), np.full(count, replicas))
+    new = intervals.chi4_bounds(*known.values(), np.full(count, replicas))
     old = (resampled["chi4_iso"], resampled["chi4_spread"] - resampled["chi4_noise"])
     names = ("within", "between")
     rows = {f"{n}, percentile": percentile_interval(x) for n, x in zip(names, old, strict=True)}

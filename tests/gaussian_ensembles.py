@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gensample.stats.ensemble import Ensemble
+from gensample.stats.dynamics import Ensemble
 
 
 def lattice(size: int, dimension: int, spacing: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gensample.benchmark.figures import benchmark_plates
 from gensample.benchmark.published import NOTHING, PublishedNumbers
 from gensample.benchmark.table import Entry, as_csv, score_tables
-from gensample.report.page import Picture, assemble, figure_html, file_links, templates, write_folder
+from gensample.report.page import Picture, figure_html, file_links, sections_page, templates, write_folder
 
 NOTES = (
     "Pearson is taken within each configuration and averaged; pooled means over all particles of all "
@@ -82,4 +82,4 @@ class BenchmarkResult:
             ("files", "Files", file_links(["table.md", "table.csv", *curves])),
         )
         lead = "Predictors of each particle's mobility, trained and judged alike."
-        return assemble(self.title, lead, sections, {})
+        return sections_page(self.title, lead, sections, {})

@@ -11,9 +11,9 @@ import numpy as np
 from gensample.comparison.gather import compare_ensembles
 from gensample.comparison.maps import choose_moves
 from gensample.comparison.pairing import (
-    choose,
+    choose_pairs,
     common_temperatures,
-    describe,
+    describe_files,
     describe_sets,
     lags_of_all,
     rows_beside,
@@ -30,8 +30,8 @@ from gensample.comparison.sources import (
 )
 from gensample.data.dataset import Dataset, as_dataset
 from gensample.errors import ConfigError
-from gensample.report.page import plain
-from gensample.stats.ensemble import Floats
+from gensample.report.page import json_ready
+from gensample.stats.dynamics import Floats
 
 Progress = Callable[[str], None]
 MOST_CONFIGURATIONS, MOST_PARTICLES = 1000, 250_000
@@ -127,7 +127,7 @@ def _of_fields(
     further = list(sources)[2:]
     check_names(dict.fromkeys(further))
     _refuse_sheared(sim, gen)
-    pairs = choose(sim, gen, temperature)
+    pairs = choose_pairs(sim, gen, temperature)
     lags_of_all(sim, [gen], lags)  # before anything is drawn
     paired, replicas = (
         Dataset(sim.store, [i for i, _ in pairs]),
@@ -158,8 +158,8 @@ def _of_fields(
         **settings,
     )
     tell("what was compared")
-    told = describe(views[0], views[1], dict(zip(further, views[2:], strict=True)))
-    metrics = plain({**result.metrics, "meta": {**result.meta, **told}})
+    told = describe_files(views[0], views[1], dict(zip(further, views[2:], strict=True)))
+    metrics = json_ready({**result.metrics, "meta": {**result.meta, **told}})
     result = replace(result, metrics=metrics)
     assert result.propensities is not None, "displacements have propensities"
     return replace(
@@ -215,7 +215,7 @@ def _of_sets(
             curves.setdefault(name, []).extend(rows)
     if predictor is not None:
         meta |= {"predictor": predictor.name, "outside_domain": sorted(getattr(predictor, "outside", ()))}
-    return Comparison(plain({"meta": meta, "temperatures": blocks}), curves)
+    return Comparison(json_ready({"meta": meta, "temperatures": blocks}), curves)
 
 
 def _configurations(data: Dataset, predictor: Predicting | None, tell: Progress) -> Configurations:

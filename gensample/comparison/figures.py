@@ -20,7 +20,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 from gensample.comparison import maps, set_figures
 from gensample.comparison.quantities import OfFields, all_quantities, in_sentence
 from gensample.comparison.result import Comparison
-from gensample.comparison.tables import group_words
+from gensample.comparison.rows import group_words
 from gensample.report.page import Plate
 from gensample.report.style import (
     CEILING,
@@ -115,10 +115,10 @@ _TITLES = {
 }
 
 
-def plates(result: Comparison) -> Iterator[Plate]:
+def all_plates(result: Comparison) -> Iterator[Plate]:
     """Every figure that the comparison allows, in order; what was not computed is left out."""
     if result.of_sets:
-        yield from set_figures.plates(result)
+        yield from set_figures.set_plates(result)
         return
     yield from maps.moves_plate(result)
     for source in ("future", "aftermath", "inherent"):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from gensample.comparison.result import Comparison, Moves, Propensities
 from gensample.report.page import Plate
 from gensample.report.style import WIDTH, canvas, chosen, lag_title, look_of
-from gensample.stats.ensemble import Ensemble
+from gensample.stats.dynamics import Ensemble
 
 SLAB = 2.0  # thickness in sigma of the slab shown of a three-dimensional configuration
 MOVED = 0.3

@@ -15,7 +15,7 @@ import gensample
 from gensample.data.dataset import Dataset
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
-from gensample.stats.ensemble import Floats
+from gensample.stats.dynamics import Floats
 
 Pair = tuple[int, int]
 
@@ -101,7 +101,7 @@ def _same(
     return True
 
 
-def choose(sim: Dataset, gen: Dataset, temperature: float | None = None) -> list[Pair]:
+def choose_pairs(sim: Dataset, gen: Dataset, temperature: float | None = None) -> list[Pair]:
     """Pairs of rows that are the same structure, all at one temperature: the only one, or the one wanted.
 
     Raises:
@@ -206,7 +206,9 @@ _TOLD |= {"data", "split"}
 _LONGEST = 160  # characters of an attribute that still reads as a fact; `gensample info` shows the rest
 
 
-def describe(sim: Dataset, gen: Dataset, further: Mapping[str, Dataset] | None = None) -> dict[str, Any]:
+def describe_files(
+    sim: Dataset, gen: Dataset, further: Mapping[str, Dataset] | None = None
+) -> dict[str, Any]:
     """Entries of ``meta`` about the paired configurations, both files, and ``further`` ones by name."""
     others = further or {}
     meta = _both(sim, gen)

@@ -6,30 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gensample.comparison.quantities import EVERYONE, OfFields, find
+from gensample.comparison.quantities import EVERYONE, OfFields, named_quantity
 from gensample.errors import DataError
+from gensample.stats.intervals import NAN, Number
 
 if TYPE_CHECKING:
     from gensample.comparison.rows import Row
-
-NAN = float("nan")
-
-
-class Number(NamedTuple):
-    """A value and its 95 % interval; NaN where undefined."""
-
-    value: float
-    low: float = NAN
-    high: float = NAN
-
-    @property
-    def defined(self) -> bool:
-        """Whether there is a finite value."""
-        return bool(np.isfinite(self.value))
 
 
 @dataclass(frozen=True)
@@ -180,7 +166,7 @@ class Comparison:
         if found is None:
             return np.empty((0, 3))
         value, interval = found["value"], found.get("interval")
-        q = None if self.of_sets else find(OfFields, name)
+        q = None if self.of_sets else named_quantity(OfFields, name)
         if q is not None and q.kind == "pair":
             member = 0 if source == "simulated" else 1
             value, interval = value[member], interval[member] if interval else None
@@ -236,6 +222,6 @@ class Comparison:
         Raises:
             ConfigError: ``folder`` exists and is not an earlier report.
         """
-        from gensample.comparison.page import write
+        from gensample.comparison.tables import write_report
 
-        return write(self, folder)
+        return write_report(self, folder)

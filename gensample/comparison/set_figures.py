@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from gensample.comparison.quantities import EVERYONE
-from gensample.comparison.result import Comparison, Number
+from gensample.comparison.result import Comparison
 from gensample.comparison.rows import digits, number
 from gensample.report.page import Plate
 from gensample.report.style import canvas, chosen, draw_curve, legend_above, look_of
+from gensample.stats.intervals import Number
 
 DRAWN = ("simulated", "generated", "reweighted")
 LEAST_SIZE = 20
@@ -99,7 +100,7 @@ BY_LABEL = {
 }
 
 
-def plates(result: Comparison) -> Iterator[Plate]:
+def set_plates(result: Comparison) -> Iterator[Plate]:
     """Every figure that the comparison allows; what was not computed is left out."""
     inherent = bool(result.curves.get("inherent_energy"))
     packed = (
@@ -141,7 +142,7 @@ def plates(result: Comparison) -> Iterator[Plate]:
             "Predicted propensity",
             "What a predictor of the dynamics reads off both sets of structures, a histogram over "
             "particles: do the generated structures move as far, and differ as much among themselves?",
-            partial(propensity, result, k),
+            partial(propensity_panels, result, k),
         )
 
 
@@ -286,7 +287,7 @@ def weights(result: Comparison) -> Figure:
     return figure
 
 
-def propensity(result: Comparison, k: int) -> Figure:
+def propensity_panels(result: Comparison, k: int) -> Figure:
     """Distribution over particles of the predicted propensity, species by lag time, at one temperature."""
     labels = result.labels("propensity")
     species = list(dict.fromkeys(label.partition(",")[0] for label in labels))

@@ -17,9 +17,9 @@ from gensample.physics.mixtures import Mixture
 from gensample.physics.potentials import energy
 from gensample.seeding import numpy_generator
 from gensample.stats import sets as stats
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array
 from gensample.stats.sets import part_size
-from gensample.stats.structure import Tables, common_edges, letters, tables
+from gensample.stats.structure import Tables, common_edges, letters, structure_tables
 
 Entry = dict[str, Any]
 """{"value": v, "interval": [lo, hi] or None}"""
@@ -80,20 +80,14 @@ class Configurations:
         return int(self.positions.shape[2])
 
 
-@dataclass(frozen=True)
-class Side:
-    """One set of configurations, reduced: ``energy`` (None without a potential) and ``inherent_energy`` (C,)
-    per particle, the rest as in `Configurations` and `Tables`.
+@dataclass(frozen=True, kw_only=True)
+class Side(Configurations):
+    """One set of configurations with their structure in `Tables` and their ``energy`` (C,) per particle, None
+    without a potential.
     """
 
     energy: Floats | None
-    inherent_energy: Floats | None
     tables: Tables
-    species: Integers
-    box: Floats
-    propensity: Floats | None
-    times: tuple[float, ...]
-    dimension: int
 
     def by_group(self) -> Iterator[Floats]:
         """Propensities (C', n) of each lag time and species, in the order of `group_letters`."""
@@ -125,8 +119,8 @@ class Sets:
     found: dict[str, Any] = field(default_factory=dict)
 
 
-class Result(NamedTuple):
-    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows (`set_curves`)."""
+class AtTemperature(NamedTuple):
+    """``metrics`` of one temperature, JSON-ready; ``curves`` maps a name to rows (`all_curves`)."""
 
     metrics: dict[str, Any]
     curves: dict[str, list[dict[str, Any]]]
@@ -142,7 +136,7 @@ def compare_configurations(
     seed: int,
     bootstrap: int = 1000,
     progress: Callable[[str], None] | None = None,
-) -> Result:
+) -> AtTemperature:
     """All quantities of docs/statistics.md, section "Generated configurations", at one temperature.
 
     The two sets share mixture and temperature; numbers of configurations and of particles may differ.
@@ -162,10 +156,8 @@ def compare_configurations(
         known = mixture.has_potential
         per_particle = potential_energies(of, mixture, truncation) / of.num_particles if known else None
         tell(f"T = {temperature:g}, {name}: pairs, neighbours, structure factor")
-        found = tables(of.positions, of.box, of.species, as_array(mixture.sigma), edges)
-        return Side(
-            per_particle, of.inherent_energy, found, of.species, of.box, of.propensity, of.times, of.dimension
-        )
+        found = structure_tables(of.positions, of.box, of.species, as_array(mixture.sigma), edges)
+        return Side(**vars(of), energy=per_particle, tables=found)
 
     ours, theirs = reduced("simulated", simulated), reduced("generated", generated)
     tell(f"T = {temperature:g}: intervals and distances")
@@ -184,7 +176,7 @@ def compare_configurations(
         "quantities": sets.found,
         "weights": None if logs is None else stats.effective_sample_size(logs)._asdict(),
     }
-    return Result(metrics, all_curves(sets, numpy_generator(seed, 1)))
+    return AtTemperature(metrics, all_curves(sets, numpy_generator(seed, 1)))
 
 
 def _check(simulated: Configurations, generated: Configurations, mixture: Mixture) -> None:

@@ -18,8 +18,7 @@ from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
 from gensample.simulate.programs import Minimiser
 from gensample.simulate.quench import choose_for_futures, quench_fields
-from gensample.stats.dynamics import require_replicas
-from gensample.stats.ensemble import Ensemble, Floats
+from gensample.stats.dynamics import Ensemble, Floats, require_replicas
 
 PAIRINGS = {
     "generated": ("simulated", "generated"),

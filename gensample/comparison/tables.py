@@ -1,38 +1,42 @@
-"""The rows of a comparison as text, as Markdown and as tables of the page, and the sentence that sums them
-up.
-"""
+"""The rows of a comparison as text, as Markdown, as tables of its page, and the page with its folder."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from textwrap import fill
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from gensample.comparison.figures import FIRST, all_plates
 from gensample.comparison.quantities import (
     CONTROLS,
     EVERYONE,
     OfFields,
+    OfSets,
     Quantity,
     all_quantities,
-    in_sentence,
 )
 from gensample.comparison.result import Comparison
 from gensample.comparison.rows import (
     MARKS,
     MISSING,
     SIGNS,
-    Mark,
     Row,
     aim_words,
     finding,
-    main_marks,
+    group_words,
+    in_text,
     number,
     row_of,
     rows,
+    seconds,
+    sentence,
 )
+from gensample.report import page
+from gensample.report.page import Picture
 
 # Of a terminal
 
@@ -65,11 +69,6 @@ def heading(result: Comparison, k: int, group: str) -> str:
         f"T = {result.levels[k]:g}: {counts['generated']} generated, {counts['simulated']} simulated "
         "configurations"
     )
-
-
-def group_words(group: str) -> str:
-    """A species, or all particles together."""
-    return "all particles" if group == EVERYONE else f"species {group}"
 
 
 def _blocks(
@@ -138,70 +137,6 @@ def weight_words(result: Comparison, k: int) -> str:
     return text + f"; weights not finite: {w['not_finite']}."
 
 
-# The sentence
-
-MOST = 8
-"""Quantities that a part of the sentence names."""
-_WORDS: dict[Mark, str] = {"good": "right", "off": "wrong", "beyond": "too good to be true"}
-_WORST: tuple[Mark, ...] = ("beyond", "off", "near", "good")
-_FIRST = ("future", "aftermath", "inherent", "displacements")
-
-
-def sentence(result: Comparison) -> str:
-    """What the verdicts of the main rows say of the first species and of all particles together."""
-    found = _worst(result)
-    parts = [
-        f"{words}: {', '.join(found[mark][:MOST])}"
-        + (f", {len(found[mark]) - MOST} more" if len(found[mark]) > MOST else "")
-        for mark, words in _WORDS.items()
-        if mark in found
-    ]
-    if "near" in found:
-        parts.append(f"{len(found['near'])} {'more ' if parts else ''}cannot be decided with these data")
-    if not parts:
-        return "Nothing here can be judged: too few configurations or draws."
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]} (species {result.species[0]})."
-
-
-def _worst(result: Comparison) -> dict[Mark, list[str]]:
-    """Main quantities by the worst of their marks, each with the lags where it is so, unless all.
-
-    A function that is read at several distances counts once.
-    """
-    marks: dict[str, dict[float, Mark]] = {}
-    told = main_marks(result, [EVERYONE, *result.species[:1]])
-    # Whether futures are configurations comes before how far particles moved.
-    for time, row, mark in sorted(told, key=lambda entry: _FIRST.index(entry[1].quantity.source)):
-        if mark in _WORST:
-            by_time = marks.setdefault(row.quantity.label, {})
-            by_time[time] = min(mark, by_time.get(time, "good"), key=_WORST.index)
-    found: dict[Mark, list[str]] = {}
-    for label, by_time in marks.items():
-        worst = next(m for m in _WORST if m in by_time.values())
-        times = [f"{time:g}" for time, m in by_time.items() if m == worst]
-        # What follows the first comma of a label, and the lags, go into brackets.
-        head, *notes = label.split(", ", 1)
-        notes += [f"t = {', '.join(times)}"] if len(times) < len(result.levels) else []
-        found.setdefault(worst, []).append(in_sentence(head) + (f" ({'; '.join(notes)})" if notes else ""))
-    return found
-
-
-def in_text(result: Comparison) -> str:
-    """The sentence and the cost, for a terminal."""
-    costs: Mapping[str, float | None] = result.meta.get("core_seconds", {})
-    told = (f"{name} {seconds(cost)}" for name, cost in costs.items())
-    cost = f"Core-seconds of a replica, to its longest lag: {', '.join(told)}."
-    return "\n".join(fill(line, 110) for line in (sentence(result), *([cost] if costs else [])))
-
-
-def seconds(cost: float | None) -> str:
-    """Core-seconds to three digits."""
-    if cost is None:
-        return "not recorded"
-    return f"{cost:.3g}" if cost < 1000 else f"{cost:.0f}"
-
-
 # Of the page
 
 
@@ -213,7 +148,7 @@ class Cell(NamedTuple):
     title: str = ""
 
 
-class Table(NamedTuple):
+class CellTable(NamedTuple):
     """A caption, the header and the rows, whose first cells head them."""
 
     caption: str
@@ -245,7 +180,7 @@ def _verdict(row: Row) -> Cell:
     return Cell(f"{words} {SIGNS[mark]}", f"verdict {mark}", MARKS[mark])
 
 
-def full_table(result: Comparison, k: int, group: str, main: bool = False) -> Table:
+def full_table(result: Comparison, k: int, group: str, main: bool = False) -> CellTable:
     """The table of one level and group of displacements, or of one temperature."""
     weighed = result.of_sets and result.blocks[k].get("weights") is not None
     first = [Cell("quantity", "words"), *map(Cell, ("simulation", "generated", "95 % interval"))]
@@ -259,7 +194,7 @@ def full_table(result: Comparison, k: int, group: str, main: bool = False) -> Ta
             Cell("verdict"),
             *(Cell(name, "control") for name in (*CONTROLS, *result.beside)),
         ]
-    return Table(
+    return CellTable(
         heading(result, k, group), [*first, *others], [_cells(row, result, weighed) for row in found]
     )
 
@@ -279,7 +214,7 @@ def _cells(row: Row, result: Comparison, weighed: bool) -> list[Cell]:
     return [*first, Cell(best), _verdict(row), *controls]
 
 
-def glance_table(result: Comparison, group: str) -> Table:
+def glance_table(result: Comparison, group: str) -> CellTable:
     """Main quantities against lag for one group: generated value, what it is measured by, and mark."""
     lags = range(len(result.levels))
     body = []
@@ -290,7 +225,7 @@ def glance_table(result: Comparison, group: str) -> Table:
     caption = group_words(group)
     times = (Cell(f"t = {t:g} τ") for t in result.levels)
     head = [Cell("quantity", "words"), Cell("aim"), *times]
-    return Table(caption[0].upper() + caption[1:], head, body)
+    return CellTable(caption[0].upper() + caption[1:], head, body)
 
 
 def _glance(row: Row) -> Cell:
@@ -304,7 +239,7 @@ def _glance(row: Row) -> Cell:
     return Cell(shown, f"verdict {mark}", f"{words}; {MARKS[mark]}")
 
 
-def weight_table(result: Comparison) -> Table | None:
+def weight_table(result: Comparison) -> CellTable | None:
     """Diagnostics of the weights at every temperature that has them; None where none has."""
     names = ("T", "samples", "effective size", "share", "largest weight", "sd of log w", "not finite", "")
     body = []
@@ -320,27 +255,29 @@ def weight_table(result: Comparison) -> Table | None:
             )
             texts = (f"{level:g}", str(w["samples"]), *numbers, str(w["not_finite"]), note)
             body.append([Cell(text) for text in texts])
-    return Table("Weights of the reweighted columns", [Cell(name) for name in names], body) if body else None
+    return (
+        CellTable("Weights of the reweighted columns", [Cell(name) for name in names], body) if body else None
+    )
 
 
-def cost_table(result: Comparison) -> Table | None:
+def cost_table(result: Comparison) -> CellTable | None:
     """Core-seconds of a simulated replica and of a generated one, beside each other; None where unknown."""
     costs: Mapping[str, float | None] = result.meta.get("core_seconds", {})
     known = costs.get("simulated")
     body = []
     for name, cost in costs.items():
-        relative = share(cost / known) if cost and known and name != "simulated" else ""
+        relative = ratio_words(cost / known) if cost and known and name != "simulated" else ""
         body.append([Cell(name), Cell(seconds(cost)), Cell(relative)])
     head = ("", "core-seconds of a replica, to its longest lag", "of a simulated one")
-    return Table("", [Cell(text) for text in head], body, "cost") if body else None
+    return CellTable("", [Cell(text) for text in head], body, "cost") if body else None
 
 
-def share(of: float) -> str:
+def ratio_words(of: float) -> str:
     """A ratio of costs as a percentage, or as so many times where it is above one."""
     return f"{100 * of:.2g} %" if of <= 1 else f"{of:.2g} ×"
 
 
-def glossary(of: type[Quantity]) -> Table:
+def glossary(of: type[Quantity]) -> CellTable:
     """Every row, what it means and its aim."""
     words = [Cell("quantity", "words"), Cell("meaning", "words"), Cell("aim")]
     body = [
@@ -348,4 +285,94 @@ def glossary(of: type[Quantity]) -> Table:
         for q in all_quantities(of)
         if q.is_row
     ]
-    return Table("", words, body)
+    return CellTable("", words, body)
+
+
+FEW = 10  # configurations below which a bootstrap interval is only indicative
+_COMMON = ("mixture", "particles", "temperature", "density", "truncation")
+
+
+def write_report(result: Comparison, folder: str | Path) -> Path:
+    """Write metrics.json, curves/*.csv, figures/*.png and *.svg, and index.html; the path of the page.
+
+    Raises:
+        ConfigError: ``folder`` exists and is not an earlier report.
+    """
+    return page.write_folder(
+        folder, result.metrics, result.curves, all_plates(result), partial(page_of, result)
+    )
+
+
+def page_of(result: Comparison, pictures: Sequence[Picture], curves: Iterable[str]) -> str:
+    """The page; ``curves`` are the relative paths of the CSV files it links to."""
+    first = [p for p in pictures if p.name == FIRST]
+    others = [p for p in pictures if p.name != FIRST]
+    content = {"meta": result.meta, "pictures": others, "curves": list(curves), "few": FEW}
+    content |= {"compared": _facts(result), "levels": result.levels}
+    lags = range(len(result.levels))
+    if result.of_sets:
+        energies = bool(result.curves.get("energy"))
+        return page.fill_template(
+            "configurations.html",
+            title=f"{_name(result, 'generated')} against simulation: configurations",
+            lead=f"Generated configurations beside those of {_name(result, 'simulated')} at T = "
+            f"{_list(result.levels)}: do they have the {'energies and the ' if energies else ''}structure of "
+            f"the liquid?{'' if energies else ' Its potential is not known: there are no energies.'}",
+            glance=[full_table(result, k, EVERYONE, main=True) for k in lags],
+            tables=[full_table(result, k, EVERYONE) for k in lags],
+            weights=weight_table(result),
+            glossary=glossary(OfSets),
+            blocks=result.blocks,
+            **content,
+        )
+    # Whether futures are configurations is asked before how far they moved.
+    groups = sorted(result.groups, key=lambda group: group != EVERYONE)
+    return page.fill_template(
+        "displacements.html",
+        title=f"{_name(result, 'generated')} against simulation",
+        lead=sentence(result),
+        first=first,
+        cost=cost_table(result),
+        finding=finding(result),
+        glance=[glance_table(result, g) for g in groups],
+        tables=[full_table(result, k, g) for g in groups for k in lags],
+        glossary=glossary(OfFields),
+        beside=result.beside,
+        marks=MARKS,
+        signs=SIGNS,
+        **content,
+    )
+
+
+def _name(result: Comparison, side: str) -> str:
+    unknown = {"generated": "generated", "simulated": "the simulated data"}
+    return str(result.meta.get(side, {}).get("name", unknown[side]))
+
+
+def _list(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{x:g}" for x in numbers)
+
+
+def _facts(result: Comparison) -> list[tuple[str, Mapping[str, Any]]]:
+    """(heading, facts) of what both have in common, of simulation, of generated and of what is beside."""
+    meta, levels = result.meta, _list(result.levels)
+    sim, gen = meta.get("simulated", {}), meta.get("generated", {})
+    bootstrap = f"{meta['bootstrap']} resamples, seed {meta.get('seed')}" if "bootstrap" in meta else None
+    if result.of_sets:
+        common = {name: sim.get(name) for name in _COMMON if name not in ("particles", "temperature")}
+        counts = {
+            side: ", ".join(str(block["configurations"][side]) for block in result.blocks)
+            for side in ("simulated", "generated")
+        }
+        both = {**common, "temperature": levels, "predictor": meta.get("predictor"), "bootstrap": bootstrap}
+        ours = {"configurations": counts["simulated"], "split": meta.get("split"), **sim}
+        theirs = {"configurations": counts["generated"], **gen}
+    else:
+        common = {name: sim.get(name) for name in _COMMON}
+        both = {**common, "lag times / τ": levels, "configurations": meta.get("configurations")}
+        both |= {"split": meta.get("split"), "bootstrap": bootstrap}
+        ours, theirs = sim, gen
+    told = {"name", *common}
+    sides = [{k: v for k, v in side.items() if k not in told} for side in (ours, theirs)]
+    titles = ("Both sets" if result.of_sets else "Both ensembles", "Simulation", "Generated")
+    return [*zip(titles, (both, *sides), strict=True), *meta.get("further", {}).items()]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gensample.physics.mixtures import Mixture
 from gensample.seeding import numpy_generator
-from gensample.stats import futures, intervals, pairs
-from gensample.stats.ensemble import Floats, Integers
+from gensample.stats import futures, pairs
+from gensample.stats.dynamics import Floats, Integers
 
 BIN, FIRST, REACH = 0.1, 0.75, 4.05
 """Width, start and, where the box allows, end of the bins of initial pair distance."""
@@ -81,17 +81,6 @@ class Structure:
         return np.flatnonzero(self.species == species)
 
 
-class Key(NamedTuple):
-    """Where a view stands, for its random numbers: the ``seed`` of the comparison, ``place`` (configuration,
-    lag), the number of the ``source`` and that of all ``configurations``.
-    """
-
-    seed: int = 0
-    place: tuple[int, int] = (0, 0)
-    source: int = 0
-    configurations: int = 1
-
-
 @dataclass(frozen=True)
 class View:
     """Fields of one source at one lag ``time`` from one configuration.
@@ -100,7 +89,8 @@ class View:
     inherent structures of x and of x + u, of some of the fields, None where no quench was made;
     ``inherent_energies`` (R',) energy per particle of the latter; ``follow``: of how many fields to see what
     molecular dynamics makes, none for controls, whose fields are no futures of anything. ``dealt_anew``: the
-    values of simulation, permuted over the replicas for each particle.
+    values of simulation, permuted over the replicas for each particle. For random numbers: the ``seed`` of
+    the comparison, ``place`` (configuration, lag), numbers of the ``source`` and of ``configurations``.
     """
 
     structure: Structure
@@ -109,8 +99,11 @@ class View:
     h: Floats | None = None
     inherent_energies: Floats | None = None
     follow: int = 0
-    key: Key = field(default_factory=Key)
     dealt_anew: bool = False
+    seed: int = 0
+    place: tuple[int, int] = (0, 0)
+    source: int = 0
+    configurations: int = 1
 
     @property
     def positions(self) -> Floats:
@@ -160,7 +153,7 @@ class View:
         if not self.follow:
             raise ValueError("what happens next was asked of a view that follows no future")
         place, count = self.structure, min(self.follow, len(self.u))
-        generators = [numpy_generator(self.key.seed, 5, *self.key.place, r) for r in range(count)]
+        generators = [numpy_generator(self.seed, 5, *self.place, r) for r in range(count)]
         starts = self.positions + self.u[:count]
         return futures.aftermath(
             starts, place.species, place.box, place.mixture, place.temperature, generators
@@ -229,18 +222,3 @@ def levels(values: Floats) -> Floats:
     """The sorted values (R,) as LEVELS of them, repeated or left out evenly, so that summaries stack."""
     ranks = ((np.arange(LEVELS) + 0.5) / LEVELS * len(values)).astype(np.int64)
     return np.sort(values)[ranks]
-
-
-def student_interval(value: Floats, resampled: Floats, configurations: int, positive: bool = False) -> Bounds:
-    """Student's interval of ``value`` from resamples (B, ...)."""
-    error = intervals.standard_error(resampled, configurations)
-    return intervals.student(value, error, configurations, positive)
-
-
-def percentile(value: Floats, resampled: Floats) -> Bounds:
-    """Percentile interval from resamples (B, ...), widened to hold the value.
-
-    For energies of overlapping cores, spread over many decades: a standard error says nothing of them.
-    """
-    low, high = intervals.percentile_interval(resampled)
-    return np.fmin(low, value), np.fmax(high, value)

@@ -35,7 +35,7 @@ class Ridge(DescriptorPredictor):
 
     Args:
         temperature: condition on temperature.
-        blocks: a penalty for each set of descriptors (``stats.ridge.block_ridge``) in place of a common one.
+        blocks: a penalty for each set of descriptors (``block_ridge``) in place of a common one.
         within: fit deviations from configuration means.
         levels: predict configuration means from their energy; with ``within`` alone, at one temperature.
 

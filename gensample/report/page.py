@@ -64,18 +64,18 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"words": words}
+    found.filters |= {"words": fact}
     return found
 
 
-def assemble(title: str, lead: str, sections: Iterable[Section], meta: Mapping[str, Any]) -> str:
+def sections_page(title: str, lead: str, sections: Iterable[Section], meta: Mapping[str, Any]) -> str:
     """The page of ``sections``; title, headings and lead are plain text."""
     parts = list(sections)
     headings, bodies = ({part[0]: part[k] for part in parts} for k in (1, 2))
-    return render("page.html", title=title, lead=lead, sections=headings, bodies=bodies, meta=meta)
+    return fill_template("page.html", title=title, lead=lead, sections=headings, bodies=bodies, meta=meta)
 
 
-def render(template: str, **content: Any) -> str:
+def fill_template(template: str, **content: Any) -> str:
     """The page that a template makes of its content; text is escaped."""
     return templates().get_template(template).render(**content)
 
@@ -94,14 +94,14 @@ def _macros() -> Any:
     return templates().get_template("macros.html").module
 
 
-def words(value: Any) -> str:
+def fact(value: Any) -> str:
     """A fact in plain text."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {words(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {fact(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(words(v) for v in value)
+        return ", ".join(fact(v) for v in value)
     return str(value)
 
 
@@ -149,19 +149,19 @@ def check_target(folder: str | Path, inputs: Iterable[str | Path] = ()) -> None:
 
 def to_json(data: Mapping[str, Any]) -> str:
     """JSON with null for what is not finite, as the standard demands."""
-    return json.dumps(plain(data), indent=1, allow_nan=False) + "\n"
+    return json.dumps(json_ready(data), indent=1, allow_nan=False) + "\n"
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Numpy scalars and arrays as Python values, NaN and infinities as None, recursively."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): json_ready(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return json_ready(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [json_ready(v) for v in value]
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return json_ready(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -178,7 +178,7 @@ def _write_curves(folder: Path, curves: Curves) -> list[str]:
 
 
 def _cell(value: Any) -> Any:
-    value = plain(value)
+    value = json_ready(value)
     return f"{value:.7g}" if isinstance(value, float) else "" if value is None else value
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gensample.errors import DataError
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array
 from gensample.stats.pairs import Neighbors
 
 FEATURES = (

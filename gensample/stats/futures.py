@@ -15,8 +15,7 @@ from gensample.physics.dynamics import TIMESTEP, Limits, run_dynamics, steps_of
 from gensample.physics.listed_forces import reduced_potential
 from gensample.physics.mixtures import Mixture
 from gensample.physics.neighbors import batched_half_list
-from gensample.stats.dynamics import overlap, shell_volumes
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array, overlap, shell_volumes
 
 OVERLAPPING = 0.85
 """Pairs nearer than this, in units of sigma_ab, cost more than 17 epsilon: no liquid at its temperature has

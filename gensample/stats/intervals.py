@@ -14,11 +14,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import chdtri, stdtrit
 
-from gensample.stats.ensemble import Floats, as_array
+from gensample.stats.dynamics import Floats, as_array
 
+NAN = float("nan")
 LEVEL = 0.95
 _LARGEST_LOG = 50.0
 Bounds = tuple[Floats, Floats]
+
+
+class Number(NamedTuple):
+    """A value and its 95 % interval; NaN where undefined."""
+
+    value: float
+    low: float = NAN
+    high: float = NAN
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a finite value."""
+        return bool(np.isfinite(self.value))
 
 
 def standard_error(resamples: Floats, configurations: int) -> Floats:
@@ -99,7 +113,7 @@ def correlation(first: Floats, second: Floats) -> Floats:
     return (a * b).sum(axis=0) / np.where(scale > 0, scale, np.inf)
 
 
-def chi4(
+def chi4_bounds(
     within: tuple[Any, Any], spread: tuple[Any, Any], noise: tuple[Any, Any], replicas: Floats
 ) -> tuple[Bounds, Bounds]:
     """Of chi4 within configurations and between them (spread - noise), from (value, error) of its parts.

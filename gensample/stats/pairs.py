@@ -14,8 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from gensample.errors import ConfigError, DataError
 from gensample.physics.box import check_cutoff
 from gensample.physics.neighbors import batched_neighbor_list, neighbor_list
-from gensample.stats.dynamics import OVERLAP_LENGTH, magnitudes, require_replicas
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import OVERLAP_LENGTH, Floats, Integers, as_array, magnitudes, require_replicas
 
 PAIRS_AT_ONCE = 2_000_000
 """Ordered pairs looked at in one piece: a few hundred MB."""

@@ -15,8 +15,7 @@ from scipy.stats import rankdata
 
 from gensample.errors import DataError
 from gensample.seeding import numpy_generator
-from gensample.stats.dynamics import ceiling_exact, pearson, pearson_from_sums
-from gensample.stats.ensemble import Floats
+from gensample.stats.dynamics import Floats, ceiling_exact, pearson, pearson_from_sums
 from gensample.stats.intervals import percentile_interval, resample_weights
 from gensample.stats.pairs import Pairs, close_pairs, largest_cutoff
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from gensample.errors import DataError
-from gensample.stats.dynamics import require_replicas
-from gensample.stats.ensemble import Floats, as_array
+from gensample.stats.dynamics import Floats, as_array, require_replicas
 
 CHUNK = 512
 """Particles handled at once: 512 x 32 x 32 distances stay in the cache and far below memory limits."""

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gensample.errors import DataError
-from gensample.stats.ensemble import Floats, Integers, as_array
-from gensample.stats.intervals import percentile_interval, resampled_sums
+from gensample.stats.dynamics import Floats, Integers, as_array
+from gensample.stats.intervals import Number, percentile_interval, resampled_sums
 
 SPLITS = 32
 """Random ways to split over which a distance and its floor are averaged."""
@@ -157,14 +157,6 @@ ENOUGH_SAMPLES = 1000
 """With fewer samples the effective size says little: the rare large weights have not been seen yet."""
 
 
-class Estimate(NamedTuple):
-    """A value and the bounds of its 95 % interval; nan where undefined."""
-
-    value: float
-    low: float = float("nan")
-    high: float = float("nan")
-
-
 class EffectiveSize(NamedTuple):
     """Diagnostics of a set of weights.
 
@@ -185,8 +177,8 @@ class EffectiveSize(NamedTuple):
 class HeatCapacity(NamedTuple):
     """Per particle: ``excess`` from the fluctuations of the potential energy, ``total`` with d/2 added."""
 
-    excess: Estimate
-    total: Estimate
+    excess: Number
+    total: Number
 
 
 def log_weights(energy: Any, temperature: Any, log_density: Any, variance: Any = None) -> Floats:
@@ -260,7 +252,7 @@ def resampled_means(
 
 def reweighted_mean(
     values: Any, generator: np.random.Generator, log_w: Any = None, bootstrap: int = 1000
-) -> Estimate:
+) -> Number:
     """Mean sum w x / sum w of values (C,), with a 95 % bootstrap interval over configurations.
 
     log_w (C,): log weights, None for equal ones. Self-normalised importance sampling: Owen, Monte Carlo
@@ -273,7 +265,7 @@ def reweighted_mean(
 
 def reweighted_variance(
     values: Any, generator: np.random.Generator, log_w: Any = None, bootstrap: int = 1000
-) -> Estimate:
+) -> Number:
     """Unbiased variance of values (C,), weighted or not, with a 95 % bootstrap interval over configurations.
 
     sum w (x - m)^2 / (1 - sum w^2) with normalised w: the usual one, with C - 1, when all weights are
@@ -311,8 +303,8 @@ def heat_capacity(
     Simulation of Liquids (2017), sec. 2.5). log_w (C,) reweights.
     """
     factor = particles / temperature**2
-    excess = Estimate(*(factor * x for x in reweighted_variance(energy, generator, log_w, bootstrap)))
-    return HeatCapacity(excess, Estimate(*(x + dimension / 2 for x in excess)))
+    excess = Number(*(factor * x for x in reweighted_variance(energy, generator, log_w, bootstrap)))
+    return HeatCapacity(excess, Number(*(x + dimension / 2 for x in excess)))
 
 
 def _usable(values: Any, log_w: Any) -> tuple[Floats, Floats]:
@@ -331,8 +323,8 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     return ratio
 
 
-def _estimate(value: float, resampled: Floats, configurations: int) -> Estimate:
+def _estimate(value: float, resampled: Floats, configurations: int) -> Number:
     if configurations < 2:
-        return Estimate(value)
+        return Number(value)
     low, high = percentile_interval(resampled)
-    return Estimate(value, float(low), float(high))
+    return Number(value, float(low), float(high))

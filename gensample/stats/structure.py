@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gensample.errors import ConfigError
-from gensample.stats.dynamics import shell_volumes
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array, shell_volumes
 from gensample.stats.pairs import PairChunk, pair_chunks, wave_limits
 from gensample.stats.sets import Profile, Singles
 
@@ -233,7 +232,9 @@ def common_edges(*boxes: Floats) -> Floats:
     return np.arange(bins + 1, dtype=np.float64) * BIN
 
 
-def tables(positions: Floats, box: Floats, species: Integers, sigma: Floats, edges: Floats) -> Tables:
+def structure_tables(
+    positions: Floats, box: Floats, species: Integers, sigma: Floats, edges: Floats
+) -> Tables:
     """Tables of configurations (C, N, d); ``sigma`` (S, S) pair diameters, ``edges`` of the bins of g(r).
 
     Raises ConfigError when the first shell does not fit half the box.
@@ -259,12 +260,8 @@ def tables(positions: Floats, box: Floats, species: Integers, sigma: Floats, edg
     pairs = species_pairs(species)
     kinds = range(int(species.max()) + 1)
     ordered = [(a, b) for a in kinds for b in kinds]
-    profiles = {
-        "pair_distribution": _pair_profile(g, species, edges),
-        "structure_factor": _structure_profile(positions, box, species),
-        "coordination": _coordination_profile(coordination, species, ordered),
-        "angles": _angle_profile(angles, species),
-    }
+    factor = structure_table(positions, box, species, Q_MAX, Q_BINS)
+    profiles = _profiles(g, factor, coordination, angles, species, edges)
     return Tables(
         profiles,
         closest / np.array([sigma[a, b] for a, b in pairs]),
@@ -274,52 +271,43 @@ def tables(positions: Floats, box: Floats, species: Integers, sigma: Floats, edg
     )
 
 
-def _shares(species: Integers) -> Floats:
-    return np.bincount(species) / len(species)
-
-
-_ONE = np.ones((1, 1, 1), np.float32)
-
-
-def _constant(value: Singles) -> Singles:
+def _norm_of_one(value: Singles) -> Singles:
     """A norm of 1 for every configuration."""
-    return np.broadcast_to(_ONE, (len(value), 1, 1))
+    return np.broadcast_to(np.ones((1, 1, 1), np.float32), (len(value), 1, 1))
 
 
-def _pair_profile(g: Singles, species: Integers, edges: Floats) -> Profile:
-    """g_ab, weighed by the share of pairs of that kind."""
-    share, pairs = _shares(species), species_pairs(species)
-    composition = np.array([share[a] * share[b] * (1 if a == b else 2) for a, b in pairs])
-    return Profile(
-        tuple(letters(*p) for p in pairs), composition, (edges[1:] + edges[:-1]) / 2, g, _constant(g)
+def _profiles(
+    g: Singles,
+    factor: StructureTable,
+    coordination: Singles,
+    angles: Singles,
+    species: Integers,
+    edges: Floats,
+) -> dict[str, Profile]:
+    """Profiles by name, each weighed in a distance by the share of what it is of.
+
+    g_ab by that of the pairs, S_ab by its factor in the total S(q), numbers of neighbours and angles by that
+    of the particles. All angles of a set together, so that particles with more neighbours count more.
+    """
+    share, pairs = np.bincount(species) / len(species), species_pairs(species)
+    kinds = range(len(share))
+    labels, ordered = (
+        tuple(letters(*p) for p in of) for of in (pairs, [(a, b) for a in kinds for b in kinds])
     )
-
-
-def _structure_profile(positions: Floats, box: Floats, species: Integers) -> Profile:
-    """S_ab, weighed by its factor in the total S(q)."""
-    found = structure_table(positions, box, species, Q_MAX, Q_BINS)
-    filled = found.vectors > 0
-    value = (found.partial / np.maximum(found.vectors, 1)[:, None]).astype(np.float32)
-    share, pairs = _shares(species), species_pairs(species)
-    composition = np.array([np.sqrt(share[a] * share[b]) * (1 if a == b else 2) for a, b in pairs])
-    x = (np.arange(Q_BINS) + 0.5) * Q_MAX / Q_BINS
-    return Profile(
-        tuple(letters(*p) for p in pairs), composition, x, value, filled[:, None].astype(np.float32)
-    )
-
-
-def _coordination_profile(table: Singles, species: Integers, ordered: list[tuple[int, int]]) -> Profile:
-    share = _shares(species)
-    composition = np.array([share[a] for a, _ in ordered]) / len(share)
-    x = np.arange(MOST_NEIGHBORS + 1, dtype=np.float64)
-    return Profile(tuple(letters(*p) for p in ordered), composition, x, table, _constant(table))
-
-
-def _angle_profile(counts: Singles, species: Integers) -> Profile:
-    """Density per degree; all angles of a set together, so that particles with more neighbours count more."""
+    times = [1 if a == b else 2 for a, b in pairs]
+    of_pairs = np.array([share[a] * share[b] * n for (a, b), n in zip(pairs, times, strict=True)])
+    of_waves = np.array([np.sqrt(share[a] * share[b]) * n for (a, b), n in zip(pairs, times, strict=True)])
+    of_neighbors = np.array([share[a] for a in kinds for _ in kinds]) / len(share)
+    s = (factor.partial / np.maximum(factor.vectors, 1)[:, None]).astype(np.float32)
+    filled = (factor.vectors > 0)[:, None].astype(np.float32)
     width = 180 / ANGLE_BINS
-    x = (np.arange(ANGLE_BINS, dtype=np.float64) + 0.5) * width
-    labels = tuple(letters(a) for a in range(counts.shape[1]))
-    return Profile(
-        labels, _shares(species), x, (counts / width).astype(np.float32), counts.sum(axis=-1, keepdims=True)
-    )
+    q = (np.arange(Q_BINS) + 0.5) * Q_MAX / Q_BINS
+    neighbors = np.arange(MOST_NEIGHBORS + 1, dtype=np.float64)
+    degrees = (np.arange(ANGLE_BINS, dtype=np.float64) + 0.5) * width
+    density, norm = (angles / width).astype(np.float32), angles.sum(axis=-1, keepdims=True)
+    return {
+        "pair_distribution": Profile(labels, of_pairs, (edges[1:] + edges[:-1]) / 2, g, _norm_of_one(g)),
+        "structure_factor": Profile(labels, of_waves, q, s, filled),
+        "coordination": Profile(ordered, of_neighbors, neighbors, coordination, _norm_of_one(coordination)),
+        "angles": Profile(tuple(letters(a) for a in kinds), share, degrees, density, norm),
+    }

@@ -8,7 +8,7 @@ from sheared import write_shear
 from tiny_ensembles import write
 
 from gensample.cli import main
-from gensample.comparison.pairing import choose, common_lags, pair_configurations
+from gensample.comparison.pairing import choose_pairs, common_lags, pair_configurations
 from gensample.comparison.result import Comparison
 from gensample.data.dataset import as_dataset
 from gensample.data.store import Store
@@ -48,7 +48,7 @@ def quenched(files, tmp_path_factory):
     other = write(folder / "wide.h5", chosen=(1, 2), dynamics=3, replicas=3, scale=1.5)
     words = ["--out", str(folder / "report"), "--lags", "10", "--bootstrap", "20", "--quench-replicas", "2"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
+        patch.setattr("gensample.comparison.tables.all_plates", lambda content: iter(()))
         assert main(["compare", *map(str, files), *words, "--beside", str(other)]) == 0
     return folder / "report"
 
@@ -127,7 +127,7 @@ def test_metrics_are_those_of_the_paired_configurations(files, report):
 
 
 def test_the_main_table_is_printed(files, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.tables.all_plates", lambda content: iter(()))
     out = tmp_path / "report"
     words = ["--out", str(out), "--split", "test", *BOOTSTRAP]
     assert main(["compare", *map(str, files), *words]) == 0
@@ -146,7 +146,7 @@ def test_equal_positions_pair_files_that_do_not_say(files, tmp_path):
     gen = write(tmp_path / "gen.h5", chosen=(2, 0), replicas=4)
     with Store.open(files[0]) as sim, Store.open(gen) as other:
         assert pair_configurations(sim, other) == [(0, 1), (2, 0)]
-        assert choose(as_dataset(sim)["train"], as_dataset(other)) == [(0, 1)]
+        assert choose_pairs(as_dataset(sim)["train"], as_dataset(other)) == [(0, 1)]
 
 
 def test_lags_are_matched_by_time(files, tmp_path):
@@ -239,7 +239,7 @@ def test_several_temperatures_must_be_told_apart(tmp_path):
     warm = np.array([0.4, 0.5, 0.5])
     sim = write(tmp_path / "sim.h5", temperature=warm)
     with Store.open(sim) as store:
-        assert choose(as_dataset(store), as_dataset(store), 0.5) == [(1, 1), (2, 2)]
+        assert choose_pairs(as_dataset(store), as_dataset(store), 0.5) == [(1, 1), (2, 2)]
     assert main(["compare", str(sim), str(sim), "--out", str(tmp_path / "report")]) == 2
 
 
@@ -295,7 +295,7 @@ def test_what_happens_next_is_told_of_every_source_that_is_no_control(quenched, 
 
 def test_inherent_displacements_of_a_file_are_used_as_they_are(files, quenched, tmp_path, monkeypatch):
     """All of them, whatever `--quench-replicas` says, and nothing else where that is 0."""
-    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.tables.all_plates", lambda content: iter(()))
     sim = tmp_path / "sim.h5"
     assert main(["quench", str(files[0]), "--out", str(sim)]) == 0
     assert main(["quench", str(sim), "--futures"]) == 0
@@ -357,7 +357,7 @@ def test_what_was_drawn_for_a_report_outlives_it(report, tmp_path):
 
 
 def test_a_model_beside_is_drawn_once_and_kept(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.tables.all_plates", lambda content: iter(()))
     folder = tmp_path / "report"
     words = [*map(str, files), "--out", str(folder), "--lags", "10", "--beside", "harmonic", *BOOTSTRAP]
     assert main(["compare", *words]) == 0

@@ -55,7 +55,7 @@ def compare(sim, gen, out, *words):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: iter(()))
+    monkeypatch.setattr("gensample.comparison.tables.all_plates", lambda content: iter(()))
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_a_predictor_is_refused_for_displacements(tmp_path, capsys):
 
 def test_figures_have_a_row_for_each_temperature(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("gensample.comparison.page.plates", lambda content: seen.append(content) or ())
+    monkeypatch.setattr("gensample.comparison.tables.all_plates", lambda content: seen.append(content) or ())
     sim, gen = (write(tmp_path / f"{k}.h5", 3, seed=k, temperature=(0.4, 0.5)) for k in (1, 2))
     assert compare(sim, gen, tmp_path / "report") == 0
     assert len(figures.energies(seen[0]).axes) == 2

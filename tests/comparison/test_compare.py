@@ -11,7 +11,7 @@ from gensample.comparison.sources import PAIRINGS
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.stats import dynamics
-from gensample.stats.ensemble import Ensemble
+from gensample.stats.dynamics import Ensemble
 from gensample.stats.intervals import difference
 
 TIMES = [1.0, 10.0]

@@ -1,10 +1,9 @@
 import pytest
 
-from gensample.comparison.page import render
 from gensample.comparison.quantities import OfSets, all_quantities
 from gensample.comparison.result import NAN, Comparison, Number
 from gensample.comparison.rows import Row, digits, rows
-from gensample.comparison.tables import to_text, weight_table
+from gensample.comparison.tables import page_of, to_text, weight_table
 
 QUANTITY = {q.name: q for q in all_quantities(OfSets)}
 
@@ -102,7 +101,7 @@ def test_infinite_energies_are_never_left_out(content):
     assert "∞" in text
     assert "Energy U/N: infinite" in text
     assert "10 generated, 7 simulated" in text
-    page = render(content, [], [])
+    page = page_of(content, [], [])
     assert "Energy U/N: std. dev." in page
     assert "0.2000 … 0.4000" in page
 
@@ -113,4 +112,4 @@ def test_weights_without_a_finite_one_are_told(content):
     content.blocks[0]["weights"] = None
     assert weight_table(content) is None
     assert "Effective" not in to_text(content)
-    assert "reweighted</th>" not in render(content, [], [])
+    assert "reweighted</th>" not in page_of(content, [], [])

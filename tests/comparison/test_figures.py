@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from gensample.comparison.figures import known, limit, plates
+from gensample.comparison.figures import all_plates, known, limit
 from gensample.comparison.result import Comparison
 from gensample.report.style import look_of
 
@@ -39,7 +39,7 @@ def content():
 
 def test_whatever_has_a_value_is_drawn_with_all_sources():
     found = content()
-    drawn = {plate.name: plate.draw for plate in plates(found)}
+    drawn = {plate.name: plate.draw for plate in all_plates(found)}
     assert {
         name for name in drawn if name.startswith(("future", "inherent", "displacements", "functions"))
     } == {

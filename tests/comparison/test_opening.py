@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 
 from gensample.comparison.maps import choose_moves
-from gensample.comparison.page import render
 from gensample.comparison.pairing import core_seconds
 from gensample.comparison.result import Comparison, Propensities
-from gensample.comparison.tables import cost_table, in_text, seconds, sentence, share
+from gensample.comparison.tables import cost_table, in_text, page_of, ratio_words, seconds, sentence
 from gensample.report.page import Picture
-from gensample.stats.ensemble import Ensemble
+from gensample.stats.dynamics import Ensemble
 
 
 def pair(generated, width=0.001):
@@ -72,7 +71,7 @@ def test_costs_beside_each_other():
         ["file", "not recorded", ""],
     ]
     assert texts({"simulated": None, "generated": 5.0})[1] == ["generated", "5", ""]
-    assert (seconds(0.1234), seconds(12345.6), share(0.0123)) == ("0.123", "12346", "1.2 %")
+    assert (seconds(0.1234), seconds(12345.6), ratio_words(0.0123)) == ("0.123", "12346", "1.2 %")
     assert cost_table(Comparison({"lags": []})) is None
 
 
@@ -99,7 +98,7 @@ def test_the_cost_of_a_replica_is_read_or_divided(attributes, expected):
 def test_the_page_opens_with_sentence_picture_and_cost_and_ends_with_the_settings():
     found = metrics(({"overlap": pair(2.0)}, {}), core_seconds={"simulated": 50.0, "generated": 5.0})
     pictures = [Picture("other", "Other", "x.", b""), Picture("moves", "What moves", "y.", b"")]
-    page = render(found, pictures, [])
+    page = page_of(found, pictures, [])
     order = ["Wrong: overlap", 'id="moves"', 'class="cost"', 'id="glance"', 'id="other"', 'id="compared"']
     places = [page.index(words) for words in order]
     assert places == sorted(places)

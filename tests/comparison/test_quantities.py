@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from comparison.views import structure, view
 
-from gensample.comparison.gather import Counted, Sides, block
+from gensample.comparison.gather import Sides, block
 from gensample.comparison.quantities import OfFields, all_quantities, register
 from gensample.comparison.view import LEVELS, Averages, levels
 from gensample.stats import futures
@@ -33,7 +33,7 @@ def sides(quantity, seed=0):
         else:
             tables["paired"].append(quantity.summarise(seen, made, members))
     found = {k: {quantity.summarise: s} if s else {} for k, s in tables.items()}
-    return Sides(**found), Counted(len(members), 2), place
+    return Sides(**found), (len(members), 2), place
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda q: q.name)
@@ -100,7 +100,5 @@ def test_intervals_of_wild_energies_are_those_of_their_resamples():
     (quantity,) = (q for q in QUANTITIES if q.name == "future_energy_median")
     weights = resample_weights(10, 200, rng)
     table = {quantity.summarise: [{"levels": row} for row in energies]}
-    low, high = block([quantity], Sides(table, table, {}), Counted(1, 2), weights)[quantity.name]["interval"][
-        1
-    ]
+    low, high = block([quantity], Sides(table, table, {}), (1, 2), weights)[quantity.name]["interval"][1]
     assert -1.7 < low < np.median(energies) < high < 1e8

@@ -8,7 +8,7 @@ from gensample.comparison.sets import Configurations, compare_configurations, hi
 from gensample.errors import ConfigError, DataError
 from gensample.physics.mixtures import get_mixture
 from gensample.physics.potentials import energy
-from gensample.stats.structure import Q_BINS, Q_MAX, common_edges, tables
+from gensample.stats.structure import Q_BINS, Q_MAX, common_edges, structure_tables
 
 MIXTURE = get_mixture("ka2d")
 
@@ -167,7 +167,7 @@ def test_kinds_of_pairs_are_weighed_by_their_share(hotter):
     """23 A and 13 B of 36: the g_ab add up to the total g(r), the S_ab to the total S(q)."""
     sim = hotter[0]
     edges = common_edges(sim.box)
-    found = tables(sim.positions, sim.box, sim.species, np.asarray(MIXTURE.sigma), edges).profiles
+    found = structure_tables(sim.positions, sim.box, sim.species, np.asarray(MIXTURE.sigma), edges).profiles
     a, b = 23 / 36, 13 / 36
     expected = {
         "pair_distribution": [a * a, 2 * a * b, b * b],

@@ -6,7 +6,7 @@ from gaussian_ensembles import ensemble, redraw
 
 from gensample.comparison.sources import check_names, sources_of
 from gensample.errors import ConfigError
-from gensample.stats.ensemble import Ensemble
+from gensample.stats.dynamics import Ensemble
 
 
 @pytest.fixture

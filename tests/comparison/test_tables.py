@@ -1,10 +1,9 @@
 import pytest
 
-from gensample.comparison.page import render
 from gensample.comparison.quantities import OfFields, all_quantities
 from gensample.comparison.result import NAN, Comparison, Number
 from gensample.comparison.rows import MARKS, Row, digits, finding, row_of, rows, verdicts
-from gensample.comparison.tables import cells, full_table, to_markdown, to_text
+from gensample.comparison.tables import cells, full_table, page_of, to_markdown, to_text
 
 QUANTITY = {q.name: q for q in all_quantities(OfFields)}
 
@@ -161,7 +160,7 @@ def test_html_explains_each_row(metrics):
     table = full_table(metrics, 0, "A")
     assert len(table.rows) == 4
     assert all(line[0].title for line in table.rows)
-    page = render(metrics, [], [])
+    page = page_of(metrics, [], [])
     assert f'<td class="verdict near" title="{MARKS["near"]}">75 % of best ≈</td>' in page
     assert "C<sub>L</sub>(1.1)" in page
 
@@ -175,7 +174,7 @@ def test_what_is_too_good_is_said_everywhere(metrics):
     assert "Propensity, Pearson (A, t = 10)" in told["finding"]
     assert "share replicas" in told["finding"]
     assert told["finding"] in to_text(metrics)
-    assert '<p class="finding">! Propensity, Pearson' in render(metrics, [], [])
+    assert '<p class="finding">! Propensity, Pearson' in page_of(metrics, [], [])
     marks = {entry["quantity"]: entry["verdict"] for entry in told["verdicts"]}
     assert marks == {"pearson": "beyond", "msd": "off", "corr_longitudinal": "near"}
 

@@ -1,9 +1,9 @@
 import pytest
 from matplotlib.figure import Figure
 
-from gensample.comparison import page as pages
-from gensample.comparison.page import render
+from gensample.comparison import tables as pages
 from gensample.comparison.result import Comparison
+from gensample.comparison.tables import page_of
 from gensample.errors import ConfigError, DataError
 from gensample.report import page
 from gensample.report.page import Picture
@@ -13,7 +13,7 @@ METRICS = Comparison({"meta": {"configurations": 1}, "lags": []})
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    monkeypatch.setattr(pages, "plates", lambda content: iter(()))
+    monkeypatch.setattr(pages, "all_plates", lambda content: iter(()))
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -44,7 +44,7 @@ def test_a_file_is_refused_and_an_empty_folder_taken(tmp_path):
 
 
 def test_a_failure_leaves_the_old_report_and_no_debris(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "plates", lambda content: iter(()))
+    monkeypatch.setattr(pages, "all_plates", lambda content: iter(()))
     folder = tmp_path / "report"
     page = METRICS.write(folder)
     before = page.read_text()
@@ -52,7 +52,7 @@ def test_a_failure_leaves_the_old_report_and_no_debris(tmp_path, monkeypatch):
     def broken(content):
         raise RuntimeError("a figure failed")
 
-    monkeypatch.setattr(pages, "plates", broken)
+    monkeypatch.setattr(pages, "all_plates", broken)
     with pytest.raises(RuntimeError, match="a figure failed"):
         Comparison({"meta": {"created": "later"}, "lags": []}).write(folder)
     assert [p.name for p in tmp_path.iterdir()] == ["report"]
@@ -60,7 +60,10 @@ def test_a_failure_leaves_the_old_report_and_no_debris(tmp_path, monkeypatch):
 
 
 def test_json_has_null_for_what_is_not_finite():
-    assert page.plain({"a": [float("nan"), 1.0], "b": (float("inf"),)}) == {"a": [None, 1.0], "b": [None]}
+    assert page.json_ready({"a": [float("nan"), 1.0], "b": (float("inf"),)}) == {
+        "a": [None, 1.0],
+        "b": [None],
+    }
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"lags": 3}'])
@@ -73,7 +76,7 @@ def test_other_files_are_no_metrics(tmp_path, content):
 
 def test_names_and_captions_are_escaped():
     meta = {"configurations": 3, "generated": {"name": "<script>alert(1)</script>"}}
-    text = render(
+    text = page_of(
         Comparison({"meta": meta, "lags": []}),
         [Picture("p", "a < b", "x & y", b"<svg/>")],
         ["curves/a&b.csv"],
@@ -87,7 +90,7 @@ def test_names_and_captions_are_escaped():
     ("count", "words"), [(1, "One configuration only"), (3, "indicative"), (12, "12 configurations")]
 )
 def test_the_page_says_how_far_intervals_reach(count, words):
-    text = render(Comparison({"meta": {"configurations": count, "bootstrap": 5}, "lags": []}), [], [])
+    text = page_of(Comparison({"meta": {"configurations": count, "bootstrap": 5}, "lags": []}), [], [])
     assert words in text
     assert ("indicative" in text) == (count == 3)
 

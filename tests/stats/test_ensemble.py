@@ -4,7 +4,7 @@ import torch
 from gaussian_ensembles import ensemble
 
 from gensample.errors import DataError
-from gensample.stats.ensemble import Ensemble, as_array
+from gensample.stats.dynamics import Ensemble, as_array
 
 
 def good() -> dict:

@@ -80,7 +80,7 @@ def chi4(q, generator, samples=200):
     values = parts(np.full(count, 1 / count))
     resampled = parts(resample_weights(count, samples, generator))
     known = {name: (values[name], i.standard_error(resampled[name], count)) for name in values}
-    return i.chi4(*known.values(), np.full(count, replicas))
+    return i.chi4_bounds(*known.values(), np.full(count, replicas))
 
 
 def coverage(replicas, repetitions):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gensample.stats import dynamics, pairs, scores
-from gensample.stats.ensemble import Ensemble
+from gensample.stats.dynamics import Ensemble
 
 BOX = np.full(3, 15.05658)
 EDGES = np.array([1.05, 1.15, 2.05, 2.15, 2.7, 2.8])

@@ -19,7 +19,7 @@ import numpy as np
 
 from gensample.comparison.view import Averages, Bounds, Structure, Summary, View
 from gensample.stats import dynamics, intervals
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array
 
 if TYPE_CHECKING:
     from gensample.comparison.sets import Sets
@@ -114,8 +114,9 @@ class OfFields(Quantity):
     (B, bins).
 
     ``whole``: of all particles together, not species by species. ``positive`` values have intervals of their
-    logarithm, ``limits`` bound every interval, ``bounds`` makes others than Student's from the averages under
-    equal weights and under the resamples.
+    logarithm, ``limits`` bound every interval. In place of Student's there are ``percentile`` intervals, for
+    energies of overlapping cores, of which a standard error says nothing, and what ``bounds`` makes of the
+    averages under equal weights and under the resamples.
     """
 
     summarise: Callable[..., Summary]
@@ -125,6 +126,7 @@ class OfFields(Quantity):
     axis: Axis | None = None
     positive: bool = False
     limits: tuple[float, float] = (float("-inf"), float("inf"))
+    percentile: bool = False
     bounds: Callable[[Averages, Averages], Bounds] | None = field(default=None, repr=False)
 
     @property
@@ -180,7 +182,7 @@ def all_quantities(of: type[Q], **wanted: Any) -> tuple[Q, ...]:
     return tuple(q for q in found if all(getattr(q, k) == v for k, v in wanted.items()))
 
 
-def find(of: type[Q], name: str) -> Q | None:
+def named_quantity(of: type[Q], name: str) -> Q | None:
     """The quantity of that type and name; None for an unknown one."""
     _load()
     found = _REGISTRY.get((of, name))
@@ -195,12 +197,13 @@ def quantity(
 ) -> Callable[[Combine], Combine]:
     """Register the decorated function as the ``combine`` of a quantity of that name.
 
-    Its docstring says what the quantity means; ``of`` is what it is summarised by, ``settings`` are further
-    fields of `OfFields`, a "pair" of "displacements" unless said otherwise.
+    The name is without a leading underscore, the docstring says what the quantity means; ``of`` is what it is
+    summarised by, ``settings`` are further fields of `OfFields`, a "pair" of "displacements" unless said
+    otherwise.
     """
 
     def enter(combine: Combine) -> Combine:
-        words = {"name": combine.__name__, "label": label, "symbol": symbol}
+        words = {"name": combine.__name__.lstrip("_"), "label": label, "symbol": symbol}
         meaning = " ".join((combine.__doc__ or "").split())
         rest = {"kind": "pair", "source": "displacements", **words, **settings}
         register(OfFields(meaning=meaning, summarise=of, combine=combine, **rest))
@@ -220,7 +223,7 @@ Shares = Callable[[View, Integers], Floats]
 """One number (R,) a field, a share of the particles."""
 
 
-def propensity_of(
+def propensity_pair(
     prefix: str, label: str, symbol: str, source: Source, lengths: Lengths, *, main: bool = False
 ) -> tuple[OfFields, OfFields]:
     """Correlation of generated with simulated propensity of ``lengths``, and the best that it can be.
@@ -351,7 +354,7 @@ def _parts(value: Averages, resampled: Averages) -> tuple[Bounds, Bounds]:
     within, spread, noise = (
         (part(value)[0], intervals.standard_error(part(resampled), count)) for part in parts
     )
-    return intervals.chi4(within, spread, noise, value.stacked["replicas"])
+    return intervals.chi4_bounds(within, spread, noise, value.stacked["replicas"])
 
 
 def _total_bounds(value: Averages, resampled: Averages) -> Bounds:

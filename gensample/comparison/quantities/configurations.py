@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gensample.comparison.quantities import EVERYONE, Entries, OfSets, register
+from gensample.comparison.quantities import EVERYONE, Entries, Kind, OfSets, register
 from gensample.comparison.sets import Entry, Sets, Side, group_letters
 from gensample.stats import sets as stats
-from gensample.stats.ensemble import Floats
+from gensample.stats.dynamics import Floats
 from gensample.stats.intervals import percentile_interval, resampled_sums
 from gensample.stats.scores import cdf_on, wasserstein_from_gap
 from gensample.stats.sets import Distance, profile_distance, sample_distance, split_weights, splits
@@ -204,194 +205,75 @@ def _propensity_distance(sim: Floats, gen: Floats, generator: Generator) -> Dist
     return Distance(wasserstein_from_gap(first - drawn, grid), wasserstein_from_gap(first - second, grid))
 
 
-# Words
+# Words: name, label, kind, aim, whether it is a main row, how it is found, meaning
+
+_Words = tuple[str, str, Kind, float | None, bool, Callable[[Sets, Generator], Entries], str]
+
+# fmt: off
 
 
-def _energy_words(name: str, label: str, meaning: str) -> tuple[OfSets, ...]:
+def _energy_words(name: str, label: str, meaning: str) -> tuple[_Words, ...]:
     find = partial(_energies, name)
     return (
-        OfSets(
-            name=f"{name}_gap",
-            label=f"{label}: gap",
-            kind="gap",
-            meaning=f"Mean generated minus mean simulated {meaning} A sampler of nearly right structure "
-            "shows here first what is wrong: overlapping particles cost much.",
-            find=find,
-            aim=0.25,
-            main=True,
-            places=4,
-        ),
-        OfSets(
-            name=f"{name}_W1",
-            label=f"{label}: distance W₁",
-            kind="floor",
-            meaning="Wasserstein distance between the generated and simulated histograms of energies per "
-            "particle: the mean distance by which one must be moved to become the other.",
-            find=find,
-            aim=2.0,
-            main=True,
-            places=4,
-        ),
-        OfSets(
-            name=name,
-            label=f"{label}: mean",
-            kind="shown",
-            meaning=f"Mean {meaning}",
-            find=find,
-            main=True,
-            places=4,
-        ),
-        OfSets(
-            name=f"{name}_sd",
-            label=f"{label}: std. dev.",
-            kind="pair",
-            meaning="Between configurations, per particle.",
-            find=find,
-            aim=0.15,
-            places=4,
-        ),
-        OfSets(
-            name=f"{name}_median",
-            label=f"{label}: median",
-            kind="shown",
-            meaning="Insensitive to a few overlaps.",
-            find=find,
-            places=4,
-        ),
-        OfSets(
-            name=f"{name}_not_finite",
-            label=f"{label}: infinite",
-            kind="shown",
-            meaning="Number of configurations whose energy is not finite: particles on one point.",
-            find=find,
-        ),
+        (f"{name}_gap", f"{label}: gap", "gap", 0.25, True, find,
+         f"Mean generated minus mean simulated {meaning} A sampler of nearly right structure shows here "
+         "first what is wrong: overlapping particles cost much."),
+        (f"{name}_W1", f"{label}: distance W₁", "floor", 2.0, True, find,
+         "Wasserstein distance between the generated and simulated histograms of energies per particle: the "
+         "mean distance by which one must be moved to become the other."),
+        (name, f"{label}: mean", "shown", None, True, find, f"Mean {meaning}"),
+        (f"{name}_sd", f"{label}: std. dev.", "pair", 0.15, False, find,
+         "Between configurations, per particle."),
+        (f"{name}_median", f"{label}: median", "shown", None, False, find, "Insensitive to a few overlaps."),
+        (f"{name}_not_finite", f"{label}: infinite", "shown", None, False, find,
+         "Number of configurations whose energy is not finite: particles on one point."),
     )
 
 
-register(
+_WORDS: tuple[_Words, ...] = (
     *_energy_words("energy", "Energy U/N", "potential energy per particle."),
-    OfSets(
-        name="temperature_offset",
-        label="Gap as a temperature ΔT",
-        kind="shown",
-        meaning="The energy gap over the excess heat capacity of simulation: how much hotter an equilibrium "
-        "liquid of this energy would be. A small gap only: the heat capacity is taken as constant.",
-        find=_heat_capacity,
-        main=True,
-    ),
+    ("temperature_offset", "Gap as a temperature ΔT", "shown", None, True, _heat_capacity,
+     "The energy gap over the excess heat capacity of simulation: how much hotter an equilibrium liquid of "
+     "this energy would be. A small gap only: the heat capacity is taken as constant."),
     *_energy_words("inherent_energy", "Inherent energy", "energy per particle of the inherent structure."),
-    OfSets(
-        name="heat_capacity_excess",
-        label="Heat capacity, excess",
-        kind="pair",
-        meaning="N Var(U/N) / T²: the part of the heat capacity per particle that is due to the potential "
-        "energy.",
-        find=_heat_capacity,
-        aim=0.15,
-        main=True,
-    ),
-    OfSets(
-        name="heat_capacity",
-        label="Heat capacity, total",
-        kind="shown",
-        meaning="The excess part and the kinetic d/2.",
-        find=_heat_capacity,
-    ),
-    OfSets(
-        name="pair_distribution_distance",
-        label="g(r): distance",
-        kind="floor",
-        meaning="Integral of |Δg| over the integral of g, all kinds of pairs weighed by their share.",
-        find=_profiles,
-        aim=2.0,
-        main=True,
-    ),
-    OfSets(
-        name="structure_factor_distance",
-        label="S(q): distance",
-        kind="floor",
-        meaning="The same for the partial structure factors. Only for boxes of one size, which allow the "
-        "same wave vectors.",
-        find=_profiles,
-        aim=2.0,
-        main=True,
-    ),
-    OfSets(
-        name="closest",
-        label="Closest pair / σ",
-        kind="pair",
-        meaning="Smallest distance of this kind of pair in a configuration, over its diameter; mean over "
-        "configurations.",
-        find=_closest,
-        aim=0.02,
-        main=True,
-    ),
-    OfSets(
-        name="closest_least",
-        label="Closest pair of all / σ",
-        kind="shown",
-        meaning="The smallest in any configuration; falls with their number.",
-        find=_closest,
-    ),
-    OfSets(
-        name="closest_below",
-        label="Closer than ever simulated",
-        kind="floor",
-        meaning="Fraction of the generated configurations with a pair closer than any in simulation. The "
-        "floor is what a perfect sampler has: 1 / (number of simulated configurations + 1).",
-        find=_closest,
-        aim=3.0,
-        main=True,
-    ),
-    OfSets(
-        name="coordination",
-        label="Neighbours",
-        kind="pair",
-        meaning="Mean number of neighbours within 1.4 σ: AB counts the B particles around an A.",
-        find=_coordination,
-        aim=0.02,
-    ),
-    OfSets(
-        name="coordination_distance",
-        label="Neighbours: distance",
-        kind="floor",
-        meaning="Relative distance, as for g(r), of the distributions of the number of neighbours.",
-        find=_profiles,
-        aim=2.0,
-        main=True,
-    ),
-    OfSets(
-        name="angles_distance",
-        label="Bond angles: distance",
-        kind="floor",
-        meaning="The same for the angles between neighbours, seen from the particle between them.",
-        find=_profiles,
-        aim=2.0,
-        main=True,
-    ),
-    OfSets(
-        name="propensity_mean",
-        label="Predicted propensity: mean",
-        kind="pair",
-        meaning="Mean over particles of the propensity, as a predictor reads it off the structure.",
-        find=_propensities,
-        aim=0.03,
-    ),
-    OfSets(
-        name="propensity_sd",
-        label="Predicted propensity: std. dev.",
-        kind="pair",
-        meaning="Over all particles of all configurations.",
-        find=_propensities,
-        aim=0.10,
-    ),
-    OfSets(
-        name="propensity_W1",
-        label="Predicted propensity: W₁",
-        kind="floor",
-        meaning="Wasserstein distance between the histograms over particles.",
-        find=_propensities,
-        aim=2.0,
-        main=True,
-    ),
+    ("heat_capacity_excess", "Heat capacity, excess", "pair", 0.15, True, _heat_capacity,
+     "N Var(U/N) / T²: the part of the heat capacity per particle that is due to the potential energy."),
+    ("heat_capacity", "Heat capacity, total", "shown", None, False, _heat_capacity,
+     "The excess part and the kinetic d/2."),
+    ("pair_distribution_distance", "g(r): distance", "floor", 2.0, True, _profiles,
+     "Integral of |Δg| over the integral of g, all kinds of pairs weighed by their share."),
+    ("structure_factor_distance", "S(q): distance", "floor", 2.0, True, _profiles,
+     "The same for the partial structure factors. Only for boxes of one size, which allow the same wave "
+     "vectors."),
+    ("closest", "Closest pair / σ", "pair", 0.02, True, _closest,
+     "Smallest distance of this kind of pair in a configuration, over its diameter; mean over "
+     "configurations."),
+    ("closest_least", "Closest pair of all / σ", "shown", None, False, _closest,
+     "The smallest in any configuration; falls with their number."),
+    ("closest_below", "Closer than ever simulated", "floor", 3.0, True, _closest,
+     "Fraction of the generated configurations with a pair closer than any in simulation. The floor is what "
+     "a perfect sampler has: 1 / (number of simulated configurations + 1)."),
+    ("coordination", "Neighbours", "pair", 0.02, False, _coordination,
+     "Mean number of neighbours within 1.4 σ: AB counts the B particles around an A."),
+    ("coordination_distance", "Neighbours: distance", "floor", 2.0, True, _profiles,
+     "Relative distance, as for g(r), of the distributions of the number of neighbours."),
+    ("angles_distance", "Bond angles: distance", "floor", 2.0, True, _profiles,
+     "The same for the angles between neighbours, seen from the particle between them."),
+    ("propensity_mean", "Predicted propensity: mean", "pair", 0.03, False, _propensities,
+     "Mean over particles of the propensity, as a predictor reads it off the structure."),
+    ("propensity_sd", "Predicted propensity: std. dev.", "pair", 0.10, False, _propensities,
+     "Over all particles of all configurations."),
+    ("propensity_W1", "Predicted propensity: W₁", "floor", 2.0, True, _propensities,
+     "Wasserstein distance between the histograms over particles."),
 )
+# fmt: on
+
+for _name, _label, _kind, _aim, _main, _find, _meaning in _WORDS:
+    # Energies differ in the fourth decimal; what counts configurations has none.
+    _places = 4 if "energy" in _name and not _name.endswith("_not_finite") else None
+    register(
+        OfSets(
+            name=_name, label=_label, kind=_kind, meaning=_meaning, find=_find, aim=_aim, main=_main,
+            places=_places,
+        )
+    )  # fmt: skip

@@ -14,15 +14,14 @@ from gensample.comparison.quantities import (
     Plot,
     chi4_of,
     in_sentence,
-    propensity_of,
+    propensity_pair,
     quantity,
     register,
 )
 from gensample.comparison.view import Averages, Summary, View
 from gensample.seeding import numpy_generator
 from gensample.stats import c2st, dynamics, pairs, scores
-from gensample.stats.dynamics import magnitudes
-from gensample.stats.ensemble import Floats, Integers
+from gensample.stats.dynamics import Floats, Integers, magnitudes
 from gensample.stats.intervals import centers
 
 VAN_HOVE_EDGES: Floats = np.linspace(0.0, 2.5, 101)
@@ -38,14 +37,14 @@ CORRELATION = (-1.0, 1.0)
 # What is kept of a configuration
 
 
-def lengths(view: View, members: Integers) -> Floats:
+def _lengths(view: View, members: Integers) -> Floats:
     """|u| of the particles in each field, (R, n)."""
     return magnitudes(view.u[:, members])
 
 
 def _alone(view: View, members: Integers) -> Summary:
     """One source by itself."""
-    u, length = view.u[:, members], lengths(view, members)
+    u, length = view.u[:, members], _lengths(view, members)
     split = dynamics.split_variance(length)
     lost = view.broken[:, members]
     near = view.structure.like_pairs(int(view.species[members[0]]))
@@ -66,9 +65,9 @@ def _alone(view: View, members: Integers) -> Summary:
 
 def _against(seen: View, made: View, members: Integers) -> Summary:
     """Drawn against observed fields."""
-    generator = numpy_generator(seen.key.seed, 3, *seen.key.place, int(seen.species[members[0]]))
+    generator = numpy_generator(seen.seed, 3, *seen.place, int(seen.species[members[0]]))
     observed, drawn = seen.u[:, members], made.u[:, members]
-    ours, theirs = lengths(seen, members), lengths(made, members)
+    ours, theirs = _lengths(seen, members), _lengths(made, members)
     x, y = ours.mean(axis=0), theirs.mean(axis=0)
     split = dynamics.split_variance(ours)
     return {
@@ -88,16 +87,18 @@ def _against(seen: View, made: View, members: Integers) -> Summary:
 
 def _features(view: View, members: Integers) -> Summary:
     """What the classifier sees of random particles in random fields."""
-    key, species = view.key, int(view.species[members[0]])
-    generator = numpy_generator(key.seed, 2, *key.place, species, key.source)
-    size = max(C2ST_SAMPLES // key.configurations, 1)
+    species = int(view.species[members[0]])
+    generator = numpy_generator(view.seed, 2, *view.place, species, view.source)
+    size = max(C2ST_SAMPLES // view.configurations, 1)
     replica, particle = c2st.draw_samples(len(view.u), members, size, generator)
     return {"features": c2st.local_features(view.u, replica, particle, view.neighbors)}
 
 
 # Propensity
 
-_pearson, _ceiling = propensity_of("pearson", "Propensity, Pearson", "ρ", "displacements", lengths, main=True)
+_pearson, _ceiling = propensity_pair(
+    "pearson", "Propensity, Pearson", "ρ", "displacements", _lengths, main=True
+)
 register(
     replace(
         _pearson,
@@ -132,7 +133,7 @@ def pearson_pooled(averages: Averages) -> Floats:
 @quantity(
     "Propensity, Spearman", "ρ_S", of=_against, kind="ceiling", reference=_ceiling.name, limits=CORRELATION
 )
-def spearman(averages: Averages) -> Floats:
+def _spearman(averages: Averages) -> Floats:
     """Correlation of the ranks of the propensities; insensitive to a few very mobile particles. The ceiling
     quoted is that of the Pearson correlation.
     """
@@ -149,7 +150,7 @@ _R = Plot("propensity_correlation", "predictability $R$", ("halves", "climatolog
 
 
 @quantity("Predictability", "R", of=_alone, limits=SHARE, aim=0.25, needs=0.02, main=True, plot=_R)
-def predictability(averages: Averages) -> Floats:
+def _predictability(averages: Averages) -> Floats:
     """Share of the variance of |u| that the initial structure decides (the rest is the random velocities):
     variance of the exact propensity over the total.
     """
@@ -163,7 +164,7 @@ def predictability(averages: Averages) -> Floats:
     "Mean squared displacement", "⟨u²⟩ / σ²", of=_alone, positive=True, aim=0.06,
     plot=Plot("moments", r"$\langle u^2\rangle/\sigma^2$", log=True),
 )  # fmt: skip
-def msd(averages: Averages) -> Floats:
+def _msd(averages: Averages) -> Floats:
     """Mean of |u|²."""
     return averages["second"]
 
@@ -172,7 +173,7 @@ def msd(averages: Averages) -> Floats:
     "Non-Gaussian parameter", "α₂", of=_alone, aim=0.20, needs=0.2, main=True,
     plot=Plot("moments", r"$\alpha_2$"),
 )  # fmt: skip
-def alpha2(averages: Averages) -> Floats:
+def _alpha2(averages: Averages) -> Floats:
     """Fourth moment of u against that of a Gaussian of the same width: zero for a Gaussian, large when few
     particles move far.
     """
@@ -204,7 +205,7 @@ def W1_floor(averages: Averages) -> Floats:
     "Overlap", "Q", of=_alone, positive=True, limits=SHARE, aim=0.05, needs=0.02, main=True,
     plot=Plot("moments", "overlap $Q$"),
 )  # fmt: skip
-def overlap(averages: Averages) -> Floats:
+def _overlap(averages: Averages) -> Floats:
     """Fraction of particles that have moved less than 0.3 σ."""
     return averages["overlap"]
 
@@ -241,7 +242,7 @@ register(
     "Bond breaking", "C_B", of=_alone, positive=True, limits=SHARE, aim=0.10, needs=0.01,
     plot=Plot("moments", "bonds broken $C_B$"),
 )  # fmt: skip
-def bond_breaking(averages: Averages) -> Floats:
+def _bond_breaking(averages: Averages) -> Floats:
     """Mean fraction of its initial neighbours that a particle has lost."""
     return averages["bond_breaking"]
 

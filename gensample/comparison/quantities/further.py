@@ -8,12 +8,11 @@ from zlib import crc32
 
 import numpy as np
 
-from gensample.comparison.quantities import Axis, OfFields, chi4_of, propensity_of, quantity, register
+from gensample.comparison.quantities import Axis, OfFields, chi4_of, propensity_pair, quantity, register
 from gensample.comparison.view import Averages, Structure, Summary, View
 from gensample.seeding import numpy_generator
 from gensample.stats import dynamics, pairs, scores
-from gensample.stats.dynamics import magnitudes
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array, magnitudes
 
 
 def _lengths(view: View, members: Integers) -> Floats:
@@ -37,7 +36,7 @@ def cr_msd(averages: Averages) -> Floats:
 
 
 register(
-    *propensity_of("cr_pearson", "Propensity, cage-relative, Pearson", "ρ_cr", "displacements", _lengths),
+    *propensity_pair("cr_pearson", "Propensity, cage-relative, Pearson", "ρ_cr", "displacements", _lengths),
     *chi4_of(
         "cr_chi4",
         "χ₄, cage-relative",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gensample.comparison.quantities import Axis, Combine, chi4_of, propensity_of, quantity, register
-from gensample.comparison.view import Averages, Bounds, Summary, View, levels, percentile
+from gensample.comparison.quantities import Axis, chi4_of, propensity_pair, quantity, register
+from gensample.comparison.view import Averages, Summary, View, levels
 from gensample.stats import dynamics, futures, pairs
-from gensample.stats.dynamics import magnitudes
-from gensample.stats.ensemble import Floats, Integers, as_array
+from gensample.stats.dynamics import Floats, Integers, as_array, magnitudes
 from gensample.stats.intervals import centers
 
 _R = Axis("r / σ", lambda structure: centers(futures.distance_edges(structure.mixture)))
@@ -41,34 +39,22 @@ def _course(view: View, members: Integers) -> Summary:
     return {"energy": found.energy.mean(axis=0), "overlap": found.overlap.mean(axis=0)}
 
 
-def _percentile(combine: Combine) -> Callable[[Averages, Averages], Bounds]:
-    return lambda value, resampled: percentile(combine(value)[0], combine(resampled))
-
-
-def _median(averages: Averages) -> Floats:
-    return averages.quantile("levels", 0.5)
-
-
-def _mean(averages: Averages) -> Floats:
-    return averages["energy"]
-
-
 @quantity(
-    "Energy of futures, median", "U(x+u)/N", of=_whole, **FUTURE, bounds=_percentile(_median), absolute=True,
+    "Energy of futures, median", "U(x+u)/N", of=_whole, **FUTURE, percentile=True, absolute=True,
     aim=0.01, main=True,
 )  # fmt: skip
 def future_energy_median(averages: Averages) -> Floats:
     """Potential energy per particle of the configuration x + u, median over all fields."""
-    return _median(averages)
+    return averages.quantile("levels", 0.5)
 
 
 @quantity(
-    "Energy of futures, mean", "⟨U(x+u)⟩/N", of=_whole, **FUTURE, bounds=_percentile(_mean), absolute=True,
+    "Energy of futures, mean", "⟨U(x+u)⟩/N", of=_whole, **FUTURE, percentile=True, absolute=True,
     aim=0.01,
 )  # fmt: skip
 def future_energy(averages: Averages) -> Floats:
     """The same, mean over all fields: a single pair of overlapping cores shows."""
-    return _mean(averages)
+    return averages["energy"]
 
 
 @quantity(
@@ -145,20 +131,20 @@ HOPPING_TOGETHER = 1.5
 LOG_EDGES: Floats = np.linspace(-4.0, 1.0, 51)
 
 
-def lengths(view: View, members: Integers) -> Floats:
+def _lengths(view: View, members: Integers) -> Floats:
     """|h| of the particles in each field, (R', n)."""
     return magnitudes(view.inherent_fields()[:, members])
 
 
-def shares(view: View, members: Integers) -> Floats:
+def _shares(view: View, members: Integers) -> Floats:
     """Share of the particles that hop in each field, (R',)."""
-    return (lengths(view, members) > dynamics.HOP_LENGTH).mean(axis=1)
+    return (_lengths(view, members) > dynamics.HOP_LENGTH).mean(axis=1)
 
 
 def _hops(view: View, members: Integers) -> Summary:
     broken = pairs.bond_breaking(view.inherent_fields(), view.structure.inherent_neighbors)[:, members]
     return {
-        "share": shares(view, members).mean(),
+        "share": _shares(view, members).mean(),
         "bonds": as_array(np.nan if np.isnan(broken).all() else np.nanmean(broken)),
         "logarithms": dynamics.log_displacement(view.inherent_fields()[:, members], LOG_EDGES),
     }
@@ -173,7 +159,7 @@ def _energies(view: View, members: Integers) -> Summary:
 
 def _clusters(view: View, members: Integers) -> Summary:
     """Sizes of clusters of hopping particles, as sums a field."""
-    hopping = lengths(view, members) > dynamics.HOP_LENGTH
+    hopping = _lengths(view, members) > dynamics.HOP_LENGTH
     sizes = pairs.cluster_sizes(hopping, view.structure.inherent_pairs(HOPPING_TOGETHER))
     fields = len(view.inherent_fields())
     return {
@@ -228,8 +214,8 @@ def hop_lengths(averages: Averages) -> Floats:
 
 
 register(
-    *propensity_of("hop_pearson", "Propensity of h, Pearson", "ρ_h", "inherent", lengths, main=True),
-    *chi4_of("hop_chi4", "χ₄ of hops", "the share of hops", "inherent", shares, main=True),
+    *propensity_pair("hop_pearson", "Propensity of h, Pearson", "ρ_h", "inherent", _lengths, main=True),
+    *chi4_of("hop_chi4", "χ₄ of hops", "the share of hops", "inherent", _shares, main=True),
 )
 
 
