@@ -105,9 +105,7 @@ def _cure(name: str) -> str:
     return f"{known}; a folder of a released model or a .ckpt file will do as well"
 
 
-def load_model(
-    name_or_path: str | Path, device: torch.device | str = "cpu", *, data: str | Path | None = None
-) -> Any:
+def load_model(name_or_path: str | Path, device: torch.device | str = "cpu", *, data: Any = None) -> Any:
     """A model from a name, a released folder or a checkpoint, on ``device``, ready for use.
 
     It knows its ``name``, its ``card``, a ``digest`` of what decides its outputs, what it ``reads``, and the
@@ -124,7 +122,7 @@ def load_model(
     name = str(name_or_path)
     if name in BARE and not Path(name).exists():
         if data is None:
-            raise ConfigError(f"{name} stands for a model of the liquid of some data: say which")
+            raise ConfigError(f"{name} stands for a model of the liquid of some data: say which, data=...")
         return _of_liquid(name, data).to(device)
     path = resolve(name_or_path)
     if path.is_dir() and _class_in(path) in registry.GENERATORS:
@@ -149,7 +147,7 @@ def load_predictor(
     return of_model(load_model(name_or_path, device), str(name_or_path), force)
 
 
-def _of_liquid(name: str, data: str | Path) -> PhysicsGenerator:
+def _of_liquid(name: str, data: Any) -> PhysicsGenerator:
     """Harmonic without a fit, at the lag times of the data; the released heated model of their liquid.
 
     Raises:
@@ -157,11 +155,17 @@ def _of_liquid(name: str, data: str | Path) -> PhysicsGenerator:
     """
     import numpy as np
 
+    from gensample.data.dataset import as_dataset
     from gensample.data.store import Store, domain_of
     from gensample.reads import differences
 
-    with Store.open(data) as store:
+    with Store.open(as_dataset(data).store) as store:
         if name == "harmonic":
+            if not len(store.times):
+                raise ConfigError(
+                    f"{store.path} has no lag times, which the name harmonic takes from its data; "
+                    "gensample.generators.harmonic.Harmonic([1.0, 10.0]) has some of its own"
+                )
             settings = {"lag_time": store.times.tolist(), "domain": domain_of(store, lags=store.times)}
             block = {"class_path": BARE[name], "init_args": settings}
             bare: PhysicsGenerator = registry.build(block, registry.GENERATORS)
@@ -172,9 +176,10 @@ def _of_liquid(name: str, data: str | Path) -> PhysicsGenerator:
         fits = [each for each, model in known.items() if not differences(model.domain, served)]
         if not fits:
             raise ConfigError(
-                f"no released heated model is of the liquid of {data} ({store.mixture}, T = "
+                f"no released heated model is of the liquid of {store.path} ({store.mixture}, T = "
                 f"{', '.join(f'{t:g}' for t in served['temperatures'])}); "
-                f"`gensample fit heated --data {data} --out FOLDER` makes one, for `gensample sample FOLDER`"
+                "`gensample fit heated --data SIMULATED.h5 --out FOLDER` makes one of displacements of it, "
+                "for `gensample sample FOLDER`"
             )
         # Of several, the one whose lags are most of the data's, and fewest of others.
         shared = {each: np.isin(np.round(known[each].lag_time, 6), store.times).sum() for each in fits}

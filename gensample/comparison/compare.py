@@ -30,6 +30,7 @@ from gensample.comparison.sources import (
 )
 from gensample.data.dataset import Dataset, as_dataset
 from gensample.errors import ConfigError
+from gensample.ranges import NUMBER, PROCESSES, SEED
 from gensample.report.page import json_ready
 from gensample.stats.dynamics import Floats
 
@@ -59,7 +60,7 @@ def compare(
     seed: int = 0,
     bootstrap: int = 1000,
     beside: Mapping[str, Any] | None = None,
-    lags: Sequence[float] | None = None,
+    lags: Sequence[float] | float | None = None,
     temperature: float | None = None,
     quench: int = 8,
     follow: int = 1,
@@ -90,6 +91,13 @@ def compare(
         DataError: the data are not of the same configurations, or not of one system.
         ConfigError: lags, temperature or predictor cannot be used.
     """
+    numbers = {"seed": (seed, SEED), "bootstrap": (bootstrap, NUMBER), "quench": (quench, NUMBER)}
+    numbers |= {"follow": (follow, NUMBER), "processes": (processes, PROCESSES)}
+    for name, (value, range_) in numbers.items():
+        range_.check(name, value)
+    if beside is not None and not isinstance(beside, Mapping):
+        raise ConfigError(f"beside must be datasets by name, got {beside!r:.80}")
+    lags = [lags] if isinstance(lags, int | float) else lags
     sim, gen = as_dataset(simulated), as_dataset(generated)
     tell = progress or (lambda line: None)
     if holds_configurations(gen):

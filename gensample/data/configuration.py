@@ -12,6 +12,7 @@ import torch
 from gensample.errors import ConfigError, DataError, MissingDependencyError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.ranges import TEMPERATURE
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -32,7 +33,7 @@ class Configuration:
 
     Raises:
         DataError: the arrays do not fit each other, or hold what is not finite.
-        ConfigError: there is no mixture of that name.
+        ConfigError: there is no mixture of that name, or the temperature is none.
     """
 
     positions: np.ndarray
@@ -49,8 +50,13 @@ class Configuration:
             raise DataError(f"positions must have shape (N, 2) or (N, 3), got {positions.shape}")
         size, dimension = positions.shape
         species, box = np.asarray(self.species), _array("box", self.box)
-        if species.shape != (size,) or species.dtype.kind not in "iu" or (species < 0).any():
-            raise DataError(f"species must be {size} whole numbers from 0, got {_short(self.species)}")
+        if (
+            species.shape != (size,)
+            or species.dtype.kind not in "iu"
+            or (species < 0).any()
+            or (species > 99).any()
+        ):
+            raise DataError(f"species must be {size} whole numbers from 0 to 99, got {_short(self.species)}")
         if box.shape not in ((), (dimension,)) or not (box > 0).all():
             raise DataError(f"box must be one or {dimension} positive edge lengths, got {_short(self.box)}")
         found = {"positions": positions, "species": species, "box": np.broadcast_to(box, dimension).copy()}
@@ -59,12 +65,19 @@ class Configuration:
                 found[name] = _array(name, getattr(self, name))
                 if found[name].shape != positions.shape:
                     raise DataError(f"{name} must have shape {positions.shape}, got {found[name].shape}")
-        if self.temperature is not None and not 0 < self.temperature < np.inf:
-            raise DataError(f"temperature must be positive, got {self.temperature}")
+        if self.temperature is not None:
+            TEMPERATURE.check("temperature", self.temperature)
         for name, array in found.items():
             object.__setattr__(self, name, array)
         if self.mixture is not None:
-            object.__setattr__(self, "mixture", get_mixture(self.mixture))
+            mixture = get_mixture(self.mixture)
+            if mixture.dimension != dimension:
+                raise DataError(f"{mixture.name} is {mixture.dimension}D, the positions are {dimension}D")
+            if species.max() >= mixture.num_species:
+                raise DataError(
+                    f"species of {mixture.name} are below {mixture.num_species}, got {species.max()}"
+                )
+            object.__setattr__(self, "mixture", mixture)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -159,9 +172,11 @@ class Configuration:
 
 def _array(name: str, value: Any) -> np.ndarray:
     try:
-        array = np.asarray(value, np.float64)
+        array = np.asarray(value, np.float64) if np.isrealobj(value) else None
     except (TypeError, ValueError):
-        raise DataError(f"{name} must be an array of numbers, got {_short(value)}") from None
+        array = None
+    if array is None:
+        raise DataError(f"{name} must be an array of numbers, got {_short(value)}")
     if not np.isfinite(array).all():
         raise DataError(f"{name} holds values that are not finite")
     return array

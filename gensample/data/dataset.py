@@ -13,7 +13,6 @@ from gensample.data.configuration import Configuration
 from gensample.data.excerpt import write_excerpt
 from gensample.data.store import Contents, Store, StoreWriter
 from gensample.errors import ConfigError, DataError
-from gensample.physics.mixtures import MIXTURES
 from gensample.stats.dynamics import propensity
 
 Rows = slice | Sequence[int] | np.ndarray
@@ -82,16 +81,20 @@ class Dataset:
             if not len(found):
                 raise DataError(f"none of these {len(self)} configurations is in split {key!r}")
             return Dataset(self.store, found)
-        if isinstance(key, int | np.integer):
+        if isinstance(key, int | np.integer) and not isinstance(key, bool):
             return self._configuration(int(self.rows[key]))
-        return Dataset(self.store, self.rows[key if isinstance(key, slice) else np.asarray(key)])
+        chosen = key if isinstance(key, slice) else np.asarray(key)
+        if isinstance(chosen, np.ndarray) and (chosen.ndim != 1 or chosen.dtype.kind not in "iub"):
+            raise DataError(f"expected a split, a number, a slice or a list of numbers, got {key!r:.80}")
+        if not len(found := self.rows[chosen]):
+            raise DataError(f"none of these {len(self)} configurations is in {key!r:.80}")
+        return Dataset(self.store, found)
 
     def _configuration(self, row: int) -> Configuration:
         read = self.store.row
         positions, box = read("positions", row), read("box", row)
         temperature = float(self.store.temperature[row])
-        mixture = self.mixture if self.mixture in MIXTURES else self.store.liquid
-        known = (mixture, temperature, read("inherent", row), read("cage", row))
+        known = (self.store.liquid, temperature, read("inherent", row), read("cage", row))
         return Configuration(positions, self.store.species, box, *known)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:

@@ -285,7 +285,13 @@ class FieldDrawing(Drawing):
         )
         dataset = as_dataset(data)
         self.data = dataset if split is None else dataset[split]
-        self._called = str(data) if isinstance(data, str | Path) else str(dataset.store.path)
+        if len(np.unique(self.data.rows)) < len(self.data):
+            raise ConfigError("a configuration is there twice: draw from each once, with more replicas")
+        # What is in memory has no name that another process would know: its content tells it from others.
+        held = isinstance(dataset.store.place, Path)
+        self._called = (
+            str(data) if isinstance(data, str | Path) else str(dataset.store.path) if held else "in memory"
+        )
         self.request = {
             **{"model": generator.name, "data": self._called, "split": split or ""},
             **{"replicas": replicas, "seed": seed, "weights": generator.digest},

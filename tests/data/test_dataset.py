@@ -14,6 +14,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.dataset import Dataset, as_dataset, open_dataset
 from gensample.data.store import Contents, Store
 from gensample.errors import ConfigError, DataError
+from gensample.physics.mixtures import get_mixture
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_as_dataset(data):
 )
 def test_configurations_that_cannot_be(changes, message):
     settings = {"positions": [[0.0, 1.0], [1.0, 1.0]], "species": [0, 1], "box": 4.0, **changes}
-    with pytest.raises(DataError, match=message):
+    with pytest.raises((DataError, ConfigError), match=message):
         Configuration(**settings)
 
 
@@ -125,8 +126,9 @@ def test_ase_and_back():
     pytest.importorskip("ase")
     for dimension in (2, 3):
         x = np.random.default_rng(0).uniform(0, 5, (6, dimension))
-        one = Configuration(x, [0, 1, 1, 0, 2, 0], np.arange(1.0, dimension + 1) + 4, "ka2d-ternary", 0.3)
-        back = Configuration.from_ase(one.to_ase(), "ka2d-ternary", 0.3)
+        liquid = "ka2d-ternary" if dimension == 2 else None
+        one = Configuration(x, [0, 1, 1, 0, 2, 0], np.arange(1.0, dimension + 1) + 4, liquid, 0.3)
+        back = Configuration.from_ase(one.to_ase(), liquid, 0.3)
         np.testing.assert_array_equal(back.positions, one.positions)
         np.testing.assert_array_equal(back.species, one.species)
         np.testing.assert_array_equal(back.box, one.box)
@@ -169,3 +171,32 @@ def test_examples(name):
 def test_a_mixture_that_is_none_is_refused_at_once():
     with pytest.raises(ConfigError, match="did you mean ka2d"):
         Configuration([[0.5, 0.5]], [0], 4.0, mixture="ka2")
+
+
+def test_a_configuration_has_the_liquid_of_its_dataset_whatever_its_name():
+    mixture = get_mixture("ka2d").truncated("shift")
+    one = open_dataset("ka2d-mini")[0]
+    again = as_dataset(Configuration(one.positions, one.species, one.box, mixture, 0.45))[0]
+    assert again.mixture == mixture != one.mixture
+
+
+@pytest.mark.parametrize("key", [[], slice(5, 5), [[1, 2], [3, 4]], [1.5], None, True])
+def test_views_of_nothing_are_refused(key):
+    with pytest.raises(DataError, match=r"none of these|expected a split"):
+        open_dataset("ka2d-mini")[key]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"species": np.array([256, 257])},
+        {"species": np.array([0, 2])},
+        {"mixture": "ka3d"},
+        {"temperature": "0.45"},
+        {"positions": np.ones((2, 2)) * 1j},
+    ],
+)
+def test_arrays_that_make_no_configuration_are_refused(change):
+    given = {"positions": np.eye(2), "species": np.array([0, 1]), "box": 4.0, "mixture": "ka2d"}
+    with pytest.raises((DataError, ConfigError)):
+        Configuration(**given | change)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import gensample as gs
 import gensample.generators.harmonic as fitting
 from gensample.errors import ConfigError, DataError
 from gensample.generators.base import FieldStart
@@ -129,3 +130,13 @@ def test_without_inherent_structures_or_at_a_saddle(starts):
 
 def noise():
     return np.random.default_rng(0).normal(size=(60, 2))
+
+
+def test_a_sample_of_arrays_resumes_and_takes_each_configuration_once(tmp_path):
+    data = gs.open_dataset("ka2d-mini")
+    model = gs.load_model("harmonic", data=data["val"])
+    for _ in range(2):  # another object each time, of another name in memory
+        drawn = model.sample(data[0], replicas=2, seed=1, out=tmp_path / "one.h5")
+    assert drawn.displacements.shape[:2] == (1, 2)
+    with pytest.raises(ConfigError, match="twice"):
+        model.sample(data[[0, 0]], replicas=2)
