@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gensample.errors import ConfigError
 from gensample.ranges import NUMBER, POSITIVE, PROCESSES, SEED, TEMPERATURE, whole
 from gensample.settings import option, switch, word
 
@@ -65,10 +64,11 @@ class Compare:
         from rich.markup import escape
 
         from gensample.comparison.compare import compare
+        from gensample.comparison.sources import by_name
         from gensample.data.dataset import open_dataset
         from gensample.report.page import check_target
 
-        further = self._further()
+        further = by_name(self.beside)
         files = [word for word in further.values() if Path(word).suffix == ".h5"]
         check_target(self.out, [self.simulated, self.generated, *files])
         sim, gen = open_dataset(self.simulated), open_dataset(self.generated)
@@ -79,10 +79,8 @@ class Compare:
 
             predictor = load_predictor(self.predictor, force=self.force)
         with Console(stderr=True).status("reading") as status:
-            beside = {
-                name: word if word in files else partial(self._draw, name, word)
-                for name, word in further.items()
-            }
+            drawn = {name: partial(self._draw, name, word) for name, word in further.items()}
+            beside = {name: word if word in files else drawn[name] for name, word in further.items()}
             how = {name: getattr(self, name) for name in KEPT}
             how |= {"beside": beside, "quench": self.quench_replicas, "predictor": predictor}
             result = compare(sim, gen, progress=lambda line: status.update(escape(line)), **how)
@@ -91,18 +89,8 @@ class Compare:
         more = "" if result.of_sets else ", species by species"
         print(f"{result.table()}\n\nEverything else{more}: {page}")
 
-    def _further(self) -> dict[str, str]:
-        """What is to be shown beside, by the name of the file or of the model."""
-        names = [Path(word).stem if Path(word).suffix == ".h5" else Path(word).name for word in self.beside]
-        for name in names:
-            if not name or names.count(name) > 1:
-                raise ConfigError(f"--beside needs a name of its own for each source, got {', '.join(names)}")
-        return dict(zip(names, self.beside, strict=True))
-
     def _draw(self, name: str, model: str, sim: Dataset, replicas: int) -> Path:
-        """Fields of a model for the compared configurations, kept in the report, where a second run finds
-        them.
-        """
+        """Fields of a model for the compared configurations, kept in the report for a second run."""
         from gensample import zoo
         from gensample.report.page import BESIDE
 

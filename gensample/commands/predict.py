@@ -1,17 +1,11 @@
 """`gensample predict MODEL --data DATA --out PRED.h5`: propensities of configurations, kept with them."""
 
-from __future__ import annotations
-
 import json
-import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gensample.errors import ConfigError
 from gensample.ranges import TEMPERATURE, check_device
-from gensample.settings import option, switch, word
+from gensample.settings import command_line, option, switch, word
 from gensample.text import printable
 
 
@@ -35,6 +29,7 @@ class Predict:
     def run(self) -> None:
         """Predict and write; say what was left out."""
         from gensample import zoo
+        from gensample.data.importing.convert import opened_or_imported
         from gensample.data.store import Store
         from gensample.predictors.written import check_name, write_predictions
         from gensample.work import check_output
@@ -45,44 +40,13 @@ class Predict:
         name = check_name(zoo.run_name(self.model) if self.name is None else self.name)
         request = {"model": self.model, "split": self.split, "name": name}
         request |= {"weights": zoo.model_digest(self.model)}
-        attributes = {"command": self.command_line, "request": json.dumps(request)}
-        with self._dataset() as path:
-            for note in write_predictions(predictor, path, Path(self.out), self.split, name, attributes):
-                print(f"- {printable(note)}")
+        command = command_line("predict", self, "out", "device")
+        attributes = {"command": command, "request": json.dumps(request)}
+        with opened_or_imported(self.data, self.mixture, self.temperature, command) as (path, notes):
+            notes += write_predictions(predictor, path, Path(self.out), self.split, name, attributes)
+        print("".join(f"- {printable(note)}\n" for note in notes), end="")
         with Store.open(self.out) as store:
             count = store.num_configurations
         times = ", ".join(f"{time:g}" for time in predictor.times)
         of = f"{count} configuration{'s' if count > 1 else ''}"
         print(f"{self.out}: predictions {name} of {of} at t = {times}")
-
-    @contextmanager
-    def _dataset(self) -> Iterator[Path]:
-        """The file of the dataset; that of sources to import is there for as long as it is read."""
-        import tempfile
-
-        from gensample.data.catalog import dataset_file, is_source
-        from gensample.data.importing.convert import import_dataset
-        from gensample.data.importing.source import Options
-
-        if not is_source(self.data):
-            if self.mixture is not None or self.temperature is not None:
-                raise ConfigError(
-                    "a dataset says its own mixture and temperature: drop --mixture and --temperature"
-                )
-            yield dataset_file(self.data)
-            return
-        with tempfile.TemporaryDirectory(prefix="gensample-") as folder:
-            out = Path(folder) / f"{Path(self.data).name}.h5"
-            options = Options(mixture=self.mixture, temperature=self.temperature)
-            imported = import_dataset([self.data], out, options, command=self.command_line)
-            print("\n".join(f"- {printable(note)}" for note in imported.notes))
-            yield out
-
-    @property
-    def command_line(self) -> str:
-        """The command line of these settings, as the file records it."""
-        words = ["gensample", "predict", self.model, "--data", self.data, "--split", self.split]
-        for name in ("name", "mixture", "temperature"):
-            if getattr(self, name) is not None:
-                words += [f"--{name}", str(getattr(self, name))]
-        return shlex.join([*words, *(["--force"] if self.force else [])])

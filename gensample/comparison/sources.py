@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,15 @@ class Fields(NamedTuple):
     u: NDArray[np.float32]
     h: NDArray[np.float32] | None = None
     energies: Floats | None = None
+
+
+def by_name(words: Sequence[str]) -> dict[str, str]:
+    """Files and models by the names of their sources; ConfigError where one has none of its own."""
+    names = [Path(word).stem if Path(word).suffix == ".h5" else Path(word).name for word in words]
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise ConfigError(f"--beside needs a name of its own for each source, got {', '.join(names)}")
+    return dict(zip(names, words, strict=True))
 
 
 def check_names(names: Mapping[str, object]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
@@ -11,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from gensample.data.catalog import dataset_file, is_source
 from gensample.data.formats import read_sources
 from gensample.data.importing import checks
 from gensample.data.importing.source import Imported, Options, SourceStructure, say, temperature_of
 from gensample.data.positions import potential
 from gensample.data.schema import SPLITS
 from gensample.data.store import Contents, StoreWriter
-from gensample.errors import DataError
+from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import UNKNOWN, Mixture, get_mixture
 from gensample.ranges import shown
@@ -30,6 +33,27 @@ _FLAT = 1e-9  # thickness of what lies in the plane
 
 Order = list[np.ndarray]
 """Permutation (N,) of the particles of each structure that makes the species agree."""
+
+
+@contextmanager
+def opened_or_imported(
+    source: str, mixture: str | None, temperature: float | None, command: str
+) -> Iterator[tuple[Path, list[str]]]:
+    """The file of a dataset; that of a source to import, and how it was taken, for as long as it is read.
+
+    Raises:
+        ConfigError: a mixture or temperature for a dataset, which says its own; else as `import_dataset`.
+    """
+    if not is_source(source):
+        if mixture is not None or temperature is not None:
+            told = "a dataset says its own mixture and temperature"
+            raise ConfigError(f"{told}: drop --mixture and --temperature")
+        yield dataset_file(source), []
+        return
+    with tempfile.TemporaryDirectory(prefix="gensample-") as folder:
+        out = Path(folder) / f"{Path(source).name}.h5"
+        options = Options(mixture=mixture, temperature=temperature)
+        yield out, import_dataset([source], out, options, command=command).notes
 
 
 def import_dataset(
