@@ -44,11 +44,12 @@ class FitData:
         data = whole[split]
         known = np.unique(data.temperature)
         if temperature is not None:
-            data = data[np.flatnonzero(np.isclose(data.temperature, temperature, rtol=1e-6))]
+            near = np.isclose(data.temperature, temperature, rtol=1e-6)
+            if not near.any():
+                raise ConfigError(f"--temperature {temperature:g}: {name} has {known.tolist()}")
+            data = data[near]
         elif len(known) > 1:
             raise ConfigError(f"{name} has the temperatures {known.tolist()}: choose one with --temperature")
-        if not len(data):
-            raise ConfigError(f"--temperature {temperature:g}: {name} has {known.tolist()}")
         return cls(name, split, data[:most])
 
     @property
