@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job at demonstration length (11 minutes on 2 cores): train a dynamics predictor and a
+# The main job at demonstration length (7 minutes on 2 cores): train a dynamics predictor and a
 # displacement generator on the embedded dataset, sample the test split from it and from the released *heated*,
 # which needs no training, and compare both with simulation.
 # Released models were trained longer; see models/ and `gensample sample ka2d-mini-flow --help`.
