@@ -16,7 +16,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.errors import ConfigError
 from gensample.flow.path import flow_matching_loss, get_path, output_gain, preconditioned
 from gensample.generators.base import SOLVER, Generator
-from gensample.generators.conditioning import Targets, regress_linearly
+from gensample.generators.conditioning import AVERAGES, Targets, regress_linearly
 from gensample.generators.drawing import Drawer
 from gensample.generators.mobility import MobilityFlow, mobility_of
 from gensample.nn.conditioner import BotanConditioner, Condition, EquivariantConditioner
@@ -285,7 +285,7 @@ class DisplacementFlow(Generator, nn.Module):
             self.descriptor_scale.copy_(scale)
             if isinstance(self.conditioner, EquivariantConditioner):
                 regress_linearly(self.conditioner, self.targets, data)
-        rows = data.rows("train")
+        rows, lags = data.rows("train"), len(self.lag_time)
         if self.mobility is not None:
             fewest = min(int(data.batch([int(row)], fields=1).replicas) for row in rows)
             if fewest < 2:
@@ -299,7 +299,26 @@ class DisplacementFlow(Generator, nn.Module):
         samples = [(self._measured(batch, drawn), batch.displacement) for batch in batches]
         self.prior.fit(samples, statistics["rms"])
         if self.mobility is not None:
-            self.mobility.fit_prior(statistics, batches)
+            every = (
+                data.batch([int(r)], fields=int(data.batch([int(r)], fields=1).replicas) * lags) for r in rows
+            )
+            self.mobility.fit_prior(statistics, every, self._held_out_mobility())
+
+    def _held_out_mobility(self) -> Callable[[Any], Tensor] | None:
+        """What the conditioner's linear part, all there is of it before training, expects of a batch."""
+        known = self.conditioner
+        if not isinstance(known, EquivariantConditioner) or not self.reads.descriptors:
+            return None
+
+        def expected(batch: Any) -> Tensor:
+            mean, scale = (
+                of[AVERAGES.index("mobility")][batch.species]
+                for of in (self.targets.mean, self.targets.scale)
+            )
+            found: Tensor = mean + scale * known.regression(batch, held_out=True).chunk(len(AVERAGES), -1)[-1]
+            return found
+
+        return expected
 
     def _measured(self, batch: Any, generator: torch.Generator) -> FieldContext:
         """The context of a batch, with what was measured in place of what is predicted."""

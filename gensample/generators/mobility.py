@@ -12,7 +12,8 @@ falls when they are averaged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -64,18 +65,29 @@ class MobilityFlow(nn.Module):
         self.register_buffer("mean", torch.zeros(num_species, len(lag_time)))
         self.register_buffer("scale", torch.ones(num_species, len(lag_time)))
 
-    def fit_prior(self, statistics: dict[str, Tensor], batches: Sequence[Any]) -> None:
-        """Take mean and spread of the training split, and fit the prior to its deviations in some batches."""
+    def fit_prior(
+        self, statistics: dict[str, Tensor], batches: Iterable[Any], expected: Callable[[Any], Tensor] | None
+    ) -> None:
+        """Take the means of the training split; fit spread and prior to what expectations of it leave.
+
+        batches: one configuration each, with all its fields; expected: log mobility (n, K) that a conditioner
+        expects of a batch on which it was not fitted, else the mean of the species.
+        """
         self.mean.copy_(statistics["mobility"])
-        self.scale.copy_(statistics["mobility_spread"])
-        samples = []
+        samples, species = [], []
         for batch in batches:
-            lag, replicas = batch.field_lag[0], float(batch.replicas[0])
-            deviation = mobility_of(batch) - batch.mobility[:, lag]
-            # A deviation from the mean of R replicas has (R - 1) / R of the variance.
-            deviation = deviation / self._scale(batch, batch.field_lag) * (replicas / (replicas - 1)) ** 0.5
-            samples.append((averaging_of(batch), deviation, lag))
-        self.prior.fit(samples)
+            lag = batch.field_lag[0]
+            known = self.mean[batch.species] if expected is None else expected(batch)
+            samples.append((averaging_of(batch), mobility_of(batch) - known[:, lag], lag))
+            species.append(batch.species)
+        square, count = torch.zeros_like(self.scale), torch.zeros_like(self.scale)
+        for (_, deviation, lag), kinds in zip(samples, species, strict=True):
+            at = kinds.unsqueeze(1).expand_as(deviation), lag.expand_as(deviation)
+            square.index_put_(at, deviation.square(), accumulate=True)
+            count.index_put_(at, torch.ones_like(deviation), accumulate=True)
+        self.scale.copy_((square / count.clamp(min=1)).sqrt().clamp(min=1e-6))
+        each = zip(samples, species, strict=True)
+        self.prior.fit([(a, y / self.scale[kinds.unsqueeze(1), lag], lag) for (a, y, lag), kinds in each])
 
     def loss(self, data: Any, condition: Condition | None, s: Tensor, white: Callable[[], Tensor]) -> Tensor:
         """Flow-matching loss of the batch's fields in units of the best linear prediction, (B, F)."""
@@ -141,6 +153,9 @@ FieldSample = tuple[Tensor, Tensor, Tensor]
 class MobilityPrior(nn.Module):
     """Zero mean, unit variance; ``fit`` or a checkpoint fills the buffers.
 
+    ``beyond``: ranges and levels beyond `RANGES` and `LEVELS`; inf is the mean over a configuration, whose
+    variance falls as 1/N in larger ones, as that of all averages does.
+
     ``weights`` (P, K): share of each range in the variance, per lag; ``gain`` (P,): root mean square of
     averaged white noise.
     """
@@ -148,24 +163,28 @@ class MobilityPrior(nn.Module):
     weights: Tensor
     gain: Tensor
 
-    def __init__(self, num_lags: int) -> None:
+    def __init__(self, num_lags: int, beyond: tuple[float, ...] = ()) -> None:
         super().__init__()
-        self.register_buffer("weights", torch.full((len(RANGES), num_lags), 1 / len(RANGES)))
-        self.register_buffer("gain", torch.ones(len(RANGES)))
+        self.ranges: tuple[float, ...] = (*RANGES, *beyond)
+        self.levels: tuple[float, ...] = (*LEVELS, *beyond)
+        count = len(self.ranges)
+        self.register_buffer("weights", torch.full((count, num_lags), 1 / count))
+        self.register_buffer("gain", torch.ones(count))
 
     def fit(self, samples: Sequence[FieldSample]) -> None:
         """Fill the buffers from fields of unit variance; every lag must occur."""
         generator = torch.Generator().manual_seed(0)
         lags = self.weights.shape[1]
-        power = torch.zeros(len(LEVELS), lags, dtype=torch.float64)
+        power = torch.zeros(len(self.levels), lags, dtype=torch.float64)
         count = torch.zeros(lags, dtype=torch.float64)
-        noise = torch.zeros(len(RANGES), len(LEVELS), dtype=torch.float64)
+        noise = torch.zeros(len(self.ranges), len(self.levels), dtype=torch.float64)
         for matrix, fields, lag in samples:
             lag = lag.cpu()
-            power.index_add_(1, lag, _powers(fields, matrix))
+            power.index_add_(1, lag, _powers(fields, matrix, self.levels))
             count += torch.bincount(lag, minlength=lags)
             white = torch.randn(len(fields), _PROBES, generator=generator).to(fields)
-            noise += torch.stack([_powers(average(white, matrix, p), matrix).mean(1) for p in RANGES])
+            parts = [averaged(white, matrix, rounds) for rounds in self.ranges]
+            noise += torch.stack([_powers(part, matrix, self.levels).mean(1) for part in parts])
         noise /= len(samples)
         self.gain.copy_(noise[:, 0].sqrt())
         shape = (noise / noise[:, :1]).T
@@ -174,18 +193,29 @@ class MobilityPrior(nn.Module):
 
     def colour(self, matrix: Tensor, node_lag: Tensor, white: Callable[[], Tensor]) -> Tensor:
         """Fields (n, F) of the prior; ``white()`` gives fresh white noise of that shape, one per range."""
-        fields = torch.zeros_like(node_lag, dtype=self.weights.dtype)
-        for p, rounds in enumerate(RANGES):
-            share = self.weights[p].sqrt()[node_lag] / self.gain[p]
-            fields = fields + share * average(white(), matrix, rounds)
+        noise = [white() for _ in self.ranges]
+        shares = [(self.weights[p].sqrt() / self.gain[p])[node_lag] for p in range(len(self.ranges))]
+        fields = torch.zeros_like(noise[0])
+        # The longest first: what all are averaged by is done once.
+        for p, rounds in reversed(list(enumerate(self.ranges))):
+            fields = fields + shares[p] * noise[p]
+            if bool(fields.any()):
+                fields = averaged(fields, matrix, rounds - (self.ranges[p - 1] if p else 0))
         return fields
 
 
-def _powers(fields: Tensor, matrix: Tensor) -> Tensor:
-    """Mean square of fields (n, F) after each number of averages of ``LEVELS``, (levels, F) float64."""
-    powers, done = [], 0
-    for level in LEVELS:
-        fields, done = average(fields, matrix, level - done), level
+def averaged(fields: Tensor, matrix: Tensor, rounds: float) -> Tensor:
+    """Fields (n, F) averaged that often; inf: their mean over all particles, those of one configuration."""
+    if math.isinf(rounds):
+        return fields.mean(0, keepdim=True).expand_as(fields)
+    return average(fields, matrix, int(rounds))
+
+
+def _powers(fields: Tensor, matrix: Tensor, levels: Sequence[float]) -> Tensor:
+    """Mean square of fields (n, F) after each number of averages, ascending: (levels, F) float64."""
+    powers, done = [], 0.0
+    for level in levels:
+        fields, done = averaged(fields, matrix, level - done), level
         powers.append(fields.double().square().mean(0).cpu())
     return torch.stack(powers)
 

@@ -37,7 +37,10 @@ def average(values: Tensor, matrix: Tensor, rounds: int) -> Tensor:
     return values
 
 
-def log_mobility(displacement: Tensor, matrix: Tensor) -> Tensor:
-    """log of the local mean square of one component of displacements (n, F, d), in LJ units: (n, F)."""
-    square = displacement.square().mean(-1)
-    return average(square, matrix, ROUNDS).clamp(min=_FLOOR).log()
+def log_mobility(displacement: Tensor, matrix: Tensor, least: float = 0.0) -> Tensor:
+    """log of the local mean square of one component of displacements (n, F, d), in LJ units: (n, F).
+
+    least: a length added in quadrature, below which displacements do not count.
+    """
+    square = average(displacement.square().mean(-1), matrix, ROUNDS) + least**2
+    return square.clamp(min=_FLOOR).log()
