@@ -1,4 +1,4 @@
-"""Many predictors of the dynamics, trained or loaded and judged alike: `gensample benchmark`."""
+"""Many predictors and samplers of the dynamics, trained or loaded and judged alike: `gensample benchmark`."""
 
 from __future__ import annotations
 
@@ -49,10 +49,15 @@ def benchmark(
         root = Path(folder or held.enter_context(tempfile.TemporaryDirectory(prefix="gensample-")))
         finished = run_units(settings, root, only=only, train=train)
     judge, near = Judge(settings), settings.published
+    there = {done.unit.row.name for done in finished}
+    lacking = [row.name for row in settings.rows if row.name not in there]
+    notes = [f"Left out, as not done or not there: {'; '.join(lacking)}."] if lacking else []
+    notes.append(f"Made by `gensample benchmark {config} --out {folder}`, seed {settings.seed}.")
     return BenchmarkResult(
         settings.title,
         [entry for done in finished for entry in judge.entries(done)],
         [curve for done in finished for curve in judge.correlations(done)],
         NOTHING if near is None else PublishedNumbers.read(near.system, near.curves),
-        [*settings.notes, f"Made by `gensample benchmark {config} --out {folder}`, seed {settings.seed}."],
+        [*settings.notes, *notes],
+        [point for done in finished for point in judge.points(done)],
     )

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gensample import zoo
+from gensample import registry, zoo
 from gensample.benchmark.settings import (
+    SIMULATION,
     TARGETS,
     BenchmarkSettings,
     DatasetSettings,
@@ -29,6 +30,7 @@ from gensample.data.catalog import dataset_file
 from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store, lag_rows
 from gensample.errors import ConfigError
+from gensample.generators.base import Generator
 from gensample.predictors import of_model
 from gensample.predictors.base import FORMAT
 from gensample.predictors.network import Network
@@ -39,7 +41,7 @@ RECORD, KEY = "record.json", "key"
 SECONDS = "seconds.json"
 # Settings of a row that decide what is trained; names and references may change.
 ROW = (
-    *("estimator", "fit", "model", "generator", "indicator", "prediction"),
+    *("estimator", "fit", "model", "generator", "sampler", "indicator", "prediction"),
     *("set", "lag_by_lag", "draws", "data", "all_training"),
 )
 # Settings of a dataset that decide what is trained, and what is predicted for it.
@@ -103,6 +105,25 @@ class Opened:
         if str(name) not in self._models:
             self._models[str(name)] = zoo.load_model(name)
         return self._models[str(name)]
+
+    def sampler(self, row: RowSettings, test: str) -> Generator | None:
+        """What draws for a test set; None for simulation itself.
+
+        Raises:
+            ConfigError: no such model.
+        """
+        if row.sampler == SIMULATION:
+            return None
+        key = f"{row.name}, {test}"
+        if key not in self._models and isinstance(row.sampler, dict):
+            found: Generator = registry.build(row.sampler, registry.GENERATORS)
+            found.name, found.digest = row.name, _digest(row.sampler)
+            self._models[key] = found
+        elif key not in self._models:
+            data = dataset_file(self.settings.datasets[test].dataset)
+            self._models[key] = zoo.load_model(row.sampler, data=data)
+        drawing: Generator = self._models[key]
+        return drawing
 
     def network(self, name: str | Path) -> Network:
         """What such a model predicts, also outside its domain: a benchmark may ask how it does elsewhere."""
@@ -192,13 +213,19 @@ class Opened:
         self._modules.clear()
 
 
+def named(row: RowSettings) -> str | None:
+    """The released model or folder that a sampler is, if it is one."""
+    known = isinstance(row.sampler, str) and row.sampler != SIMULATION and row.sampler not in zoo.BARE
+    return row.sampler if known else None
+
+
 def weights_of(row: RowSettings) -> dict[str, str]:
     """Digests of the weights that a row starts from, or is.
 
     Raises:
         ConfigError: a model or a file of weights is not found.
     """
-    found = {str(name): zoo.model_digest(name) for name in (row.model, row.generator) if name is not None}
+    found = {name: zoo.model_digest(name) for name in (row.model, row.generator, named(row)) if name}
     start = row.set.get(
         "model.init_from", config_of(row).get("model", {}).get("init_args", {}).get("init_from")
     )
@@ -226,6 +253,7 @@ class Cache:
                 "unit": [unit.input, unit.target, list(unit.train), unit.size],
                 "seed": opened.settings.seed,
                 "data": {name: self._content(name, TRAINING) for name in unit.train},
+                **({"bootstrap": opened.settings.bootstrap} if unit.row.sampler is not None else {}),
             }
         )
 
@@ -315,7 +343,7 @@ def _digest(content: dict[str, Any]) -> str:
 # What counts as the same data
 
 Parts = frozenset[str]
-"""Of "inherent", "cage", "probe" and "predictions": what may be added to a dataset at any time."""
+"""Of "inherent", "futures", "cage", "probe" and "predictions": what may be added to a dataset at any time."""
 
 
 def parts_read(unit: RowUnit, opened: Opened) -> Parts:
@@ -324,13 +352,14 @@ def parts_read(unit: RowUnit, opened: Opened) -> Parts:
     found = {"cage", "probe"} & {*reads.descriptors, reads.input}
     if reads.input != "thermal" or reads.cage_vectors:
         found.add("inherent")
+    found |= {"inherent", "futures"} if row.sampler is not None else set()
     return frozenset({"predictions"} if row.prediction is not None else found)
 
 
 def _reads(unit: RowUnit, opened: Opened) -> Reads:
     row = unit.row
-    if row.model is not None or row.generator is not None:
-        found: Reads = opened.model(str(row.model or row.generator)).reads
+    if name := row.model or row.generator or named(row):
+        found: Reads = opened.model(name).reads
         return found
     config = (config_of(row).get("data") or {}).get("init_args", {})
     of_row = {key.removeprefix("data."): value for key, value in row.set.items() if key.startswith("data.")}
@@ -355,6 +384,7 @@ def _fingerprint(path: Path, modified: int, parts: Parts) -> str:
         arrays = [store.positions, store.times, store.species, store.box, store.temperature]
         arrays += [store.propensity, store.bond_breaking]
         arrays += [store.inherent] if "inherent" in parts else []
+        arrays += [np.array(store.has_inherent_displacements)] if "futures" in parts else []
         arrays += [store.cage, store.cage_spread] if "cage" in parts else []
         for name, group in (("probe", store.probe or {}), ("predictions", store.predictions)):
             if name in parts:

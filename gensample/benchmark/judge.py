@@ -10,7 +10,7 @@ import numpy as np
 
 from gensample.benchmark.cache import judged_rows
 from gensample.benchmark.run import Finished
-from gensample.benchmark.settings import TARGETS, BenchmarkSettings
+from gensample.benchmark.settings import SIMULATION, TARGETS, BenchmarkSettings
 from gensample.data.datamodule import KADataModule
 from gensample.stats.pairs import Pairs
 from gensample.stats.predictions import (
@@ -69,6 +69,8 @@ class Judge:
             common |= {"reference": done.unit.row.reference, "temperature": temperature}
             for s in done.unit.row.species or sorted(set(truth.species.tolist())):
                 for k, lag in enumerate(lags):
+                    if np.isnan(predictions["propensity"][:, :, k]).all():
+                        continue  # of a sampler that does not know this lag
                     of = {"species": chr(ord("A") + s), "lag": lag}
                     scores = judge(
                         predictions["propensity"], truth, k, s, displacement=displacement, **options
@@ -79,6 +81,24 @@ class Judge:
                 score = mean_with_interval(predictions["elongation"][:, k], **options)
                 bonds = {"target": "elongation", "species": "A-A", "lag": lag, "pearson": score}
                 found.append({**common, **bonds})
+        return found
+
+    def points(self, done: Finished) -> list[Entry]:
+        """What a sampler costs and how its fields compare, for each test set and lag that it knows."""
+        row, found = done.unit.row, list[Entry]()
+        if row.sampler is None:
+            return found
+        from gensample.benchmark.samplers import scores_of
+
+        for test, predictions in done.predictions.items():
+            of_row = {"row": row.name, "line": row.line or row.name, "trained": done.record["trained"]}
+            of_row |= {"test": test, "draws": None if row.sampler == SIMULATION else row.draws}
+            _, lags, _ = self.truth(test, done.unit.target)
+            each = zip(lags, predictions["core_seconds"], predictions["comparisons"], strict=True)
+            for lag, cost, told in each:
+                if cost > 0:
+                    of_lag = {"lag": lag, "core_seconds": float(cost), "scores": scores_of(told)}
+                    found.append(of_row | of_lag)
         return found
 
     def correlations(self, done: Finished) -> list[Entry]:
@@ -92,6 +112,8 @@ class Judge:
             if test not in self._pairs:
                 self._pairs[test] = pairs_of(truth.positions[:, of], truth.box)
             for k, lag in enumerate(lags):
+                if np.isnan(predictions["propensity"][:, :, k]).all():
+                    continue
                 x, y = predictions["propensity"][:, of, k], truth.label[:, of, k]
                 for source, field in (("predicted", map_linearly(x, y)), ("simulated", y)):
                     r, c = spatial_correlation(field, self._pairs[test])

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gensample.benchmark.figures import benchmark_plates
+from gensample.benchmark.front import FRONT_NOTES, front_lines, front_plates, front_tables
 from gensample.benchmark.published import NOTHING, PublishedNumbers
-from gensample.benchmark.table import Entry, as_csv, score_tables
+from gensample.benchmark.table import Entry, ScoreTable, as_csv, score_tables
 from gensample.report.page import Picture, figure_html, file_links, sections_page, templates, write_folder
 
 NOTES = (
@@ -39,7 +40,8 @@ class BenchmarkResult:
     """Scores of every row.
 
     entries: one for each row, input, training sets, test set, target, species and lag (`judge.Judge`);
-    correlations: curves C(r) with ``r``, ``c`` and ``source``; published: numbers beside ours.
+    correlations: curves C(r) with ``r``, ``c`` and ``source``; points: samplers at each test set and lag
+    (`front`); published: numbers beside ours.
     """
 
     title: str
@@ -47,10 +49,18 @@ class BenchmarkResult:
     correlations: Sequence[Entry] = ()
     published: PublishedNumbers = NOTHING
     notes: Sequence[str] = field(default=())
+    points: Sequence[Entry] = ()
 
     def table(self) -> str:
         """The tables as Markdown."""
-        return "\n".join(table.markdown() for table in score_tables(self.entries, self.published))
+        return "\n".join(table.markdown() for table in self._tables())
+
+    def _tables(self) -> list[ScoreTable]:
+        samplers = front_tables(self.points) if self.points else []
+        return [*samplers, *score_tables(self.entries, self.published)]
+
+    def _notes(self) -> list[str]:
+        return [*NOTES, *(FRONT_NOTES if self.points else ()), *self.notes]
 
     def write(self, folder: str | Path) -> Path:
         """Write table.md, table.csv, metrics.json, figures and index.html; the path of the page.
@@ -58,28 +68,31 @@ class BenchmarkResult:
         Raises:
             ConfigError: the folder holds something else.
         """
-        notes = [*NOTES, *self.notes]
         return write_folder(
             folder,
             {
                 "title": self.title,
-                "notes": notes,
+                "notes": self._notes(),
                 "entries": list(self.entries),
                 "correlations": list(self.correlations),
+                "points": list(self.points),
             },
-            {},
-            benchmark_plates(self.entries, self.correlations, self.published),
+            {"front": front_lines(self.points)} if self.points else {},
+            (
+                *(front_plates(self.points) if self.points else ()),
+                *benchmark_plates(self.entries, self.correlations, self.published),
+            ),
             self._page,
             {"table.md": f"# {self.title}\n\n{self.table()}", "table.csv": as_csv(self.entries)},
         )
 
     def _page(self, pictures: Sequence[Picture], curves: Sequence[str]) -> str:
-        found = score_tables(self.entries, self.published)
+        found = self._tables()
         sections = (
             ("tables", "Tables", templates().from_string(TABLES).render(tables=found)),
             ("figures", "Figures", "\n".join(map(figure_html, pictures))),
-            ("notes", "How to read this", templates().from_string(LIST).render(notes=[*NOTES, *self.notes])),
+            ("notes", "How to read this", templates().from_string(LIST).render(notes=self._notes())),
             ("files", "Files", file_links(["table.md", "table.csv", *curves])),
         )
-        lead = "Predictors of each particle's mobility, trained and judged alike."
+        lead = "Predictors of each particle's mobility, and samplers of where it goes, judged alike."
         return sections_page(self.title, lead, sections, {})

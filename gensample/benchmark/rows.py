@@ -23,7 +23,9 @@ from gensample.training import cli
 from gensample.weights import read_tensors, save_tensors
 
 Predictions = dict[str, np.ndarray]
-"""``propensity`` (C, N, K), whatever the target; ``elongation`` (C, K), Pearson over bonds, if any."""
+"""``propensity`` (C, N, K), whatever the target, NaN at lags that are not predicted; ``elongation`` (C, K),
+Pearson over bonds, if any; of samplers more.
+"""
 
 FITTED = "estimator.safetensors"
 SAMPLE_SEED = 1
@@ -187,11 +189,27 @@ def _predict_generator(kept: Cache, opened: Opened, test: str) -> Predictions:
     return {"propensity": np.stack(means).transpose(0, 2, 1)}
 
 
+# Samplers, whose module enters the comparison: only where there is one
+
+
+def _load_sampler(kept: Cache, opened: Opened) -> dict[str, Any]:
+    from gensample.benchmark import samplers
+
+    return samplers.load(kept, opened)
+
+
+def _predict_sampler(kept: Cache, opened: Opened, test: str) -> Predictions:
+    from gensample.benchmark import samplers
+
+    return samplers.predict(kept, opened, test)
+
+
 KINDS: dict[str, Kind] = {
     "estimator": Kind(_fit, _predict_fitted),
     "fit": Kind(_train, _predict_trained),
     "model": Kind(_load, _predict_model),
     "generator": Kind(_load, _predict_generator),
+    "sampler": Kind(_load_sampler, _predict_sampler),
     "indicator": Kind(_nothing, _predict_indicator),
     "prediction": Kind(_nothing, _predict_published),
 }

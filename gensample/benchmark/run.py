@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gensample.benchmark.cache import Cache, Opened, training_rows, weights_of
+from gensample import zoo
+from gensample.benchmark.cache import SAME_LAG, Cache, Opened, named, training_rows, weights_of
 from gensample.benchmark.rows import KINDS
 from gensample.benchmark.settings import (
     TARGETS,
@@ -135,15 +137,28 @@ def _say(text: str) -> None:
 
 
 def _possible(units: Sequence[RowUnit], opened: Opened) -> list[RowUnit]:
-    """Units that have as many training configurations as they ask for; says which have not."""
+    """Units that have the sampler and the training configurations they ask for; says which have not."""
     kept = []
     for unit in units:
+        if lacking := _lacking(unit.row):
+            _say(f"{unit.folder}: left out, {lacking}")
+            continue
         most = min([_available(name, opened) for name in unit.train], default=0)
         if unit.size is None or unit.size <= most:
             kept.append(unit)
         else:
             print(f"{unit.folder}: left out, there are {most} training configurations", file=sys.stderr)
     return kept
+
+
+def _lacking(row: RowSettings) -> str:
+    """Why a sampler is not there, such as one that is not released yet; empty where it is."""
+    if (name := named(row)) is not None:
+        try:
+            zoo.resolve(name)
+        except ConfigError as error:
+            return str(error)
+    return ""
 
 
 def _available(name: str, opened: Opened) -> int:
@@ -187,17 +202,27 @@ def _refuse_judging(unit: RowUnit, test: str, opened: Opened) -> None:
         opened.columns(unit, test)
     elif row.model is not None:
         opened.model_columns(row.model, test)
+    elif row.sampler is not None:
+        if not (store.has_displacements and store.done[opened.judged(test)].sum(1).min() >= 2):
+            raise ConfigError(f"row {row.name!r}: samplers need two replicas or more, {test} has fewer")
+        sampler, lags = opened.sampler(row, test), opened.lag_times(test)
+        theirs = lags if sampler is None else sampler.reads.lags or ()
+        if not any(math.isclose(lag, t, rel_tol=SAME_LAG) for lag in lags for t in theirs):
+            raise ConfigError(
+                f"row {row.name!r} draws at lag times {list(theirs)}, {test} is asked for {lags}"
+            )
 
 
 def _refuse_model(row: RowSettings, opened: Opened) -> None:
     """Models and published predictions are of one target and input; the labels must say so."""
     name = row.model or row.generator
+    sampler = None if row.sampler is None else opened.sampler(row, test_sets(opened.settings, row)[0])
     targets = row.targets or opened.settings.targets
     if row.prediction is not None:
         served = "propensity unless the row's own targets say otherwise"
         wrong = [] if row.targets else [target for target in targets if target != "propensity"]
-    elif name is not None:
-        reads = opened.model(name).reads
+    elif name is not None or sampler is not None:
+        reads = opened.model(str(name)).reads if sampler is None else sampler.reads
         served = reads.quantity
         wrong = [target for target in targets if TARGETS[target] != served]
         if row.inputs != [reads.input]:

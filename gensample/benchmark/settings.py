@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 
+from gensample import registry
 from gensample.data.schema import SPLITS
 from gensample.data.settings import DataSettings
 from gensample.data.views import Quantity
@@ -29,7 +30,9 @@ _DECIDED = (
     *("train_limit", "predict_split", "quantity"),
 )
 NAME = re.compile(r"\w[^$|]*")
-KINDS = ("estimator", "fit", "model", "generator", "indicator", "prediction")
+KINDS = ("estimator", "fit", "model", "generator", "sampler", "indicator", "prediction")
+SIMULATION = "simulation"
+"""The sampler that is molecular dynamics itself: the replicas of a test set."""
 
 
 @dataclass
@@ -50,13 +53,15 @@ class DatasetSettings:
 
 @dataclass
 class RowSettings:
-    """One predictor of the table, with exactly one of the kinds:
+    """One predictor or sampler of the table, with exactly one of the kinds:
 
     ``estimator``: class_path and init_args of a `predictors.Predictor`; ``fit``: config of `gensample fit`,
     ``set`` overrides it, ``lag_by_lag`` trains one network per lag time; ``model``: a released model or a
     checkpoint;
-    ``generator``: likewise, its mean over ``draws`` is the prediction; ``indicator``: name of a structural
-    indicator; ``prediction``: name of a published prediction stored with the dataset.
+    ``generator``: likewise, its mean over ``draws`` is the prediction; ``sampler``: a generator, also
+    class_path and init_args of one without training, or "simulation": its ``draws`` are judged too, and what
+    they cost (`benchmark.front`), rows of a ``line`` are joined in the figure; ``indicator``: name of a
+    structural indicator; ``prediction``: name of a published prediction stored with the dataset.
     ``data`` are further settings of the data module. ``all_training``: train on the rows to validate on too,
     for rows that choose nothing on them. ``train``, ``test``, ``sizes``, ``targets`` and ``species`` restrict
     or replace those of the benchmark.
@@ -68,6 +73,8 @@ class RowSettings:
     fit: str | None = None
     model: str | None = None
     generator: str | None = None
+    sampler: Any = None
+    line: str = ""
     indicator: str | None = None
     prediction: str | None = None
     set: dict[str, Any] = field(default_factory=dict)
@@ -209,9 +216,26 @@ def _check_row(row: RowSettings, settings: BenchmarkSettings) -> None:
         check_choice(f"{here}: indicator", row.indicator, sorted(INDICATORS))
     if row.kind == "estimator" and "class_path" not in (row.estimator or {}):
         raise ConfigError(f"{here}: estimator needs class_path and init_args")
+    if row.kind == "sampler":
+        _check_sampler(row, here)
     joint = [names for names in training_sets(settings, row) if len(names) > 1]
     if joint and row.kind == "fit":
         raise ConfigError(f"{here}: networks are trained on one dataset at a time, not on {joint[0]}")
+
+
+def _check_sampler(row: RowSettings, here: str) -> None:
+    if row.draws < 2:
+        raise ConfigError(f"{here}: what is drawn is judged from 2 draws on, got draws {row.draws}")
+    if isinstance(row.sampler, dict):
+        try:
+            registry.build(row.sampler, registry.GENERATORS)
+        except ConfigError as error:
+            raise ConfigError(f"{here}: {error}") from None
+    elif not isinstance(row.sampler, str) or row.sampler == "heated":
+        raise ConfigError(
+            f"{here}: sampler must be {SIMULATION}, harmonic, the name or folder of a model, or class_path "
+            f"and init_args of a generator without training; got {shown(row.sampler)}"
+        )
 
 
 # Units of work

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -121,6 +123,8 @@ class PhysicsGenerator(Generator):
     """Whether `draw` reads ``start.inherent``."""
     runs_dynamics: ClassVar[bool] = False
     """Whether `draw` runs molecular dynamics: by LAMMPS, or by torch on its device."""
+    of_each_lag: ClassVar[tuple[str, ...]] = ("lag_time",)
+    """Attributes that hold one value for each lag."""
     width = FIELDS_PER_CALL
     """Replicas that are asked for at once, where no dynamics decide it."""
 
@@ -148,6 +152,21 @@ class PhysicsGenerator(Generator):
         """The same, with a program for its dynamics and a folder for what that writes on the way."""
         self.dynamics, self.scratch = dynamics, scratch
         return self
+
+    def at(self, lag: float) -> Self:
+        """The same at one of its lag times alone, which draws other random numbers.
+
+        Raises:
+            ConfigError: it has no such lag.
+        """
+        if lag not in self.lag_time:
+            raise ConfigError(f"{self.name} draws at lag times {list(self.lag_time)}, not at {lag:g}")
+        k, one = self.lag_time.index(lag), copy.copy(self)
+        for name in self.of_each_lag:
+            setattr(one, name, (getattr(self, name)[k],))
+        one.reads = replace(self.reads, lags=one.lag_time)
+        one.digest = hashlib.sha256(f"{self.digest} at {lag!r}".encode()).hexdigest()
+        return one
 
     def open(self, dataset: Any, rows: Any = None, **options: Any) -> KADataModule:
         """See `Model`."""

@@ -149,8 +149,8 @@ def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
 
     The number of parts drawn.
     """
+    drawn, meter = list[str](), Meter()  # before what is prepared: the first part pays for it
     plan.prepare([part for part in parts if not work.has(part)])
-    drawn, meter = list[str](), Meter()
     scratch = None if isinstance(work, _Memory) else work.root
 
     def make(part: str) -> None:

@@ -50,6 +50,7 @@ class Harmonic(PhysicsGenerator):
     """
 
     needs_inherent = True
+    of_each_lag = ("lag_time", "amplitude", "damping", "rest")
 
     def __init__(
         self,
@@ -67,6 +68,12 @@ class Harmonic(PhysicsGenerator):
         self.damping = self._setting("damping", damping, DAMPING)
         self.rest = self._setting("rest", rest, REST)
         self._last: tuple[FieldStart, Vibrations, list[Tensor]] | None = None
+
+    def at(self, lag: float) -> Harmonic:
+        """See `PhysicsGenerator`."""
+        one = super().at(lag)
+        one._last = None
+        return one
 
     def draw(self, start: FieldStart, replicas: Sequence[int], seed: int) -> np.ndarray:
         """See `PhysicsGenerator`; DataError where the inherent structure is missing or no minimum."""

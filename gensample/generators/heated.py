@@ -48,6 +48,7 @@ class Heated(PhysicsGenerator):
     """
 
     runs_dynamics = True
+    of_each_lag = ("lag_time", "recipes")
 
     def __init__(
         self,

@@ -193,6 +193,18 @@ def ceiling_sampler(delta: Any, noise: Any, sampler_noise: Any) -> Floats:
     return ceiling_exact(delta, noise) * ceiling_exact(delta, sampler_noise)
 
 
+def with_draws(correlation: Any, share: Any, draws: Any, wanted: Any) -> Floats:
+    """Pearson correlation of a mean over ``wanted`` draws where that of one over ``draws`` is known.
+
+    share: the predictability R of a draw, the part of its variance that is the same in all. A mean over n
+    draws has the reliability R / (R + (1 - R) / n): C. Spearman, Brit. J. Psychol. 3, 271 (1910); W. Brown,
+    ibid. 296.
+    """
+    r = as_array(share)
+    noise = [(1 - r) / as_array(n) for n in (draws, wanted)]
+    return as_array(correlation) * np.sqrt(_ratio(r + noise[0], r + noise[1]))
+
+
 def pearson(x: Any, y: Any) -> float:
     """Pearson correlation of two vectors; nan where one of them is constant or shorter than 2."""
     a, b = as_array(x).ravel(), as_array(y).ravel()

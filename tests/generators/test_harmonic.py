@@ -36,6 +36,13 @@ def starts():
     return found
 
 
+def test_one_lag_alone_has_its_own_numbers(starts):
+    both = Harmonic(LAGS, amplitude=[1.3, 1.5], damping=[3.0, 8.0], rest=[0.1, 0.0])
+    both.draw(starts[0], [0], 3)  # what it keeps of a configuration is of both lags
+    expected = Harmonic(LAGS[1:], amplitude=[1.5], damping=[8.0], rest=[0.0]).draw(starts[0], [0, 1], 3)
+    np.testing.assert_array_equal(both.at(10.0).draw(starts[0], [0, 1], 3), expected)
+
+
 def test_a_field_does_not_depend_on_which_others_are_drawn(starts):
     generator = Harmonic(LAGS, amplitude=[1.3, 1.5], damping=[3.0, 8.0], rest=[0.1, 0.0])
     every = generator.draw(starts[0], range(20), seed=3)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gensample.errors import ConfigError
 from gensample.generators.heated import Heated, Phase
 from gensample.physics.box import wrap
+from gensample.simulate.programs import Torch
 
 STEP = 0.005
 
@@ -39,6 +40,21 @@ def test_every_phase_has_fresh_velocities(dynamics, start):
     """Independent steps: variances add. Going on with the same ones would double the first's step."""
     fields = Heated([1.0], [[[0.6, STEP], [0.9, STEP], [None, STEP]]]).use(dynamics).draw(start, range(8), 0)
     assert variance(fields) == pytest.approx(0.6 + 0.9 + 0.45, rel=0.05)
+
+
+def test_one_lag_alone(start):
+    """Its own recipe and name of weights, whichever others there are; the generator itself stays as it is."""
+    both = Heated([1.0, 2.0], [[[0.9, STEP]], [[None, STEP], [None, STEP]]])
+    both.digest, batch = "given", Torch("cpu")
+    one = both.at(2.0)
+    assert one.reads.lags == one.lag_time == (2.0,)
+    assert one.digest not in ("given", both.at(1.0).digest)
+    expected = Heated([2.0], [[[None, STEP], [None, STEP]]]).use(batch).draw(start, [0], 5)
+    np.testing.assert_array_equal(one.use(batch).draw(start, [0], 5), expected)
+    assert both.lag_time == (1.0, 2.0)
+    assert both.digest == "given"
+    with pytest.raises(ConfigError, match=r"draws at lag times \[1.0, 2.0\], not at 3"):
+        both.at(3.0)
 
 
 def test_heat_leaves_by_friction_and_noise(start):
