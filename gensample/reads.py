@@ -145,16 +145,16 @@ class Reads:
         model: str = "the model",
         statistics: tuple[Tensor, Tensor] | None = None,
         device: torch.device | str = "cpu",
-        force: bool = False,
+        force: bool | None = False,
         **served: Any,
     ) -> KADataModule:
         """A dataset as the model reads it, set up, to draw `batch`es of its configurations from.
 
         dataset: whatever `as_dataset` takes; rows: configurations of its store, or a split, or all; they
         must lie in the domain of the model called ``model``; with ``force`` they may lie outside, and
-        ``outside`` of what comes back says how. statistics: mean and scale (S, D) that descriptors are
-        standardised by. served: further settings of the data module, such as ``target`` ("structure") or
-        ``lags``.
+        ``outside`` of what comes back says how; None: not looked at, as of futures of data that were.
+        statistics: mean and scale (S, D) that descriptors are standardised by. served: further settings of
+        the data module, such as ``target`` ("structure") or ``lags``.
 
         Raises:
             ConfigError: the data cannot serve what the model reads, are of another dimension or number of
@@ -175,8 +175,9 @@ class Reads:
         found = {"dimension": module.dimension, "species": module.num_species}
         self._refuse(found | {"columns": module.num_descriptors}, model, name)
         chosen = data[rows].rows if isinstance(rows, str) else data.rows if rows is None else rows
-        served_domain = domain_of(module.store, module.store.temperature[chosen])
-        module.outside = check_domain(model, self.domain, name, served_domain, force=force)
+        if force is not None:
+            served_domain = domain_of(module.store, module.store.temperature[chosen])
+            module.outside = check_domain(model, self.domain, name, served_domain, force=force)
         module.device = torch.device(device)
         module.setup()
         if statistics is not None and self.descriptors:

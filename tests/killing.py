@@ -51,6 +51,7 @@ RUNS = {
     ],
     "shear": [["shear", "shear.yaml", *OUT]],
     "fields": [[*FIELDS, *OUT]],
+    "chain": [[*FIELDS, *OUT, "--lag", "1", "--chain", "4"]],
     "shards": [[*FIELDS, *OUT, "--shard", "0/2"], [*FIELDS, *OUT, "--shard", "1/2"]],
     "configurations": [
         ["sample", "uniform.ckpt", "--temperature", str(COLD), "--num", "24", "--steps", "2", *OUT]
@@ -81,7 +82,7 @@ def prepare(folder, asked):
     fields = KADataModule("fields.h5", target="displacement", cutoff=1.6)
     task = DisplacementTask(reads=Reads.of(fields), width=8, vectors=4, layers=1, conditioner="none")
     save(task, fields, "fields.ckpt")
-    without_lammps = asked.keys() <= {"fields", "shards", "configurations", "benchmark", "fit"}
+    without_lammps = asked.keys() <= {"fields", "chain", "shards", "configurations", "benchmark", "fit"}
     return 0 if without_lammps else main(["simulate", "tiny.yaml", "--out", "data.h5"])
 
 

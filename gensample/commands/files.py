@@ -72,7 +72,7 @@ class Export:
     """Write configurations, or a trajectory of one replica, for other programs."""
 
     data: str = word("dataset, by file or by the name of an embedded one")
-    format: str = option("of the file: extxyz, lammps-data or gsd, or one that you registered")
+    format: str = option("of the file: extxyz, lammps-dump, lammps-data or gsd, or one that you registered")
     out: str = option("file to write")
     configuration: int | None = option(
         "one configuration, from 0; extxyz and gsd take all without it", None, NUMBER, metavar="I"

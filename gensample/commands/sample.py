@@ -43,6 +43,8 @@ class SampleSettings:
     data: str | None = _fields("dataset with the initial configurations, file or name", None)
     split: str = _fields("configurations to sample: train, val, test (default) or all", "test")
     replicas: int = _fields("fields per configuration and lag (32)", 32, int)
+    lag: float | None = _fields("only this lag time of the model", None, float)
+    chain: int = _fields("a trajectory: so many steps of --lag, each from where the last has led (1)", 1, int)
     shard: str = _fields("i/n: do share i of n; the last to finish writes --out", "0/1")
     engine: str | None = _fields("of dynamics: lammps (default where installed) or torch", None)
     lmp: str | None = _fields("LAMMPS executable of your own", None)
@@ -88,12 +90,12 @@ class SampleSettings:
 
     def _ensemble(self, model: Any) -> Drawing:
         from gensample.generators.base import ENGINE, SOLVER, Generator
-        from gensample.generators.drawing import FieldDrawing
 
         if not isinstance(model, Generator):
             raise ConfigError(f"{self.model} is a {type(model).__name__}, which draws no displacement fields")
-        how, asked = model.how(**self._given(*SOLVER, *ENGINE)), (self.data, self.replicas, self.seed)
-        return FieldDrawing(model, *asked, split=self.split, force=self.force, how=how)
+        asked = {name: getattr(self, name) for name in ("split", "lag", "chain", "force")}
+        how = model.how(**self._given(*SOLVER, *ENGINE))
+        return model.plan(self.data, self.replicas, self.seed, **asked, how=how)
 
     def _configurations(self, model: Any) -> Drawing:
         from gensample.generators.base import SOLVER

@@ -124,6 +124,11 @@ def check_values(members: Members) -> None:
     times = members.read("times")
     increasing = np.isfinite(times).all() and (times > 0).all() and (np.diff(times) > 0).all()
     _require(members, increasing, f"lag times must be positive and increase, got {times.tolist()}")
+    step = members.attributes().get("trajectory")
+    steps = step is None or np.allclose(times, step * np.arange(1, len(times) + 1), rtol=1e-6, atol=0)
+    _require(
+        members, steps, f"lag times of a trajectory must be the multiples of {step}, got {times.tolist()}"
+    )
     _check_done(members)
     if "probe" in members:
         _check_probe(members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -52,10 +53,15 @@ class Inputs:
         self.store, self.input, self._device = store, input, device
         self.thermal, self.box = store.positions, store.box
         self._centres = store.cage if input == "cage" else store.inherent
-        self._mixture = mixture_of(store) if input == "inherent" and self._centres is None else None
-        if self._mixture is not None:
-            self._centres = np.full(self.thermal.shape, np.nan)
-            self._energy, self._residual = np.full((2, len(self.thermal)), np.nan)
+        self._mixture: Mixture | None = None
+        if input == "inherent" and self._centres is None:
+            self.find_centres()
+
+    def find_centres(self) -> None:
+        """Have inherent structures found when they are asked for, whatever the dataset has."""
+        self._mixture = mixture_of(self.store)
+        self._centres = np.full(self.thermal.shape, np.nan)
+        self._energy, self._residual = np.full((2, len(self.thermal)), np.nan)
 
     def prepare(self, rows: Sequence[int] | np.ndarray) -> None:
         """Find what is missing of the configurations ``rows``, many at once.
@@ -67,7 +73,9 @@ class Inputs:
             return
         asked = np.unique(np.asarray(rows, np.int64))
         missing = asked[np.isnan(self._energy[asked])]
-        if len(missing) and np.isnan(self._energy).all():
+        # What is in memory alone, such as the futures of a chain, keeps nothing.
+        on_disk = isinstance(self.store.place, Path)
+        if len(missing) and on_disk and np.isnan(self._energy).all():
             log.warning(
                 "%s has no inherent structures: those needed are found in memory (%s, forces below %g); "
                 "`gensample quench` would keep them",

@@ -126,7 +126,10 @@ ATTRIBUTES: dict[str, Kinds] = {
         **{name: ("text", "") for name in _TEXTS},
         **{name: ("json", "") for name in ("software", "config", "request", "mixture_values")},
         **{name: ("whole", "") for name in ("seed", "nfe")},
-        **{name: ("number", "") for name in ("tau_alpha", "core_seconds", "core_seconds_per_replica")},
+        **{
+            name: ("number", "")
+            for name in ("tau_alpha", "core_seconds", "core_seconds_per_replica", "trajectory")
+        },
     },
     "inherent": {
         **{name: ("text", "") for name in ("minimiser", "engine")},

@@ -21,6 +21,9 @@ from gensample.physics.mixtures import Mixture
 
 __all__ = ["PROBE", "Contents", "Store", "StoreWriter"]
 
+SAMPLED = "gensample sample"
+"""How the source of a dataset begins whose fields were drawn."""
+
 Value = TypeVar("Value")
 
 
@@ -244,6 +247,11 @@ class Store:
     def has_displacements(self) -> bool:
         """Whether displacement fields are stored."""
         return "displacements" in self._members
+
+    @property
+    def is_trajectory(self) -> bool:
+        """Whether the fields of a replica are of one motion; at several lags they may be drawn one by one."""
+        return "trajectory" in self.attrs or not self.source.startswith(SAMPLED)
 
     @property
     def has_inherent_displacements(self) -> bool:

@@ -18,6 +18,7 @@ from gensample.data.dataset import Dataset
 from gensample.data.positions import mixture_of
 from gensample.data.store import Store
 from gensample.errors import ConfigError, DataError
+from gensample.generators.chain import ChainDrawing
 from gensample.generators.drawing import Drawer, FieldDrawing, carry_out
 from gensample.physics.mixtures import Mixture
 from gensample.predictors.base import propensity_of
@@ -44,6 +45,8 @@ class Generator(Model, ABC):
         out: str | Path | None = None,
         *,
         split: str | None = None,
+        lag: float | None = None,
+        chain: int = 1,
         force: bool = False,
         **how: Any,
     ) -> Dataset:
@@ -54,13 +57,24 @@ class Generator(Model, ABC):
         then says; how: ``solver`` of trained generators, ``dynamics`` of those that run some. A field does
         not depend on which others are drawn: same seed, same bits on CPUs.
 
+        lag: this one of its lag times alone. chain: a trajectory of so many steps of ``lag``, each drawn from
+        the configuration that the replica has reached (`generators.chain`).
+
         Raises:
             ConfigError: the data do not fit the generator, or ``out`` is another sample.
         """
-        plan = FieldDrawing(self, data, replicas, seed, split=split, force=force, how=how)
+        plan = self.plan(data, replicas, seed, lag=lag, chain=chain, split=split, force=force, how=how)
         found = carry_out(plan, None if out is None else Path(out)).dataset
         assert found is not None
         return found
+
+    def plan(
+        self, data: Any, replicas: int, seed: int, *, lag: float | None, chain: int, **asked: Any
+    ) -> FieldDrawing:
+        """What `sample` carries out."""
+        if lag is None and chain == 1:
+            return FieldDrawing(self, data, replicas, seed, **asked)
+        return ChainDrawing(self, data, replicas, seed, lag=lag, steps=chain, **asked)
 
     def propensity(self, data: Any, *, split: str | None = None, force: bool = False) -> np.ndarray:
         """Propensity (C, N, K) read off configurations without a draw, see `predictors.propensity_of`.
@@ -199,8 +213,13 @@ class PhysicsGenerator(Generator):
             held.update({start.row: start for start in starts(store, rows, made and made[0])})
 
         def draw(unit: FieldUnit, seed: int, scratch: Path | None) -> dict[str, np.ndarray]:
-            start, replicas = held[unit.configuration], range(unit.first, unit.stop)
-            return {"fields": self.use(own, scratch).draw(start, replicas, seed)}
+            start: FieldStart | list[FieldStart] = []
+            if unit.rows is None:
+                start = held[unit.configuration]
+            else:
+                start = [replace(held[row], row=unit.configuration) for row in unit.rows]
+            replicas = range(unit.first, unit.stop)
+            return {"fields": self.use(own, scratch).draw(start, replicas, seed, unit.lags)}
 
         if own is None:
             attrs = {"engine": f"torch {torch.__version__} on {self.device}"}
@@ -209,11 +228,24 @@ class PhysicsGenerator(Generator):
         return Drawer(draw, {"engine": own.description}, width, prepare, own.processes, own.stop)
 
     @abstractmethod
-    def draw(self, start: FieldStart, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(
+        self,
+        start: FieldStart | Sequence[FieldStart],
+        replicas: Sequence[int],
+        seed: int,
+        lags: Sequence[int] | None = None,
+    ) -> np.ndarray:
         """Displacement fields (R, K, N, d) float32 of the given replicas, unwrapped, drift-free.
 
-        The random numbers of a field are keyed by (seed, start.row, replica, index of the lag) alone.
+        start: of all replicas, or one for each, of one box and temperature; lags: their indices, all unless
+        given. The random numbers of a field are keyed by (seed, start.row, replica, index of the lag) alone.
         """
+
+
+def by_replica(start: FieldStart | Sequence[FieldStart], replicas: Sequence[int]) -> dict[int, FieldStart]:
+    """Where each replica starts, see `PhysicsGenerator.draw`."""
+    each = [start] * len(replicas) if isinstance(start, FieldStart) else start
+    return dict(zip(replicas, each, strict=True))
 
 
 def starts(

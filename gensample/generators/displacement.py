@@ -226,7 +226,7 @@ class DisplacementFlow(Generator, nn.Module):
 
             def one(call: Call, noise: NoiseStream) -> Tensor:
                 nonlocal nfe
-                batch, condition = known(call.configuration)
+                batch, condition = known(call.start)
                 lag = torch.full((1, len(call.replicas)), call.lag, device=device)
                 fields, nfe = self.draw(batch, lag, noise.next, condition=condition, solver=solver)
                 return fields

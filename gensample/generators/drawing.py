@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.progress import track
 
 from gensample.data.dataset import Dataset, as_dataset
 from gensample.data.schema import SPLITS
-from gensample.data.store import Store, digest_structures
+from gensample.data.store import SAMPLED, Store, digest_structures
 from gensample.data.writer import Contents, StoreWriter
 from gensample.errors import ConfigError
 from gensample.meter import Meter
@@ -42,11 +42,13 @@ Arrays = Mapping[str, Any]
 class Parts(ABC):
     """Parts to draw, one by one or side by side.
 
-    parts: their names, in order; told: what is drawn, in words; processes: parts drawn side by side.
+    parts: their names, in order; told: what is drawn, in words; title: what a log of parts that are drawn
+    side by side says of them; processes: how many are.
     """
 
     parts: Sequence[str]
     told: str
+    title: str = "drawn"
     processes: int = 1
 
     def prepare(self, parts: Sequence[str]) -> None:  # noqa: B027
@@ -74,6 +76,10 @@ class Drawing(Parts):
     @abstractmethod
     def open(self) -> None:
         """Read what is drawn from; ConfigError where it does not fit the model."""
+
+    def rounds(self, work: Work) -> Iterator[Parts]:
+        """The parts, those first that others go on from; each round has as many parts, in the same order."""
+        yield self
 
     @abstractmethod
     def contents(self, arrays: Callable[[str], Arrays]) -> tuple[Contents, Callable[[StoreWriter], None]]:
@@ -124,7 +130,7 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     if out is None:
         plan.open()
         started, memory = time.monotonic(), _Memory()
-        count = draw_parts(plan, memory, plan.parts)
+        count = _draw_rounds(plan, memory, shard)
         file = _write(plan, memory, None, started)
         return Drawn(Dataset(Store.open(file)), count, 0, time.monotonic() - started)
     if out.exists():
@@ -136,12 +142,17 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     with claim(parts_beside(out), plan.request, shared=True) as work:
         started = time.monotonic()
         # Another process may have finished it while this one loaded the model.
-        count = 0 if out.exists() else draw_parts(plan, work, share_of(plan.parts, shard))
+        count = 0 if out.exists() else _draw_rounds(plan, work, shard)
         missing = sum(not work.has(part) for part in plan.parts)
         if missing and not out.exists():
             return Drawn(None, count, missing, time.monotonic() - started)
         work.publish(out, lambda place: _write(plan, work, place, started))
     return Drawn(Dataset(Store.open(out)), count, 0, time.monotonic() - started)
+
+
+def _draw_rounds(plan: Drawing, work: Work, shard: tuple[int, int]) -> int:
+    """The number of parts drawn of a shard, one round after the other."""
+    return sum(draw_parts(each, work, share_of(each.parts, shard)) for each in plan.rounds(work))
 
 
 def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
@@ -163,7 +174,7 @@ def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
         run = [partial(work.once, part, partial(make, part), wait=wait) for part in missing]
         if plan.processes > 1 and missing:
             jobs = [Job(part, None, 1, partial(_alone, one)) for part, one in zip(missing, run, strict=True)]
-            run_jobs(jobs, None, plan.processes, plan.stop, "drawn", "parts")
+            run_jobs(jobs, None, plan.processes, plan.stop, plan.title, "parts")
         else:
             for one in track(run, plan.told, console=Console(stderr=True), disable=not run):
                 one()
@@ -308,6 +319,7 @@ class FieldDrawing(Drawing):
         units = plan_units(rows.tolist(), self._replicas, self._drawer.width)
         self.units = {f"fields-{unit.configuration:05d}-{unit.first:05d}.npz": unit for unit in units}
         self.parts = list(self.units)
+        self.times, self.attrs = np.array(self.generator.reads.lags), self._drawer.attrs
         self.told = f"{self._replicas} replicas of {len(rows)} configurations"
 
     def prepare(self, parts: Sequence[str]) -> None:
@@ -320,6 +332,11 @@ class FieldDrawing(Drawing):
         """See `Drawing`."""
         return self._drawer.draw(self.units[part], self._seed, scratch)
 
+    def fields(self, unit: str, arrays: Callable[[str], Arrays]) -> np.ndarray:
+        """Fields (R, K, N, d) float32 of a unit, by its name, of the arrays of all parts."""
+        found: np.ndarray = arrays(unit)["fields"]
+        return found
+
     def stop(self) -> None:
         """See `Drawing`."""
         self._drawer.stop()
@@ -331,14 +348,14 @@ class FieldDrawing(Drawing):
         nfe = {int(found["nfe"]) for found in map(arrays, self.parts) if "nfe" in found}
         contents = Contents.of(
             *(store, rows),
-            source=f"gensample sample {self.generator.name}",
-            times=np.array(self.generator.reads.lags),
+            source=f"{SAMPLED} {self.generator.name}",
+            times=self.times,
             replicas=np.full(len(rows), self._replicas),
             inherent=None if inherent is None else inherent[0],
             inherent_attrs=None if inherent is None else inherent[1],
             seed=self._seed,
-            command="gensample sample",
-            extra_attrs={**self._drawer.attrs, **({"nfe": max(nfe)} if nfe else {})},
+            command=SAMPLED,
+            extra_attrs={**self.attrs, **({"nfe": max(nfe)} if nfe else {})},
         )
 
         def write(writer: StoreWriter) -> None:
@@ -347,7 +364,7 @@ class FieldDrawing(Drawing):
                 writer.write_cage(*cage)
             place = {int(row): i for i, row in enumerate(rows)}
             for part, unit in self.units.items():
-                for offset, field in enumerate(arrays(part)["fields"]):
+                for offset, field in enumerate(self.fields(part, arrays)):
                     writer.write_replica(place[unit.configuration], unit.first + offset, field)
 
         return contents, write

@@ -75,21 +75,33 @@ class Harmonic(PhysicsGenerator):
         one._last = None
         return one
 
-    def draw(self, start: FieldStart, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(
+        self,
+        start: FieldStart | Sequence[FieldStart],
+        replicas: Sequence[int],
+        seed: int,
+        lags: Sequence[int] | None = None,
+    ) -> np.ndarray:
         """See `PhysicsGenerator`; DataError where the inherent structure is missing or no minimum."""
+        if not isinstance(start, FieldStart):
+            each = zip(start, replicas, strict=True)
+            return np.concatenate([self.draw(one, [replica], seed, lags) for one, replica in each])
         vibrations, means = self._prepared(start)
-        fields = np.empty((len(replicas), len(means), *start.positions.shape), np.float32)
+        asked = range(len(means)) if lags is None else lags
+        fields = np.empty((len(replicas), len(asked), *start.positions.shape), np.float32)
         for place in sorted({replica // self.width for replica in replicas}):
             # All of a place are drawn: the arithmetic of a field is the same whichever others are asked for.
             block = range(place * self.width, (place + 1) * self.width)
-            chosen = [k for k, replica in enumerate(replicas) if replica in block]
-            for lag, mean in enumerate(means):
+            chosen = [i for i, replica in enumerate(replicas) if replica in block]
+            for k, lag in enumerate(asked):
                 white = white_noise(seed, start, block, lag).to(self.device)
                 kept = white if self.rest[lag] else white[:2]
                 moving, offset = vibrations.fluctuations(self.lag_time[lag], self._damping(lag), kept)
-                u = combine(mean, moving, offset, self.amplitude[lag] * start.temperature, self.rest[lag])
+                u = combine(
+                    means[lag], moving, offset, self.amplitude[lag] * start.temperature, self.rest[lag]
+                )
                 drawn = drift_free(u[0].cpu().numpy())
-                fields[chosen, lag] = drawn[[replicas[k] - block.start for k in chosen]]
+                fields[chosen, k] = drawn[[replicas[i] - block.start for i in chosen]]
         return fields
 
     def _prepared(self, start: FieldStart) -> tuple[Vibrations, list[Tensor]]:

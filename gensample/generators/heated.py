@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gensample.errors import ConfigError
-from gensample.generators.base import FieldStart, PhysicsGenerator, drift_free
+from gensample.generators.base import FieldStart, PhysicsGenerator, by_replica, drift_free
 from gensample.ranges import POSITIVE, TEMPERATURE, TIMESTEP
 from gensample.simulate.programs import Leg, System, choose_dynamics
 from gensample.simulate.settings import check_steps
@@ -74,31 +74,39 @@ class Heated(PhysicsGenerator):
         """Time of dynamics behind a field at a lag (its index), tau."""
         return sum(phase.time for phase in self.recipes[lag])
 
-    def draw(self, start: FieldStart, replicas: Sequence[int], seed: int) -> np.ndarray:
+    def draw(
+        self,
+        start: FieldStart | Sequence[FieldStart],
+        replicas: Sequence[int],
+        seed: int,
+        lags: Sequence[int] | None = None,
+    ) -> np.ndarray:
         """See `PhysicsGenerator.draw`.
 
         Raises:
             DataError: a run exploded.
             GensampleError: LAMMPS failed, or is not installed.
         """
-        fields = [(r, k) for r in replicas for k in range(len(self.lag_time))]
+        starts = by_replica(start, replicas)
+        fields = [(r, k) for r in replicas for k in (range(len(self.lag_time)) if lags is None else lags)]
         with tempfile.TemporaryDirectory(prefix="scratch-", dir=self.scratch) as folder:
-            ends = self._ends(start, fields, seed, Path(folder))
-        moved = np.stack([ends[field] for field in fields]) - start.positions
-        return drift_free(moved.reshape(len(replicas), len(self.lag_time), *start.positions.shape))
+            ends = self._ends(starts, fields, seed, Path(folder))
+        moved = np.stack([ends[field] - starts[field[0]].positions for field in fields])
+        return drift_free(moved.reshape(len(replicas), -1, *moved.shape[1:]))
 
     def _ends(
-        self, start: FieldStart, fields: Sequence[tuple[int, int]], seed: int, folder: Path
+        self, starts: Mapping[int, FieldStart], fields: Sequence[tuple[int, int]], seed: int, folder: Path
     ) -> dict[tuple[int, int], np.ndarray]:
         """Unwrapped positions (N, d) that each field (replica, lag) leads to, phase by phase."""
         dynamics = self.dynamics or choose_dynamics(None, device=self.device)
-        system = System(start.mixture, start.species, start.box)
-        ends = dict.fromkeys(fields, start.positions)
-        for number in range(max(map(len, self.recipes))):
+        one = next(iter(starts.values()))
+        system = System(one.mixture, one.species, one.box)
+        ends = {(r, k): starts[r].positions for r, k in fields}
+        for number in range(max(len(self.recipes[k]) for _, k in fields)):
             going = [(r, k) for r, k in fields if number < len(self.recipes[k])]
-            keys = [(seed, start.row, HEATED, r, k, number) for r, k in going]
+            keys = [(seed, starts[r].row, HEATED, r, k, number) for r, k in going]
             legs = [
-                leg_of(self.recipes[field[1]], number, ends[field], start.temperature, self.timestep, key)
+                leg_of(self.recipes[field[1]], number, ends[field], one.temperature, self.timestep, key)
                 for field, key in zip(going, keys, strict=True)
             ]
             found = dynamics.run(system, self.timestep, legs, folder)

@@ -8,6 +8,8 @@ configuration being filled up with replicas that are then thrown away. On CPUs (
 that gives the same bits; accelerators are not required to.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,20 +30,45 @@ FIELDS_PER_CALL = 8
 
 @dataclass(frozen=True)
 class FieldUnit:
-    """Work that is never divided: replicas first <= r < stop of one configuration, at all lags."""
+    """Work that is never divided: replicas first <= r < stop of one configuration.
+
+    lags: indices of the lags, all unless given; rows: where single replicas start from, in data that hold
+    where each of them is by now; the random numbers are those of ``configuration`` all the same.
+    """
 
     configuration: int
     first: int
     stop: int
+    lags: tuple[int, ...] | None = None
+    rows: Sequence[int] | None = None
+
+    def calls(self, lag: int) -> list[Call]:
+        """Calls of the sampler, at one lag: of replicas that start from one place, or of each of them."""
+        if self.rows is None:
+            return [Call(self.configuration, lag, range(self.first, self.first + FIELDS_PER_CALL))]
+        replicas = range(self.first, self.stop)
+        return [
+            Call(self.configuration, lag, range(r, r + 1), row)
+            for r, row in zip(replicas, self.rows, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the sampler: consecutive replicas of one configuration at one lag."""
+    """One call of the sampler: consecutive replicas of one configuration at one lag.
+
+    row: of the data, where they start from elsewhere than the configuration (`FieldUnit`).
+    """
 
     configuration: int
     lag: int
     replicas: range
+    row: int | None = None
+
+    @property
+    def start(self) -> int:
+        """The row of the data that they start from."""
+        return self.configuration if self.row is None else self.row
 
 
 class NoiseStream:
@@ -109,11 +136,11 @@ def run_unit(
 ) -> Tensor:
     """Fields of one unit on the CPU, (stop - first, K, N, d) float32; ``shape`` is (N, d).
 
-    ``lags`` are indices into the model's lag times; a field does not depend on which others are asked for.
+    ``lags`` are indices into the model's lag times, unless the unit has its own; a field does not depend on
+    which others are asked for.
     """
     fields = []
-    for lag in lags:
-        call = Call(unit.configuration, lag, range(unit.first, unit.first + FIELDS_PER_CALL))
-        noise = NoiseStream(seed, call, shape, device)
-        fields.append(draw(call, noise)[:, : unit.stop - unit.first].transpose(0, 1))
+    for lag in lags if unit.lags is None else unit.lags:
+        drawn = [draw(call, NoiseStream(seed, call, shape, device)) for call in unit.calls(lag)]
+        fields.append(torch.cat(drawn, 1)[:, : unit.stop - unit.first].transpose(0, 1))
     return torch.stack(fields, 1).to(device="cpu", dtype=torch.float32)

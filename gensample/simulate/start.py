@@ -22,8 +22,8 @@ from gensample.simulate.settings import Liquid, Start
 
 # About that of a pair at 0.7 sigma (250 eps): a step of 0.005 would turn it into twenty thermal velocities.
 ABSURD_FORCE = 5000.0
-# Keys of the random streams of one configuration or chain.
-MELT, VELOCITY, BATH, REPLICA, CAGE, PROBE, HEATED, HEATED_FIT = range(8)
+# Keys of the random streams of one configuration or chain; of a step of a chain of fields.
+MELT, VELOCITY, BATH, REPLICA, CAGE, PROBE, HEATED, HEATED_FIT, CHAIN = range(9)
 
 
 def lattice_melt(particles: int, box: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -124,6 +124,28 @@ def test_shards_and_fewer_replicas_give_the_same_bits(workplace, tmp_path):
     assert np.array_equal(whole[:, :3], fields(tmp_path / "few.h5"))
 
 
+def test_a_chain_has_the_same_bits_however_it_is_cut(workplace, tmp_path, capsys):
+    chain = ["--lag", "1", "--chain", "2", "--replicas"]
+    sample(workplace, tmp_path / "whole.h5", *chain, "9")
+    err = capsys.readouterr().err
+    assert "step 1 of 2, t = 1: 9 replicas of 2 configurations" in err
+    assert "step 2 of 2, t = 2" in err
+    for shard in ("1/2", "0/2"):
+        sample(workplace, tmp_path / "parts.h5", *chain, "9", "--shard", shard)
+    sample(workplace, tmp_path / "few.h5", *chain, "2")
+    whole = fields(tmp_path / "whole.h5")
+    assert whole.shape == (2, 9, 2, 40, 2)
+    assert np.array_equal(whole, fields(tmp_path / "parts.h5"))
+    assert np.array_equal(whole[:, :2], fields(tmp_path / "few.h5"))
+    sample(workplace, tmp_path / "usual.h5", "--replicas", "9")
+    assert np.array_equal(whole[:, :, 0], fields(tmp_path / "usual.h5")[:, :, 0])
+    # Fields of a step depend on where each replica is, and on noise of its own.
+    steps = whole[:, :, 1] - whole[:, :, 0]
+    assert len(np.unique(steps.reshape(18, -1).round(5), axis=0)) == 18
+    sample(workplace, tmp_path / "no.h5", "--chain", "2", code=2)
+    assert "--lag must be one of the lag times" in capsys.readouterr().err
+
+
 def test_an_interrupted_sample_goes_on(workplace, tmp_path, monkeypatch):
     sample(workplace, tmp_path / "whole.h5")
     draw, count = FieldDrawing.draw, []

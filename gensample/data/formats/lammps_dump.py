@@ -1,16 +1,17 @@
-"""LAMMPS text dumps: x, xs, xu or xsu columns, image flags, one or more frames."""
+"""LAMMPS text dumps: x, xs, xu or xsu columns, image flags, one or more frames; written with x and flags."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, Source, SourceStructure, read_text
+from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text
 from gensample.data.importing.trajectories import Run
-from gensample.errors import DataError
+from gensample.errors import ConfigError, DataError
 from gensample.ranges import shown
 from gensample.text import printable
 
@@ -46,6 +47,32 @@ class LammpsDump(FrameFormat):
             items, position = _frame_items(source.path, lines, position)
             frames.append(_frame(source, items, options))
         return frames
+
+    def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
+        """Write frames of one motion, wrapped with image flags; 2D gets z = 0 and a height of 1.
+
+        Raises:
+            ConfigError: several frames that are no motion, which frames of a dump are.
+        """
+        if len(frames) > 1 and not all("time" in frame.info for frame in frames):
+            raise ConfigError("frames of a dump are of one motion: name a --configuration, or take extxyz")
+        types = species + 1
+        with path.open("w", encoding="utf-8") as file:
+            for number, frame in enumerate(frames):
+                missing = 3 - len(frame.box)
+                image = np.floor(frame.positions / frame.box)
+                x = np.pad(frame.positions - image * frame.box, ((0, 0), (0, missing)))
+                flags = np.pad(image.astype(np.int64), ((0, 0), (0, missing)))
+                bounds = [*((0.0, edge) for edge in frame.box), *[(-0.5, 0.5)] * missing]
+                file.write("ITEM: UNITS\nlj\n" if number == 0 else "")
+                file.write(f"ITEM: TIME\n{frame.info['time']}\n" if "time" in frame.info else "")
+                file.write(f"ITEM: TIMESTEP\n{number}\nITEM: NUMBER OF ATOMS\n{len(species)}\n")
+                file.write("ITEM: BOX BOUNDS pp pp pp\n")
+                file.writelines(f"{low:.17g} {high:.17g}\n" for low, high in bounds)
+                file.write("ITEM: ATOMS id type x y z ix iy iz\n")
+                for i, (kind, at, of) in enumerate(zip(types, x.tolist(), flags.tolist(), strict=True), 1):
+                    where = " ".join([*(f"{value:.17g}" for value in at), *map(str, of)])
+                    file.write(f"{i} {kind} {where}\n")
 
 
 def _frame_items(path: Path, lines: list[str], position: int) -> tuple[dict[str, list[str]], int]:

@@ -25,7 +25,7 @@ def frames_of(
     """Frames to write: configurations, or with ``replica`` the unwrapped positions at its lags, start first.
 
     Raises:
-        ConfigError: the choices exclude each other.
+        ConfigError: the choices exclude each other, or fields that were drawn one by one are no trajectory.
         DataError: the dataset does not have what is asked for.
     """
     if replica is None and lag is not None:
@@ -69,6 +69,11 @@ def _trajectory(store: Store, c: int, replica: int, lag: int | None) -> list[Out
     u = store.displacements(c)[int(np.searchsorted(complete, replica))]
     if lag is not None and not 0 <= lag < len(u):
         raise DataError(f"{store.path} has lags 0 to {len(u) - 1} (times {store.times.tolist()}), not {lag}")
+    if lag is None and len(u) > 1 and not store.is_trajectory:
+        raise ConfigError(
+            f"{store.path}: fields at {len(u)} lag times were drawn one by one and are no trajectory; choose "
+            "one with --lag, or draw one: `gensample sample MODEL --data DATA --lag T --chain STEPS`"
+        )
     start, info = store.positions[c], {**_info(store, c), "replica": replica, "unwrapped": "T"}
     later = [
         OutputFrame(start + field, store.box[c], {**info, "time": f"{t:.17g}"})

@@ -1,0 +1,202 @@
+"""Does a chain of futures hold still? Ten steps of 100 tau beside molecular dynamics to t = 1000.
+
+    python experiments/016-chain/run.py FOLDER --models md ka2d-long-heated '[[0.6, 20], [null, 3]]'
+    python experiments/016-chain/run.py FOLDER --split test --replicas 8 --models md:4 ka2d-long-heated
+
+Writes results-SPLIT.json and table-SPLIT.md. A model is a name or folder, the stages of a heated run as json,
+or md: plain dynamics at the temperature of the data, fresh velocities every 100 tau. Chains and quenches of
+their futures are kept in FOLDER, and resumed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import call
+
+import gensample as gs
+from gensample.data.dataset import Dataset
+from gensample.data.store import domain_of
+from gensample.generators.heated import Heated
+from gensample.physics.potentials import energy
+from gensample.seeding import numpy_generator
+from gensample.stats.dynamics import WAVE_NUMBER, msd, overlap, self_scattering
+from gensample.stats.intervals import percentile_interval, resample_weights
+from gensample.stats.pairs import BOND_FORMED, bond_breaking, initial_neighbors
+
+HERE = Path(__file__).parent
+DATA, LAG, STEPS = "ka2d-long", 100.0, 10
+MD = "md"
+TITLES = {
+    "msd": "MSD",
+    "scattering": "F_s",
+    "overlap": "overlap",
+    "chi4": "chi4",
+    "energy": "U/N",
+    "inherent_energy": "e_IS",
+    "bonds": "bonds broken",
+    "hops": "hops",
+}
+
+
+def model_of(word: str, data: Dataset) -> Any:
+    """The generator that a word stands for."""
+    if word != MD and not word.startswith("["):
+        return gs.load_model(word)
+    stages = [[None, LAG]] if word == MD else json.loads(word)
+    model = Heated([LAG], [stages], domain=domain_of(data.store, lags=[LAG]))
+    model.name = model.digest = word
+    return model
+
+
+def file_name(word: str) -> str:
+    """What the files of a model begin with."""
+    return re.sub(r"[^\w.]+", "-", Path(word).name if "[" not in word else word).strip("-")
+
+
+def drawn(folder: Path, split: str, word: str, configurations: int, replicas: int) -> Path:
+    """The chain of a model, with the inherent structures of its futures."""
+    out = folder / f"{split}-{file_name(word)}-{replicas}.h5"
+    data = gs.open_dataset(DATA)[split][:configurations]
+    chain = model_of(word, data).sample(data, replicas, 1, out, lag=LAG, chain=STEPS)
+    if not chain.store.has_inherent_displacements:
+        call("quench", out, "--futures", "--processes", "1")
+    return out
+
+
+def measured(path: Path) -> dict[str, np.ndarray]:
+    """Of species A, {quantity: (C, K)} of each configuration, and the variances that chi4 is a mean of."""
+    data = gs.open_dataset(path)
+    store, liquid = data.store, data.store.liquid
+    kinds = torch.from_numpy(data.species.astype(np.int64))
+    mine = data.species == 0
+    found: dict[str, list[list[float]]] = {name: [] for name in TITLES}
+    for c in range(len(data)):
+        x, box, u, h = data.positions[c], data.box[c], data.fields(c), store.inherent_displacements(c)
+        edges = torch.from_numpy(box)
+        neighbors = initial_neighbors(x, box, data.species, np.array(liquid.sigma), BOND_FORMED)
+        rows: dict[str, list[float]] = {name: [] for name in TITLES}
+        for k in range(u.shape[1]):
+            field = u[:, k]
+            held = overlap(field[:, mine])
+            futures = torch.from_numpy(x + field.astype(np.float64))
+            rows["msd"].append(msd(field[:, mine]))
+            rows["scattering"].append(float(self_scattering(field[:, mine], WAVE_NUMBER)))
+            rows["overlap"].append(float(held.mean()))
+            rows["chi4"].append(float(mine.sum() * held.var(ddof=1)))
+            rows["energy"].append(float(np.mean([energy(y, kinds, edges, liquid).mean() for y in futures])))
+            rows["inherent_energy"].append(float(store.inherent_energies(c)[:, k].mean()))
+            rows["bonds"].append(float(np.nanmean(bond_breaking(field, neighbors)[:, mine])))
+            rows["hops"].append(float((np.linalg.norm(h[:, k][:, mine], axis=-1) > 0.3).mean()))
+        for name, row in rows.items():
+            found[name].append(row)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def summary(ours: dict[str, np.ndarray], md: dict[str, np.ndarray]) -> dict[str, Any]:
+    """By quantity and step: mean, its interval, difference from dynamics (MSD: relative) and its interval.
+
+    Intervals hold 95 % of a bootstrap over configurations, which both have in common.
+    """
+    weights = resample_weights(len(md["msd"]), 2000, numpy_generator(16))
+    found: dict[str, Any] = {}
+    for name in TITLES:
+        mean, other = ours[name].mean(0), md[name].mean(0)
+        samples, reference = weights @ ours[name], weights @ md[name]
+        relative = name in ("msd", "chi4", "bonds", "hops")
+        off = mean / other - 1 if relative else mean - other
+        off_samples = samples / reference - 1 if relative else samples - reference
+        found[name] = {
+            "mean": mean,
+            "interval": np.stack(percentile_interval(samples), -1),
+            "off": off,
+            "off_interval": np.stack(percentile_interval(off_samples), -1),
+        }
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Arrays as lists of five digits."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return (
+        np.vectorize(lambda x: float(f"{x:.5g}"))(value).tolist() if isinstance(value, np.ndarray) else value
+    )
+
+
+def table(results: dict[str, Any]) -> str:
+    """Markdown: of each model a line for steps 1, 2, 3, 5 and 10, and its largest errors over all steps."""
+    steps = (1, 2, 3, 5, 10)
+    lines = [
+        "| model | core-s a step | t | " + " | ".join(TITLES.values()) + " |",
+        "|---" * (3 + len(TITLES)) + "|",
+    ]
+    for word, found in results.items():
+        for step in steps:
+            cells = [f"{found['quantities'][name]['mean'][step - 1]:.4g}" for name in TITLES]
+            lines.append(
+                f"| `{word}` | {found['core_seconds']:.3f} | {LAG * step:g} | " + " | ".join(cells) + " |"
+            )
+    lines += ["", "Largest distance from dynamics over all steps, with the interval at that step:", ""]
+    lines += ["| model | core-s a step | MSD | e_IS | U/N | chi4 | overlap |", "|---" * 7 + "|"]
+    for word, found in results.items():
+        cells = []
+        for name in ("msd", "inherent_energy", "energy", "chi4", "overlap"):
+            off, between = (np.array(found["quantities"][name][key]) for key in ("off", "off_interval"))
+            worst = int(np.abs(off).argmax())
+            low, high = between[worst]
+            cells.append(f"{off[worst]:+.3f} [{low:+.3f}, {high:+.3f}] at {LAG * (worst + 1):g}")
+        lines.append(f"| `{word}` | {found['core_seconds']:.3f} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Draw chains, or write what they show."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--split", choices=("val", "test"), default="val")
+    parser.add_argument("--configurations", type=int, default=12)
+    parser.add_argument("--replicas", type=int, default=4)
+    parser.add_argument("--models", nargs="*", default=[])
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    path = HERE / f"results-{options.split}.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    for given in options.models:
+        word, _, own = given.rpartition(":") if re.search(r":\d+$", given) else (given, "", "")
+        out = drawn(options.folder, options.split, word, options.configurations, int(own or options.replicas))
+        values = measured(out)
+        np.savez(out.with_suffix(".npz"), **values)
+        if word == MD:
+            md = values
+        else:
+            with np.load(options.folder / f"{options.split}-md-4.npz") as file:
+                md = dict(file)
+        with gs.open_dataset(out).store as store:
+            fields = int(store.done.sum()) * len(store.times)
+            cost, replicas = float(store.attrs["core_seconds"]), int(store.replicas[0])
+        found = {
+            "core_seconds": round(cost / fields, 4),
+            "replicas": replicas,
+            "quantities": summary(values, md),
+        }
+        results[word] = plain(found)
+        path.write_text(json.dumps(results) + "\n")
+        (HERE / f"table-{options.split}.md").write_text(table(results))
+        off = results[word]["quantities"]
+        print(word, "MSD", off["msd"]["off"], "e_IS", off["inherent_energy"]["off"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
