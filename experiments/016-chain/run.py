@@ -35,7 +35,7 @@ from gensample.stats.pairs import BOND_FORMED, bond_breaking, initial_neighbors
 
 HERE = Path(__file__).parent
 DATA, LAG, STEPS = "ka2d-long", 100.0, 10
-MD = "md"
+MD, MD_REPLICAS = "md", 4
 TITLES = {
     "msd": "MSD",
     "scattering": "F_s",
@@ -178,11 +178,12 @@ def main() -> None:
         out = drawn(options.folder, options.split, word, options.configurations, int(own or options.replicas))
         values = measured(out)
         np.savez(out.with_suffix(".npz"), **values)
-        if word == MD:
-            md = values
-        else:
-            with np.load(options.folder / f"{options.split}-md-4.npz") as file:
-                md = dict(file)
+        reference = options.folder / f"{options.split}-md-{MD_REPLICAS}.npz"
+        if not reference.exists():
+            print(f"{out} is drawn; no {reference} to hold it against yet", flush=True)
+            continue
+        with np.load(reference) as file:
+            md = dict(file)
         with gs.open_dataset(out).store as store:
             fields = int(store.done.sum()) * len(store.times)
             cost, replicas = float(store.attrs["core_seconds"]), int(store.replicas[0])
