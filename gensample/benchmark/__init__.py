@@ -35,6 +35,7 @@ def benchmark(
         ConfigError: the settings cannot work or would mislead, or nothing is done.
         DataError: a dataset is missing or damaged.
     """
+    from gensample.benchmark.front import relate
     from gensample.benchmark.judge import Judge
     from gensample.benchmark.published import NOTHING, PublishedNumbers
     from gensample.benchmark.result import BenchmarkResult
@@ -59,5 +60,5 @@ def benchmark(
         [curve for done in finished for curve in judge.correlations(done)],
         NOTHING if near is None else PublishedNumbers.read(near.system, near.curves),
         [*settings.notes, *notes],
-        [point for done in finished for point in judge.points(done)],
+        relate([point for done in finished for point in judge.points(done)]),
     )

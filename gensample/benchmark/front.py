@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from gensample.benchmark.table import SHOWN, Entry, ScoreTable, select, unique
 from gensample.report.page import Plate
 from gensample.report.style import CEILING, SOURCES, canvas, lag_title, legend_above
-from gensample.stats.dynamics import Floats, with_draws
+from gensample.stats.dynamics import Floats, as_array, with_draws
 from gensample.stats.intervals import NAN, Number
 
 SCORED = {
@@ -66,8 +66,9 @@ FRONT_NOTES = (
     "as many draws of simulation reach; W1 is a multiple of that between halves of simulation; energies and "
     "overlaps are differences from simulation, all others relative ones. Species A; energies and overlaps of "
     "all particles.",
-    "A replica of molecular dynamics is timed beside the samplers. The propensity of several of them follows "
-    "from the predictability by the formula of Spearman and Brown; in all else a replica is simulation.",
+    "A replica of molecular dynamics is timed beside the samplers. How well several of them know the "
+    "propensity is seen in the halves of the simulation, by the formula of Spearman and Brown; that is what "
+    "Pearson is a share of, for as many draws. In all else a replica is simulation.",
     "Gains by training: in which of Pearson, CRPS skill, classifier and inherent energy a trained sampler is "
     "nearer to perfect than every row without training that costs no more; † in none.",
 )
@@ -75,7 +76,7 @@ COLOURS = ("#0072b2", "#009e73", "#cc79a7", "#7f3c8d", "#e69f00", "#a0522d")
 MARKERS = "sD^v<>"
 
 
-def score(point: Entry, quantity: str) -> Entry | None:
+def score(point: Entry, quantity: str) -> dict[str, Any] | None:
     """A score of a point, of species A or of all particles; None where there is none."""
     found = (s for s in point["scores"] if s["quantity"] == quantity and s["species"] in (*SHOWN, EVERYONE))
     return next(found, None)
@@ -87,9 +88,33 @@ def fidelity(point: Entry, quantity: str) -> Number:
     return Number(*(NAN if v is None else v for v in found))
 
 
-def replica(points: Sequence[Entry]) -> float:
-    """Core-seconds of a replica of molecular dynamics, NaN where it is no row; points of one lag."""
-    return next((p["core_seconds"] for p in points if p["draws"] is None), NAN)
+def replicas(points: Sequence[Entry]) -> Entry | None:
+    """The point of molecular dynamics itself, None where it is no row; points of one lag."""
+    return next((p for p in points if p["simulation"]), None)
+
+
+def pearson_of(point: Entry, count: Any) -> Floats:
+    """Pearson correlation with the propensity of simulation, species A, that so many draws have.
+
+    Mean over configurations, each from the draws that there are by the formula of Spearman and Brown.
+    """
+    known = zip(point["pearson"], point["alike"], strict=True)
+    return as_array(np.mean([with_draws(r, share, point["draws"], count) for r, share in known], axis=0))
+
+
+def relate(points: Sequence[dict[str, Any]]) -> Sequence[Entry]:
+    """The points, Pearson of A measured by that of as many replicas, where molecular dynamics is a row.
+
+    The halves of a simulation know better than the ceiling of a comparison, which takes the particles of a
+    field to be independent of each other and is too low where many move together.
+    """
+    for point in points:
+        best, own = replicas(select(points, test=point["test"], lag=point["lag"])), score(point, "pearson")
+        if best is not None and own is not None:
+            due = float(pearson_of(best, point["draws"]))
+            of_best = [None if v is None else v / due for v in own["value"]]
+            own.update(due=[due, None, None], measured=of_best, mark=None)
+    return points
 
 
 def gains(point: Entry, points: Sequence[Entry]) -> list[str]:
@@ -98,7 +123,7 @@ def gains(point: Entry, points: Sequence[Entry]) -> list[str]:
     points: those of its lag.
     """
     rivals = [p for p in points if not p["trained"] and p["core_seconds"] <= EQUAL * point["core_seconds"]]
-    if any(p["draws"] is None for p in rivals):
+    if replicas(rivals) is not None:
         return []
 
     def missing(p: Entry, quantity: str) -> float:
@@ -107,32 +132,6 @@ def gains(point: Entry, points: Sequence[Entry]) -> list[str]:
 
     better = (q for q in FIDELITY if all(missing(point, q) < missing(p, q) for p in rivals))
     return [q for q in better if fidelity(point, q).defined]
-
-
-def propensity_of_replicas(points: Sequence[Entry], count: Any) -> Floats:
-    """Pearson of the propensity that so many replicas of molecular dynamics have, by Spearman and Brown.
-
-    points: those of one lag; NaN where none is compared.
-    """
-    known = [p for p in points if score(p, "pearson") and score(p, "predictability")]
-    if not known:
-        return np.full(np.shape(count), NAN)
-    point = max(known, key=lambda p: p["draws"])
-    best, share = score(point, "pearson"), score(point, "predictability")
-    assert best is not None
-    assert share is not None
-    return with_draws(_first(best["due"]), _first(share["simulated"]), point["draws"], count)
-
-
-def _of_draws(point: Entry, count: Any) -> Floats:
-    """The same of so many draws of a sampler."""
-    own, share = score(point, "pearson"), score(point, "predictability")
-    pearson, predictability = (_first((s or {}).get("value")) for s in (own, share))
-    return with_draws(pearson, predictability, point["draws"], count)
-
-
-def _first(found: Sequence[Any] | None) -> float:
-    return NAN if not found or found[0] is None else float(found[0])
 
 
 # Tables and files
@@ -145,18 +144,21 @@ def front_tables(points: Sequence[Entry]) -> list[ScoreTable]:
 
 
 def _table(test: str, lag: float, points: Sequence[Entry]) -> ScoreTable:
-    whole, lines = replica(points), []
+    dynamics, lines = replicas(points), []
+    whole = NAN if dynamics is None else dynamics["core_seconds"]
     for p in sorted(points, key=lambda p: p["core_seconds"]):
-        if p["draws"] is None:
+        if p["simulation"]:
             continue
         pearson = _numbers((score(p, "pearson") or {}).get("value"), "{:.3f}", "{:.2f}")
         cells = [_cell(score(p, quantity)) for quantity in SCORED]
         gained = ", ".join(SCORED[q].split(",")[0] for q in gains(p, points)) or "none †"
         name = [p["row"], str(p["draws"]), *_cost(p["core_seconds"], whole)]
         lines.append([*name, pearson, *cells, gained if p["trained"] else ""])
-    for count in REPLICAS if whole > 0 else ():
+    for count in REPLICAS:
+        if dynamics is None:
+            break
         name = [f"molecular dynamics, {count} replica{'s' * (count > 1)}", "", *_cost(count * whole, whole)]
-        pearson = _numbers([float(propensity_of_replicas(points, count)), None, None], "{:.3f}", "")
+        pearson = _numbers([float(pearson_of(dynamics, count))], "{:.3f}")
         lines.append([*name, pearson, *[""] * (len(SCORED) + 1)])
     head = ["", "draws", "core-seconds", "of a replica", "Pearson", *SCORED.values(), "gains by training"]
     return ScoreTable(f"Samplers: {test}, t = {lag:g}", head, lines)
@@ -197,7 +199,7 @@ def front_lines(points: Sequence[Entry]) -> list[dict[str, Any]]:
     """Every score of every point, one line each; costs are lines, too."""
     found = []
     for p in points:
-        own = {name: value for name, value in p.items() if name not in ("scores", "core_seconds")}
+        own = {name: value for name, value in p.items() if name not in _OWN}
         cost = {"quantity": "core_seconds", "species": EVERYONE, "value": [p["core_seconds"], None, None]}
         for s in (cost, *p["scores"]):
             line = {**own, "quantity": s["quantity"], "species": s["species"], "mark": s.get("mark")}
@@ -206,6 +208,8 @@ def front_lines(points: Sequence[Entry]) -> list[dict[str, Any]]:
             found.append(line)
     return found
 
+
+_OWN = ("scores", "core_seconds", "pearson", "alike", "simulation")
 
 # Figures
 
@@ -219,7 +223,7 @@ def front_plates(points: Sequence[Entry]) -> Iterator[Plate]:
             f"What core-seconds buy: {test}",
             "Left: Pearson correlation of the propensity, species A, with that of simulation, against the "
             "core-seconds of all draws from a configuration (Spearman-Brown from one number of draws to "
-            "others; of the rows of a line the best at each budget). Dashed: the exact propensity. Right: "
+            "others; of the rows of a line the best at each budget). Right: "
             "CRPS skill of |u| against the core-seconds of a field. Dotted: a replica of molecular dynamics. "
             "Open: a trained sampler that is in nothing nearer to simulation than what is untrained and "
             "costs no more.",
@@ -274,7 +278,7 @@ def full(points: Sequence[Entry]) -> Figure:
 def _looks(points: Sequence[Entry]) -> dict[str, Mapping[str, Any]]:
     """Colour and marker of each line, those of molecular dynamics first."""
     found: dict[str, Mapping[str, Any]] = {}
-    lines = unique([p for p in points if p["draws"] is not None], "line")
+    lines = unique([p for p in points if not p["simulation"]], "line")
     for line in sorted(lines, key=lambda line: not line.startswith("molecular dynamics")):
         known, k = SOURCES.get(line), sum(name not in SOURCES for name in found)
         if line.startswith("molecular dynamics"):
@@ -289,20 +293,19 @@ def _looks(points: Sequence[Entry]) -> dict[str, Mapping[str, Any]]:
 def _budget(axis: Axes, points: Sequence[Entry], looks: Mapping[str, Mapping[str, Any]]) -> None:
     """Pearson against the core-seconds of all draws."""
     for line, look in looks.items():
-        mine = [p for p in select(points, line=line) if score(p, "pearson")]
+        mine = select(points, line=line)
         if mine and not line.startswith("molecular dynamics"):
             costs = np.array([p["core_seconds"] for p in mine])
             budget = np.geomspace(costs.min(), MOST_DRAWS * costs.max(), 200)
             draws = budget / costs[:, None]
-            each = np.array([_of_draws(p, np.maximum(n, 1)) for p, n in zip(mine, draws, strict=True)])
+            each = np.array([pearson_of(p, np.maximum(n, 1)) for p, n in zip(mine, draws, strict=True)])
             inside = (draws >= 1) & (draws <= MOST_DRAWS)
             axis.plot(budget, np.where(inside, each, -np.inf).max(0), color=look["color"])
-    whole, counts = replica(points), np.array(REPLICAS)
-    if whole > 0:
-        label = f"molecular dynamics, {', '.join(map(str, REPLICAS))} replicas"
-        axis.plot(counts * whole, propensity_of_replicas(points, counts), "k*-", ms=6, label=label)
-        axis.axvline(whole, color=CEILING, ls=":", lw=1)
-    axis.axhline(float(propensity_of_replicas(points, np.inf)), color=CEILING, ls="--", lw=1)
+    if (dynamics := replicas(points)) is not None:
+        costs, label = np.array(REPLICAS) * dynamics["core_seconds"], ", ".join(map(str, REPLICAS))
+        label = f"molecular dynamics, {label} replicas"
+        axis.plot(costs, pearson_of(dynamics, np.array(REPLICAS)), "k*-", ms=6, label=label)
+        axis.axvline(costs[0], color=CEILING, ls=":", lw=1)
     _log_seconds(axis)
 
 
@@ -310,8 +313,8 @@ def _fields(
     axis: Axes, points: Sequence[Entry], quantity: str, looks: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """One of FIDELITY against the core-seconds of a field; plain dynamics end in a perfect replica."""
-    perfect, whole = FIDELITY[quantity].perfect, replica(points)
-    lowest = perfect
+    perfect, dynamics = FIDELITY[quantity].perfect, replicas(points)
+    lowest, whole = perfect, 0.0 if dynamics is None else dynamics["core_seconds"]
     for line, look in looks.items():
         mine = [p for p in select(points, line=line) if fidelity(p, quantity).defined]
         mine.sort(key=lambda p: p["core_seconds"])

@@ -92,13 +92,15 @@ class Judge:
 
         for test, predictions in done.predictions.items():
             of_row = {"row": row.name, "line": row.line or row.name, "trained": done.record["trained"]}
-            of_row |= {"test": test, "draws": None if row.sampler == SIMULATION else row.draws}
-            _, lags, _ = self.truth(test, done.unit.target)
-            each = zip(lags, predictions["core_seconds"], predictions["comparisons"], strict=True)
-            for lag, cost, told in each:
+            truth, lags, _ = self.truth(test, done.unit.target)
+            simulation = row.sampler == SIMULATION
+            draws = int(truth.replicas.min()) // 2 if simulation else row.draws
+            of_row |= {"test": test, "simulation": simulation, "draws": draws}
+            for k, lag in enumerate(lags):
+                cost, known = float(predictions["core_seconds"][k]), predictions["known"][k].tolist()
                 if cost > 0:
-                    of_lag = {"lag": lag, "core_seconds": float(cost), "scores": scores_of(told)}
-                    found.append(of_row | of_lag)
+                    of_lag = {"lag": lag, "core_seconds": cost, "pearson": known[0], "alike": known[1]}
+                    found.append(of_row | of_lag | {"scores": scores_of(predictions["comparisons"][k])})
         return found
 
     def correlations(self, done: Finished) -> list[Entry]:

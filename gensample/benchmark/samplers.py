@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from gensample.comparison.compare import compare
 from gensample.comparison.result import Comparison
 from gensample.comparison.rows import Row, rows
 from gensample.data.dataset import Dataset
-from gensample.data.store import domain_of
+from gensample.data.store import digest_structures, domain_of
 from gensample.generators.base import Generator, PhysicsGenerator
 from gensample.generators.heated import Heated
 from gensample.report.page import json_ready
-from gensample.stats.dynamics import magnitudes
+from gensample.stats.dynamics import magnitudes, pearson, predictability, split_variance, with_draws
 from gensample.stats.intervals import NAN, Number
 
 SEED = 1
@@ -35,25 +36,29 @@ def load(kept: Cache, opened: Opened) -> dict[str, Any]:
 
 
 def predict(kept: Cache, opened: Opened, test: str) -> dict[str, np.ndarray]:
-    """Beside the mean of |u|, ``core_seconds`` (K,) of a field, and ``comparisons`` (K,), each as JSON.
+    """Beside the mean of |u|, ``core_seconds`` (K,) of a field, ``known`` (K, 2, C) of the propensity, and
+    ``comparisons`` (K,), each as JSON.
 
-    Of lags that the sampler does not know all three are NaN or empty.
+    Of lags that the sampler does not know all are NaN or empty.
     """
     model, judged = opened.sampler(kept.unit.row, test), Dataset(opened.store(test), opened.judged(test))
     lags = opened.lag_times(test)
     found: dict[str, np.ndarray] = {
         "propensity": np.full((len(judged), len(judged.species), len(lags)), np.nan),
         "core_seconds": np.full(len(lags), np.nan),
+        "known": np.full((len(lags), 2, len(judged)), np.nan),
     }
     told = [b""] * len(lags)
     for k, lag in enumerate(lags):
         if model is None:
             found["core_seconds"][k] = time_replica(judged, lag)
+            found["known"][k] = known_of_replicas(_lengths(judged, lag))
         elif any(math.isclose(lag, t, rel_tol=SAME_LAG) for t in model.reads.lags or ()):
             drawn = _drawn(kept, model, judged, test, lag)
             column = lag_columns(drawn.lag_time.tolist(), [lag])
             means = [magnitudes(drawn.fields(c)).mean(0)[column[0]] for c in range(len(drawn))]
             found["propensity"][:, :, k] = np.stack(means)
+            found["known"][k] = known_of_draws(_lengths(judged, lag), _lengths(drawn, lag))
             fields = drawn.replicas.sum() * len(drawn.lag_time)
             found["core_seconds"][k] = drawn.store.attrs["core_seconds"] / fields
             how: dict[str, Any] = {"seed": opened.settings.seed, "bootstrap": opened.settings.bootstrap}
@@ -64,12 +69,50 @@ def predict(kept: Cache, opened: Opened, test: str) -> dict[str, np.ndarray]:
 
 def _drawn(kept: Cache, model: Generator, judged: Dataset, test: str, lag: float) -> Dataset:
     """Fields at a lag, drawn by themselves where that can be, so that its core-seconds are its own."""
+    name = f"sample-{slug(test)}-{digest_structures(judged.store, judged.rows)[:12]}"
     if isinstance(model, PhysicsGenerator):
-        model = model.at(model.lag_time[lag_columns(model.lag_time, [lag])[0]])
-        name = f"sample-{slug(test)}-{lag:g}-{kept.mark(test)[:12]}.h5"
-    else:
-        name = f"sample-{slug(test)}-{kept.mark(test)[:12]}.h5"
-    return model.sample(judged, kept.unit.row.draws, SEED, kept.folder / name, force=True)
+        model, name = model.at(model.lag_time[lag_columns(model.lag_time, [lag])[0]]), f"{name}-{lag:g}"
+    return model.sample(judged, kept.unit.row.draws, SEED, kept.folder / f"{name}.h5", force=True)
+
+
+def _lengths(data: Dataset, lag: float) -> list[np.ndarray]:
+    """|u| (R, n) of the particles of the first species, of each configuration."""
+    (column,), of = lag_columns(data.lag_time.tolist(), [lag]), data.species == 0
+    return [magnitudes(data.fields(c)[:, column, of]) for c in range(len(data))]
+
+
+def known_of_draws(simulated: Sequence[np.ndarray], drawn: Sequence[np.ndarray]) -> np.ndarray:
+    """How well draws tell the propensity of each configuration, and how alike they are, (2, C).
+
+    Pearson correlation of their mean with that of simulation, and the share of the variance of a draw that
+    is the same in all of them, from |u| (R, n). Particles that move together leave a correlation as it is: so
+    the means over the particles of each field are taken out of that share, unlike out of the predictability.
+    """
+    pairs = zip(simulated, drawn, strict=True)
+    return np.array([[_agreement(x, y), _alike(y)] for x, y in pairs]).T
+
+
+def known_of_replicas(simulated: Sequence[np.ndarray]) -> np.ndarray:
+    """The same of half of the replicas of a simulation with all of them, were these others.
+
+    The halves are correlated with each other; that the label is longer is made up for by the formula of
+    Spearman and Brown.
+    """
+    found = []
+    for lengths in simulated:
+        half, alike = len(lengths) // 2, _alike(lengths)
+        agreement = _agreement(lengths[half:], lengths[:half])
+        found.append([float(with_draws(agreement, alike, len(lengths) - half, len(lengths))), alike])
+    return np.array(found).T
+
+
+def _agreement(x: np.ndarray, y: np.ndarray) -> float:
+    return pearson(x.mean(0), y.mean(0))
+
+
+def _alike(lengths: np.ndarray) -> float:
+    split = split_variance(lengths - lengths.mean(1, keepdims=True))
+    return float(predictability(split.delta, split.iso))
 
 
 def time_replica(data: Dataset, lag: float) -> float:

@@ -10,8 +10,9 @@ from lattices import write_lattices
 from small_benchmark import small
 
 from gensample.benchmark import benchmark
-from gensample.benchmark.front import fidelity, front_tables, gains, propensity_of_replicas
+from gensample.benchmark.front import fidelity, front_tables, gains, pearson_of, relate
 from gensample.benchmark.run import run_units
+from gensample.benchmark.samplers import known_of_replicas
 from gensample.benchmark.settings import load_settings
 from gensample.cli import main
 from gensample.errors import ConfigError
@@ -69,7 +70,7 @@ def test_what_was_drawn_and_compared_is_not_done_again(tmp_path, capsys):
     assert files == {f: f.stat().st_mtime_ns for f in files}
     # Killed after the draws: they are there, and so is what they took.
     (predictions,) = (out / "rows").rglob("predictions-a.npz")
-    (sample,) = (out / "rows").rglob("sample-a-1-*.h5")
+    (sample,) = (out / "rows").rglob("sample-a-*-1.h5")
     predictions.unlink()
     assert benchmark(path, out, only=["half"]).points == first.points
     assert sample.stat().st_mtime_ns == files[sample]
@@ -102,7 +103,7 @@ def test_samplers_are_judged_by_replicas(tmp_path):
         run_units(load_settings(small(tmp_path, rows=ROWS[1:2], datasets=datasets)), tmp_path / "out")
 
 
-def point(row, cost, skill, trained=False, draws=8, **more):
+def point(row, cost, skill, trained=False, **more):
     """A point of this CRPS skill and all else alike."""
     measured = {"crps_skill": skill, "pearson": 0.9, "c2st": 0.51, "inherent_energy": 0.01} | more
     scores = [
@@ -110,13 +111,14 @@ def point(row, cost, skill, trained=False, draws=8, **more):
         | {key: [value, value - 0.01, value + 0.01] for key in ("value", "simulated", "due", "measured")}
         for name, value in measured.items()
     ]
-    of = {"row": row, "line": row, "test": "a", "lag": 1.0, "trained": trained}
-    return {**of, "draws": draws, "core_seconds": cost, "scores": [] if draws is None else scores}
+    of = {"row": row, "line": row, "test": "a", "lag": 1.0, "trained": trained, "core_seconds": cost}
+    known = {"simulation": row == "dynamics", "draws": 8, "pearson": [0.6, 0.8], "alike": [0.2, 0.3]}
+    return {**of, **known, "scores": [] if row == "dynamics" else scores}
 
 
 def test_a_trained_sampler_that_gains_nothing_is_marked():
     """It is compared with all untrained ones that cost as much or less, and with a whole replica."""
-    dynamics = point("dynamics", 10.0, 0, draws=None)
+    dynamics = point("dynamics", 10.0, 0)
     rivals = [point("cheap", 1.0, 0.7), point("equal", 2.05, 0.8), point("dear", 3.0, 0.95), dynamics]
     better = point("better", 2.0, 0.85, trained=True, inherent_energy=-0.005)
     worse = point("worse", 2.0, 0.75, trained=True)
@@ -140,4 +142,29 @@ def test_fewer_draws_by_spearman_and_brown():
     found = [np.corrcoef(truth, draws[:n].mean(0))[0, 1] for n in (1, 4, 16)]
     np.testing.assert_allclose(with_draws(found[2], share, 16, np.array([1, 4])), found[:2], atol=0.01)
     assert with_draws(found[2], share, 16, np.inf) == pytest.approx(1, abs=0.01)
-    assert np.isnan(propensity_of_replicas([point("dynamics", 1.0, 0, draws=None)], 2))
+
+
+def test_pearson_is_measured_by_that_of_as_many_replicas():
+    """The mean over configurations; what a comparison takes for the best goes."""
+    dynamics, other = point("dynamics", 1.0, 0), point("other", 1.0, 0.5)
+    assert pearson_of(dynamics, 8) == pytest.approx(0.7)
+    assert pearson_of(dynamics, np.array([2, 8, 32])).tolist() == sorted(pearson_of(dynamics, [2, 8, 32]))
+    relate([dynamics, other])
+    assert fidelity(other, "pearson").value == pytest.approx(0.9 / 0.7)
+    alone = point("other", 1.0, 0.5)
+    relate([alone])
+    assert fidelity(alone, "pearson").value == 0.9
+
+
+def test_replicas_of_particles_that_move_together():
+    """Halves and few replicas tell of more, also where the particles of a field share their noise."""
+    rng = np.random.default_rng(1)
+    own, joint = rng.normal(size=(200, 1, 300)), rng.normal(size=(200, 16, 1))
+    fields = list(10 + own + 2 * joint + 2 * rng.normal(size=(200, 16, 300)))
+    many = np.array([x.mean(0) for x in fields])
+    known = known_of_replicas(fields)
+    simulation = {"pearson": known[0], "alike": known[1], "draws": 8}
+    for count in (1, 2, 8):
+        others = own[:, 0] + 2 / count**0.5 * rng.normal(size=(200, 300))
+        expected = np.mean([np.corrcoef(*pair)[0, 1] for pair in zip(others, many, strict=True)])
+        assert pearson_of(simulation, count) == pytest.approx(expected, abs=0.01)
