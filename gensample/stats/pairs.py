@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -287,6 +288,30 @@ def wave_edges(box: Any) -> Floats:
     return as_array(least * (np.arange(max(int(Q_MAX / least), _FEWEST) + 1) + 0.5))
 
 
+_VECTORS_AT_ONCE = 64
+"""Wave vectors whose waves at all particles are held at once, so that they stay near the cache."""
+
+
+def fourier_sums(weights: Floats, positions: Floats, box: Floats, q: Floats) -> NDArray[np.complex128]:
+    """Sums of w_j exp(-i q.r_j) over particles, weights (W, N), at wave vectors (Q, d) of the box: (W, Q).
+
+    A wave is the product of one along each axis, of which there are few: exponentials are O(N sqrt(Q)) in 2D.
+    """
+    number = np.rint(q * box / (2 * np.pi)).astype(np.int64)
+    least = number.min(axis=0)
+    axes = [
+        np.exp(-2j * np.pi / edge * np.arange(low, high + 1)[:, None] * x)
+        for edge, low, high, x in zip(box, least, number.max(axis=0), positions.T, strict=True)
+    ]
+    number, columns = number - least, np.ascontiguousarray(weights.T)
+    found = np.empty((len(weights), len(q)), np.complex128)
+    for begin in range(0, len(q), _VECTORS_AT_ONCE):
+        part = slice(begin, begin + _VECTORS_AT_ONCE)
+        waves = math.prod(axis[n] for axis, n in zip(axes, number[part].T, strict=True))
+        found[:, part] = (waves.real @ columns + 1j * (waves.imag @ columns)).T
+    return found
+
+
 class FourPointSums(NamedTuple):
     """Sums over the wave vectors in each bin for one configuration, (bins,); they add over configurations.
 
@@ -316,8 +341,8 @@ def four_point_sums(
     require_replicas(replicas, 2, "S4 within a configuration")
     grid = as_array(edges)
     q = wave_vectors(box, float(grid[-1]))
-    waves = np.exp(-1j * as_array(positions) @ q.T)
-    rho, w = waves.sum(axis=0), slow @ waves
+    *w, rho = fourier_sums(np.vstack([slow, np.ones(particles)]), as_array(positions), as_array(box), q)
+    w = np.stack(w)
     square = (q**2).sum(axis=1)
     which = np.searchsorted(grid, np.sqrt(square), side="right") - 1
     inside = (which >= 0) & (which < len(grid) - 1)

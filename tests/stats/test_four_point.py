@@ -39,6 +39,15 @@ def test_agrees_with_the_double_sum_over_particles():
         )
 
 
+@pytest.mark.parametrize("box", [[20.0, 9.0], [7.0, 8.0, 9.0]])
+def test_fourier_sums_are_those_of_exponentials(box):
+    """More wave vectors than are held at once, outside the first image too."""
+    rng = np.random.default_rng(3)
+    x, w, q = rng.uniform(-9, 30, (50, len(box))), rng.normal(size=(3, 50)), wave_vectors(box, 5.0)
+    assert len(q) > 128
+    np.testing.assert_allclose(fp.fourier_sums(w, x, np.array(box), q), w @ np.exp(-1j * x @ q.T), atol=1e-10)
+
+
 def test_particles_that_do_not_know_of_each_other_have_a_flat_one():
     """Variances p (1 - p) within; all particles alike have the same in total."""
     rng = np.random.default_rng(1)
