@@ -1,10 +1,11 @@
-"""Larger boxes from small ones: different configurations of ka2d-long side by side, as points to start from.
+"""A larger box from smaller ones, as a point to start from.
 
-python experiments/018-sizes/tile.py 2000 --configurations 4 --split val --out tiles-2000.h5
-python experiments/018-sizes/tile.py 10000 --configurations 2 --split val test --out tiles-10000.h5
+python experiments/018-sizes/tile.py ka2d-long 2000 --split val --out tiles-2000.h5 # four different boxes
+python experiments/018-sizes/tile.py equilibrium-2000.h5 10000 --copies --out tiles-10000.h5
 
-Each tile is turned and shifted at random; where the box is no whole number of tiles, a square with the right
-numbers of particles is cut from more of them. Particles overlap at the seams: `start.minimise` of simulate.
+Different boxes side by side are turned and shifted at random, and do not fit at the seams; copies of one do.
+Where the box is no whole number of tiles, a square with the right numbers of particles is cut from more of
+them, and does not fit at its edges: `start.minimise` of simulate pushes apart what overlaps there.
 """
 
 import argparse
@@ -15,19 +16,22 @@ import numpy as np
 
 from gensample.data.dataset import Dataset, open_dataset
 from gensample.data.store import Contents
-from gensample.physics.mixtures import Mixture, get_mixture
+from gensample.physics.mixtures import get_mixture
 from gensample.seeding import numpy_generator
 
 OFFSETS = 400
 
 
-def patch(tiles: np.ndarray, edge: float, side: int, generator: np.random.Generator) -> np.ndarray:
-    """Positions (side^2 N, 2) of side x side tiles (side^2, N, 2), each shifted, turned and reflected."""
-    placed = []
-    for k, tile in enumerate(tiles):
-        x = (tile + generator.uniform(0, edge, 2)) % edge
-        x = x[:, ::-1] if generator.random() < 0.5 else x
-        x = np.where(generator.random(2) < 0.5, x, edge - x)
+def patch(tiles: np.ndarray, edge: float, generator: np.random.Generator | None) -> np.ndarray:
+    """Positions (k^2 N, 2) of k x k tiles (k^2, N, 2), each shifted, turned and reflected where there is a
+    generator.
+    """
+    placed, side = [], round(math.sqrt(len(tiles)))
+    for k, x in enumerate(tiles):
+        if generator is not None:
+            x = (x + generator.uniform(0, edge, 2)) % edge
+            x = x[:, ::-1] if generator.random() < 0.5 else x
+            x = np.where(generator.random(2) < 0.5, x, edge - x)
         placed.append(x + edge * np.array(divmod(k, side)))
     return np.concatenate(placed)
 
@@ -58,65 +62,46 @@ def cut(
     return y[np.concatenate(kept)], edge
 
 
-def build(
-    tiles: np.ndarray, edge: float, kinds: np.ndarray, particles: int, mixture: Mixture, seed: int, c: int
-) -> np.ndarray:
-    """One configuration (particles, 2) in the order of the species of the mixture, at its density."""
-    generator, box = numpy_generator(seed, c), math.sqrt(particles / mixture.density)
-    side = round(math.sqrt(len(tiles)))
-    x, species = patch(tiles, edge, side, generator), np.tile(kinds, len(tiles))
-    if len(x) == particles:
-        return x[np.argsort(species, kind="stable")]
-    counts = np.bincount(mixture.species(particles).numpy())
-    x, size = cut(x, species, side * edge, counts, generator)
-    print(f"configuration {c}: a square of {size:.3f}, rescaled to {box:.3f}")
-    return x * (box / size)
-
-
 def main() -> None:
-    """Write the dataset."""
+    """Write a dataset of one configuration."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data")
     parser.add_argument("particles", type=int)
-    parser.add_argument("--configurations", type=int, required=True)
-    parser.add_argument("--split", nargs="+", default=["val"])
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--copies", action="store_true", help="of the first configuration, as it is")
     parser.add_argument("--seed", type=int, default=18)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    data = open_dataset("ka2d-long")
-    mixture, edge = get_mixture("ka2d"), float(data.box[0, 0])
-    tiles = np.concatenate([data[split].positions for split in given.split])
-    each = math.ceil(math.sqrt(given.particles / mixture.density) / edge - 1e-6) ** 2
-    if len(tiles) < each * given.configurations:
-        raise SystemExit(f"{given.configurations} boxes need {each} tiles each, there are {len(tiles)}")
-    positions = np.stack(
-        [
-            build(
-                tiles[c * each : (c + 1) * each],
-                edge,
-                data.species,
-                given.particles,
-                mixture,
-                given.seed,
-                c,
-            )
-            for c in range(given.configurations)
-        ]
-    )
-    box = np.full((given.configurations, 2), math.sqrt(given.particles / mixture.density))
+    data = open_dataset(given.data)[given.split]
+    mixture, edge = get_mixture(data.mixture), float(data.box[0, 0])
+    box = math.sqrt(given.particles / mixture.density)
+    side = math.ceil(box / edge - 1e-6)
+    chosen = data[[0] * side**2] if given.copies else data[: side**2]
+    if len(chosen) < side**2:
+        raise SystemExit(f"{side**2} tiles are needed, there are {len(chosen)}")
+    generator = numpy_generator(given.seed)
+    x = patch(chosen.positions, edge, None if given.copies else generator)
+    species, kinds = np.tile(data.species, side**2), mixture.species(given.particles).numpy()
+    if len(x) == given.particles:
+        x = x[np.argsort(species, kind="stable")]
+    else:
+        x, size = cut(x, species, side * edge, np.bincount(kinds), generator)
+        print(f"a square of {size:.3f}, rescaled to {box:.3f}")
+        x *= box / size
     contents = Contents(
-        mixture="ka2d",
-        temperature=0.45,
+        mixture=mixture.name,
+        temperature=float(data.temperature[0]),
         density=mixture.density,
         truncation=mixture.truncation,
-        positions=positions % box[:, None],
-        species=mixture.species(given.particles).numpy(),
-        box=box,
-        split=["test"] * given.configurations,
-        source=f"tiles of ka2d-long, {', '.join(given.split)}",
+        positions=x[None] % box,
+        species=kinds,
+        box=np.full((1, 2), box),
+        split=["test"],
+        source=f"{side**2} tiles of {given.data}",
         seed=given.seed,
     )
     Dataset.create(contents, path=given.out)
-    print(f"{given.out}: {given.configurations} configurations of {given.particles} from {each} tiles each")
+    print(f"{given.out}: {given.particles} particles from {side**2} tiles")
 
 
 if __name__ == "__main__":

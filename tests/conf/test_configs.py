@@ -95,7 +95,9 @@ def shortened(config):
         short = ["configurations=2", "interval=0.1", "equilibration=0.1", "energies=1"]
         short.append(f"temperatures=[{config['temperatures'][0]}]")
         return short + [f"splits.{split}.chains=1" for split in config["splits"]]
-    short = ["lags=[0.1]", "equilibration.time=0.4", "equilibration.segment=0.4", "equilibration.snapshots=8"]
+    short = ["lags=[0.1]"]
+    if "start" not in config:
+        short += ["equilibration.time=0.4", "equilibration.segment=0.4", "equilibration.snapshots=8"]
     for split in config["splits"]:
         short += [f"splits.{split}.configurations=1", f"splits.{split}.replicas=1"]
     return short
@@ -109,6 +111,10 @@ def test_simulation_configs_run(path, tmp_path):
     short = [*shortened(config), "melt.time=0.5", "melt.cooling_time=0.5", "processes=1"]
     if "start" not in config:
         short.append(f"particles={PARTICLES[config['mixture']]}")
+    elif config["start"]["dataset"].endswith(".h5"):  # of another command
+        mixture, split = config["mixture"], config["start"]["split"]
+        data = write_glasses(tmp_path / "start.h5", mixture, PARTICLES[mixture], (split,))
+        short += [f"particles={PARTICLES[mixture]}", f"start.dataset={data}"]
     out = tmp_path / "out.h5"
     assert main(["simulate", str(path), "--out", str(out), *short]) == 0
     with Store.open(out) as store:
