@@ -1,9 +1,9 @@
-"""Core-seconds of a field against the number of particles: models, and molecular dynamics to the same lags.
+"""Core-seconds of a field, all its lags up to 100, against the number of particles: models and simulation.
 
-python experiments/018-sizes/cost.py FOLDER ka2d-long-heated [MODEL ...]   # cost.json; 2 min, alone
+python experiments/018-sizes/cost.py FOLDER ka2d-long-heated [MODEL ...]     # cost.json; 1 min, alone
 
-A field is all lags up to 100 of one replica, everything counted (`gensample.meter`). The sizes take turns; of
-ROUNDS the cheapest counts, since what else runs only adds to it.
+Everything counts (`gensample.meter`). The sizes take turns at about as much work each; of ROUNDS the cheapest
+counts, since what else runs only adds to it. Simulations say themselves what a replica has taken.
 """
 
 import argparse
@@ -14,12 +14,12 @@ import numpy as np
 from sizes import HERE, LAGS, SIZES, cut
 
 from gensample import zoo
+from gensample.comparison.pairing import core_seconds
 from gensample.data.dataset import open_dataset
-from gensample.generators.heated import Heated
 from gensample.meter import Meter
 
 ROUNDS = 3
-FIELDS = {500: 16, 2000: 8, 10000: 2}
+FIELDS = {500: 16, 2000: 4, 10000: 1}
 
 
 def main() -> None:
@@ -32,8 +32,9 @@ def main() -> None:
         n: open_dataset(name if n == 500 else given.folder / name)["test"][:1] for n, name in SIZES.items()
     }
     drawers = {name: zoo.load_model(cut(name, given.folder)) for name in given.models}
-    drawers["simulated"] = Heated([LAGS[-1]], [[[None, LAGS[-1]]]])
-    found: dict[str, dict[int, float]] = {}
+    found: dict[str, dict[int, float]] = {"simulated": {}}
+    for n, box in boxes.items():  # to the last lag of the file
+        found["simulated"][n] = (core_seconds(box.store) or np.nan) * LAGS[-1] / float(box.lag_time[-1])
     for name, model in drawers.items():
         how = model.how(processes=1) if getattr(model, "runs_dynamics", False) else {}
         for k in range(ROUNDS):
@@ -42,8 +43,9 @@ def main() -> None:
                 model.sample(box, FIELDS[n], seed=k, **how)
                 each = meter.lap() / FIELDS[n]
                 found.setdefault(name, {})[n] = min(each, found.get(name, {}).get(n, np.inf))
-        each = {n: cost / n for n, cost in found[name].items()}
-        told = ", ".join(f"{n}: {cost:.3f} ({each[n] / each[500]:.2f})" for n, cost in found[name].items())
+    for name, costs in found.items():
+        each = {n: cost / n for n, cost in costs.items()}
+        told = ", ".join(f"{n}: {cost:.3f} ({each[n] / each[500]:.2f})" for n, cost in costs.items())
         print(f"{name}: core-seconds (a particle's over that at 500) at {told}")
     (HERE / "cost.json").write_text(json.dumps(found) + "\n")
 
