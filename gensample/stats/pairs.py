@@ -341,8 +341,9 @@ def four_point_sums(
     require_replicas(replicas, 2, "S4 within a configuration")
     grid = as_array(edges)
     q = wave_vectors(box, float(grid[-1]))
-    *w, rho = fourier_sums(np.vstack([slow, np.ones(particles)]), as_array(positions), as_array(box), q)
-    w = np.stack(w)
+    weights = np.vstack([slow, np.ones(particles)])
+    both = fourier_sums(weights, as_array(positions), as_array(box), q)
+    w, rho = both[:-1], both[-1]
     square = (q**2).sum(axis=1)
     which = np.searchsorted(grid, np.sqrt(square), side="right") - 1
     inside = (which >= 0) & (which < len(grid) - 1)
