@@ -31,8 +31,9 @@ NETWORKS = {
     "gensample.nn.glassmlp.GlassMLP",
     "gensample.nn.se3.EquivariantPredictor",
 }
-# Without training and without weights.
+# Of a known potential, as a rule without weights.
 GENERATORS = {
+    "gensample.generators.guided.Guided",
     "gensample.generators.harmonic.Harmonic",
     "gensample.generators.heated.Heated",
 }

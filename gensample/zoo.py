@@ -203,6 +203,10 @@ def load_physics(name_or_path: str | Path) -> PhysicsGenerator:
         found: PhysicsGenerator = registry.build(block, registry.GENERATORS)
     except ConfigError as error:
         raise ConfigError(f"{folder}: {error}") from error
+    if found.has_weights:
+        from gensample.weights import read_tensors
+
+        found.load_state_dict(read_tensors(folder / WEIGHTS))
     return found
 
 
@@ -385,6 +389,8 @@ def release(source: str | Path, config: str | Path, metrics: str | Path, out: st
         folder = Path(scratch)
         if source.is_dir():
             found |= {"fit": load_metrics(source)["fit"]}
+            if (source / WEIGHTS).is_file():
+                (folder / WEIGHTS).write_bytes((source / WEIGHTS).read_bytes())
         else:
             content = read_checkpoint(source)
             settings["model"] = _checkpoint_block(source, content)
@@ -401,16 +407,24 @@ def release(source: str | Path, config: str | Path, metrics: str | Path, out: st
 
 
 def keep_generator(
-    out: Path, block: dict[str, Any], metrics: dict[str, Any], card: str, more: dict[str, Any] | None = None
+    out: Path,
+    block: dict[str, Any],
+    metrics: dict[str, Any],
+    card: str,
+    tensors: dict[str, Tensor] | None = None,
 ) -> None:
-    """Write the folder of a generator without training, whole or not at all.
+    """Write the folder of a generator that was fitted, whole or not at all.
 
-    block: ``class_path`` and ``init_args``; more: further blocks of the config, such as how it was found. The
-    generator is built once from the folder before that takes its place.
+    block: ``class_path`` and ``init_args``; tensors: its weights, if it has any. The generator is built once
+    from the folder before that takes its place.
     """
+    from gensample.weights import save_tensors
+
     check_folder(out)
     with atomic_folder(out) as folder:
-        text = yaml.safe_dump({"model": block, **(more or {})}, sort_keys=False)
+        if tensors is not None:
+            save_tensors(tensors, folder / WEIGHTS)
+        text = yaml.safe_dump({"model": block}, sort_keys=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
         (folder / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -437,14 +451,15 @@ def keep_fit(out: Path, data: FitData, fitted: GeneratorFit) -> None:
         "",
         *fitted.story,
         "",
-        f"* class: `{path}`, no training, no weights",
+        f"* class: `{path}`, " + ("no training, no weights" if fitted.tensors is None else "weights fitted"),
         f"* data: `{data.name}`, {count} configurations of the split {data.split}, T = {data.temperature:g}; "
         "nothing else was seen",
         f"* made with gensample {__version__}; `metrics.json` has everything that was tried",
     ]
     init_args = {"lag_time": data.lag_time, **fitted.settings, "domain": data.domain}
     block = {"class_path": path, "init_args": init_args}
-    keep_generator(out, block, {"fit": {**about, **fitted.found}}, "\n".join(card) + "\n")
+    metrics = {"fit": {**about, **fitted.found}}
+    keep_generator(out, block, metrics, "\n".join(card) + "\n", fitted.tensors)
 
 
 def _card(name: str, settings: dict[str, Any]) -> str:

@@ -42,7 +42,13 @@ class FitGenerator:
         "of the share of mobile particles, relative to simulation's (0.1)", kind=float
     )
     replicas: int | None = _heated("draws of each candidate from each configuration (8)", kind=int)
+    gains: tuple[float, ...] | None = _heated(
+        "try temperature fields, hotter where a learned field expects motion: 0 none (0)",
+        kind=float,
+        many=True,
+    )
     timestep: float | None = _heated("tau (0.005)", kind=float)
+    hot_timestep: float | None = _heated("of hotter phases, tau (the same)", kind=float)
     engine: str | None = _heated("of dynamics: lammps (default where installed) or torch")
     lmp: str | None = _heated("LAMMPS executable of your own")
     processes: int | None = _heated("LAMMPS processes side by side (2)", kind=PROCESSES)

@@ -135,6 +135,8 @@ class PhysicsGenerator(Generator):
     trained = False
     needs_inherent: ClassVar[bool] = False
     """Whether `draw` reads ``start.inherent``."""
+    has_weights: ClassVar[bool] = False
+    """Whether `load_state_dict` is to take tensors from the folder of the model."""
     runs_dynamics: ClassVar[bool] = False
     """Whether `draw` runs molecular dynamics: by LAMMPS, or by torch on its device."""
     of_each_lag: ClassVar[tuple[str, ...]] = ("lag_time",)
@@ -185,6 +187,10 @@ class PhysicsGenerator(Generator):
     def open(self, dataset: Any, rows: Any = None, **options: Any) -> KADataModule:
         """See `Model`."""
         return self.reads.open(dataset, rows, **{"model": self.name, "device": self.device, **options})
+
+    def load_state_dict(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Take the weights, of those that have some."""
+        raise NotImplementedError
 
     @property
     def time(self) -> float:

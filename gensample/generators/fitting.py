@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gensample.data.dataset import Dataset, open_dataset
 from gensample.data.positions import Inputs
@@ -67,9 +68,20 @@ class FitData:
         """What a model fitted to this is of."""
         return domain_of(self.data.store, [self.temperature], self.lag_time)
 
+    def training(self) -> np.ndarray:
+        """All rows of the training split at the temperature."""
+        store = self.data.store
+        rows = store.indices("train")
+        found: np.ndarray = rows[np.isclose(store.temperature[rows], self.temperature, rtol=1e-6)]
+        return found
+
     def starts(self, inherent: bool = False, device: str = "cpu") -> list[FieldStart]:
         """Where fields start, with inherent structures (found where the dataset has none) if asked for."""
-        store, rows = self.data.store, self.data.rows
+        return self.starts_of(self.data.rows, inherent, device)
+
+    def starts_of(self, rows: np.ndarray, inherent: bool = False, device: str = "cpu") -> list[FieldStart]:
+        """The same of other rows of the dataset."""
+        store = self.data.store
         if not inherent:
             return starts(store, rows)
         inputs = Inputs(store, "inherent", torch.device(device))
@@ -83,7 +95,7 @@ class FitData:
 class GeneratorFit:
     """A generator that was found: its class, settings beside lags and domain, all that was tried, in words.
 
-    told: a line on each lag; story: lines of its card.
+    told: a line on each lag; story: lines of its card; tensors: its weights, if it has any.
     """
 
     class_path: str
@@ -91,3 +103,4 @@ class GeneratorFit:
     found: dict[str, Any]
     told: list[str]
     story: list[str]
+    tensors: dict[str, Tensor] | None = None

@@ -24,11 +24,27 @@ class Phase(NamedTuple):
     time: float
 
 
-COOLED_BY = "langevin"
-"""Thermostat of a phase at the temperature of the data that follows a hotter one."""
-
 Recipe = tuple[Phase, ...]
 """The phases of a field, in order."""
+
+
+class Steps(NamedTuple):
+    """Time steps (tau) of phases at the temperature of the data, and of hotter ones."""
+
+    own: float
+    hot: float
+
+    def of(self, phase: Phase) -> float:
+        """Of a phase."""
+        return self.own if phase.temperature is None else self.hot
+
+    def cost(self, recipe: Recipe) -> float:
+        """Of a recipe: the time in which as many steps of the first kind go, tau."""
+        return sum(phase.time * self.own / self.of(phase) for phase in recipe)
+
+
+COOLED_BY = "langevin"
+"""Thermostat of a phase at the temperature of the data that follows a hotter one."""
 
 
 class Heated(PhysicsGenerator):
@@ -40,8 +56,9 @@ class Heated(PhysicsGenerator):
     Heat leaves it by friction and noise: under a Nose-Hoover thermostat, as the other phases have, the energy
     swings for longer than such a phase lasts.
 
-    stages: for each lag its phases, [temperature, time] with null for the temperature of the data; timestep:
-    tau.
+    stages: for each lag its phases, [temperature, time] with null for the temperature of the data; timestep,
+    hot_timestep: of the phases at that of the data, and of hotter ones, where few of the fast vibrations need
+    to be right (None: the same), tau.
 
     Raises:
         ConfigError: settings that cannot be.
@@ -55,15 +72,17 @@ class Heated(PhysicsGenerator):
         lag_time: Sequence[float],
         stages: Sequence[Sequence[Sequence[float | None]]],
         timestep: float = 0.005,
+        hot_timestep: float | None = None,
         domain: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(lag_time, domain)
-        TIMESTEP.check("model.timestep", timestep)
-        self.timestep = timestep
+        self.steps = Steps(timestep, hot_timestep or timestep)
+        for name, step in zip(("timestep", "hot_timestep"), self.steps, strict=True):
+            TIMESTEP.check(f"model.{name}", step)
         self.recipes = read_recipes(stages, len(self.lag_time))
         for recipe in self.recipes:
             for phase in recipe:
-                check_steps("model.stages", phase.time, timestep)
+                check_steps("model.stages", phase.time, self.steps.of(phase))
 
     @property
     def time(self) -> float:
@@ -71,8 +90,8 @@ class Heated(PhysicsGenerator):
         return sum(map(self.cost, range(len(self.recipes))))
 
     def cost(self, lag: int) -> float:
-        """Time of dynamics behind a field at a lag (its index), tau."""
-        return sum(phase.time for phase in self.recipes[lag])
+        """What the dynamics behind a field at a lag (its index) cost, in tau at `timestep`."""
+        return self.steps.cost(self.recipes[lag])
 
     def draw(
         self,
@@ -101,17 +120,26 @@ class Heated(PhysicsGenerator):
         dynamics = self.dynamics or choose_dynamics(None, device=self.device)
         one = next(iter(starts.values()))
         system = System(one.mixture, one.species, one.box)
+        distinct = {id(start): start for start in starts.values()}
+        known = {key: self.read(start) for key, start in distinct.items()}
         ends = {(r, k): starts[r].positions for r, k in fields}
         for number in range(max(len(self.recipes[k]) for _, k in fields)):
             going = [(r, k) for r, k in fields if number < len(self.recipes[k])]
             keys = [(seed, starts[r].row, HEATED, r, k, number) for r, k in going]
             legs = [
-                leg_of(self.recipes[field[1]], number, ends[field], one.temperature, self.timestep, key)
-                for field, key in zip(going, keys, strict=True)
+                leg_of(
+                    *(self.recipes[k], number, ends[r, k], one.temperature, self.steps, key),
+                    known[id(starts[r])].get(k),
+                )
+                for (r, k), key in zip(going, keys, strict=True)
             ]
-            found = dynamics.run(system, self.timestep, legs, folder)
+            found = dynamics.run(system, self.steps.own, legs, folder)
             ends |= {field: kept[-1] for field, kept in zip(going, found, strict=True)}
         return ends
+
+    def read(self, start: FieldStart) -> dict[int, np.ndarray]:
+        """What hot temperatures of each particle (N,) are multiplied by, at lags (indices) where they are."""
+        return {}
 
 
 def leg_of(
@@ -119,15 +147,23 @@ def leg_of(
     number: int,
     positions: np.ndarray,
     temperature: float,
-    timestep: float,
+    steps: Steps,
     key: tuple[int, ...],
+    factor: np.ndarray | None = None,
 ) -> Leg:
-    """The run of a phase of a recipe from positions (N, d); ``temperature``: of the data."""
-    phase = recipe[number]
-    steps = (max(1, round(phase.time / timestep)),)
-    if phase.temperature is not None:
-        return Leg(positions, phase.temperature, key, steps)
-    return Leg(positions, temperature, key, steps, thermostat=COOLED_BY if number else "nose-hoover")
+    """The run of a phase of a recipe from positions (N, d).
+
+    temperature: of the data; factor: (N,), what that of a hotter phase is multiplied by, never below the
+    data's.
+    """
+    phase, step = recipe[number], steps.of(recipe[number])
+    kept = (max(1, round(phase.time / step)),)
+    if phase.temperature is None:
+        bath = COOLED_BY if number else "nose-hoover"
+        return Leg(positions, temperature, key, kept, thermostat=bath, timestep=step)
+    hot = phase.temperature
+    levels = hot if factor is None else np.maximum(np.round(hot * factor, 6), temperature)
+    return Leg(positions, levels, key, kept, timestep=step)
 
 
 def read_recipes(stages: Any, lags: int) -> tuple[Recipe, ...]:

@@ -6,18 +6,21 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from gensample.data.store import digest_structures
 from gensample.errors import ConfigError
 from gensample.generators.base import FieldStart
 from gensample.generators.drawing import Arrays, Parts, draw_parts
 from gensample.generators.fitting import FitData, GeneratorFit
-from gensample.generators.heated import COOLED_BY, Phase, Recipe, leg_of
+from gensample.generators.guided import factors
+from gensample.generators.heated import COOLED_BY, Phase, Recipe, Steps, leg_of
+from gensample.generators.mobility_field import MobilityField, fit_mobility_field
 from gensample.ranges import (
     NOT_NEGATIVE,
     POSITIVE,
@@ -41,10 +44,15 @@ FACTORS = (1.2, 1.33, 1.5, 1.7, 1.9)
 """Hot temperatures where none are given, in units of the temperature of the data."""
 RATIO = 2**0.5
 """Of successive times in the grid."""
-WINDOW = 24.0
+WINDOW = 6.0
 """Times of a lag reach down from the longest that is allowed to this fraction of it."""
 SHORTEST = 1.0
 SAMPLES = 2000
+UNIFORM = "Molecular dynamics at a higher temperature for a fraction of the lag, then at that of the data."
+GUIDED = (
+    "Molecular dynamics for a fraction of the lag, heated where a field of log mobility, learned from "
+    "structure, expects motion, then at the temperature of the data."
+)
 CHOOSING = ("share", "least", "most", "tolerance")
 """Settings that decide what is chosen among the runs, and not the runs."""
 RANGES = {
@@ -58,6 +66,8 @@ RANGES = {
     "tolerance": positive_to(1),
     "replicas": whole(2, 10_000),
     "timestep": TIMESTEP,
+    "hot_timestep": TIMESTEP,
+    "gains": NOT_NEGATIVE,
     "seed": SEED,
 }
 
@@ -67,22 +77,30 @@ class Search:
     """What is tried, what it may cost, and how the choice is made; times in tau.
 
     temperatures: of the hot phase; settle: time of the last phase, at the temperature of the data; ramps:
-    temperatures of a phase between, 0 that of the data and 1 the hot one, for ``ramp_time``; a field may cost
-    ``share`` of its lag, or ``least`` where that is more, but no more than the lag or ``most``; tolerance:
-    of the share of mobile particles, relative to simulation's.
+    temperatures of a phase between, 0 that of the data and 1 the hot one, for ``ramp_time``; gains: of
+    temperature fields (`guided.Guided`), 0 for none; a field may cost ``share`` of its lag, or ``least``
+    where that is more, but no more than the lag or ``most``, all as time at ``timestep``, of which hotter
+    phases may have a longer one; tolerance: of the share of mobile particles, relative to simulation's.
     """
 
     temperatures: tuple[float, ...]
     settle: float = 3.0
     ramps: tuple[float, ...] = ()
     ramp_time: float = 3.0
+    gains: tuple[float, ...] = (0.0,)
     share: float = 0.2
     least: float = 8.0
     most: float | None = None
     tolerance: float = 0.1
     replicas: int = 8
     timestep: float = 0.005
+    hot_timestep: float | None = None
     seed: int = 0
+
+    @property
+    def steps(self) -> Steps:
+        """Time steps of the phases."""
+        return Steps(self.timestep, self.hot_timestep or self.timestep)
 
     def check(self, temperature: float) -> None:
         """Refuse settings that cannot be; ``temperature``: of the data."""
@@ -109,14 +127,13 @@ class Search:
 
     def longest(self, lag: float) -> float:
         """The longest hot phase of a lag."""
-        return round(self.allowed(lag) - self.settle, 2)
+        return round((self.allowed(lag) - self.settle) * self.steps.hot / self.steps.own, 2)
 
     def holds(self, recipe: Recipe, lag: float) -> bool:
         """Whether a recipe is a candidate for a lag."""
         longest = self.longest(lag) * (1 + 1e-9)
-        return longest / WINDOW <= recipe[0].time <= longest and cost(recipe) <= self.allowed(lag) * (
-            1 + 1e-9
-        )
+        within = self.steps.cost(recipe) <= self.allowed(lag) * (1 + 1e-9)
+        return within and longest / WINDOW <= recipe[0].time <= longest
 
     def is_plain(self, lag: float) -> bool:
         """Whether a run at the temperature of the data is no dearer than the cheapest candidate."""
@@ -141,34 +158,46 @@ class Search:
         return [(Phase(hot, time), *ramp, Phase(None, self.settle)) for time in times for ramp in between]
 
 
-def cost(recipe: Recipe) -> float:
-    """Time of dynamics of a recipe, tau."""
-    return sum(phase.time for phase in recipe)
-
-
 class Branches:
     """The runs behind all candidates of one hot temperature: one hot run serves all times.
 
     It goes on through the times, and from where it is at each of them every candidate branches off, with
-    fresh velocities. Random numbers are keyed by (seed, row, temperature, replica, time, ramp, phase).
+    fresh velocities. ``factor`` (N,): what the temperature is multiplied by, of the field ``number``. Random
+    numbers are keyed by (seed, row, temperature, field, replica, time, ramp, phase).
     """
 
     def __init__(
-        self, search: Search, row: int, temperature: float, hot: float, times: Sequence[float]
+        self,
+        search: Search,
+        row: int,
+        temperature: float,
+        hot: float,
+        times: Sequence[float],
+        factor: np.ndarray | None = None,
+        number: int = 0,
     ) -> None:
         self.search, self.temperature, self.hot, self.times = search, temperature, hot, list(times)
+        self.factor = factor
         self.recipes = search.recipes(temperature, hot, times)
-        self._key = (search.seed, row, HEATED_FIT, round(1e6 * hot))
+        self._key = (search.seed, row, HEATED_FIT, round(1e6 * hot), number)
 
     @property
     def cost(self) -> float:
         """Time of dynamics for one replica, tau."""
-        return self.times[-1] + sum(cost(recipe[1:]) for recipe in self.recipes)
+        return self.times[-1] + sum(self.search.steps.cost(recipe[1:]) for recipe in self.recipes)
 
     def hot_legs(self, start: np.ndarray, replicas: Sequence[int]) -> list[Leg]:
         """The hot runs from positions (N, d), seen at all times."""
-        steps = [max(1, round(time / self.search.timestep)) for time in self.times]
-        return [Leg(start, self.hot, (*self._key, r), steps) for r in replicas]
+        step = self.search.steps.hot
+        kept = [max(1, round(time / step)) for time in self.times]
+        first: Recipe = (Phase(self.hot, self.times[-1]),)
+        return [
+            replace(
+                leg_of(first, 0, start, self.temperature, self.search.steps, (*self._key, r), self.factor),
+                kept=kept,
+            )
+            for r in replicas
+        ]
 
     def legs(self, ends: np.ndarray, replicas: Sequence[int], phase: int) -> list[tuple[int, int, Leg]]:
         """Runs of phase ``phase`` (from 1) of each candidate from its present ends (R, B, N, d).
@@ -184,8 +213,9 @@ class Branches:
                     phase,
                     ends[k, b],
                     self.temperature,
-                    self.search.timestep,
+                    self.search.steps,
                     (*self._key, r, b, phase),
+                    self.factor,
                 ),
             )
             for k, r in enumerate(replicas)
@@ -226,15 +256,22 @@ def score(observed: np.ndarray, drawn: np.ndarray, species: np.ndarray) -> Score
     )
 
 
-class Choice(NamedTuple):
-    """The recipe of a lag, and the table of its candidates as plain values."""
+class Candidate(NamedTuple):
+    """A recipe, and the gain of its temperature field."""
 
     recipe: Recipe
+    gain: float = 0.0
+
+
+class Choice(NamedTuple):
+    """What is chosen at a lag, and the table of its candidates as plain values."""
+
+    chosen: Candidate
     table: list[dict[str, Any]]
 
 
 def choose_recipe(
-    recipes: Sequence[Recipe], scores: Sequence[Sequence[Scores]], lag: float, search: Search
+    candidates: Sequence[Candidate], scores: Sequence[Sequence[Scores]], lag: float, search: Search
 ) -> Choice:
     """The best candidate, the cheaper of two alike; scores: of each in each configuration.
 
@@ -249,7 +286,7 @@ def choose_recipe(
     skill, samples = (1 - found["crps"] / found["climatology"] for found in (mean, resampled))
     off = np.abs(mean["mobile"] / mean["mobile_simulated"] - 1)
     fits = off <= max(search.tolerance, off.min())
-    costs = np.array([cost(recipe) for recipe in recipes])
+    costs = np.array([search.steps.cost(each.recipe) for each in candidates])
     best = int(np.lexsort((costs, -skill, ~fits))[0])
     columns = {
         "cost": costs,
@@ -263,14 +300,15 @@ def choose_recipe(
     }
     table = [
         {
-            "stages": list(map(list, recipe)),
+            "stages": list(map(list, each.recipe)),
+            "gain": each.gain,
             **{name: float(f"{values[b]:.6g}") for name, values in columns.items()},
             "within_tolerance": bool(off[b] <= search.tolerance),
             "chosen": b == best,
         }
-        for b, recipe in enumerate(recipes)
+        for b, each in enumerate(candidates)
     ]
-    return Choice(recipes[best], table)
+    return Choice(candidates[best], table)
 
 
 def fit_heated(
@@ -297,10 +335,31 @@ def fit_heated(
     return fitted
 
 
+@dataclass(frozen=True)
+class Runs:
+    """The runs of one configuration at one temperature, without a field (``gain`` 0), for the candidates of
+    all lags, or in the field of one lag (its index), for those of this one."""
+
+    start: FieldStart
+    hot: float
+    times: tuple[float, ...]
+    gain: float = 0.0
+    lag: int | None = None
+
+    def part(self, replicas: range) -> str:
+        """Name of the file that keeps those of some replicas."""
+        of = "" if self.lag is None else f"-gain{self.gain:g}-lag{self.lag}"
+        return f"heated-{self.start.row:05d}-{self.hot:g}{of}-{replicas.start:04d}.npz"
+
+
 class HeatedFit(Parts):
     """One search with its data: the runs, and what they say of each lag.
 
+    A field that a configuration is heated by was fitted to training configurations that are not searched on;
+    the one that is kept is fitted to all of the training split.
+
     Raises:
+        ConfigError: there are no others to fit a field to.
         DataError: the dataset has no known potential.
     """
 
@@ -308,22 +367,28 @@ class HeatedFit(Parts):
         search.check(data.temperature)
         self.data, self.search, self.dynamics = data, search, dynamics
         self.processes = dynamics.processes
-        self.starts, self.times = data.starts(), search.grid(data.lag_time)
-        time = self._branches(self.starts[0], search.temperatures[0]).cost if self.times else 1.0
+        self.guided = any(search.gains)
+        self.starts = data.starts(inherent=self.guided)
+        self.expected = _expected(data, self.starts) if self.guided else {}
+        runs = [run for start in self.starts for run in self._runs_from(start)]
+        time = max((self._branches(run).cost for run in runs), default=1.0)
         width = dynamics.width(len(self.starts[0].species), time)
         self._blocks = [
             range(first, min(first + width, search.replicas)) for first in range(0, search.replicas, width)
         ]
-        self._runs = {
-            _part(start.row, hot, replicas): (start, hot, replicas)
-            for start in self.starts
-            for hot in (search.temperatures if self.times else ())
-            for replicas in self._blocks
-        }
-        self.parts, self.told = (
-            list(self._runs),
-            f"{search.replicas} runs of {len(self.starts)} configurations",
-        )
+        self._runs = {run.part(replicas): (run, replicas) for run in runs for replicas in self._blocks}
+        self.parts = list(self._runs)
+        self.told = f"{search.replicas} runs of {len(self.starts)} configurations"
+
+    def _runs_from(self, start: FieldStart) -> list[Runs]:
+        """All that is run from a configuration."""
+        search, lags = self.search, self.data.lag_time
+        sets: list[tuple[tuple[float, ...], float, int | None]] = []
+        if 0 in search.gains:
+            sets.append((tuple(search.grid(lags)), 0.0, None))
+        for lag, time in enumerate(lags):
+            sets += [(tuple(search.grid([time])), gain, lag) for gain in search.gains if gain]
+        return [Runs(start, hot, *own) for hot in search.temperatures for own in sets if own[0]]
 
     @property
     def request(self) -> dict[str, str]:
@@ -331,14 +396,19 @@ class HeatedFit(Parts):
         decides = {k: v for k, v in asdict(self.search).items() if k not in CHOOSING}
         rows = self.data.data.rows.tolist()
         store = self.data.data.store
+        times = self.search.grid(self.data.lag_time)
         return {
-            "fit": json.dumps({**decides, "times": self.times, "rows": rows, "cooled": COOLED_BY}),
+            "fit": json.dumps({**decides, "times": times, "rows": rows, "cooled": COOLED_BY}),
             "engine": self.dynamics.kind,
             "content": digest_structures(store, store.indices(self.data.split)),
         }
 
-    def _branches(self, start: FieldStart, hot: float) -> Branches:
-        return Branches(self.search, start.row, start.temperature, hot, self.times)
+    def _branches(self, run: Runs) -> Branches:
+        start, factor, number = run.start, None, 0
+        if run.lag is not None:
+            factor = factors(self.expected[start.row][:, run.lag], start.species, run.gain)
+            number = 1 + run.lag + len(self.data.lag_time) * round(1e6 * run.gain)
+        return Branches(self.search, start.row, start.temperature, run.hot, run.times, factor, number)
 
     def stop(self) -> None:
         """See `Parts`."""
@@ -346,14 +416,14 @@ class HeatedFit(Parts):
 
     def draw(self, part: str, scratch: Path | None) -> Arrays:
         """``lengths`` (R, B, N) of the displacements that candidates lead to, from one configuration."""
-        start, hot, replicas = self._runs[part]
-        branches, timestep = self._branches(start, hot), self.search.timestep
+        run, replicas = self._runs[part]
+        start, branches, timestep = run.start, self._branches(run), self.search.timestep
         system = System(start.mixture, start.species, start.box)
         with tempfile.TemporaryDirectory(prefix="scratch-", dir=scratch) as name:
             folder = Path(name)
             found = self.dynamics.run(system, timestep, branches.hot_legs(start.positions, replicas), folder)
             # (R, B, N, d): of each time, once for every candidate that branches off there.
-            ends = np.repeat(np.stack(found), len(branches.recipes) // len(self.times), axis=1)
+            ends = np.repeat(np.stack(found), len(branches.recipes) // len(run.times), axis=1)
             for phase in range(1, max(map(len, branches.recipes))):
                 going = branches.legs(ends, replicas, phase)
                 after = self.dynamics.run(system, timestep, [leg for _, _, leg in going], folder)
@@ -362,7 +432,7 @@ class HeatedFit(Parts):
         return {"lengths": magnitudes(displacements(list(ends), start.positions)).astype(np.float32)}
 
     def run(self, work: Work) -> GeneratorFit:
-        """The recipe of each lag, once all runs are done.
+        """What is chosen at each lag, once all runs are done.
 
         Raises:
             GensampleError: LAMMPS failed.
@@ -378,47 +448,60 @@ class HeatedFit(Parts):
             "core_seconds": sum(float(work.arrays(part)["core_seconds"]) for part in self.parts),
             "lags": {f"{time:g}": choice.table for time, choice in tables},
         }
-        story = [
-            "Molecular dynamics at a higher temperature for a fraction of the lag, then at that of the data.",
-            "",
-            *(f"* {line}" for line in told),
-            f"* chosen by {self.search.criterion}",
-        ]
-        settings = {
-            "stages": [list(map(list, each.recipe)) for each in choices],
+        chosen = [choice.chosen for choice in choices]
+        settings: dict[str, Any] = {
+            "stages": [list(map(list, each.recipe)) for each in chosen],
             "timestep": self.search.timestep,
+            **({} if self.search.hot_timestep is None else {"hot_timestep": self.search.hot_timestep}),
         }
-        class_path = "gensample.generators.heated.Heated"
-        return GeneratorFit(class_path, settings, found, [self.search.criterion, *told], story)
+        words = [self.search.criterion, *told]
+        tail = ["", *(f"* {line}" for line in told), f"* chosen by {self.search.criterion}"]
+        if not any(each.gain for each in chosen):
+            return GeneratorFit(
+                "gensample.generators.heated.Heated", settings, found, words, [UNIFORM, *tail]
+            )
+        field = _field(self.data, self.data.training())
+        species, lags = field.gain.shape
+        settings |= {
+            "gain": [each.gain for each in chosen],
+            "mobility": {"num_species": species, "num_lags": lags, "columns": field.mean.shape[1]},
+        }
+        class_path, tensors = "gensample.generators.guided.Guided", field.state_dict()
+        return GeneratorFit(class_path, settings, found, words, [GUIDED, *tail], tensors)
 
     def _choice(self, work: Work, lag: int) -> Choice:
-        """The recipe of one lag (its index)."""
+        """What is chosen at one lag (its index)."""
         time, search = self.data.lag_time[lag], self.search
         if search.is_plain(time):
             own: Recipe = (Phase(None, time),)
             row = {"stages": list(map(list, own)), "cost": time, "share_of_lag": 1.0, "chosen": True}
-            return Choice(own, [row])
-        recipes: list[Recipe] = []
+            return Choice(Candidate(own), [row])
+        candidates: list[Candidate] = []
         scores: list[list[Scores]] = []
-        for hot in search.temperatures:
-            for b, recipe in enumerate(search.recipes(self.data.temperature, hot, self.times)):
+        for runs in zip(*(self._runs_at(start, lag) for start in self.starts), strict=True):
+            for b, recipe in enumerate(self._branches(runs[0]).recipes):
                 if search.holds(recipe, time):
-                    recipes.append(recipe)
-                    scores.append([self._score(work, start, hot, b, lag) for start in self.starts])
-        return choose_recipe(recipes, scores, time, search)
+                    candidates.append(Candidate(recipe, runs[0].gain))
+                    scores.append([self._score(work, run, b, lag) for run in runs])
+        return choose_recipe(candidates, scores, time, search)
 
-    def _score(self, work: Work, start: FieldStart, hot: float, b: int, lag: int) -> Scores:
-        found = [work.arrays(_part(start.row, hot, each))["lengths"][:, b] for each in self._blocks]
-        observed = magnitudes(self.data.data.store.displacements(start.row)[:, lag])
-        return score(observed, np.concatenate(found), start.species)
+    def _runs_at(self, start: FieldStart, lag: int) -> list[Runs]:
+        """Those from a configuration that a lag chooses among."""
+        return [run for run in self._runs_from(start) if run.lag in (None, lag)]
+
+    def _score(self, work: Work, run: Runs, b: int, lag: int) -> Scores:
+        found = [work.arrays(run.part(each))["lengths"][:, b] for each in self._blocks]
+        observed = magnitudes(self.data.data.store.displacements(run.start.row)[:, lag])
+        return score(observed, np.concatenate(found), run.start.species)
 
     def _told(self, lag: int, choice: Choice) -> str:
         """A line on a lag."""
         time = self.data.lag_time[lag]
         phases = ", then ".join(
             f"{phase.time:g} tau at T = {phase.temperature or self.data.temperature:g}"
-            for phase in choice.recipe
+            for phase in choice.chosen.recipe
         )
+        phases += f", gain {choice.chosen.gain:g}" if choice.chosen.gain else ""
         row = next(row for row in choice.table if row["chosen"])
         if "skill" not in row:
             return f"t = {time:g}: {phases}: plain molecular dynamics, nothing is cheaper"
@@ -431,5 +514,25 @@ class HeatedFit(Parts):
         )
 
 
-def _part(row: int, hot: float, replicas: range) -> str:
-    return f"heated-{row:05d}-{hot:g}-{replicas.start:04d}.npz"
+def _field(data: FitData, rows: np.ndarray) -> MobilityField:
+    """Fitted to the displacements of some rows, between inherent structures where the dataset has them."""
+    store = data.data.store
+    fields = store.inherent_displacements if store.has_inherent_displacements else store.displacements
+    return fit_mobility_field(data.starts_of(rows, inherent=True), fields)
+
+
+def _expected(data: FitData, starts: Sequence[FieldStart]) -> dict[int, np.ndarray]:
+    """Expected log mobility (N, K) of each configuration (its row), by a field that has not seen them.
+
+    Raises:
+        ConfigError: no training configuration is left to fit it to.
+    """
+    others = np.setdiff1d(data.training(), data.data.rows)
+    if not len(others):
+        raise ConfigError(
+            "--gains need training configurations that are not searched on, to fit a field to: search on "
+            "fewer (--configurations) or on --split val"
+        )
+    field = _field(data, others)
+    with torch.no_grad():
+        return {start.row: field.expected(field.read(start)) for start in starts}

@@ -33,6 +33,7 @@ class Limits(NamedTuple):
     damping: float = DAMPING
     move: float | None = None
     noise: Sequence[int] | None = None
+    levels: Tensor | None = None
 
 
 def steps_of(time: float, timestep: float) -> int:
@@ -129,16 +130,25 @@ class _Moving:
     ) -> None:
         self.x, self.v, self.forces, self.dt, self.mass = x, v, forces, timestep, mass
         self.fastest = None if limits.move is None else limits.move / timestep
-        self.chain: _Chain | None = None
+        self.chains: list[tuple[Tensor | slice, _Chain]] = []
         self.noise: _Noise | None = None
-        if limits.temperature is not None:
-            temperature = torch.as_tensor(limits.temperature).to(x).expand(x.shape[1])
-            freedom = len(x) * (x.shape[2] - 1)
+        if limits.levels is not None:
+            for level in torch.unique(limits.levels):
+                self._thermostat_of((limits.levels == level).nonzero()[:, 0], level, limits.damping)
+        elif limits.temperature is not None:
+            temperature = torch.as_tensor(limits.temperature).to(x)
             if limits.noise is None:
-                self.chain = _Chain(temperature, freedom, limits.damping, timestep)
+                self._thermostat_of(slice(None), temperature, limits.damping)
             else:
+                temperature = temperature.expand(x.shape[1])
                 self.noise = _Noise(temperature, limits.noise, limits.damping, timestep, mass)
         self.f = self._pull()
+
+    def _thermostat_of(self, members: Tensor | slice, temperature: Tensor, damping: float) -> None:
+        """A Nose-Hoover chain for some particles of every configuration."""
+        count = self.v[..., members].shape[2]
+        chain = _Chain(temperature.expand(self.x.shape[1]), len(self.x) * (count - 1), damping, self.dt)
+        self.chains.append((members, chain))
 
     def pauses(self, steps: Sequence[int]) -> Iterator[int]:
         """Go on to each of the steps in turn; DataError if a run explodes."""
@@ -171,8 +181,10 @@ class _Moving:
             self.v.mul_((self.fastest / self.v.norm(dim=0).clamp_(min=1e-300)).clamp_(max=1.0))
 
     def _thermostat(self) -> None:
-        if self.chain is not None:
-            self.v.mul_(self.chain.half(twice_kinetic(self.v, self.mass))[:, None])
+        for members, chain in self.chains:
+            own = self.v[..., members]
+            mass = None if self.mass is None else self.mass[members]
+            self.v[..., members] = own.mul_(chain.half(twice_kinetic(own, mass))[:, None])
         if self.noise is not None:
             self.noise.half(self.v)
 

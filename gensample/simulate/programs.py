@@ -42,19 +42,22 @@ PARTICLES_PER_BATCH = {"cpu": 50_000, "cuda": 1_000_000}
 
 @dataclass(frozen=True)
 class Leg:
-    """A run at one temperature.
+    """A run at one temperature, or at one for each particle (N,).
 
     positions: (N, d) to start from, wrapped or not; key: (seed, ...) of its random numbers; kept: the steps,
     ascending, whose positions count, or snapshots whose mean does; drawn_at: temperature of the velocities
-    that it begins with, where it is another; thermostat: its relaxation time is `DAMPING`.
+    that it begins with, where it is another; thermostat: its relaxation time is `DAMPING`, and particles of
+    one temperature share a Nose-Hoover chain, so that there should be few; timestep: that of all legs of the
+    run where it is None.
     """
 
     positions: np.ndarray
-    temperature: float
+    temperature: float | np.ndarray
     key: tuple[int, ...]
     kept: Sequence[int] | Snapshots
     drawn_at: float | None = None
     thermostat: str = "nose-hoover"
+    timestep: float | None = None
 
     def velocities(self, mass: np.ndarray) -> np.ndarray:
         """Maxwell-Boltzmann velocities (N, d) to begin with, total momentum zero."""
@@ -163,8 +166,9 @@ class Lammps(Program):
             path, velocities = folder / f"leg-{number}.data", leg.velocities(system.mass)
             write_data(path, leg.positions, system.species, mixture.masses, system.box, velocities)
             bath = Bath(leg.thermostat, DAMPING)
+            step = leg.timestep or timestep
             script += scripts.short_run(
-                number, leg.temperature, leg.kept, bath, timestep, mixture, leg.noise_seed
+                number, leg.temperature, leg.kept, bath, step, mixture, leg.noise_seed
             )
         run_script(self.engine, mixture, script, folder)
         for number, leg in enumerate(legs):
@@ -211,14 +215,18 @@ class Torch(Program):
 
     def run(self, system: System, timestep: float, legs: Sequence[Leg], folder: Path) -> list[np.ndarray]:
         """See `Program`."""
-        alike: dict[tuple[float, str, tuple[int, ...]], list[int]] = {}
+        alike: dict[Any, list[int]] = {}
         for number, leg in enumerate(legs):
             if isinstance(leg.kept, Snapshots):
                 raise ConfigError("dynamics in torch keep single steps and no means of them; use LAMMPS")
-            alike.setdefault((leg.temperature, leg.thermostat, tuple(leg.kept)), []).append(number)
+            heat_of = np.asarray(leg.temperature).tobytes()
+            how = heat_of, leg.thermostat, tuple(leg.kept), leg.timestep or timestep
+            alike.setdefault(how, []).append(number)
         found: dict[int, np.ndarray] = {}
-        for (temperature, thermostat, kept), numbers in alike.items():
+        for (_, thermostat, kept, step), numbers in alike.items():
             batch = [legs[number] for number in numbers]
+            heat = batch[0].temperature
+            levels = self._tensor(heat) if isinstance(heat, np.ndarray) else None
             start = np.stack([leg.positions for leg in batch])
             moved = dynamics.run_dynamics(
                 self._tensor(start),
@@ -228,11 +236,12 @@ class Torch(Program):
                 system.mixture,
                 kept,
                 dynamics.Limits(
-                    None if thermostat == "none" else temperature,
+                    None if thermostat == "none" or isinstance(heat, np.ndarray) else heat,
                     DAMPING,
                     noise=[leg.noise_seed for leg in batch] if thermostat == "langevin" else None,
+                    levels=levels,
                 ),
-                timestep=timestep,
+                timestep=step,
             )
             found |= zip(numbers, start[:, None] + moved.transpose(0, 1).cpu().numpy(), strict=True)
         return [found[number] for number in range(len(legs))]

@@ -40,12 +40,13 @@ def lattice_melt(particles: int, box: np.ndarray, generator: np.random.Generator
 def maxwell_boltzmann(
     particles: int,
     dimension: int,
-    temperature: float,
+    temperature: float | np.ndarray,
     generator: np.random.Generator,
     mass: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Velocities (N, d) at temperature T, of masses (N,), 1 unless given, total momentum zero."""
-    velocities: np.ndarray = generator.normal(scale=math.sqrt(temperature), size=(particles, dimension))
+    """Velocities (N, d) at temperature T, one or (N,), of masses (N,) (1), total momentum zero."""
+    width = np.sqrt(temperature) if np.ndim(temperature) == 0 else np.sqrt(temperature)[:, None]
+    velocities: np.ndarray = generator.normal(scale=width, size=(particles, dimension))
     if mass is None or (mass == 1).all():
         velocities -= velocities.mean(0)
     else:

@@ -57,7 +57,7 @@ def energy(state, system):
     x = state.x.permute(1, 2, 0)
     potential = energy_forces_virial(x, *system).energy.sum(1)
     total = potential + 0.5 * dynamics.twice_kinetic(state.v)
-    return total if state.chain is None else total + state.chain.energy()
+    return total + sum(chain.energy() for _, chain in state.chains)
 
 
 @pytest.mark.parametrize("name", ["ka2d", "ka3d-fs"])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from gensample.errors import ConfigError
 from gensample.physics.mixtures import FORCE_SHIFT, HARMONIC, INVERSE_POWER, SMOOTH, Mixture
 from gensample.physics.potentials import pair_potential
 from gensample.simulate.equilibrium.config import ENERGY_STEPS, EquilibriumConfig
@@ -101,6 +102,18 @@ def dynamics(name: str, start: float, stop: float, damping: float, seed: int, di
         return f"fix move all nvt temp {start} {stop} {damping}\n{plane}"
     bath = f"fix bath all langevin {start} {stop} {damping} {seed} zero yes\n" if name == "langevin" else ""
     return f"fix move all nve\n{bath}{plane}"
+
+
+def of_levels(temperature: np.ndarray, bath: Bath, dimension: int) -> str:
+    """Integrator with a Nose-Hoover chain for each of the temperatures that particles (N,) have."""
+    if bath.name != "nose-hoover":
+        raise ConfigError(f"temperatures of single particles are kept by nose-hoover, not by {bath.name}")
+    text = "fix plane all enforce2d\n" if dimension == 2 else ""
+    for k, level in enumerate(np.unique(temperature).tolist()):
+        members = " ".join(map(str, np.flatnonzero(temperature == level) + 1))
+        text += f"group level{k} id {members}\n"
+        text += f"fix move{k} level{k} nvt temp {level} {level} {bath.damping}\n"
+    return text
 
 
 def melt(config: Liquid, temperature: float, bath: Bath, mixture: Mixture, seed: int) -> str:
@@ -281,7 +294,7 @@ class Snapshots(NamedTuple):
 
 def short_run(
     number: int,
-    temperature: float,
+    temperature: float | np.ndarray,
     kept: Sequence[int] | Snapshots,
     bath: Bath,
     timestep: float,
@@ -308,7 +321,7 @@ def _mean(name: str, snapshots: Snapshots, mixture: Mixture) -> str:
 
 
 def _from_data(
-    file: str, temperature: float, bath: Bath, timestep: float, mixture: Mixture, seed: int
+    file: str, temperature: float | np.ndarray, bath: Bath, timestep: float, mixture: Mixture, seed: int
 ) -> str:
     """Everything up to the run of a trajectory from a data file."""
     return (
@@ -317,6 +330,10 @@ def _from_data(
         + f"read_data {file}\n"
         + interactions(mixture)
         + f"timestep {timestep}\n"
-        + dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)
+        + (
+            of_levels(temperature, bath, mixture.dimension)
+            if isinstance(temperature, np.ndarray)
+            else dynamics(bath.name, temperature, temperature, bath.damping, seed, mixture.dimension)
+        )
         + "thermo 1000000\n"
     )
