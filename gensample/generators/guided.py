@@ -80,7 +80,8 @@ class Guided(Heated):
     @torch.no_grad()
     def read(self, start: FieldStart) -> dict[int, np.ndarray]:
         """See `Heated`."""
-        lags = [k for k, gain in enumerate(self.gain) if gain and len(self.recipes[k]) > 1]
+        hot = [any(phase.temperature is not None for phase in recipe) for recipe in self.recipes]
+        lags = [k for k, gain in enumerate(self.gain) if gain and hot[k]]
         if not lags:
             return {}
         expected = self.mobility.expected(self.mobility.read(start))

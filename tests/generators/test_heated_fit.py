@@ -20,7 +20,11 @@ def test_candidates_cost_what_is_allowed_and_the_dearest_is_among_them(share, ra
     times = search.grid(lags)
     assert times == sorted(times)
     for lag in lags[1:]:
-        costs = [search.steps.cost(recipe) for recipe in search.recipes(0.45, 0.6, times) if search.holds(recipe, lag)]
+        costs = [
+            search.steps.cost(recipe)
+            for recipe in search.recipes(0.45, 0.6, times)
+            if search.holds(recipe, lag)
+        ]
         allowed = min(lag, max(share * lag, 8.0))
         assert replace(search, most=5.0).allowed(lag) == min(allowed, 5.0)
         assert 0.68 * allowed < max(costs) <= allowed + 0.01
