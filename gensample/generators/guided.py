@@ -38,6 +38,7 @@ class Guided(Heated):
 
     needs_inherent = True
     has_weights = True
+    of_each_lag = (*Heated.of_each_lag, "gain", "columns")
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Guided(Heated):
             )
         for each in gain:
             NOT_NEGATIVE.check("model.gain", each)
-        self.gain = tuple(map(float, gain))
+        self.gain, self.columns = tuple(map(float, gain)), tuple(range(len(gain)))
         names = ("num_species", "num_lags", "columns")
         if not isinstance(mobility, dict) or set(mobility) != set(names):
             raise ConfigError(f"model.mobility must have {', '.join(names)}, got {mobility!r:.100}")
@@ -85,7 +86,7 @@ class Guided(Heated):
         if not lags:
             return {}
         expected = self.mobility.expected(self.mobility.read(start))
-        return {k: factors(expected[:, k], start.species, self.gain[k]) for k in lags}
+        return {k: factors(expected[:, self.columns[k]], start.species, self.gain[k]) for k in lags}
 
 
 def factors(expected: np.ndarray, species: np.ndarray, gain: float) -> np.ndarray:

@@ -88,6 +88,8 @@ def test_a_folder_holds_the_field(tmp_path, guided, data):
     found, known = again.read(data[0][0]), guided.read(data[0][0])
     assert found.keys() == known.keys() == {1, 2}
     assert all((found[lag] == known[lag]).all() for lag in found)
+    (alone,) = again.at(100.0).read(data[0][0]).values()
+    assert (alone == known[2]).all()
     (tmp_path / "model" / zoo.WEIGHTS).unlink()
     with pytest.raises(DataError, match="no weight file"):
         zoo.load_model(tmp_path / "model")
