@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Heated(PhysicsGenerator):
     """
 
     runs_dynamics = True
-    of_each_lag = ("lag_time", "recipes")
+    of_each_lag: ClassVar[tuple[str, ...]] = ("lag_time", "recipes")
 
     def __init__(
         self,
