@@ -54,11 +54,12 @@ def benchmark(
     lacking = [row.name for row in settings.rows if row.name not in there]
     notes = [f"Left out, as not done or not there: {'; '.join(lacking)}."] if lacking else []
     notes.append(f"Made by `gensample benchmark {config} --out {folder}`, seed {settings.seed}.")
+    points = [point for done in finished for point in judge.points(done)]
     return BenchmarkResult(
         settings.title,
         [entry for done in finished for entry in judge.entries(done)],
         [curve for done in finished for curve in judge.correlations(done)],
         NOTHING if near is None else PublishedNumbers.read(near.system, near.curves),
         [*settings.notes, *notes],
-        relate([point for done in finished for point in judge.points(done)]),
+        relate(points) if points else (),
     )
