@@ -29,10 +29,13 @@ TIMED, LONGEST = 4, 50.0
 
 
 def load(kept: Cache, opened: Opened) -> dict[str, Any]:
-    """Number of parameters, and whether they were trained."""
+    """Number of parameters, and whether there are any that were trained."""
     model: Any = opened.sampler(kept.unit.row, kept.unit.tests(opened.settings)[0])
-    parameters = model.parameters() if hasattr(model, "parameters") else ()
-    return {"parameters": sum(p.numel() for p in parameters), "trained": model is not None and model.trained}
+    trained = model is not None and (model.trained or model.has_weights)
+    if not trained:
+        return {"parameters": None if model is None else 0, "trained": False}
+    tensors = model.parameters() if hasattr(model, "parameters") else model.state_dict().values()
+    return {"parameters": sum(tensor.numel() for tensor in tensors), "trained": True}
 
 
 def predict(kept: Cache, opened: Opened, test: str) -> dict[str, np.ndarray]:

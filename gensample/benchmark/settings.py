@@ -228,9 +228,11 @@ def _check_sampler(row: RowSettings, here: str) -> None:
         raise ConfigError(f"{here}: what is drawn is judged from 2 draws on, got draws {row.draws}")
     if isinstance(row.sampler, dict):
         try:
-            registry.build(row.sampler, registry.GENERATORS)
+            built = registry.build(row.sampler, registry.GENERATORS)
         except ConfigError as error:
             raise ConfigError(f"{here}: {error}") from None
+        if built.has_weights:
+            raise ConfigError(f"{here}: {type(built).__name__} needs weights; name its folder as sampler")
     elif not isinstance(row.sampler, str) or row.sampler == "heated":
         raise ConfigError(
             f"{here}: sampler must be {SIMULATION}, harmonic, the name or folder of a model, or class_path "

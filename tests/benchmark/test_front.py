@@ -19,6 +19,7 @@ from gensample.errors import ConfigError
 from gensample.stats.dynamics import with_draws
 
 HALF = {"class_path": "Heated", "init_args": {"lag_time": [1.0], "stages": [[[None, 0.5]]]}}
+GUIDED = HALF["init_args"] | {"gain": [1.0], "mobility": {"num_species": 2, "num_lags": 1, "columns": 3}}
 ROWS = [
     {"name": "dynamics", "sampler": "simulation"},
     {"name": "half the lag", "sampler": HALF, "draws": 2, "line": "molecular dynamics to a fraction"},
@@ -84,6 +85,7 @@ def test_what_was_drawn_and_compared_is_not_done_again(tmp_path, capsys):
         ({"sampler": "heated"}, "sampler must be simulation, harmonic, the name"),
         ({"sampler": {"class_path": "Botan"}}, "row 'x': .*is not among the classes"),
         ({"sampler": HALF | {"init_args": {"lag_time": [1.0]}}}, "row 'x': .*cannot be made of its settings"),
+        ({"sampler": {"class_path": "Guided", "init_args": GUIDED}}, "Guided needs weights; name its folder"),
         ({"sampler": HALF}, r"draws at lag times \[1.0\], mini is asked for \[10.0\]"),
         ({"sampler": "harmonic"}, "reads inherent positions, its inputs say thermal"),
     ],
