@@ -150,7 +150,9 @@ def _table(test: str, lag: float, points: Sequence[Entry]) -> ScoreTable:
         if p["simulation"]:
             continue
         pearson = _numbers((score(p, "pearson") or {}).get("value"), "{:.3f}", "{:.2f}")
-        cells = [_cell(score(p, quantity)) for quantity in SCORED]
+        draws = whole / p["core_seconds"]
+        budget = _numbers([float(pearson_of(p, draws))] if draws >= 1 else None, "{:.3f}")
+        cells = [budget, *(_cell(score(p, quantity)) for quantity in SCORED)]
         gained = ", ".join(SCORED[q].split(",")[0] for q in gains(p, points)) or "none †"
         name = [p["row"], str(p["draws"]), *_cost(p["core_seconds"], whole)]
         lines.append([*name, pearson, *cells, gained if p["trained"] else ""])
@@ -159,8 +161,9 @@ def _table(test: str, lag: float, points: Sequence[Entry]) -> ScoreTable:
             break
         name = [f"molecular dynamics, {count} replica{'s' * (count > 1)}", "", *_cost(count * whole, whole)]
         pearson = _numbers([float(pearson_of(dynamics, count))], "{:.3f}")
-        lines.append([*name, pearson, *[""] * (len(SCORED) + 1)])
-    head = ["", "draws", "core-seconds", "of a replica", "Pearson", *SCORED.values(), "gains by training"]
+        lines.append([*name, pearson, *[""] * (len(SCORED) + 2)])
+    known = ["Pearson", "Pearson for a replica's cost"]
+    head = ["", "draws", "core-seconds", "of a replica", *known, *SCORED.values(), "gains by training"]
     return ScoreTable(f"Samplers: {test}, t = {lag:g}", head, lines)
 
 

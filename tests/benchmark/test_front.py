@@ -133,6 +133,7 @@ def test_a_trained_sampler_that_gains_nothing_is_marked():
     assert last["worse"] == "none †"
     assert last["equal"] == ""
     assert table.lines[0][:4] == ["cheap", "8", "1", "10 %"]
+    assert float(table.lines[0][5]) == pytest.approx(pearson_of(rivals[0], 10), abs=1e-3)
     assert fidelity(better, "inherent_energy") == (-0.005, pytest.approx(-0.015), pytest.approx(0.005))
 
 
