@@ -145,7 +145,8 @@ class Search:
         longest = max(map(self.longest, heated), default=0.0)
         count = 1 + int(math.log(max(longest, SHORTEST) / SHORTEST, RATIO) + 1e-9)
         times = [longest, *(float(f"{longest / RATIO**k:.2g}") for k in range(1, count))]
-        recipes = [(Phase(None, time), Phase(None, self.settle)) for time in reversed(times)]
+        hot = max(self.temperatures, default=1.0)
+        recipes = [(Phase(hot, time), Phase(None, self.settle)) for time in reversed(times)]
         return [recipe[0].time for recipe in recipes if any(self.holds(recipe, lag) for lag in heated)]
 
     def recipes(self, temperature: float, hot: float, times: Sequence[float]) -> list[Recipe]:

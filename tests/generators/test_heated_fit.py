@@ -13,9 +13,9 @@ RNG = np.random.default_rng
 
 
 @pytest.mark.parametrize("share", [0.05, 1 / 12, 0.2, 1.0])
-@pytest.mark.parametrize("ramps", [(), (0.5,)])
-def test_candidates_cost_what_is_allowed_and_the_dearest_is_among_them(share, ramps):
-    search = Search((0.6,), share=share, ramps=ramps)
+@pytest.mark.parametrize(("ramps", "step"), [((), None), ((0.5,), None), ((), 0.015)])
+def test_candidates_cost_what_is_allowed_and_the_dearest_is_among_them(share, ramps, step):
+    search = Search((0.6,), share=share, ramps=ramps, hot_timestep=step)
     lags = [1.0, 10.0, 100.0, 1000.0, 4120.0]
     times = search.grid(lags)
     assert times == sorted(times)
