@@ -3,7 +3,7 @@
     python experiments/013-heated/steps.py        # 5 min
 
 Eight draws on the validation split of ka2d-long, then 3 tau at the temperature of the data at a step of 0.005
-as always, compared with simulation; the same for plain dynamics at T = 0.45 with long steps. Writes steps.json.
+as always, compared with simulation; the same for plain dynamics at 0.45 with long steps. Writes steps.json.
 """
 
 import json
@@ -15,6 +15,9 @@ from gensample.generators.heated import Heated
 
 HERE = Path(__file__).parent
 NAMES = (
+    *("pearson", "crps_skill", "mean_propensity", "alpha2", "hops"),
+    *("future_energy_median", "inherent_energy"),
+)
     "pearson",
     "crps_skill",
     "mean_propensity",
