@@ -18,14 +18,6 @@ NAMES = (
     *("pearson", "crps_skill", "mean_propensity", "alpha2", "hops"),
     *("future_energy_median", "inherent_energy"),
 )
-    "pearson",
-    "crps_skill",
-    "mean_propensity",
-    "alpha2",
-    "hops",
-    "future_energy_median",
-    "inherent_energy",
-)
 LAG = 100.0
 
 
