@@ -1,7 +1,7 @@
 """Does a chain of futures hold still? Ten steps of 100 tau beside molecular dynamics to t = 1000.
 
     python experiments/016-chain/run.py FOLDER --models md ka2d-long-heated '[[0.6, 20], [null, 3]]'
-    python experiments/016-chain/run.py FOLDER --split test --replicas 8 --models md:4 ka2d-long-heated
+    python experiments/016-chain/run.py FOLDER --split test --reference 2 --models md:2 ka2d-long-heated:8
 
 Writes results-SPLIT.json and table-SPLIT.md. A model is a name or folder, the stages of a heated run as json,
 or md: plain dynamics at the temperature of the data, fresh velocities every 100 tau. Chains and quenches of
@@ -35,7 +35,7 @@ from gensample.stats.pairs import BOND_FORMED, bond_breaking, initial_neighbors
 
 HERE = Path(__file__).parent
 DATA, LAG, STEPS = "ka2d-long", 100.0, 10
-MD, MD_REPLICAS = "md", 4
+MD = "md"
 TITLES = {
     "msd": "MSD",
     "scattering": "F_s",
@@ -168,6 +168,9 @@ def main() -> None:
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument("--configurations", type=int, default=12)
     parser.add_argument("--replicas", type=int, default=4)
+    parser.add_argument(
+        "--reference", type=int, default=4, help="replicas of md that others are held against"
+    )
     parser.add_argument("--models", nargs="*", default=[])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +181,7 @@ def main() -> None:
         out = drawn(options.folder, options.split, word, options.configurations, int(own or options.replicas))
         values = measured(out)
         np.savez(out.with_suffix(".npz"), **values)
-        reference = options.folder / f"{options.split}-md-{MD_REPLICAS}.npz"
+        reference = options.folder / f"{options.split}-md-{options.reference}.npz"
         if not reference.exists():
             print(f"{out} is drawn; no {reference} to hold it against yet", flush=True)
             continue
