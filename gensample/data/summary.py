@@ -98,6 +98,7 @@ def _head(store: Store) -> dict[str, Any]:
         "averages": [n for n in ("propensity", "bond_breaking") if getattr(store, n) is not None],
         "predictions": sorted(store.predictions),
         "times": store.times.tolist(),
+        "trajectory": attrs.get("trajectory"),
     }
 
 
@@ -251,6 +252,8 @@ def describe_dataset(summary: dict[str, Any]) -> list[str]:
         "probe": probe
         and f"{probe['replicas']} replicas at T = {_listed(probe['temperature'])}, up to "
         f"t = {probe['time'][-1]:g}",
+        "trajectory": s["trajectory"]
+        and f"the fields of a replica are one motion, in steps of {s['trajectory']:g}",
         "futures": made and f"quenched, minimiser {made['minimiser']}, tolerance {made['tolerance']}",
     }
     found = s["equilibration"]

@@ -10,6 +10,7 @@ import gensample as gs
 from gensample.cli import main
 from gensample.data.dataset import Dataset, open_dataset
 from gensample.data.store import Contents, Store
+from gensample.data.summary import describe_dataset, inspect
 from gensample.errors import ConfigError, DataError
 from gensample.generators.base import FieldStart, PhysicsGenerator, by_replica, drift_free
 from gensample.generators.chain import ChainDrawing, Step
@@ -189,6 +190,7 @@ def test_lag_times_of_a_trajectory_are_its_steps(data, whole, tmp_path):
     whole.save(tmp_path / "a.h5")
     with Store.open(tmp_path / "a.h5") as store:
         assert store.is_trajectory
+    assert "one motion, in steps of 10" in "\n".join(describe_dataset(inspect(tmp_path / "a.h5")))
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["times"][2] = 40.0
     with pytest.raises(DataError, match="lag times of a trajectory must be the multiples of 10"):
