@@ -115,9 +115,9 @@ class Search:
     def criterion(self) -> str:
         """How the choice is made, in words."""
         return (
-            f"the highest CRPS skill of |u| among candidates whose share of particles with |u| > "
-            f"{OVERLAP_LENGTH:g} is that of simulation within {self.tolerance:.0%} and that cost at most "
-            f"{self.share:g} of the lag, or {self.least:g} tau"
+            "the coldest among those within a standard error of the highest CRPS skill of |u|, of candidates "
+            f"whose share of particles with |u| > {OVERLAP_LENGTH:g} is that of simulation within "
+            f"{self.tolerance:.0%} and that cost at most {self.share:g} of the lag, or {self.least:g} tau"
             + ("" if self.most is None else f", and never more than {self.most:g}")
         )
 
@@ -274,11 +274,13 @@ class Choice(NamedTuple):
 def choose_recipe(
     candidates: Sequence[Candidate], scores: Sequence[Sequence[Scores]], lag: float, search: Search
 ) -> Choice:
-    """The best candidate, the cheaper of two alike; scores: of each in each configuration.
+    """The coldest of the best candidates, the better of two as cold; scores: of each in each configuration.
 
     The share of mobile particles must be that of simulation within the tolerance (where none is, the nearest
-    counts). Of those, the best has the highest CRPS skill of |u| over climatology. Standard errors are those
-    of a bootstrap over configurations (Efron, Ann. Statist. 7, 1 (1979)).
+    counts). Of those, the best is the one of highest CRPS skill of |u| over climatology, and with it all
+    whose skill is not lower by more than a standard error of the difference (L. Breiman et al.,
+    Classification and Regression Trees (1984), section 3.4.3): what heat leaves in the structures, skill does
+    not see. Standard errors are those of a bootstrap over configurations (Efron, Ann. Statist. 7, 1 (1979)).
     """
     values = np.array(scores)  # (B, C, len(Scores))
     weights = resample_weights(values.shape[1], SAMPLES, numpy_generator(search.seed, HEATED_FIT))
@@ -288,7 +290,10 @@ def choose_recipe(
     off = np.abs(mean["mobile"] / mean["mobile_simulated"] - 1)
     fits = off <= max(search.tolerance, off.min())
     costs = np.array([search.steps.cost(each.recipe) for each in candidates])
-    best = int(np.lexsort((costs, -skill, ~fits))[0])
+    top = int(np.lexsort((costs, -skill, ~fits))[0])
+    good = fits & (skill[top] - skill <= (samples[:, top, None] - samples).std(0))
+    heat = np.array([each.recipe[0].temperature or 0.0 for each in candidates])
+    best = int(np.lexsort((costs, -skill, heat, ~good))[0])
     columns = {
         "cost": costs,
         "share_of_lag": costs / lag,
