@@ -117,7 +117,7 @@ def test_the_best_within_the_tolerance(skills, mobile, noise, expected):
 
 @pytest.mark.parametrize(("noise", "expected"), [(0.0, 0.75), (0.1, 0.6)])
 def test_the_coldest_within_a_standard_error(noise, expected):
-    """Differences of 0.01 in skill count where nothing scatters, and not where they scatter by 0.1 / sqrt(50)."""
+    """Differences of 0.01 in skill count where nothing scatters, and not below their error of 0.02."""
     candidates = [Candidate((Phase(hot, 9.0), Phase(None, 3.0))) for hot in (0.6, 0.75, 0.9)]
     found = choose_recipe(candidates, planted((0.17, 0.18, 0.176), noise=noise), 100.0, Search((0.75,)))
     assert found.chosen.recipe[0].temperature == expected
