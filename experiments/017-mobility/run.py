@@ -19,7 +19,7 @@ from gensample.physics.mobility import log_mobility
 from gensample.seeding import numpy_generator
 
 HERE = Path(__file__).parent
-DRAWS = 16
+DRAWS = 64
 
 
 def simulated(fields: np.ndarray, matrix: torch.Tensor) -> np.ndarray:
@@ -64,12 +64,12 @@ def main(name: str) -> None:
                 found[f"{quantity} {t:g} {source}"] = row
                 show(f"{quantity} t={t:g} {source}", row)
         found[f"{quantity} fit core-seconds"] = spent
-    (HERE / f"results-{name}.json").write_text(json.dumps(found, indent=1, default=float))
+    (HERE / f"results-{Path(name).stem}.json").write_text(json.dumps(found, indent=1, default=float))
 
 
 def show(title: str, row: dict) -> None:
     pairs = " ".join(f"{k} {v[0]:.3g}/{v[1]:.3g}" for k, v in row.items() if isinstance(v, list))
-    print(title, pairs, f"pearson {row['pearson']:.3f} skill share {row['skill share']:.3f}")
+    print(title, pairs, f"pearson {row['pearson']:.3f} skill share {row['skill share']:.3f}", flush=True)
     for k, v in row.get("fields", {}).items():
         print(
             f"     {k:9s} skill {v['skill']:.3f} of {v['best']:.3f} "
