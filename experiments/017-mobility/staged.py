@@ -1,8 +1,9 @@
-"""The two-stage flow `ka2d-mini-flow` as released, and with drawn mobility fields in the place of its first stage.
+"""`ka2d-mini-flow` as released, and with drawn mobility fields in the place of its first stage.
 
     python experiments/017-mobility/staged.py
 
-Validation split of ka2d-mini, species A, 16 draws; staged.json. The field is fitted to u on the training split.
+Validation split of ka2d-mini, species A, 16 draws; staged.json. The field is fitted to u on the
+training split.
 """
 
 import json
