@@ -1,4 +1,4 @@
-"""Add to metrics.json of a released heated model the number that the default tests recompute.
+"""Add to metrics.json of a released heated or guided model the number that the default tests recompute.
 
     python scripts/add_heated_check.py MODEL DATA
 
@@ -25,10 +25,10 @@ def lengths(model: str, data: str) -> dict[str, float]:
     whole = zoo.load_physics(model)
     assert isinstance(whole, Heated)
     lag = max(k for k in range(len(whole.lag_time)) if whole.cost(k) <= SHORT)
-    stages = [[list(phase) for phase in whole.recipes[lag]]]
-    one = Heated(whole.lag_time[lag : lag + 1], stages, whole.timestep).use(Torch("cpu"))
+    one = whole.at(whole.lag_time[lag]).use(Torch("cpu"))
     with Store.open(data) as store:
-        (start,) = starts(store, store.indices("test")[:1])
+        rows = store.indices("test")[:1]
+        (start,) = starts(store, rows, None if store.inherent is None else store.inherent[rows])
         found = np.linalg.norm(one.draw(start, range(REPLICAS), 1), axis=-1)
         return {name: float(found[..., store.species == k].mean()) for k, name in enumerate("AB")}
 

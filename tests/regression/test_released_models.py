@@ -61,7 +61,23 @@ def test_heated_has_the_recipes_that_its_rule_chooses(name):
     assert [[list(phase) for phase in recipe] for recipe in zoo.load_physics(name).recipes] == recipes
 
 
-@pytest.mark.parametrize("name", [name for name in HEATED if "check" in zoo.load_metrics(name)])
+GUIDED = zoo.generators("gensample.generators.guided.Guided")
+
+
+@pytest.mark.parametrize("name", GUIDED)
+def test_guided_has_what_its_rule_chose(name):
+    """The chosen recipe and gain; no candidate as good, within its error, is colder."""
+    model, fit = zoo.load_physics(name), zoo.load_metrics(name)["fit"]
+    for lag, rows in enumerate(fit["lags"].values()):
+        (chosen,) = [row for row in rows if row["chosen"]]
+        assert [list(phase) for phase in model.recipes[lag]] == chosen["stages"]
+        assert model.gain[lag] == chosen.get("gain", 0.0)
+        better = [row for row in rows if row.get("below_best", 0.0) < 0 and row["within_tolerance"]]
+        assert all(row["stages"][0][0] > chosen["stages"][0][0] for row in better)
+        assert all(-row["below_best"] <= row["below_best_error"] for row in better)
+
+
+@pytest.mark.parametrize("name", [name for name in HEATED + GUIDED if "check" in zoo.load_metrics(name)])
 def test_heated_moves_particles_as_far_as_its_card_says(name):
     check = zoo.load_metrics(name)["check"]
     found = script_named("add_heated_check").lengths(name, check["data"])
