@@ -285,7 +285,7 @@ def _looks(points: Sequence[Entry]) -> dict[str, Mapping[str, Any]]:
     for line in sorted(lines, key=lambda line: not line.startswith("molecular dynamics")):
         known, k = SOURCES.get(line), sum(name not in SOURCES for name in found)
         if line.startswith("molecular dynamics"):
-            found[line] = {"color": "#000000", "marker": "o", "markersize": 3.5}
+            found[line] = {"color": "#000000", "marker": "o", "markersize": 3.5, "linestyle": "--"}
         elif known is not None:
             found[line] = {"color": known.colour, "marker": known.marker}
         else:
@@ -295,19 +295,23 @@ def _looks(points: Sequence[Entry]) -> dict[str, Mapping[str, Any]]:
 
 def _budget(axis: Axes, points: Sequence[Entry], looks: Mapping[str, Mapping[str, Any]]) -> None:
     """Pearson against the core-seconds of all draws."""
+    dynamics, counts = replicas(points), np.array(REPLICAS)
     for line, look in looks.items():
-        mine = select(points, line=line)
-        if mine and not line.startswith("molecular dynamics"):
+        if mine := select(points, line=line):
             costs = np.array([p["core_seconds"] for p in mine])
-            budget = np.geomspace(costs.min(), MOST_DRAWS * costs.max(), 200)
+            most = MOST_DRAWS * costs.max()
+            if dynamics is not None:
+                most = min(most, counts[-1] * dynamics["core_seconds"])
+            budget = np.geomspace(costs.min(), max(most, costs.max()), 200)
             draws = budget / costs[:, None]
             each = np.array([pearson_of(p, np.maximum(n, 1)) for p, n in zip(mine, draws, strict=True)])
             inside = (draws >= 1) & (draws <= MOST_DRAWS)
-            axis.plot(budget, np.where(inside, each, -np.inf).max(0), color=look["color"])
-    if (dynamics := replicas(points)) is not None:
-        costs, label = np.array(REPLICAS) * dynamics["core_seconds"], ", ".join(map(str, REPLICAS))
+            dash = "--" if line.startswith("molecular dynamics") else "-"
+            axis.plot(budget, np.where(inside, each, -np.inf).max(0), dash, color=look["color"])
+    if dynamics is not None:
+        costs, label = counts * dynamics["core_seconds"], ", ".join(map(str, REPLICAS))
         label = f"molecular dynamics, {label} replicas"
-        axis.plot(costs, pearson_of(dynamics, np.array(REPLICAS)), "k*-", ms=6, label=label)
+        axis.plot(costs, pearson_of(dynamics, counts), "k*-", ms=6, label=label)
         axis.axvline(costs[0], color=CEILING, ls=":", lw=1)
     _log_seconds(axis)
 
