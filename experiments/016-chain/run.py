@@ -1,11 +1,12 @@
 """Does a chain of futures hold still? Ten steps of 100 tau beside molecular dynamics to t = 1000.
 
-    python experiments/016-chain/run.py FOLDER --models md ka2d-long-heated '[[0.6, 20], [null, 3]]'
-    python experiments/016-chain/run.py FOLDER --split test --reference 2 --models md:2 ka2d-long-heated:8
+    python experiments/016-chain/run.py DIR --models md simulation ka2d-long-heated:8 '[[0.6, 20], [null, 3]]'
+    python experiments/016-chain/run.py DIR --split test --reference 2:7 --models md:2:7 ka2d-long-heated:8
 
 Writes results-SPLIT.json and table-SPLIT.md. A model is a name or folder, the stages of a heated run as json,
-or md: plain dynamics at the temperature of the data, fresh velocities every 100 tau. Chains and quenches of
-their futures are kept in FOLDER, and resumed.
+md (plain dynamics at the temperature of the data, fresh velocities every 100 tau) or simulation (that of the
+dataset, t = 100 and 1000); after a colon replicas and steps. Chains and quenches of their futures are kept in
+DIR, and resumed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ from gensample.stats.pairs import BOND_FORMED, bond_breaking, initial_neighbors
 
 HERE = Path(__file__).parent
 DATA, LAG, STEPS = "ka2d-long", 100.0, 10
-MD = "md"
+MD, SIMULATED, SHOWN = "md", "simulation", (1, 2, 3, 5, 7, 10)
 TITLES = {
     "msd": "MSD",
     "scattering": "F_s",
@@ -63,29 +65,34 @@ def file_name(word: str) -> str:
     return re.sub(r"[^\w.]+", "-", Path(word).name if "[" not in word else word).strip("-")
 
 
-def drawn(folder: Path, split: str, word: str, configurations: int, replicas: int) -> Path:
+def place(folder: Path, split: str, word: str, size: str) -> Path:
+    """Where the chain of a model is; size: replicas, or replicas:steps."""
+    return folder / f"{split}-{file_name(word)}-{size.replace(':', '-')}.h5"
+
+
+def drawn(out: Path, data: Dataset, word: str, size: str) -> Path:
     """The chain of a model, with the inherent structures of its futures."""
-    out = folder / f"{split}-{file_name(word)}-{replicas}.h5"
-    data = gs.open_dataset(DATA)[split][:configurations]
-    chain = model_of(word, data).sample(data, replicas, 1, out, lag=LAG, chain=STEPS)
+    replicas, _, steps = size.partition(":")
+    chain = model_of(word, data).sample(data, int(replicas), 1, out, lag=LAG, chain=int(steps or STEPS))
     if not chain.store.has_inherent_displacements:
         call("quench", out, "--futures", "--processes", "1")
     return out
 
 
-def measured(path: Path) -> dict[str, np.ndarray]:
+def measured(data: Dataset, lags: Sequence[int]) -> dict[str, np.ndarray]:
     """Of species A, {quantity: (C, K)} of each configuration, and the variances that chi4 is a mean of."""
-    data = gs.open_dataset(path)
     store, liquid = data.store, data.store.liquid
     kinds = torch.from_numpy(data.species.astype(np.int64))
     mine = data.species == 0
     found: dict[str, list[list[float]]] = {name: [] for name in TITLES}
     for c in range(len(data)):
-        x, box, u, h = data.positions[c], data.box[c], data.fields(c), store.inherent_displacements(c)
+        row = int(data.rows[c])
+        x, box, u = data.positions[c], data.box[c], data.fields(c)
+        h, minima = store.inherent_displacements(row), store.inherent_energies(row)
         edges = torch.from_numpy(box)
         neighbors = initial_neighbors(x, box, data.species, np.array(liquid.sigma), BOND_FORMED)
         rows: dict[str, list[float]] = {name: [] for name in TITLES}
-        for k in range(u.shape[1]):
+        for k in lags:
             field = u[:, k]
             held = overlap(field[:, mine])
             futures = torch.from_numpy(x + field.astype(np.float64))
@@ -94,7 +101,7 @@ def measured(path: Path) -> dict[str, np.ndarray]:
             rows["overlap"].append(float(held.mean()))
             rows["chi4"].append(float(mine.sum() * held.var(ddof=1)))
             rows["energy"].append(float(np.mean([energy(y, kinds, edges, liquid).mean() for y in futures])))
-            rows["inherent_energy"].append(float(store.inherent_energies(c)[:, k].mean()))
+            rows["inherent_energy"].append(float(minima[:, k].mean()))
             rows["bonds"].append(float(np.nanmean(bond_breaking(field, neighbors)[:, mine])))
             rows["hops"].append(float((np.linalg.norm(h[:, k][:, mine], axis=-1) > 0.3).mean()))
         for name, row in rows.items():
@@ -105,16 +112,19 @@ def measured(path: Path) -> dict[str, np.ndarray]:
 def summary(ours: dict[str, np.ndarray], md: dict[str, np.ndarray]) -> dict[str, Any]:
     """By quantity and step: mean, its interval, difference from dynamics (MSD: relative) and its interval.
 
-    Intervals hold 95 % of a bootstrap over configurations, which both have in common.
+    Intervals hold 95 % of a bootstrap over configurations, which both have in common. Dynamics may be of
+    fewer steps.
     """
     weights = resample_weights(len(md["msd"]), 2000, numpy_generator(16))
+    steps = md["msd"].shape[1]
     found: dict[str, Any] = {}
     for name in TITLES:
         mean, other = ours[name].mean(0), md[name].mean(0)
         samples, reference = weights @ ours[name], weights @ md[name]
         relative = name in ("msd", "chi4", "bonds", "hops")
-        off = mean / other - 1 if relative else mean - other
-        off_samples = samples / reference - 1 if relative else samples - reference
+        off = mean[:steps] / other - 1 if relative else mean[:steps] - other
+        shared = samples[:, :steps]
+        off_samples = shared / reference - 1 if relative else shared - reference
         found[name] = {
             "mean": mean,
             "interval": np.stack(percentile_interval(samples), -1),
@@ -134,21 +144,27 @@ def plain(value: Any) -> Any:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Markdown: of each model a line for steps 1, 2, 3, 5 and 10, and its largest errors over all steps."""
-    steps = (1, 2, 3, 5, 10)
+    """Markdown: of each model a line for some steps, and its largest errors over all that dynamics have."""
     lines = [
         "| model | core-s a step | t | " + " | ".join(TITLES.values()) + " |",
         "|---" * (3 + len(TITLES)) + "|",
     ]
     for word, found in results.items():
-        for step in steps:
-            cells = [f"{found['quantities'][name]['mean'][step - 1]:.4g}" for name in TITLES]
-            lines.append(
-                f"| `{word}` | {found['core_seconds']:.3f} | {LAG * step:g} | " + " | ".join(cells) + " |"
-            )
-    lines += ["", "Largest distance from dynamics over all steps, with the interval at that step:", ""]
+        for k, time in enumerate(found["times"]):
+            if time / LAG in SHOWN:
+                cells = [f"{found['quantities'][name]['mean'][k]:.4g}" for name in TITLES]
+                lines.append(
+                    f"| `{word}` | {found['core_seconds']:.3f} | {time:g} | " + " | ".join(cells) + " |"
+                )
+    lines += [
+        "",
+        "Largest distance from dynamics, of MSD and chi4 a share, over its steps, with the interval there:",
+        "",
+    ]
     lines += ["| model | core-s a step | MSD | e_IS | U/N | chi4 | overlap |", "|---" * 7 + "|"]
     for word, found in results.items():
+        if word in (MD, SIMULATED):
+            continue
         cells = []
         for name in ("msd", "inherent_energy", "energy", "chi4", "overlap"):
             off, between = (np.array(found["quantities"][name][key]) for key in ("off", "off_interval"))
@@ -167,35 +183,43 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument("--configurations", type=int, default=12)
-    parser.add_argument("--replicas", type=int, default=4)
-    parser.add_argument(
-        "--reference", type=int, default=4, help="replicas of md that others are held against"
-    )
+    parser.add_argument("--replicas", default="4", help="of a chain; or replicas:steps")
+    parser.add_argument("--reference", default="4", help="those of md that others are held against")
     parser.add_argument("--models", nargs="*", default=[])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    data = gs.open_dataset(DATA)[options.split][: options.configurations]
     path = HERE / f"results-{options.split}.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     for given in options.models:
-        word, _, own = given.rpartition(":") if re.search(r":\d+$", given) else (given, "", "")
-        out = drawn(options.folder, options.split, word, options.configurations, int(own or options.replicas))
-        values = measured(out)
-        np.savez(out.with_suffix(".npz"), **values)
-        reference = options.folder / f"{options.split}-md-{options.reference}.npz"
+        word, size = re.fullmatch(r"(.*?)(?::(\d+(?::\d+)?))?", given).groups()
+        if word == SIMULATED:
+            lags = [k for k, time in enumerate(data.lag_time) if time >= LAG]
+            kept, chain = options.folder / f"{options.split}-simulation.npz", data
+            cost = float(data.store.attrs["core_seconds_per_replica"]) * LAG / float(data.lag_time[-1])
+        else:
+            size = size or options.replicas
+            out = drawn(place(options.folder, options.split, word, size), data, word, size)
+            kept, chain = out.with_suffix(".npz"), gs.open_dataset(out)
+            lags = list(range(len(chain.lag_time)))
+            cost = float(chain.store.attrs["core_seconds"]) / int(chain.replicas.sum()) / len(lags)
+        values = measured(chain, lags)
+        np.savez(kept, **values)
+        reference = place(options.folder, options.split, MD, options.reference).with_suffix(".npz")
         if not reference.exists():
-            print(f"{out} is drawn; no {reference} to hold it against yet", flush=True)
+            print(f"{kept}: no {reference} to hold it against yet", flush=True)
             continue
         with np.load(reference) as file:
             md = dict(file)
-        with gs.open_dataset(out).store as store:
-            fields = int(store.done.sum()) * len(store.times)
-            cost, replicas = float(store.attrs["core_seconds"]), int(store.replicas[0])
-        found = {
-            "core_seconds": round(cost / fields, 4),
-            "replicas": replicas,
-            "quantities": summary(values, md),
-        }
-        results[word] = plain(found)
+        own = values if word == SIMULATED else md
+        results[word] = plain(
+            {
+                "core_seconds": round(cost, 4),
+                "replicas": int(chain.replicas[0]),
+                "times": chain.lag_time[lags],
+                "quantities": summary(values, own),
+            }
+        )
         path.write_text(json.dumps(results) + "\n")
         (HERE / f"table-{options.split}.md").write_text(table(results))
         off = results[word]["quantities"]
