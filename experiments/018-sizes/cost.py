@@ -1,53 +1,53 @@
-"""Core-seconds of a field, all its lags up to 100, against the number of particles: models and simulation.
+"""Core-seconds against the number of particles: of the statistics of a comparison, and of a quench.
 
-python experiments/018-sizes/cost.py FOLDER ka2d-long-heated [MODEL ...]     # cost.json; 1 min, alone
+python experiments/018-sizes/cost.py FOLDER      # 15 core-seconds
 
-Everything counts (`gensample.meter`). The sizes take turns at about as much work each; of ROUNDS the cheapest
-counts, since what else runs only adds to it. Simulations say themselves what a replica has taken.
+The comparison is of two sets of 16 random fields of one configuration at one lag; the quench is by LAMMPS.
+What a field costs is written in the files of fields, and kept in results.json.
 """
 
 import argparse
-import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
-from sizes import HERE, LAGS, SIZES, cut
+from sizes import BOXES, place_of
 
-from gensample import zoo
-from gensample.comparison.pairing import core_seconds
-from gensample.data.dataset import open_dataset
+from gensample.comparison.gather import compare_ensembles
+from gensample.data.dataset import Dataset, open_dataset
 from gensample.meter import Meter
+from gensample.physics.mixtures import get_mixture
+from gensample.seeding import numpy_generator
+from gensample.simulate.lammps.engine import find_engine
+from gensample.simulate.programs import Lammps, Task
+from gensample.stats.dynamics import Ensemble
 
-ROUNDS = 3
-FIELDS = {500: 16, 2000: 4, 10000: 1}
+
+def random_fields(data: Dataset, seed: int) -> Ensemble:
+    """Of the first configuration: vibrations, and hops of every sixth particle."""
+    generator, shape = numpy_generator(seed), (16, 1, len(data.species), 2)
+    u = generator.normal(scale=0.05, size=shape)
+    u += (generator.random((*shape[:3], 1)) < 1 / 6) * generator.normal(scale=0.5, size=shape)
+    u = (u - u.mean(2, keepdims=True)).astype(np.float32)
+    return Ensemble(data.positions[0], data.box[0], data.species.astype(np.int64), u)
 
 
 def main() -> None:
-    """Measure, print and write cost.json."""
+    """Print both for every size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("models", nargs="+")
     given = parser.parse_args()
-    boxes = {
-        n: open_dataset(name if n == 500 else given.folder / name)["test"][:1] for n, name in SIZES.items()
-    }
-    drawers = {name: zoo.load_model(cut(name, given.folder)) for name in given.models}
-    found: dict[str, dict[int, float]] = {"simulated": {}}
-    for n, box in boxes.items():  # to the last lag of the file
-        found["simulated"][n] = (core_seconds(box.store) or np.nan) * LAGS[-1] / float(box.lag_time[-1])
-    for name, model in drawers.items():
-        how = model.how(processes=1) if getattr(model, "runs_dynamics", False) else {}
-        for k in range(ROUNDS):
-            for n, box in boxes.items():
-                meter = Meter()
-                model.sample(box, FIELDS[n], seed=k, **how)
-                each = meter.lap() / FIELDS[n]
-                found.setdefault(name, {})[n] = min(each, found.get(name, {}).get(n, np.inf))
-    for name, costs in found.items():
-        each = {n: cost / n for n, cost in costs.items()}
-        told = ", ".join(f"{n}: {cost:.3f} ({each[n] / each[500]:.2f})" for n, cost in costs.items())
-        print(f"{name}: core-seconds (a particle's over that at 500) at {told}")
-    (HERE / "cost.json").write_text(json.dumps(found) + "\n")
+    mixture, lammps = get_mixture("ka2d"), Lammps(find_engine(None))
+    for particles in BOXES:
+        data = open_dataset(place_of(particles, given.folder, "equilibrium"))["test"][:1]
+        one, other = random_fields(data, 1), random_fields(data, 2)
+        meter = Meter()
+        compare_ensembles([one], [other], [1.0], mixture=mixture, temperature=0.45, seed=0, bootstrap=100)
+        statistics = meter.lap()
+        with tempfile.TemporaryDirectory() as folder:
+            task = Task(mixture, data.positions, data.species, data.box)
+            lammps.minimise(task, 3e-4, Path(folder))
+        print(f"{particles}: statistics {statistics:.2f}, quench {meter.lap():.3f}", flush=True)
 
 
 if __name__ == "__main__":

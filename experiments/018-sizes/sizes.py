@@ -2,8 +2,8 @@
 
 python experiments/018-sizes/sizes.py FOLDER ka2d-long-heated [MODEL ...]   # resumes; results.json, sizes.svg
 
-FOLDER holds md-2000.h5 and md-10000.h5 (README.md); ka2d-long is the box of 500. Fields of every model are
-drawn there, at the lags up to 100, and compared. All numbers are of species A.
+FOLDER holds md-N.h5 and equilibrium-N.h5 of 2,000 and 10,000 particles (README.md); ka2d-long is the box of
+500. Fields of every model are drawn there, at the lags up to 100, and compared. All numbers are of species A.
 """
 
 import argparse
@@ -32,9 +32,10 @@ from gensample.stats import dynamics, pairs
 from gensample.stats.dynamics import Floats
 from gensample.stats.intervals import chi_square, resample_weights, standard_error
 
-SIZES = {500: "ka2d-long", 2000: "md-2000.h5", 10000: "md-10000.h5"}
+BOXES = (500, 2000, 10000)
 LAGS = (1.0, 10.0, 100.0)
-REPLICAS = {500: 16, 2000: 8, 10000: 8}
+SHOWN = ("10", "100")
+REPLICAS = {500: 16, 2000: 8, 10000: 4}
 SEED, RESAMPLES = 18, 1000
 BLOCKS = {500: (1, 2), 2000: (1, 2, 3, 4), 10000: (1, 2, 3, 4, 6, 9)}
 """Blocks along an edge of the box."""
@@ -47,30 +48,42 @@ KEPT = ("pearson", "pearson_ceiling_sampler", "chi4_iso", "cr_chi4_within", "s4_
 KEPT_OF_ALL = ("future_energy_median", "future_overlapping")
 
 
-def cut(name: str, folder: Path) -> str:
-    """The model at its lags up to the last of LAGS: a generator without training is kept there, cut off."""
+def cut(name: str, folder: Path, last: float = LAGS[-1]) -> str:
+    """The model at its lags up to the last: a generator without training is kept there, cut off."""
     place = zoo.resolve(name)
     if not place.is_dir() or (place / zoo.WEIGHTS).exists():
         return name
     block = yaml.safe_load((place / zoo.CONFIG).read_text())["model"]
     settings = block["init_args"]
     lags = len(settings["lag_time"])
-    few = sum(time <= LAGS[-1] for time in settings["lag_time"])
-    out = folder / "models" / name
+    few = sum(time <= last for time in settings["lag_time"])
+    out = folder / ("models" if last == LAGS[-1] else f"models-{last:g}") / name
     if few < lags and not out.exists():
         short = {k: v[:few] if isinstance(v, list) and len(v) == lags else v for k, v in settings.items()}
-        zoo.keep_generator(out, {**block, "init_args": short}, {}, f"# {name} up to t = {LAGS[-1]:g}\n")
+        zoo.keep_generator(out, {**block, "init_args": short}, {}, f"# {name} up to t = {last:g}\n")
     return name if few == lags else str(out)
 
 
-def compared(model: str, particles: int, data: str, folder: Path) -> tuple[Dataset, dict[str, Any]]:
+def place_of(particles: int, folder: Path, kind: str = "md") -> str:
+    """The dataset of a size: where its futures are ("md"), or its configurations ("equilibrium")."""
+    return "ka2d-long" if particles == BOXES[0] else str(folder / f"{kind}-{particles}.h5")
+
+
+def lags_of(sim: Dataset) -> list[float]:
+    """Those of LAGS that were simulated."""
+    return [t for t in LAGS if np.isclose(sim.lag_time, t).any()]
+
+
+def compared(model: str, particles: int, folder: Path) -> tuple[Dataset, dict[str, Any]]:
     """Fields of a model, and what `gensample compare` says of them."""
+    data, start = place_of(particles, folder), place_of(particles, folder, "equilibrium")
     out, report = folder / f"{Path(model).name}-{particles}.h5", folder / f"{Path(model).name}-{particles}"
-    where = ["--data", data, "--split", "test", "--replicas", str(REPLICAS[particles])]
-    call("sample", model, *where, "--seed", str(SEED), "--out", out)
+    where = ["--data", start, "--split", "test", "--replicas", str(REPLICAS[particles])]
+    call("sample", model, *where, "--seed", str(SEED), "--processes", "1", "--out", out)
     if not (report / "metrics.json").exists():
         how = ["--quench-replicas", "0", "--follow", "0", "--bootstrap", "200", "--split", "test"]
-        call("compare", data, out, *how, "--lags", *map(str, LAGS), "--out", report)
+        lags = [str(t) for t in lags_of(open_dataset(data))]
+        call("compare", data, out, *how, "--lags", *lags, "--out", report)
     return open_dataset(out), json.loads((report / "metrics.json").read_text())
 
 
@@ -160,9 +173,10 @@ def measured(sources: Mapping[str, Dataset], particles: int) -> dict[str, Any]:
     edges = pairs.wave_edges(sim.box[0])
     replicas = {name: int(data.replicas.min()) for name, data in sources.items()}
     found: dict[str, Any] = {}
-    for time in LAGS:
+    for time in lags_of(sim):
         tables: dict[tuple[str, int], dict[str, Any]] = {}
-        entry: dict[str, Any] = {"msd": {}, "chi4": {"plain": {}, "cage": {}}, "s4": {}}
+        entry: dict[str, Any] = {"msd": {}, "chi4": {"plain": {}, "cage": {}}, "s4": {}, "fast": {}}
+        each: dict[str, Floats] = {}
         for name, data in sources.items():
             lag, sums, overlap = int(np.argmin(np.abs(data.lag_time - time))), [], []
             second: dict[str, list[float]] = {"plain": [], "cage": []}
@@ -179,6 +193,12 @@ def measured(sources: Mapping[str, Dataset], particles: int) -> dict[str, Any]:
                 overlap.append(float(dynamics.overlap(u[:, members]).mean()))
             entry["msd"][name] = {kind: _three(np.mean(values))[0] for kind, values in second.items()}
             entry["s4"][name] = four_point_of(sums, overlap, replicas[name])
+            each[name] = np.array(second["cage"])
+            if len(sim) > 2 and name != "simulated":
+                # By how much a configuration that is faster in simulation is faster here.
+                slope = float(np.polyfit(each["simulated"], each[name], 1)[0])
+                correlation = dynamics.pearson(each["simulated"], each[name])
+                entry["fast"][name] = {"slope": round(slope, 3), "correlation": round(correlation, 3)}
         for (kind, side), of in tables.items():
             joined = {name: np.concatenate(each) for name, each in of.items()}
             entry["chi4"][kind][str(particles // side**2)] = chi4_of(joined, replicas)
@@ -198,65 +218,65 @@ def kept_of(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any], models: list[str]) -> str:
-    """Markdown: every size and source at t = 100, each next to how many particles or which q it is of."""
+    """Markdown: every lag, size and source."""
     columns = ["MSD", "cage-relative", "χ₄ of the box", "of blocks of about 125", "of these, cage-relative"]
     columns += [f"S₄ at q = {SHARED_Q:.2f}", "ξ₄"]
-    lines = ["| N | source | " + " | ".join(columns) + " | U/N |", "|---" * (len(columns) + 3) + "|"]
-    for size, found in results.items():
-        entry = found["lags"]["100"]
-        plain, cage = entry["chi4"]["plain"], entry["chi4"]["cage"]
-        small = min(plain, key=lambda n: abs(float(n) - 125))
-        for name in ("simulated", *models):
-            msd, s4 = entry["msd"][name], entry["s4"][name]
-            told = found["compare"][models[0] if name == "simulated" else name]["100"]
-            energy = told["future_energy_median"]["value"][name != "simulated"]
-            near = int(np.argmin(np.abs(np.array(s4["q"]) - SHARED_Q)))
-            threes = [plain[size], plain[small], cage[small]]
-            cells = [
-                f"{msd['plain']:.4f}",
-                f"{msd['cage']:.4f}",
-                *(_cell(of[name]["within"]) for of in threes),
-            ]
-            cells += [_cell(s4["within"][near]), f"{s4['length_within']:.2f}", f"{energy:.4f}"]
-            lines.append(f"| {size} | {name} | " + " | ".join(cells) + " |")
+    lines = ["| t | N | source | " + " | ".join(columns) + " | U/N |", "|---" * (len(columns) + 4) + "|"]
+    for time in SHOWN:
+        for size, found in results.items():
+            if time not in found["lags"]:
+                continue
+            for name in ("simulated", *models):
+                told = found["compare"][models[0] if name == "simulated" else name][time]
+                energy = told["future_energy_median"]["value"][name != "simulated"]
+                cells = " | ".join(_cells(found["lags"][time], size, name))
+                lines.append(f"| {time} | {size} | {name} | {cells} | {energy:.4f} |")
     return "\n".join(lines) + "\n"
+
+
+def _cells(entry: dict[str, Any], size: str, name: str) -> list[str]:
+    plain, cage = entry["chi4"]["plain"], entry["chi4"]["cage"]
+    small = min(plain, key=lambda n: abs(float(n) - 125))
+    msd, s4 = entry["msd"][name], entry["s4"][name]
+    near = int(np.argmin(np.abs(np.array(s4["q"]) - SHARED_Q)))
+    cells = [f"{msd['plain']:.4f}", f"{msd['cage']:.4f}"]
+    cells += [_cell(of[name]["within"]) for of in (plain[size], plain[small], cage[small])]
+    return [*cells, _cell(s4["within"][near]), f"{s4['length_within']:.2f}"]
 
 
 def _cell(three: list[float]) -> str:
     return f"{three[0]:.2f} [{three[1]:.2f}, {three[2]:.2f}]"
 
 
-def draw(results: dict[str, Any], models: list[str], costs: dict[str, Any], path: Path) -> None:
-    """chi4 of blocks, S4 and what a field costs against the size of the box; t = 100, species A."""
+def draw(results: dict[str, Any], models: list[str], path: Path) -> None:
+    """chi4 of boxes and blocks, and S4, within a configuration; t = 10 and 100, species A."""
     with look():
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11.5, 3.7))
-        for name in ("simulated", *models):
-            for size, found in results.items():
-                entry, how = found["lags"]["100"], {"alpha": SHADES[size], "lw": 0.9, "elinewidth": 0.6}
-                for kind, line in (("plain", "-"), ("cage", ":")):
-                    blocks = entry["chi4"][kind]
-                    at, values = [float(n) for n in blocks], [one[name]["within"] for one in blocks.values()]
-                    _points(left, at, values, name, ls=line, **how)
-                s4 = entry["s4"][name]
-                label = f"{look_of(name).label}, N = {size}"
-                _points(middle, s4["q"], s4["within"], name, ms=3, label=label, **how)
-        left.set(
-            xscale="log", xlabel="particles of the box or block", ylabel=r"$\chi_4$ within a configuration"
-        )
-        left.set_title("boxes and their blocks; dotted: cage-relative")
-        middle.set(
-            xscale="log", yscale="log", xlabel=r"$q\,\sigma$", ylabel=r"$S_4(q)$ within a configuration"
-        )
-        middle.legend(fontsize=6.5)
-        for name, cost in costs.items():
-            one, n = look_of(name), np.array([float(size) for size in cost])
-            right.loglog(n, list(cost.values()), one.marker, color=one.colour, label=one.label)
-            right.loglog(n, next(iter(cost.values())) * n / n[0], color=one.colour, ls="--", lw=0.8)
-        right.set(xlabel="particles", ylabel="core-seconds of a field")
-        right.set_title("dashed: linear")
-        right.legend()
+        figure, axes = plt.subplots(2, 2, figsize=(9, 7))
+        for (left, right), time in zip(axes, SHOWN, strict=True):
+            there = {size: found["lags"][time] for size, found in results.items() if time in found["lags"]}
+            for name in ("simulated", *models):
+                for size, entry in there.items():
+                    how = {"alpha": SHADES[size], "lw": 0.9, "elinewidth": 0.6}
+                    for kind, line in (("plain", "-"), ("cage", ":")):
+                        blocks = entry["chi4"][kind]
+                        values = [one[name]["within"] for one in blocks.values()]
+                        _points(left, [float(n) for n in blocks], values, name, ls=line, **how)
+                    s4, label = entry["s4"][name], f"{look_of(name).label}, N = {size}"
+                    _points(right, s4["q"], s4["within"], name, ms=3, label=label, **how)
+            left.set(xscale="log", yscale="log", xlabel="particles of the box or block")
+            left.set_ylabel(r"$\chi_4$ within")
+            _ticks(left, (125, 500, 2000, 10000))
+            left.set_title(f"t = {time}; dotted: cage-relative")
+            right.set(xscale="log", yscale="log", xlabel=r"$q\,\sigma$", ylabel=r"$S_4(q)$ within")
+            _ticks(right, (0.1, 0.2, 0.5, 1, 2))
+            right.legend(fontsize=6.5)
         figure.tight_layout()
         figure.savefig(path)
+
+
+def _ticks(axis: Axes, at: tuple[float, ...]) -> None:
+    axis.set_xticks(at, [f"{x:g}" for x in at])
+    axis.set_xticks([], minor=True)
 
 
 def _points(axis: Axes, x: list[float], rows: list[list[float]], name: str, **how: Any) -> None:
@@ -271,20 +291,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), choices=SIZES)
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(BOXES), choices=BOXES)
     given = parser.parse_args()
     results = {}
     for particles in given.sizes:
-        place = SIZES[particles] if particles == 500 else str(given.folder / SIZES[particles])
-        sources, told = {"simulated": open_dataset(place)["test"]}, {}
+        sim, told = open_dataset(place_of(particles, given.folder))["test"], {}
+        sources, lags = {"simulated": sim}, lags_of(sim)
         for name in given.models:
-            sources[name], metrics = compared(cut(name, given.folder), particles, place, given.folder)
+            sources[name], metrics = compared(cut(name, given.folder, lags[-1]), particles, given.folder)
             told[name] = kept_of(metrics)
         results[str(particles)] = {"compare": told, "lags": measured(sources, particles)}
     (HERE / "results.json").write_text(json.dumps(results) + "\n")
     (HERE / "table.md").write_text(table(results, given.models))
-    costs = HERE / "cost.json"
-    draw(results, given.models, json.loads(costs.read_text()) if costs.exists() else {}, HERE / "sizes.svg")
+    draw(results, given.models, HERE / "sizes.svg")
 
 
 if __name__ == "__main__":
