@@ -88,7 +88,7 @@ def test_what_was_planted_is_found(data, diffusion, tmp_path, capsys):
     assert table["configurations"] == 5
     assert table["core_seconds"] > 0
     rows = table["lags"]["100"]
-    assert len(rows) == 3 * 9
+    assert len(rows) == 3 * 6
     (chosen,) = [row for row in rows if row["chosen"]]
     assert chosen["skill"] == pytest.approx(chosen["skill_of_a_perfect_sampler"], abs=0.01)
     assert chosen["mobile"] == pytest.approx(chosen["mobile_simulated"], rel=0.05)
