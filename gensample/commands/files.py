@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from gensample.ranges import NUMBER, POSITIVE, SEED
@@ -67,9 +68,14 @@ class Import:
         )
 
 
+def _replica(text: str) -> int | str:
+    """A number, or the word "all"."""
+    return text if text == "all" else int(NUMBER(text))
+
+
 @dataclass(frozen=True)
 class Export:
-    """Write configurations, or a trajectory of one replica, for other programs."""
+    """Write configurations, futures, or a trajectory of one replica, for other programs."""
 
     data: str = word("dataset, by file or by the name of an embedded one")
     format: str = option("of the file: extxyz, lammps-dump, lammps-data or gsd, or one that you registered")
@@ -78,16 +84,22 @@ class Export:
         "one configuration, from 0; extxyz and gsd take all without it", None, NUMBER, metavar="I"
     )
     inherent: bool = switch("inherent instead of thermal positions")
-    replica: int | None = option(
-        "displaced positions of this complete replica, from 0", None, NUMBER, metavar="R"
+    replica: int | str | None = option(
+        "displaced positions of this complete replica, from 0; all: a frame of each at one --lag",
+        None,
+        _replica,
+        metavar="R",
     )
     lag: int | None = option(
-        "only this lag of the replica, from 0; all without it, start first", None, NUMBER, metavar="K"
+        "only this lag, from 0; of a replica all without it, start first; of configurations their propensity",
+        None,
+        NUMBER,
+        metavar="K",
     )
 
     def run(self) -> None:
         """Write the file and say how many frames it has."""
-        from gensample.data.importing.export import frames_of, write_frames
+        from gensample.data.importing.export import frames_of, steps_of, write_frames
         from gensample.data.store import Store
         from gensample.work import check_output
 
@@ -96,4 +108,12 @@ class Export:
             chosen = {name: getattr(self, name) for name in ("configuration", "inherent", "replica", "lag")}
             frames = frames_of(store, **chosen)
             write_frames(self.out, self.format, frames, store.species)
-        print(f"{self.out}: {len(frames)} frame{'s' if len(frames) > 1 else ''}")
+            unit = steps_of(store.times)[1] if len(frames) > 1 and "time" in frames[-1].info else None
+        print(f"{self.out}: {len(frames)} frame{'s' if len(frames) > 1 else ''}{_told(frames[0].columns)}")
+        if unit is not None and self.format in ("lammps-dump", "gsd"):
+            print(f"its steps are of {unit:g}: read it again with `gensample import --timestep {unit!r}`")
+
+
+def _told(columns: Iterable[str]) -> str:
+    names = ", ".join(columns)
+    return f" with {names}" if names else ""

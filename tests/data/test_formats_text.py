@@ -217,8 +217,6 @@ def test_extxyz_is_read_by_ase_alike(tmp_path, dataset):
     ase_io = pytest.importorskip("ase.io", reason="ase is the reference reader here")
     xyz = tmp_path / "all.extxyz"
     main(["export", str(dataset), "--format", "extxyz", "--out", str(xyz)])
-    text = xyz.read_text().replace("\nA ", "\nH ").replace("\nB ", "\nHe ")
-    xyz.write_text(text)
     frames = ase_io.read(xyz, index=":")
     with Store.open(dataset) as store:
         assert len(frames) == 2
@@ -322,7 +320,7 @@ def test_damaged_exports_are_refused(tmp_path, dataset, capsys, out, format, dam
         (("--format", "lammps-data"), "holds one frame"),
         (("--format", "extxyz", "--configuration", "7"), "configurations 0 to 1"),
         (("--format", "extxyz", "--inherent"), "no inherent structures"),
-        (("--format", "extxyz", "--lag", "0"), "--lag needs --replica"),
+        (("--format", "extxyz", "--lag", "2"), "lags 0 to 1"),
         (("--format", "extxyz", "--replica", "0"), "needs --configuration"),
         (("--format", "extxyz", "--configuration", "0", "--replica", "9"), "complete replicas"),
         (("--format", "extxyz", "--configuration", "0", "--replica", "0", "--lag", "5"), "lags 0 to 1"),

@@ -1,4 +1,8 @@
-"""Extended XYZ, read and written: orthogonal periodic boxes, species names or numbers, one or more frames."""
+"""Extended XYZ, read and written: periodic boxes, species names or numbers, one or more frames.
+
+Written are chemical symbols, without which ase reads no file, and beside them our numbers as `SPECIES`, which
+are taken first when a file has them.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,33 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import ascii_uppercase
 
 import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text, say
+from gensample.data.importing.source import (
+    DISPLACEMENT,
+    Options,
+    OutputFrame,
+    Source,
+    SourceStructure,
+    in_space,
+    read_text,
+    say,
+)
 from gensample.data.importing.trajectories import Run
 from gensample.errors import DataError
 from gensample.ranges import shown
 
 _TRUE = ("T", "TRUE", "1")
-_SPECIES, _IDS = ("species", "type", "types"), ("id", "ids")
+SPECIES = "species_index"
+_SPECIES, _IDS = (SPECIES, "species", "type", "types"), ("id", "ids")
+ELEMENTS = (  # noqa: SIM905
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb "
+    "Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu "
+    "Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm"
+).split()
 
 
 class ExtXyz(FrameFormat):
@@ -63,20 +81,25 @@ class ExtXyz(FrameFormat):
         return frames
 
     def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
-        """Write frames; 2D gets z = 0 and a height of 1."""
+        """Write frames; species 0 is element 1, as ase wants symbols; 2D gets z = 0 and a height of 1."""
+        symbols = np.array(ELEMENTS)[species]
         with path.open("w", encoding="utf-8") as file:
             for frame in frames:
-                missing = 3 - len(frame.box)
-                edges = np.diag([*frame.box, *[1.0] * missing])
-                lattice = " ".join(f"{edge:.17g}" for edge in edges.flat)
-                periodic = " ".join(["T"] * len(frame.box) + ["F"] * missing)
+                columns = {SPECIES: species, **frame.columns_in_space()}
+                lattice = " ".join(frame.cell.ravel().astype(str))
+                periodic = " ".join("TTT"[: frame.dimension] + "F" * (3 - frame.dimension))
                 said = "".join(f' {key}="{value}"' for key, value in frame.info.items())
-                file.write(f"{len(species)}\n")
-                file.write(f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{periodic}"{said}\n')
-                for s, x in zip(
-                    species.tolist(), np.pad(frame.positions, ((0, 0), (0, missing))), strict=True
-                ):
-                    file.write(f"{ascii_uppercase[s]} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}\n")
+                properties = "".join(f":{name}:{_kind(column)}" for name, column in columns.items())
+                file.write(f'{len(species)}\nLattice="{lattice}" Properties=species:S:1:pos:R:3{properties}')
+                file.write(f' pbc="{periodic}"{said}\n')
+                lines = tables.rows(symbols, in_space(frame.positions), *columns.values())
+                file.writelines(f"{line}\n" for line in lines)
+
+
+def _kind(column: np.ndarray) -> str:
+    """Type and width of a column, as Properties say them."""
+    width = 1 if column.ndim == 1 else column.shape[1]
+    return f"{'R' if column.dtype.kind == 'f' else 'I'}:{width}"
 
 
 def _info(name: str, comment: str) -> dict[str, str]:
@@ -116,7 +139,14 @@ def _frame(
         mixture=info.get("mixture"),
         temperature=_optional_float(name, info, "temperature"),
         split=info.get("split"),
+        displacement=_vectors(name, rows, columns, DISPLACEMENT),
     )
+
+
+def _vectors(name: str, rows: list[list[str]], columns: Mapping[str, int], key: str) -> np.ndarray | None:
+    if key not in columns:
+        return None
+    return tables.floats([row[columns[key] : columns[key] + 3] for row in rows], f"{name}: {key}")
 
 
 def _check_periodic(name: str, flags: list[str], positions: np.ndarray) -> None:
@@ -143,7 +173,7 @@ def _box(name: str, lattice: str) -> np.ndarray:
 
 
 def _columns(name: str, properties: str) -> dict[str, int]:
-    """First column of species (or type), pos and, where there is one, id; and the number of columns."""
+    """First column of species (or type), pos and, where they are there, id and displacement; their number."""
     words = properties.split(":")
     if len(words) % 3 or not all(re.fullmatch("[1-9][0-9]{0,2}", width) for width in words[2::3]):
         raise DataError(f"{name}: Properties={shown(properties)} cannot be read")
@@ -155,8 +185,10 @@ def _columns(name: str, properties: str) -> dict[str, int]:
         raise DataError(
             f"{name}: Properties must name species (or type) and three columns pos, got {shown(properties)}"
         )
+    found = {"species": first[species], "pos": first["pos"], "width": sum(widths)}
     ids = [("id", first[key]) for key in _IDS if width.get(key) == 1]
-    return {"species": first[species], "pos": first["pos"], "width": sum(widths), **dict(ids)}
+    vectors = [(key, first[key]) for key in (DISPLACEMENT,) if width.get(key) == 3]
+    return {**found, **dict(ids), **dict(vectors)}
 
 
 FORMAT = ExtXyz()

@@ -55,7 +55,7 @@ class Gsd(FrameFormat):
         return frames
 
     def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
-        """Write frames with wrapped positions and image flags.
+        """Write frames with wrapped positions and image flags; columns are logged quantities.
 
         Raises:
             MissingDependencyError: gsd is not installed.
@@ -63,18 +63,21 @@ class Gsd(FrameFormat):
         library = _library()
         with library.open(str(path), "w") as trajectory:
             for number, frame in enumerate(frames):
-                missing = 3 - len(frame.box)
+                cell = frame.cell
+                inside, images = frame.wrapped()
                 snapshot = library.Frame()
-                snapshot.configuration.step = number
-                snapshot.configuration.dimensions = len(frame.box)
-                snapshot.configuration.box = [*frame.box, *[1.0] * missing, 0, 0, 0]
-                image = np.floor(frame.positions / frame.box).astype(np.int32)
-                wrapped = frame.positions - image * frame.box - frame.box / 2
+                snapshot.configuration.step = number if frame.step is None else frame.step
+                snapshot.configuration.dimensions = frame.dimension
+                # Tilts of HOOMD are in units of the edges along which the box leans.
+                tilts = cell[[1, 2, 2], [0, 0, 1]] / np.diag(cell)[[1, 2, 2]]
+                snapshot.configuration.box = [*np.diag(cell), *tilts]
                 snapshot.particles.N = len(species)
                 snapshot.particles.types = list(ascii_uppercase[: int(species.max()) + 1])
                 snapshot.particles.typeid = species.astype(np.uint32)
-                snapshot.particles.position = np.pad(wrapped, ((0, 0), (0, missing)))
-                snapshot.particles.image = np.pad(image, ((0, 0), (0, missing)))
+                center = np.where(np.arange(3) < frame.dimension, cell.sum(axis=0) / 2, 0.0)
+                snapshot.particles.position = inside - center
+                snapshot.particles.image = images
+                snapshot.log = {f"particles/{name}": c for name, c in frame.columns_in_space().items()}
                 trajectory.append(snapshot)
 
 

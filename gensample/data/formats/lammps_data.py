@@ -10,7 +10,14 @@ import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text
+from gensample.data.importing.source import (
+    Options,
+    OutputFrame,
+    Source,
+    SourceStructure,
+    in_space,
+    read_text,
+)
 from gensample.data.importing.trajectories import Run
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import shown
@@ -68,19 +75,16 @@ class LammpsData(FrameFormat):
         if len(frames) != 1:
             raise ConfigError("a LAMMPS data file holds one frame: give --configuration (and --lag)")
         frame, types = frames[0], int(species.max()) + 1
-        missing = 3 - len(frame.box)
         comment = ", ".join(f"{key} {value}" for key, value in frame.info.items())
         lines = [f"LAMMPS data file: {comment}", "", f"{len(species)} atoms", f"{types} atom types", ""]
-        bounds = [(0.0, float(edge)) for edge in frame.box] + [(-0.5, 0.5)] * missing
-        lines += [
-            f"{lo:.17g} {hi:.17g} {axis}lo {axis}hi" for (lo, hi), axis in zip(bounds, "xyz", strict=True)
-        ]
+        low = np.where(np.arange(3) < frame.dimension, 0.0, -0.5)
+        names = np.array([f"{axis}lo {axis}hi" for axis in "xyz"])
+        lines += tables.rows(low, low + np.diag(frame.cell), names)
+        if len(frame.box) > frame.dimension:
+            lines += [*tables.rows(frame.cell[[1, 2, 2], [0, 0, 1]][None], np.array(["xy xz yz"]))]
         lines += ["", "Masses", "", *(f"{i} 1" for i in range(1, types + 1)), "", "Atoms # atomic", ""]
-        padded = np.pad(frame.positions, ((0, 0), (0, missing)))
-        lines += [
-            f"{i} {s + 1} {x:.17g} {y:.17g} {z:.17g}"
-            for i, (s, (x, y, z)) in enumerate(zip(species, padded, strict=True), 1)
-        ]
+        ids = np.arange(1, len(species) + 1)
+        lines += tables.rows(ids, species + 1, in_space(frame.positions))
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
-from gensample.data.importing.source import Options, OutputFrame, Source, SourceStructure, read_text
+from gensample.data.importing.source import (
+    DISPLACEMENT,
+    Options,
+    OutputFrame,
+    Source,
+    SourceStructure,
+    read_text,
+)
 from gensample.data.importing.trajectories import Run
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import shown
@@ -49,30 +56,53 @@ class LammpsDump(FrameFormat):
         return frames
 
     def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
-        """Write frames of one motion, wrapped with image flags; 2D gets z = 0 and a height of 1.
+        """Write frames of one configuration, wrapped with image flags; 2D gets z = 0 and a height of 1.
+
+        The items are those that every reader knows: steps count what the caller counts, and there is no time.
 
         Raises:
-            ConfigError: several frames that are no motion, which frames of a dump are.
+            ConfigError: several frames that are of several configurations.
         """
-        if len(frames) > 1 and not all("time" in frame.info for frame in frames):
+        if len(frames) > 1 and any(frame.step is None for frame in frames):
             raise ConfigError("frames of a dump are of one motion: name a --configuration, or take extxyz")
-        types = species + 1
+        ids = np.arange(1, len(species) + 1)
         with path.open("w", encoding="utf-8") as file:
-            for number, frame in enumerate(frames):
-                missing = 3 - len(frame.box)
-                image = np.floor(frame.positions / frame.box)
-                x = np.pad(frame.positions - image * frame.box, ((0, 0), (0, missing)))
-                flags = np.pad(image.astype(np.int64), ((0, 0), (0, missing)))
-                bounds = [*((0.0, edge) for edge in frame.box), *[(-0.5, 0.5)] * missing]
-                file.write("ITEM: UNITS\nlj\n" if number == 0 else "")
-                file.write(f"ITEM: TIME\n{frame.info['time']}\n" if "time" in frame.info else "")
-                file.write(f"ITEM: TIMESTEP\n{number}\nITEM: NUMBER OF ATOMS\n{len(species)}\n")
-                file.write("ITEM: BOX BOUNDS pp pp pp\n")
-                file.writelines(f"{low:.17g} {high:.17g}\n" for low, high in bounds)
-                file.write("ITEM: ATOMS id type x y z ix iy iz\n")
-                for i, (kind, at, of) in enumerate(zip(types, x.tolist(), flags.tolist(), strict=True), 1):
-                    where = " ".join([*(f"{value:.17g}" for value in at), *map(str, of)])
-                    file.write(f"{i} {kind} {where}\n")
+            for frame in frames:
+                columns = _scalars(frame)
+                file.write(f"ITEM: TIMESTEP\n{frame.step or 0}\nITEM: NUMBER OF ATOMS\n{len(species)}\n")
+                file.writelines(f"{line}\n" for line in _box_lines(frame))
+                file.write(f"ITEM: ATOMS {' '.join(['id type x y z ix iy iz', *columns])}\n")
+                lines = tables.rows(ids, species + 1, *frame.wrapped(), *columns.values())
+                file.writelines(f"{line}\n" for line in lines)
+
+
+def _scalars(frame: OutputFrame) -> dict[str, np.ndarray]:
+    """Columns (N,) by name, components of vectors one by one."""
+    found: dict[str, np.ndarray] = {}
+    for name, column in frame.columns_in_space().items():
+        vector = column.ndim == 2
+        found |= (
+            {f"{name}_{axis}": column[:, k] for k, axis in enumerate("xyz")} if vector else {name: column}
+        )
+    return found
+
+
+def _box_lines(frame: OutputFrame) -> list[str]:
+    """ITEM: BOX BOUNDS; of a tilted box those of the box around it, and the tilt factors."""
+    cell = frame.cell
+    low = np.zeros(3)
+    low[frame.dimension :] = -0.5
+    high = low + np.diag(cell)
+    if len(frame.box) == frame.dimension:
+        return ["ITEM: BOX BOUNDS pp pp pp", *tables.rows(low, high)]
+    xy, xz, yz = cell[1, 0], cell[2, 0], cell[2, 1]
+    low, high = low + _around(xy, xz, yz, min), high + _around(xy, xz, yz, max)
+    return ["ITEM: BOX BOUNDS xy xz yz pp pp pp", *tables.rows(low, high, np.array([xy, xz, yz]))]
+
+
+def _around(xy: float, xz: float, yz: float, extreme: Callable[..., float]) -> np.ndarray:
+    """What LAMMPS adds to the lower (min) or upper (max) bounds of a tilted box."""
+    return np.array([extreme(0.0, xy, xz, xy + xz), extreme(0.0, yz), 0.0])
 
 
 def _frame_items(path: Path, lines: list[str], position: int) -> tuple[dict[str, list[str]], int]:
@@ -118,6 +148,7 @@ def _frame(source: Source, items: dict[str, list[str]], options: Options) -> Sou
     table = _table(name, items["ATOMS"][0].split(), items["ATOMS"][1:])
     positions, unwrapped, resolution = _positions(name, table, low, box)
     types = tables.labels(table["type" if "type" in table else "element"], f"{name}: type")
+    displacement = [f"{DISPLACEMENT}_{axis}" for axis in "xyz"]
     return SourceStructure(
         *(name, source, positions, types),
         box=box,
@@ -128,6 +159,11 @@ def _frame(source: Source, items: dict[str, list[str]], options: Options) -> Sou
         if "TIME" in items
         else None,
         step=step,
+        displacement=tables.floats(
+            list(zip(*(table[column] for column in displacement), strict=True)), f"{name}: {DISPLACEMENT}"
+        )
+        if all(column in table for column in displacement)
+        else None,
     )
 
 

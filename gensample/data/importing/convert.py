@@ -370,7 +370,7 @@ def _write_displacements(
         where = contents.positions[c], contents.box[c]
         checks.check_motion(s.name, u, *where, np.asarray(contents.times), temperature)
         # All particles of these mixtures have mass 1, so the centre of mass is the plain mean.
-        drift = u.mean(axis=2, keepdims=True)
+        drift = u.mean(axis=2, keepdims=True) * (not s.drift_free)
         largest = max(largest, float(np.abs(drift).max(initial=0.0)))
         for r, replica in enumerate(u - drift):
             writer.write_replica(c, r, replica.astype(np.float32))

@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gensample.errors import ConfigError, DataError
+from gensample.physics.box import fractional, lattice, wrap
 from gensample.ranges import shown
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SUFFIXES = (".npz", ".pickle", ".pkl", ".dump", ".lammpstrj", ".data", ".lmp", ".xyz", ".extxyz", ".gsd")
+DISPLACEMENT = "displacement"
+"""Column of frames that says how far each particle is from where it started."""
 _GZIP = b"\x1f\x8b"
 # Numbers in text pack to a fifth, small constant arrays to a thousandth: beyond both bounds it is a bomb.
 _SMALL = 64 * 2**20
@@ -205,8 +209,9 @@ class SourceStructure:
     not say; wrapped: the source claims positions inside the box; mixture, split and temperature: as the file
     itself states them (its folders may say more); inherent: (N, d); propensity and bond_breaking: (K, N);
     predictions: published ones by name, (K, N) each; replicas: number that ``load`` returns;
-    load: displacements (R, K, N, d), unwrapped, drift not yet removed, read only when asked for. Of frames:
-    ids: (N,) where the format has them; resolution: spacing of the printed positions; time in LJ units, step.
+    load: displacements (R, K, N, d), unwrapped, read only when asked for; drift_free: their drift is removed.
+    Of frames: ids: (N,) where the format has them; resolution: spacing of the printed positions; time in LJ
+    units, step; displacement: (N, d) from the start, where the file states it beside the positions.
     """
 
     name: str
@@ -225,19 +230,60 @@ class SourceStructure:
     predictions: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     replicas: int = 0
     load: Callable[[], np.ndarray] | None = None
+    drift_free: bool = False
     ids: np.ndarray | None = None
     resolution: float = 0.0
     time: float | None = None
     step: int | None = None
+    displacement: np.ndarray | None = None
 
 
 @dataclasses.dataclass
 class OutputFrame:
-    """A frame to write: positions (N, d), box (d,), and what is said of it where a format can."""
+    """A frame to write: positions (N, d), box (d,) or tilted, and what is said of it where a format can.
+
+    columns: what is known of each particle, (N,), or (N, d) of vectors; step: which frame of a motion, or
+    which replica, it is; None where it is neither.
+    """
 
     positions: np.ndarray
     box: np.ndarray
     info: dict[str, object]
+    columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    step: int | None = None
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return int(self.positions.shape[1])
+
+    @property
+    def cell(self) -> np.ndarray:
+        """Lattice vectors as rows, lower triangular, (3, 3); in 2D the third has length 1."""
+        cell = np.eye(3)
+        d = self.dimension
+        cell[:d, :d] = lattice(torch.from_numpy(np.asarray(self.box, np.float64)), d).numpy()
+        return cell
+
+    def wrapped(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in the box, and the lattice vectors (image flags) that were taken off, (N, 3) each."""
+        if len(self.box) == self.dimension:
+            images = np.floor(self.positions / self.box)
+            inside = self.positions - images * self.box
+        else:
+            x, box = torch.from_numpy(self.positions), torch.from_numpy(self.box)
+            inside = wrap(x, box).numpy()
+            images = np.round(fractional(x - wrap(x, box), box).numpy())
+        return in_space(inside), in_space(images).astype(np.int32)
+
+    def columns_in_space(self) -> dict[str, np.ndarray]:
+        """The columns, vectors with three components."""
+        return {name: in_space(c) if c.ndim == 2 else c for name, c in self.columns.items()}
+
+
+def in_space(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (N, d) with three components, the missing one zero."""
+    return np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1])))
 
 
 @dataclasses.dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -89,6 +89,12 @@ def resolution(words: Sequence[Sequence[str]], scale: float = 1.0) -> float:
     if largest == 0:
         return 0.0
     return float(scale * 10.0 ** (np.floor(np.log10(largest)) + 1 - digits))
+
+
+def rows(*columns: np.ndarray) -> Iterator[str]:
+    """Lines of columns (N,) or (N, M), each number with the digits that bring back its bits."""
+    words = [c.astype(str).reshape(len(c), -1) for c in columns]
+    return map(" ".join, np.concatenate(words, axis=1).tolist())
 
 
 def _digits(word: str) -> int:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from gensample.data.door import DRIFT_TOLERANCE
 from gensample.data.importing.checks import density_waves, rounding_of_waves
 from gensample.data.importing.source import (
+    DISPLACEMENT,
     Options,
     SourceStructure,
     checked_times,
@@ -82,6 +86,8 @@ def _sort_by_id(frame: SourceStructure) -> None:
         raise DataError(f"{frame.name}: particle ids repeat: {_list(values[counts > 1])}")
     order = np.argsort(frame.ids, kind="stable")
     frame.ids, frame.positions, frame.types = frame.ids[order], frame.positions[order], frame.types[order]
+    if frame.displacement is not None:
+        frame.displacement = frame.displacement[order]
 
 
 def _ensembles(runs: list[Run], options: Options, notes: list[str]) -> list[SourceStructure]:
@@ -172,9 +178,40 @@ def _isoconfigurational(group: list[Run], options: Options, notes: list[str]) ->
                 f"{run[0].source}: its lag times {theirs.tolist()} differ from those of {first.source}, "
                 f"{times.tolist()}, a replica of the same start"
             )
-    u = np.stack([np.stack([frame.positions - run[0].positions for frame in run[1:]]) for run in group])
-    name = str(first.source)
-    return dataclasses.replace(first, name=name, times=times, replicas=len(group), load=lambda: u)
+    stated = [_stated(run) for run in group]
+    known = [field for field in stated if field is not None]
+    drift_free = len(known) == len(group)
+    if drift_free:
+        say(notes, f"displacements are those of the column {DISPLACEMENT}")
+    u = np.stack(known if drift_free else [np.stack(list(_differences(run))) for run in group])
+    how: dict[str, Any] = {"times": times, "replicas": len(group), "drift_free": drift_free}
+    return dataclasses.replace(first, name=str(first.source), load=lambda: u, **how)
+
+
+def _differences(run: Run) -> Iterator[np.ndarray]:
+    """Displacements (N, d) of each frame after the first."""
+    return (frame.positions - run[0].positions for frame in run[1:])
+
+
+def _stated(run: Run) -> np.ndarray | None:
+    """Displacements (K, N, d) of a column of that name, where it is what ours is: exact, without drift.
+
+    Raises:
+        DataError: it says that the first frame is no start.
+    """
+    start, *later = (frame.displacement for frame in run)
+    if start is None or any(u is None for u in later):
+        return None
+    if start.any():
+        raise DataError(
+            f"{run[0].name} is no start: its column {DISPLACEMENT} is not zero. One frame a replica is no "
+            "trajectory; --frames configurations takes each as a configuration"
+        )
+    found = np.stack([np.asarray(u) for u in later])
+    apart = np.stack(list(_differences(run))) - found
+    printed = 1e-6 + 2 * max(frame.resolution for frame in run)
+    fits = np.abs(apart).max() < printed and np.abs(found.mean(axis=1)).max() < DRIFT_TOLERANCE
+    return found if fits else None
 
 
 def _times(run: Run, options: Options, notes: list[str]) -> np.ndarray:
