@@ -51,7 +51,7 @@ def known(data, c, place, lag):
         u, h = store.displacements(c), store.inherent_displacements(c)
         return {
             "positions": store.positions[c] + u[place, lag],
-            "displacement": u[place, lag],
+            "disp": u[place, lag],
             "propensity": np.linalg.norm(u[:, lag].astype(float), axis=-1).mean(0),
             "hop": np.linalg.norm(h[place, lag], axis=-1),
             "prediction_my_model": store.predictions["my-model"][c, lag],
@@ -62,7 +62,7 @@ def known(data, c, place, lag):
 def test_a_trajectory_comes_back_bit_for_bit(data, tmp_path, capsys, format):
     movie = of_replica(data, tmp_path / "movie", 1, c=2, format=format)
     said = capsys.readouterr().out
-    assert "3 frames with displacement, hop, propensity, prediction_my_model" in said
+    assert "3 frames with disp, hop, propensity, prediction_my_model" in said
     words = ["--mixture", "ka2d", "--temperature", "0.45", "--split", "val"]
     words += ["--timestep", "0.5"] if format == "lammps-dump" else []
     assert (format == "lammps-dump") == ("gensample import --timestep 0.5" in said)
@@ -132,10 +132,11 @@ def test_ovito_reads_every_column(data, tmp_path, format):
     images = np.zeros((60, 3))
     if format == "lammps-dump":
         images = np.array(found.particles["Periodic Image"])
-        vector = np.stack([found.particles[f"displacement_{axis}"] for axis in "xy"], axis=1)
+        vector = np.stack([found.particles[f"disp_{axis}"] for axis in "xy"], axis=1)
         assert found.attributes["Timestep"] == 20
     else:
-        vector = np.array(found.particles["displacement"])[:, :2]
+        vector = np.array(found.particles["Displacement"])[:, :2]
+        assert found.particles["Displacement"].vis is not None  # OVITO draws arrows
         assert found.attributes["time"] == 10.0
         assert list(found.cell.pbc) == [True, True, False]
     with Store.open(data) as store:
@@ -143,7 +144,7 @@ def test_ovito_reads_every_column(data, tmp_path, format):
         np.testing.assert_array_equal(np.array(found.particles.particle_types) - 1, store.species)
         np.testing.assert_allclose(np.diag(np.array(found.cell))[:2], store.box[0])
     np.testing.assert_allclose(positions, truth["positions"], atol=1e-12)
-    np.testing.assert_allclose(vector, truth["displacement"], atol=1e-7)
+    np.testing.assert_allclose(vector, truth["disp"], atol=1e-7)
     for name in ("propensity", "hop", "prediction_my_model"):
         np.testing.assert_allclose(np.array(found.particles[name]), truth[name], atol=1e-7)
 
@@ -176,7 +177,7 @@ def test_gsd_carries_the_columns(data, tmp_path):
         truth = known(data, 0, 1, LAG)
         for name in ("propensity", "hop"):
             np.testing.assert_array_equal(frames[2].log[f"particles/{name}"], truth[name])
-        np.testing.assert_array_equal(frames[2].log["particles/displacement"][:, :2], truth["displacement"])
+        np.testing.assert_array_equal(frames[2].log["particles/disp"][:, :2], truth["disp"])
 
 
 def test_a_frame_a_replica_is_no_trajectory(data, tmp_path, capsys):
@@ -185,7 +186,7 @@ def test_a_frame_a_replica_is_no_trajectory(data, tmp_path, capsys):
     assert steps == ["0", "1"]
     words = ["--mixture", "ka2d", "--temperature", "0.45", "--timestep", "1", "--out", str(tmp_path / "b.h5")]
     assert main(["import", str(dump), *words]) == 2
-    assert "is no start: its column displacement is not zero" in capsys.readouterr().err
+    assert "is no start: its column disp is not zero" in capsys.readouterr().err
     frames = of_replica(data, tmp_path / "a.extxyz", "all", "--lag", LAG)
     assert main(["import", str(frames), "--out", str(tmp_path / "b.h5")]) == 0
     assert "each frame taken as a configuration" in capsys.readouterr().out
@@ -195,7 +196,7 @@ def test_only_complete_replicas_have_frames(data, tmp_path):
     with Store.open(data) as store:
         frames = frames_of(store, configuration=1, replica="all", lag=LAG)
     assert [frame.info["replica"] for frame in frames] == [1]
-    np.testing.assert_array_equal(frames[0].columns["displacement"], known(data, 1, 0, LAG)["displacement"])
+    np.testing.assert_array_equal(frames[0].columns["disp"], known(data, 1, 0, LAG)["disp"])
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_without_dynamics_there_is_no_propensity(tmp_path, capsys):
     assert "neither displacements, propensities nor predictions" in capsys.readouterr().err
 
 
-def test_a_column_called_displacement_that_is_something_else_is_not_taken(data, tmp_path, capsys):
+def test_a_column_called_disp_that_is_something_else_is_not_taken(data, tmp_path, capsys):
     movie = of_replica(data, tmp_path / "a.extxyz", 1)
     lines = movie.read_text().splitlines()
     for number, line in enumerate(lines):

@@ -36,7 +36,7 @@ def frames_of(
 
     Without ``replica`` configurations, with ``lag`` their propensities and predictions at it. With a replica
     its start and its unwrapped positions at all lags, or at one; with "all" those of every complete replica
-    at one lag. These have the columns displacement, propensity, predictions, and hop where that is stored.
+    at one lag. These have the columns disp, propensity, predictions, and hop where that is stored.
 
     Raises:
         ConfigError: the choices exclude each other, or fields that were drawn one by one are no trajectory.

@@ -19,7 +19,7 @@ from gensample.ranges import shown
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SUFFIXES = (".npz", ".pickle", ".pkl", ".dump", ".lammpstrj", ".data", ".lmp", ".xyz", ".extxyz", ".gsd")
-DISPLACEMENT = "displacement"
+DISPLACEMENT = "disp"
 """Column of frames that says how far each particle is from where it started."""
 _GZIP = b"\x1f\x8b"
 # Numbers in text pack to a fifth, small constant arrays to a thousandth: beyond both bounds it is a bomb.
