@@ -14,12 +14,12 @@ THERMOSTAT = "nose-hoover (default), langevin or none"
 
 
 @dataclass(frozen=True)
-class Simulate:
-    """The words of the command; both resume what an earlier run of the same settings left unfinished."""
+class _Simulation:
+    """Words of both; they resume what an earlier run of the same settings left unfinished."""
 
     config: str = word("yaml file, see `gensample config`")
     overrides: tuple[str, ...] = words("settings as key=value, such as splits.train.replicas=4")
-    out: Path = option("dataset to write", kind=Path)
+    out: Path = option("dataset to write (a folder with --dry-run of simulate)", kind=Path)
     lmp: str | None = option("LAMMPS executable of your own", None)
     processes: int | None = option("LAMMPS processes side by side", None, PROCESSES)
     keep_parts: bool = switch("keep the folder of finished jobs")
@@ -29,14 +29,33 @@ class Simulate:
         from gensample.simulate.run import load_config, load_shear_config, simulate
 
         name = type(self).__name__.lower()
-        processes = [] if self.processes is None else [f"processes={self.processes}"]
         load = load_shear_config if name == "shear" else load_config
-        config = load(self.config, [*self.overrides, *processes])
+        config = load(self.config, [*self.overrides, *self._processes()])
         command = command_line(name, self, "out", "lmp", "processes", "keep_parts")
         print(simulate(config, self.out, lmp=self.lmp, command=command, keep_parts=self.keep_parts))
 
+    def _processes(self) -> list[str]:
+        return [] if self.processes is None else [f"processes={self.processes}"]
 
-class Shear(Simulate):
+
+@dataclass(frozen=True)
+class Simulate(_Simulation):
+    """The words of the command."""
+
+    dry_run: bool = switch("write the LAMMPS inputs of all jobs into the folder OUT and run nothing")
+
+    def run(self) -> None:
+        """Simulate, or write what would be run."""
+        if not self.dry_run:
+            super().run()
+            return
+        from gensample.simulate.dry import write_inputs
+        from gensample.simulate.run import load_config
+
+        print(write_inputs(load_config(self.config, list(self.overrides)), self.out))
+
+
+class Shear(_Simulation):
     """The words of the other command."""
 
 

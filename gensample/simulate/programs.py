@@ -396,9 +396,14 @@ def displacements(found: Sequence[np.ndarray], start: np.ndarray) -> np.ndarray:
 
 def run_script(engine: Engine, mixture: Mixture, script: str, folder: Path) -> float:
     """Run a script in ``folder``, beside the table of potentials if the mixture needs one; core-seconds."""
+    write_table(mixture, folder)
+    return engine.run(script, folder)
+
+
+def write_table(mixture: Mixture, folder: Path) -> None:
+    """The table of potentials, if scripts of the mixture read one."""
     if scripts.tabulated(mixture):
         scripts.write_pair_table(folder / scripts.TABLE, mixture)
-    return engine.run(script, folder)
 
 
 def _check_rest(residual: np.ndarray, accepted: float, cure: str) -> None:

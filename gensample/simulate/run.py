@@ -81,7 +81,7 @@ def simulate(
             tidy(out, root)
         return f"{out} is complete; nothing to do"
     check_output(out)
-    engine, start = find_engine(lmp), _start(config)
+    engine, start = find_engine(lmp), start_of(config)
     fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
     told = ("sheared", "steps") if isinstance(config, ShearConfig) else ()
     with claim(root, {**config.deciding(), **fingerprint}) as work:
@@ -91,7 +91,7 @@ def simulate(
     return describe_made(out)
 
 
-def _start(config: AnyConfig) -> StartPoints | Glasses | None:
+def start_of(config: AnyConfig) -> StartPoints | Glasses | None:
     """What a simulation starts from, if it is given."""
     if isinstance(config, ShearConfig):
         return load_glasses(config)
@@ -119,7 +119,7 @@ def _refuse_other(config: AnyConfig, out: Path) -> None:
     if made_with is None or json.loads(made_with) != config.deciding():
         raise ConfigError(f"{out} exists and was made with other settings; remove it or choose another --out")
     try:
-        start = _start(config)
+        start = start_of(config)
     except DataError:  # it may be gone
         return
     if start is not None and start.fingerprint() != made_from:

@@ -23,12 +23,17 @@ SPEED_PERIOD = 3600.0
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of work: its folder's name, the job it waits for, and how it fills a scratch folder."""
+    """A unit of work: its folder's name, the job it waits for, and how it fills a scratch folder.
+
+    inputs: writes the files that its program reads into a folder beside those of other jobs, and returns the
+    program's script; None where that is known only when earlier jobs are done.
+    """
 
     name: str
     after: str | None
     cost: float
     work: Callable[[Path], None]
+    inputs: Callable[[Path], str] | None = None
 
 
 def run_jobs(

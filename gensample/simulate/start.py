@@ -55,6 +55,34 @@ def maxwell_boltzmann(
     return velocities
 
 
+def starting_velocities(source: str | Path | Store, configuration: int, replica: int) -> np.ndarray:
+    """Velocities (N, d) that a replica of a simulated dataset began with, drawn again from its seed.
+
+    In units sqrt(eps_AA / m); total momentum zero; in the order of the particles.
+
+    Example:
+        >>> starting_velocities("ka2d-mini", 0, 3).shape
+        (500, 2)
+
+    Raises:
+        DataError: the dataset is not one of `gensample simulate`, whole, or has no such replica.
+    """
+    with Store.open(source) as store:
+        config = json.loads(store.attrs.get("config", "{}"))
+        planned = sum(split["configurations"] for split in config.get("splits", {}).values())
+        if "lags" not in config or planned != store.num_configurations:
+            raise DataError(
+                f"{store.path} is no whole dataset of `gensample simulate` with replicas; their velocities "
+                "are drawn from its settings and the rows of its configurations"
+            )
+        if not (0 <= configuration < planned and 0 <= replica < store.replicas[configuration]):
+            raise DataError(f"{store.path} has no replica {replica} of a configuration {configuration}")
+        generator = numpy_generator(config["seed"], configuration, REPLICA, replica)
+        mass = np.array(store.liquid.masses)[store.species]
+        shape = store.num_particles, store.dimension
+        return maxwell_boltzmann(*shape, config["temperature"], generator, mass)
+
+
 @dataclass(frozen=True)
 class StartPoints:
     """Positions (C, N, d) of chosen configurations, and their rows (C,) in the dataset."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,52 +56,51 @@ class ChainWorkshop(Workshop):
         before = f"equilibration-{level:02d}-{chain:04d}"
         melt = 0.0 if self.start else self.config.melt.time + self.config.melt.cooling_time
         cost = melt + self.config.equilibrations()[level]
-        jobs = [Job(before, None, cost, self._equilibrate(level, chain))]
+        settle = partial(self._equilibrate, level, chain), partial(self._equilibration, level, chain)
+        jobs = [Job(before, None, cost, *settle)]
         for k, (name, count) in enumerate(self.pieces(level, chain)):
             cost = count * self.config.intervals()[level]
-            seed = self.lammps_seed(level, chain, BATH, k + 1)
-            jobs.append(Job(name, jobs[-1].name, cost, self._sample(level, count, seed, jobs[-1].name)))
+            inputs = partial(self._sampling, level, chain, k, count, jobs[-1].name)
+            jobs.append(Job(name, jobs[-1].name, cost, partial(self._sample, inputs, count), inputs))
         return jobs
 
-    def _equilibrate(self, level: int, chain: int) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            config, temperature = self.config, self.config.temperatures[level]
-            seed = self.lammps_seed(level, chain, BATH, 0)
-            if self.start is None:
-                self.write_melt(folder, level, chain)
-                script = scripts.melt(config, temperature, config.thermostat, self.mixture, seed)
-            else:
-                self.write_given(folder, self.start.positions[chain], temperature, level, chain)
-                script = scripts.given(config, self.mixture)
-            steps = config.steps(config.equilibrations()[level])
-            script += scripts.settle(steps, temperature, config.thermostat, self.mixture, seed + 2)
-            run_script(self.engine, self.mixture, script, folder)
-            keep(folder, "after.restart")
+    def _equilibration(self, level: int, chain: int, folder: Path) -> str:
+        config, temperature = self.config, self.config.temperatures[level]
+        seed = self.lammps_seed(level, chain, BATH, 0)
+        if self.start is None:
+            self.write_melt(folder, level, chain)
+            script = scripts.melt(config, temperature, config.thermostat, self.mixture, seed)
+        else:
+            self.write_given(folder, self.start.positions[chain], temperature, level, chain)
+            script = scripts.given(config, self.mixture)
+        steps = config.steps(config.equilibrations()[level])
+        return script + scripts.settle(steps, temperature, config.thermostat, self.mixture, seed + 2)
 
-        return work
+    def _equilibrate(self, level: int, chain: int, folder: Path) -> None:
+        run_script(self.engine, self.mixture, self._equilibration(level, chain, folder), folder)
+        keep(folder, "after.restart")
 
-    def _sample(self, level: int, count: int, seed: int, before: str) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            shutil.copyfile(self.root / before / "after.restart", folder / "before.restart")
-            script = scripts.restart(self.mixture, self.config.timestep)
-            script += scripts.sampling(self.config, level, count, self.mixture, seed)
-            run_script(self.engine, self.mixture, script, folder)
-            frames = read_dump(folder / "kept.dump", 1 + self.mixture.dimension)
-            energy = np.loadtxt(folder / "energy.txt", ndmin=2)[-count * self.config.energies :, 1]
-            samples: dict[str, Any] = {
-                "energy": energy / self.config.particles,
-                "thermal": by_species(frames[1:]),
-                "moved": fraction_moved(frames[..., 1:]),
-            }
-            if self.config.inherent:
-                task = Task(self.mixture, samples["thermal"], self.species, np.tile(self.box, (count, 1)))
-                found = Lammps(self.engine).minimise(task, FORCE_TOLERANCE, folder)
-                samples |= {"inherent": found.inherent, "inherent_energy": found.energy}
-                samples["residual"] = found.residual
-            np.savez(folder / SAMPLES, **samples)
-            keep(folder, "after.restart", SAMPLES)
+    def _sampling(self, level: int, chain: int, k: int, count: int, before: str, folder: Path) -> str:
+        seed = self.lammps_seed(level, chain, BATH, k + 1)
+        start = scripts.restart(self.mixture, self.config.timestep, before)
+        return start + scripts.sampling(self.config, level, count, self.mixture, seed)
 
-        return work
+    def _sample(self, inputs: Callable[[Path], str], count: int, folder: Path) -> None:
+        run_script(self.engine, self.mixture, inputs(folder), folder)
+        frames = read_dump(folder / "kept.dump", 1 + self.mixture.dimension)
+        energy = np.loadtxt(folder / "energy.txt", ndmin=2)[-count * self.config.energies :, 1]
+        samples: dict[str, Any] = {
+            "energy": energy / self.config.particles,
+            "thermal": by_species(frames[1:]),
+            "moved": fraction_moved(frames[..., 1:]),
+        }
+        if self.config.inherent:
+            task = Task(self.mixture, samples["thermal"], self.species, np.tile(self.box, (count, 1)))
+            found = Lammps(self.engine).minimise(task, FORCE_TOLERANCE, folder)
+            samples |= {"inherent": found.inherent, "inherent_energy": found.energy}
+            samples["residual"] = found.residual
+        np.savez(folder / SAMPLES, **samples)
+        keep(folder, "after.restart", SAMPLES)
 
     def write(self, path: Path, command: str) -> None:
         """The dataset of a finished sampling: temperatures, chains and times in order."""

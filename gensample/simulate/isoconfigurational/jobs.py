@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,7 +36,7 @@ from gensample.simulate.quench import (
 )
 from gensample.simulate.scheduler import Job
 from gensample.simulate.settings import SPLITS
-from gensample.simulate.start import BATH, REPLICA, StartPoints, Workshop
+from gensample.simulate.start import BATH, REPLICA, StartPoints, Workshop, lattice_melt
 
 
 class EnsembleWorkshop(Workshop):
@@ -65,13 +64,16 @@ class EnsembleWorkshop(Workshop):
         return [(f"{kind}-{configuration:05d}-{s:05d}", range(s, min(s + size, total))) for s in starts]
 
     def _jobs_of(self, c: int) -> list[Job]:
-        relaxed = Job(f"relaxation-{c:05d}", None, self.config.relaxation, self._relax(c))
+        relax = partial(self._relax, c), partial(self._relaxation, c)
+        relaxed = Job(f"relaxation-{c:05d}", None, self.config.relaxation, *relax)
         jobs = [relaxed] if self.start else self._equilibrated(c)
         structure, before = f"structure-{c:05d}", jobs[-1].name
-        jobs.append(Job(structure, before, 1.0, self._structure(before)))
+        found = partial(self._structure, before), partial(self._minimum, before)
+        jobs.append(Job(structure, before, 1.0, *found))
         for name, replicas in self.block_names(c):
-            cost = len(replicas) * self.config.lags[-1]
-            jobs.append(Job(name, structure, cost, self._replicate(c, replicas, structure)))
+            cost, those = len(replicas) * self.config.lags[-1], (c, replicas, structure)
+            work, inputs = partial(self._replicate, *those), partial(self._replicas_to_come, *those)
+            jobs.append(Job(name, structure, cost, work, inputs))
         return jobs + self._futures(c, structure)
 
     @property
@@ -97,9 +99,12 @@ class EnsembleWorkshop(Workshop):
             present = Present(found["thermal"], found["inherent"], self.box, self.species, self.mixture)
             return present, fields
 
+        def work(before: str, folder: Path) -> None:
+            future_work(partial(start, before), self.minimiser, self.precision)(folder)
+
         befores = [name for name, _ in self.block_names(c)]
         return [
-            Job(block.name, before, 0.0, future_work(partial(start, before), self.minimiser, self.precision))
+            Job(block.name, before, 0.0, partial(work, before))
             for block, before in zip(self.future_blocks(c), befores, strict=False)
         ]
 
@@ -107,81 +112,85 @@ class EnsembleWorkshop(Workshop):
         jobs: list[Job] = []
         for k in range(self.segments):
             before = jobs[-1].name if jobs else None
-            name = f"equilibration-{c:05d}-{k:04d}"
-            jobs.append(Job(name, before, self.config.equilibration.segment, self._equilibrate(c, k, before)))
+            name, inputs = f"equilibration-{c:05d}-{k:04d}", partial(self._segment, c, k, before)
+            work = partial(self._equilibrate, inputs)
+            jobs.append(Job(name, before, self.config.equilibration.segment, work, inputs))
         return jobs
 
-    def _relax(self, c: int) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            assert self.start is not None
-            config = self.config
-            self.write_given(folder, self.start.positions[c], config.temperature, c)
-            script = scripts.given(config, self.mixture)
-            steps, seed = config.steps(config.relaxation), self.lammps_seed(c, BATH, 0)
-            script += scripts.settle(steps, config.temperature, config.bath(), self.mixture, seed)
-            run_script(self.engine, self.mixture, script, folder)
-            keep(folder, "after.restart")
+    def _relaxation(self, c: int, folder: Path) -> str:
+        assert self.start is not None
+        config = self.config
+        self.write_given(folder, self.start.positions[c], config.temperature, c)
+        steps, seed = config.steps(config.relaxation), self.lammps_seed(c, BATH, 0)
+        settled = scripts.settle(steps, config.temperature, config.bath(), self.mixture, seed)
+        return scripts.given(config, self.mixture) + settled
 
-        return work
+    def _relax(self, c: int, folder: Path) -> None:
+        run_script(self.engine, self.mixture, self._relaxation(c, folder), folder)
+        keep(folder, "after.restart")
 
-    def _equilibrate(self, c: int, k: int, before: str | None) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            seed = self.lammps_seed(c, BATH, k)
-            if before is None:
-                self.write_melt(folder, c)
-                start = scripts.melt(
-                    self.config, self.config.temperature, self.config.bath(), self.mixture, seed
-                )
-            else:
-                shutil.copyfile(self.root / before / "after.restart", folder / "before.restart")
-                start = scripts.restart(self.mixture, self.config.timestep)
-            script = start + scripts.equilibration_segment(self.config, self.mixture, seed + 2)
-            run_script(self.engine, self.mixture, script, folder)
-            np.savez(
-                folder / "evidence.npz",
-                energy=np.loadtxt(folder / "energy.txt", ndmin=2)[:, 1] / self.config.particles,
-                snapshots=read_dump(folder / "snapshots.dump", self.mixture.dimension),
-            )
-            keep(folder, "after.restart", "evidence.npz")
+    def _segment(self, c: int, k: int, before: str | None, folder: Path) -> str:
+        config, seed = self.config, self.lammps_seed(c, BATH, k)
+        if before is None:
+            self.write_melt(folder, c)
+            start = scripts.melt(config, config.temperature, config.bath(), self.mixture, seed)
+        else:
+            start = scripts.restart(self.mixture, config.timestep, before)
+        return start + scripts.equilibration_segment(config, self.mixture, seed + 2)
 
-        return work
+    def _equilibrate(self, inputs: Callable[[Path], str], folder: Path) -> None:
+        run_script(self.engine, self.mixture, inputs(folder), folder)
+        np.savez(
+            folder / "evidence.npz",
+            energy=np.loadtxt(folder / "energy.txt", ndmin=2)[:, 1] / self.config.particles,
+            snapshots=read_dump(folder / "snapshots.dump", self.mixture.dimension),
+        )
+        keep(folder, "after.restart", "evidence.npz")
 
-    def _structure(self, before: str) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            shutil.copyfile(self.root / before / "after.restart", folder / "before.restart")
-            names = ("thermal", "inherent") if self.config.inherent else ("thermal",)
-            script = scripts.structure(self.mixture, FORCE_TOLERANCE if self.config.inherent else None)
-            run_script(self.engine, self.mixture, script, folder)
-            found: dict[str, Any] = {
-                name: read_dump(folder / f"{name}.dump", self.mixture.dimension)[0] for name in names
-            }
-            if self.config.inherent:
-                found["energy"], found["residual"] = np.loadtxt(folder / "inherent.txt")
-                if not RESIDUAL_FORCE.holds(found["residual"]):
-                    left = f"a force of {found['residual']:.2g} is left"
-                    raise GensampleError(f"LAMMPS found no minimum in {folder}: {left}")
-            np.savez(folder / "structure.npz", **found)
-            keep(folder, "structure.npz")
+    def _minimum(self, before: str, folder: Path) -> str:
+        tolerance = FORCE_TOLERANCE if self.config.inherent else None
+        return scripts.structure(self.mixture, tolerance, before)
 
-        return work
+    def _structure(self, before: str, folder: Path) -> None:
+        names = ("thermal", "inherent") if self.config.inherent else ("thermal",)
+        run_script(self.engine, self.mixture, self._minimum(before, folder), folder)
+        found: dict[str, Any] = {
+            name: read_dump(folder / f"{name}.dump", self.mixture.dimension)[0] for name in names
+        }
+        if self.config.inherent:
+            found["energy"], found["residual"] = np.loadtxt(folder / "inherent.txt")
+            if not RESIDUAL_FORCE.holds(found["residual"]):
+                left = f"a force of {found['residual']:.2g} is left"
+                raise GensampleError(f"LAMMPS found no minimum in {folder}: {left}")
+        np.savez(folder / "structure.npz", **found)
+        keep(folder, "structure.npz")
 
-    def _replicate(self, c: int, replicas: range, structure: str) -> Callable[[Path], None]:
-        def work(folder: Path) -> None:
-            positions = load(self.root / structure / "structure.npz")["thermal"]
-            script = ""
-            for r in replicas:
-                generator, start = (
-                    numpy_generator(self.config.seed, c, REPLICA, r),
-                    folder / f"replica-{r}.data",
-                )
-                self.write_start(start, positions, self.config.temperature, generator)
-                script += scripts.replica(self.config, self.mixture, r, self.lammps_seed(c, REPLICA, r))
-            seconds = run_script(self.engine, self.mixture, script, folder)
-            fields = [self._displacement(folder, r, positions) for r in replicas]
-            np.savez(folder / "displacements.npz", displacements=np.stack(fields), core_seconds=seconds)
-            keep(folder, "displacements.npz")
+    def _replica_inputs(
+        self, c: int, replicas: range, folder: Path, positions: np.ndarray, thermal: str | None = None
+    ) -> str:
+        script = ""
+        for r in replicas:
+            generator = numpy_generator(self.config.seed, c, REPLICA, r)
+            self.write_start(folder / f"replica-{r}.data", positions, self.config.temperature, generator)
+            seed = self.lammps_seed(c, REPLICA, r)
+            script += scripts.replica(self.config, self.mixture, r, seed, thermal)
+        return script
 
-        return work
+    def _replicas_to_come(self, c: int, replicas: range, structure: str, folder: Path) -> str:
+        """Inputs before the positions are known: data files have any, the dump of ``structure`` theirs."""
+        config = self.config
+        steps = config.steps(config.relaxation if self.start else config.equilibration.time)
+        anywhere = lattice_melt(config.particles, self.box, numpy_generator(0))
+        thermal = f"../{structure}/thermal.dump {steps}"
+        return self._replica_inputs(c, replicas, folder, anywhere, thermal)
+
+    def _replicate(self, c: int, replicas: range, structure: str, folder: Path) -> None:
+        positions = load(self.root / structure / "structure.npz")["thermal"]
+        script = self._replica_inputs(c, replicas, folder, positions)
+        seconds = run_script(self.engine, self.mixture, script, folder)
+        fields = [self._displacement(folder, r, positions) for r in replicas]
+        np.savez(folder / "displacements.npz", displacements=np.stack(fields), core_seconds=seconds)
+        keep(folder, "displacements.npz")
 
     def _displacement(self, folder: Path, r: int, positions: np.ndarray) -> np.ndarray:
         """Drift-free displacement at each lag, (K, N, d) float32."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from gensample.errors import GensampleError, MissingDependencyError
 
 INSTALL = "pip install 'gensample[md]' (or give --lmp PATH of an executable of your own)"
+SCRIPT = "in.lammps"
+ARGUMENTS = ("-in", SCRIPT, "-log", "none", "-nocite")
 # Seconds: a program that is not LAMMPS may wait, or write, for ever.
 HELP_TIME = 60.0
 # What LAMMPS prints after a run: wall time, processes, and the share of it that they were at work.
@@ -46,7 +48,7 @@ class Engine:
         Raises:
             GensampleError: LAMMPS ended with an error; its own line is quoted.
         """
-        (folder / "in.lammps").write_text(script, encoding="utf-8")
+        write_script(script, folder)
         process = self._start(folder)
         try:
             output, errors = process.communicate()
@@ -67,7 +69,7 @@ class Engine:
                 process.kill()
 
     def _start(self, folder: Path) -> subprocess.Popen[str]:
-        command = [str(self.executable), "-in", "in.lammps", "-log", "none", "-nocite"]
+        command = [str(self.executable), *ARGUMENTS]
         with self._lock:
             if self._stopped:
                 raise GensampleError("stopped")
@@ -107,6 +109,11 @@ class Engine:
             reason = _error_line("", result.stderr, result.returncode)
             raise MissingDependencyError(f"{self.executable} does not run as LAMMPS ({reason}): {INSTALL}")
         return lines[0].split(" - ", 1)[-1].strip()
+
+
+def write_script(script: str, folder: Path) -> None:
+    """What LAMMPS is to run in a folder."""
+    (folder / SCRIPT).write_text(script, encoding="utf-8")
 
 
 def find_engine(path: str | None = None) -> Engine:

@@ -160,11 +160,11 @@ def settle(steps: int, temperature: float, bath: Bath, mixture: Mixture, seed: i
     )
 
 
-def restart(mixture: Mixture, timestep: float) -> str:
-    """Continue from the binary restart file of the segment before."""
+def restart(mixture: Mixture, timestep: float, before: str) -> str:
+    """Continue from the binary restart file of the job ``before``, whose folder lies beside this one."""
     return (
         header(mixture.dimension)
-        + "read_restart before.restart\n"
+        + f"read_restart ../{before}/after.restart\n"
         + interactions(mixture)
         + f"timestep {timestep}\n"
     )
@@ -229,9 +229,9 @@ def _swaps(config: EquilibriumConfig, temperature: float, mixture: Mixture, seed
     return fixes if swap.every else []
 
 
-def structure(mixture: Mixture, tolerance: float | None) -> str:
-    """The configuration of ``before.restart`` as it is; with a tolerance its inherent structure, too."""
-    text = restart(mixture, 0.005) + _dump("thermal.dump", mixture)
+def structure(mixture: Mixture, tolerance: float | None, before: str) -> str:
+    """The configuration after the job ``before`` as it is; with a tolerance its inherent structure, too."""
+    text = restart(mixture, 0.005, before) + _dump("thermal.dump", mixture)
     return text if tolerance is None else text + _minimise(mixture, tolerance, "inherent")
 
 
@@ -272,12 +272,20 @@ def _dump(name: str, mixture: Mixture) -> str:
     return f"write_dump all custom {name} id {_axes(mixture)} modify sort id format float %.17g\n"
 
 
-def replica(config: SimulationConfig, mixture: Mixture, number: int, seed: int) -> str:
-    """One trajectory from ``replica-number.data``, positions dumped at time zero and at every lag."""
+def replica(
+    config: SimulationConfig, mixture: Mixture, number: int, seed: int, thermal: str | None = None
+) -> str:
+    """One trajectory from ``replica-number.data``, positions dumped at every lag.
+
+    thermal: file and step of the dump that has the positions, where the data file has only velocities.
+    """
     how = f"id {_axes(mixture)} modify sort id format float %.12g"
     dump = f"write_dump all custom replica-{number}-{{}}.dump {how}\n"
     bath = Bath(config.thermostat.replicas, config.thermostat.damping)
-    text = _from_data(f"replica-{number}.data", config.temperature, bath, config.timestep, mixture, seed)
+    start = f"replica-{number}.data"
+    if thermal is not None:
+        start += f"\nread_dump {thermal} {'x y z'[: 2 * mixture.dimension - 1]} box no timestep no"
+    text = _from_data(start, config.temperature, bath, config.timestep, mixture, seed)
     steps = [0, *[config.steps(lag) for lag in config.lags]]
     for index in range(1, len(steps)):
         text += f"run {steps[index] - steps[index - 1]}\n" + dump.format(index)
