@@ -25,7 +25,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[md,io,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[md,io,hub,tensorboard,wandb,dev]'
 	@touch $@ $(VENV)/installed
 
 demo: $(VENV)/installed

@@ -67,6 +67,7 @@ COMMANDS = {
     "fit": Command("train", "train a model from a config, or find the numbers of heated or harmonic"),
     "validate": Command("train", "validation losses of a checkpoint"),
     "test": Command("train", "test metrics of a checkpoint"),
+    "release": Command("release", "write the folder of a model that can be handed on", "Release"),
     "predict": Command(
         "predict", "write the propensities that a model predicts for configurations", "Predict"
     ),

@@ -12,6 +12,7 @@ PLAIN = {
     **{"–": "-", "—": "-", "…": "...", "⟨": "<", "⟩": ">", "✓": "yes", "✗": "no"},
 }
 PLAIN_ERRORS = "gensample-plain"
+HEADER = re.compile(r"---\n(.*?\n)---\n\n?", re.DOTALL)
 LINK = re.compile(r"\s*\(\[[^]]*\]\([^)]*\)\)|\[([^]]*)\]\([^)]*\)")
 
 
@@ -22,9 +23,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def without_header(card: str) -> tuple[str, str]:
+    """The words of a card, and the yaml of the header that may lead it."""
+    found = HEADER.match(card)
+    return (card[found.end() :], found[1]) if found else (card, "")
+
+
 def first_paragraph(card: str) -> str:
     """The first paragraph of the card of a model, without marks, on one line."""
-    paragraphs = [part for part in card.split("\n\n") if part.strip() and not part.startswith("#")]
+    words, _ = without_header(card)
+    paragraphs = [part for part in words.split("\n\n") if part.strip() and not part.startswith("#")]
     return " ".join(LINK.sub(r"\1", paragraphs[0]).replace("`", "").split()) if paragraphs else "no card"
 
 

@@ -1,45 +1,43 @@
-"""Released models: find them by name, load them, and make one from a checkpoint.
+"""Released models: find them by name, here or on the hub, and load them; `gensample.release` makes them.
 
-A released model is a folder of four files: ``card.md``, ``config.yaml`` (whose ``model:`` block holds
-``class_path`` and ``init_args``), ``weights.safetensors`` and ``metrics.json``; generators that need no
-training (`registry.GENERATORS`) have no weights. Nothing in it can run code: the weights are plain tensors
-and the config can name classes of ``gensample.registry`` only. Torch is imported where a model is loaded:
-what there is, is listed without it.
+A released model is a folder of four files: ``README.md``, its card, ``config.yaml`` (whose ``model:`` block
+holds ``class_path`` and ``init_args``), ``weights.safetensors`` and ``metrics.json``; generators that need no
+training (`registry.GENERATORS`) have no weights. ``SHA256SUMS`` lists the last three. Nothing in it can run
+code: the weights are plain tensors and the config can name classes of ``gensample.registry`` only. Torch is
+imported where a model is loaded: what there is, is listed without it.
 """
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import hashlib
-import json
 import re
-import sys
-import tempfile
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from gensample import __version__, registry
+from gensample import registry
+from gensample.checksums import check_sums, sums_of
 from gensample.errors import ConfigError, DataError, GensampleError
+from gensample.hub import CARD, fetch, is_hub_name, short_name
 from gensample.plain import read_json, read_yaml
 from gensample.text import first_paragraph, printable
-from gensample.work import atomic_folder, check_folder
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from gensample.generators.base import PhysicsGenerator
-    from gensample.generators.fitting import FitData, GeneratorFit
     from gensample.predictors.network import Network
+    from gensample.reads import Reads
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
-CARD = "card.md"
+FILES = (CONFIG, METRICS, WEIGHTS)
+"""What decides a model; its card may be written by hand."""
 
 BARE = {
     "harmonic": "gensample.generators.harmonic.Harmonic",
@@ -60,10 +58,11 @@ def names() -> list[str]:
 
 
 def resolve(name_or_path: str | Path) -> Path:
-    """Folder of a released model, by name or path, or the file of a checkpoint.
+    """Folder of a released model, by name, path or OWNER/NAME on the hub, or the file of a checkpoint.
 
     Raises:
         ConfigError: nothing is found, or the folder is not a released model.
+        DataError, MissingDependencyError: as `hub.fetch`.
     """
     for root in ROOTS:
         if (root / name_or_path / CONFIG).is_file() and not _missing(root / name_or_path):
@@ -71,6 +70,8 @@ def resolve(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file() and path.suffix == ".ckpt":
         return path
+    if is_hub_name(name_or_path):
+        path = fetch(str(name_or_path), "model", FILES)
     if not path.is_dir():
         raise ConfigError(f"no model called {name_or_path}: {_cure(str(name_or_path))}")
     missing = _missing(path)
@@ -106,7 +107,7 @@ def _cure(name: str) -> str:
 
 
 def load_model(name_or_path: str | Path, device: torch.device | str = "cpu", *, data: Any = None) -> Any:
-    """A model from a name, a released folder or a checkpoint, on ``device``, ready for use.
+    """A model from a name, a released folder, OWNER/NAME[@REVISION] on the hub or a checkpoint, ready to use.
 
     It knows its ``name``, its ``card``, a ``digest`` of what decides its outputs, what it ``reads``, and the
     folder or checkpoint it has come from, ``place``. data: whose liquid the names in `BARE` stand for.
@@ -117,7 +118,8 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu", *, 
 
     Raises:
         ConfigError: nothing is found, or the config names a class that is not registered.
-        DataError: the weights or the config are unreadable or do not fit each other.
+        DataError: the weights or the config are unreadable, do not fit each other or their checksums.
+        MissingDependencyError: the hub is asked for and huggingface_hub is not installed.
     """
     name = str(name_or_path)
     if name in BARE and not Path(name).exists():
@@ -125,6 +127,8 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu", *, 
             raise ConfigError(f"{name} stands for a model of the liquid of some data: say which, data=...")
         return _of_liquid(name, data).to(device)
     path = resolve(name_or_path)
+    if path.is_dir() and sums_of(path):
+        check_sums(path, FILES)
     if path.is_dir() and _class_in(path) in registry.GENERATORS:
         model: Any = load_physics(path).to(device)
     else:
@@ -245,10 +249,27 @@ def is_model(word: str) -> bool:
         return False
     if word in names() or path.is_dir() or path.is_file():
         return True
+    if is_hub_name(word):
+        return _is_model_on_hub(word)
     raise DataError(
         f"no dataset and no model at {word}; give a file, the folder of a model, or one of the names that "
         "`gensample datasets` and `gensample models` list"
     )
+
+
+def _is_model_on_hub(word: str) -> bool:
+    """Whether there is a model of that name; if not, the dataset of that name is meant."""
+    from gensample.data.catalog import dataset_file
+
+    try:
+        resolve(word)
+    except ConfigError as error:
+        try:
+            dataset_file(word)
+        except GensampleError:
+            raise error from None
+        return False
+    return True
 
 
 def class_of(name: str) -> str:
@@ -257,7 +278,9 @@ def class_of(name: str) -> str:
 
 
 def run_name(name_or_path: str | Path) -> str:
-    """What to call a model by: the name of its folder, or of the run that a checkpoint is of."""
+    """What to call a model by: the name of its folder, on the hub, or of the run that a checkpoint is of."""
+    if is_hub_name(name_or_path):
+        return short_name(str(name_or_path))
     path = resolve(name_or_path).resolve()
     if not path.is_file():
         return path.name
@@ -296,6 +319,46 @@ def data_settings(name_or_path: str | Path) -> dict[str, Any]:
     return found
 
 
+def start_of(name_or_path: str | Path) -> tuple[Reads, dict[str, Tensor]]:
+    """What a trained model reads, and its weights: what a training of another one may begin with.
+
+    Raises:
+        ConfigError: it has no weights to train on from.
+    """
+    model = load_model(name_or_path)
+    if not _is_trained(resolve(name_or_path)):
+        raise ConfigError(f"{name_or_path} needs no training: it has no weights to begin with")
+    return model.reads, model.state_dict()
+
+
+def write_settings(name_or_path: str | Path, folder: Path) -> Path:
+    """Write the settings that a model was trained with, as a config of `gensample fit`, into ``folder``.
+
+    Raises:
+        ConfigError: the model needs no training, or is a checkpoint without the config of its run.
+    """
+    from gensample.reads import OLDER
+
+    path = resolve(name_or_path)
+    file = path / CONFIG if path.is_dir() else path.parent.parent / CONFIG
+    if not _is_trained(path) or not file.is_file():
+        raise ConfigError(f"{name_or_path} has no settings to train with ({file}); give --config")
+    content = read_yaml(file)
+    block = _model_block(file, content)
+    # What a training has from its data.
+    of_data = {*OLDER, "reads", "system"}
+    own = {key: value for key, value in (block.get("init_args") or {}).items() if key not in of_data}
+    settings: dict[str, Any] = {"model": {"class_path": block["class_path"], "init_args": own}}
+    settings |= {key: content[key] for key in ("seed_everything", "data", "trainer") if key in content}
+    out = folder / f"{run_name(name_or_path)}.yaml"
+    out.write_text(yaml.safe_dump(registry.renewed(settings), sort_keys=False), encoding="utf-8")
+    return out
+
+
+def _is_trained(path: Path) -> bool:
+    return path.is_file() or _class_in(path) not in registry.GENERATORS
+
+
 def _from_folder(folder: Path) -> Any:
     from gensample.weights import read_tensors
 
@@ -305,11 +368,11 @@ def _from_folder(folder: Path) -> Any:
 
 
 def _from_checkpoint(path: Path) -> Any:
-    """The model of a checkpoint with its averaged weights, see :func:`release`."""
+    """The model of a checkpoint with its averaged weights, see `release.release`."""
     from gensample.weights import read_checkpoint
 
     checkpoint = read_checkpoint(path)
-    return _assemble(_checkpoint_block(path, checkpoint), checkpoint["state_dict"], source=path)
+    return _assemble(checkpoint_block(path, checkpoint), checkpoint["state_dict"], source=path)
 
 
 def _with_reads(block: dict[str, Any], data: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -326,7 +389,8 @@ def _with_reads(block: dict[str, Any], data: dict[str, Any], path: Path) -> dict
     return block | {"init_args": found}
 
 
-def _checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
+def checkpoint_block(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The model block of a config, from what a checkpoint says of its model."""
     settings = dict(checkpoint["hyper_parameters"])
     settings.pop("_instantiator", None)
     class_path = settings.pop("_class_path", None)
@@ -369,134 +433,3 @@ def _model_block(config: Path, content: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(block, dict) or "class_path" not in block:
         raise ConfigError(f"{config} needs a `model:` block with `class_path` and `init_args`")
     return block
-
-
-def release(source: str | Path, config: str | Path, metrics: str | Path, out: str | Path) -> Path:
-    """Write the folder of a released model and return it; a card that exists already is kept.
-
-    source: a checkpoint, whose ``state_dict`` are the weights (Lightning's ``EMAWeightAveraging`` puts the
-    averaged ones there); or the folder of a generator without training, whose fit joins the metrics. The
-    folder is loaded once before it takes its place. ``config`` is the ``config.yaml`` of the run; its model
-    block gives way to the checkpoint's hyper-parameters.
-    """
-    from gensample.weights import read_checkpoint, save_tensors
-
-    out, source = Path(out), Path(source)
-    settings, found = read_yaml(config), read_json(metrics)
-    card = source / CARD
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        folder = Path(scratch)
-        if source.is_dir():
-            found |= {"fit": load_metrics(source)["fit"]}
-            if (source / WEIGHTS).is_file():
-                (folder / WEIGHTS).write_bytes((source / WEIGHTS).read_bytes())
-        else:
-            content = read_checkpoint(source)
-            settings["model"] = _checkpoint_block(source, content)
-            save_tensors(content["state_dict"], folder / WEIGHTS)
-        (folder / CONFIG).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        (folder / METRICS).write_text(json.dumps(found) + "\n", encoding="utf-8")
-        if not (out / CARD).is_file():
-            text = card.read_text(encoding="utf-8") if card.is_file() else _card(out.name, settings)
-            (folder / CARD).write_text(text, encoding="utf-8")
-        load_model(folder)
-        for file in folder.iterdir():
-            file.replace(out / file.name)
-    return out
-
-
-def keep_generator(
-    out: Path,
-    block: dict[str, Any],
-    metrics: dict[str, Any],
-    card: str,
-    tensors: dict[str, Tensor] | None = None,
-) -> None:
-    """Write the folder of a generator that was fitted, whole or not at all.
-
-    block: ``class_path`` and ``init_args``; tensors: its weights, if it has any. The generator is built once
-    from the folder before that takes its place.
-    """
-    from gensample.weights import save_tensors
-
-    check_folder(out)
-    with atomic_folder(out) as folder:
-        if tensors is not None:
-            save_tensors(tensors, folder / WEIGHTS)
-        text = yaml.safe_dump({"model": block}, sort_keys=False)
-        (folder / CONFIG).write_text(text, encoding="utf-8")
-        (folder / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-        (folder / CARD).write_text(card, encoding="utf-8")
-        load_physics(folder)
-
-
-def check_new(out: Path) -> None:
-    """Refuse a folder that is there.
-
-    Raises:
-        ConfigError: it exists, or cannot be made.
-    """
-    check_folder(out)
-    if out.exists():
-        raise ConfigError(f"{out} exists; remove it or choose another --out")
-
-
-def keep_fit(out: Path, data: FitData, fitted: GeneratorFit) -> None:
-    """Write the folder of a generator that was fitted to data, with a card that tells how."""
-    count, path = len(data.data), fitted.class_path
-    about = {"data": data.name, "split": data.split, "configurations": count}
-    card = [
-        f"# {out.name}",
-        "",
-        *fitted.story,
-        "",
-        f"* class: `{path}`, " + ("no training, no weights" if fitted.tensors is None else "weights fitted"),
-        f"* data: `{data.name}`, {count} configurations of the split {data.split}, T = {data.temperature:g}; "
-        "nothing else was seen",
-        f"* made with gensample {__version__}; `metrics.json` has everything that was tried",
-    ]
-    init_args = {"lag_time": data.lag_time, **fitted.settings, "domain": data.domain}
-    block = {"class_path": path, "init_args": init_args}
-    metrics = {"fit": {**about, **fitted.found}}
-    keep_generator(out, block, metrics, "\n".join(card) + "\n", fitted.tensors)
-
-
-def _card(name: str, settings: dict[str, Any]) -> str:
-    import torch
-
-    data = (settings.get("data") or {}).get("init_args", {})
-    rows = [
-        f"# {name}",
-        "",
-        "What it is for, in one sentence. TODO",
-        "",
-        f"* class: `{settings['model']['class_path']}`",
-        f"* data: `{data.get('dataset', 'TODO')}`, training split only",
-        f"* made with gensample {__version__}, torch {torch.__version__}; `config.yaml` has every setting",
-        "* time and hardware of the training: TODO",
-        "* results (`metrics.json`): TODO",
-        "* limits: TODO",
-    ]
-    return "\n".join(rows) + "\n"
-
-
-def release_command(args: list[str] | None = None) -> int:
-    """``python -m gensample.zoo release``: a maintainer's tool, hence no command of its own."""
-    parser = argparse.ArgumentParser(prog="python -m gensample.zoo", allow_abbrev=False)
-    command = parser.add_subparsers(required=True).add_parser("release", allow_abbrev=False)
-    command.add_argument("source", type=Path, help="last.ckpt of a run, or the folder of a generator")
-    command.add_argument("--config", type=Path, required=True, help="config.yaml of the same run or folder")
-    command.add_argument("--metrics", type=Path, required=True, help="metrics.json of compare or test")
-    command.add_argument("--out", type=Path, required=True, help="folder to write, models/NAME")
-    options = parser.parse_args(args)
-    try:
-        print(release(options.source, options.config, options.metrics, options.out))
-    except (GensampleError, OSError) as error:
-        print(f"gensample.zoo: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(release_command())

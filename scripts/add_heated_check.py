@@ -12,6 +12,7 @@ import sys
 import numpy as np
 
 from gensample import zoo
+from gensample.checksums import write_sums
 from gensample.data.store import Store
 from gensample.generators.base import starts
 from gensample.generators.heated import Heated
@@ -38,3 +39,4 @@ if __name__ == "__main__":
     path = zoo.resolve(model) / zoo.METRICS
     metrics = json.loads(path.read_text()) | {"check": {"data": data, "mean_length": lengths(model, data)}}
     path.write_text(json.dumps(metrics) + "\n")
+    write_sums(path.parent, zoo.FILES)

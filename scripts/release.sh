@@ -9,8 +9,7 @@ mkdir -p "$out"
 fit_botan() {
   gensample fit --config configs/dynamics/ka2d-mini-botan.yaml --out "$out/botan"
   python scripts/score_predictor.py "$out/botan/checkpoints/last.ckpt" --data ka2d-mini --out "$out/botan.json"
-  python -m gensample.zoo release "$out/botan/checkpoints/last.ckpt" --config "$out/botan/config.yaml" \
-    --metrics "$out/botan.json" --out models/ka2d-mini-botan
+  gensample release "$out/botan/checkpoints/last.ckpt" --metrics "$out/botan.json" --license apache-2.0 --out models/ka2d-mini-botan
 }
 
 fit_flow() {
@@ -22,8 +21,7 @@ fit_flow() {
   wait
   gensample compare ka2d-mini "$out/test.h5" --split test --out "$out/report"
   python scripts/add_check.py "$out/test.h5" "$out/report/metrics.json"
-  python -m gensample.zoo release "$out/flow/checkpoints/last.ckpt" --config "$out/flow/config.yaml" \
-    --metrics "$out/report/metrics.json" --out models/ka2d-mini-flow
+  gensample release "$out/flow/checkpoints/last.ckpt" --metrics "$out/report/metrics.json" --license apache-2.0 --out models/ka2d-mini-flow
 }
 
 fit_conf() {
@@ -33,8 +31,7 @@ fit_conf() {
   gensample quench "$out/conf.h5" --engine torch --tolerance 1e-3
   gensample compare ka2d-mini "$out/conf.h5" --out "$out/report-conf" --bootstrap 200
   python scripts/add_configuration_check.py "$out/conf/checkpoints/last.ckpt" "$out/report-conf/metrics.json"
-  python -m gensample.zoo release "$out/conf/checkpoints/last.ckpt" --config "$out/conf/config.yaml" \
-    --metrics "$out/report-conf/metrics.json" --out models/ka2d-mini-conf
+  gensample release "$out/conf/checkpoints/last.ckpt" --metrics "$out/report-conf/metrics.json" --license apache-2.0 --out models/ka2d-mini-conf
 }
 
 fit_botan &

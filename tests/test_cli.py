@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -178,7 +179,16 @@ def config(fakes, tmp_path, monkeypatch):  # noqa: F811
 def test_fit_leaves_a_run_folder(config, tmp_path, capsys):
     assert main(["fit", "--config", str(config), "--out", "runs/a"]) == 0
     run = tmp_path / "runs" / "a"
-    assert capsys.readouterr().out.splitlines()[-1] == "checkpoint: runs/a/checkpoints/last.ckpt"
+    reached, checkpoint, following = capsys.readouterr().out.splitlines()[-3:]
+    assert re.fullmatch(
+        r"reached: val/loss [\d.e-]+ \(best [\d.e-]+, epoch 0 of 0\); curve: runs/a/curve.png", reached
+    )
+    assert checkpoint == "checkpoint: runs/a/checkpoints/last.ckpt"
+    assert following == (
+        "next: gensample test --config runs/a/config.yaml --ckpt_path runs/a/checkpoints/last.ckpt"
+    )
+    assert main(following.removeprefix("next: gensample ").split()) == 0
+    assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (run / "metrics.csv").read_text().startswith("epoch,step,train/loss")
     saved = yaml.safe_load((run / "config.yaml").read_text())
     assert saved["data"]["init_args"]["cutoff"] == 1.5

@@ -19,6 +19,8 @@ OPENERS = {
     "simulate",
     "comparison",
     "report",
+    "release",
+    "checksums",
     "zoo",
     "work",
     "plain",

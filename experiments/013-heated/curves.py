@@ -20,8 +20,8 @@ sys.path.append(str(HERE.parent))
 
 from common import blocks, call
 
-from gensample import zoo
 from gensample.data.store import Store, domain_of
+from gensample.release import keep_generator
 
 COLUMNS = {
     "pearson": "Pearson, of best",
@@ -63,7 +63,7 @@ def point(data: str, lag: float, hot: float, time: float) -> dict:
             settings = {"lag_time": [lag], "stages": [[[hot, time], [None, SETTLE]]]}
             settings["domain"] = domain_of(store, lags=[lag])
         block = {"class_path": "gensample.generators.heated.Heated", "init_args": settings}
-        zoo.keep_generator(folder / "model", block, {}, "# a point of the curves of experiment 013\n")
+        keep_generator(folder / "model", block, {}, "# a point of the curves of experiment 013\n")
     where = ["--data", data, "--split", "val", "--seed", "1"]
     call("sample", folder / "model", *where, "--replicas", "8", "--out", folder / "val.h5")
     report = ["--out", folder / "report", "--bootstrap", "50", "--lags", str(lag), "--follow", "0"]

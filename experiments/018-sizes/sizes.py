@@ -26,6 +26,7 @@ from common import call
 from gensample import zoo
 from gensample.data.dataset import Dataset, open_dataset
 from gensample.physics.mixtures import get_mixture
+from gensample.release import keep_generator
 from gensample.report.style import look, look_of
 from gensample.seeding import numpy_generator
 from gensample.stats import dynamics, pairs
@@ -60,7 +61,7 @@ def cut(name: str, folder: Path, last: float = LAGS[-1]) -> str:
     out = folder / ("models" if last == LAGS[-1] else f"models-{last:g}") / name
     if few < lags and not out.exists():
         short = {k: v[:few] if isinstance(v, list) and len(v) == lags else v for k, v in settings.items()}
-        zoo.keep_generator(out, {**block, "init_args": short}, {}, f"# {name} up to t = {last:g}\n")
+        keep_generator(out, {**block, "init_args": short}, {}, f"# {name} up to t = {last:g}\n")
     return name if few == lags else str(out)
 
 

@@ -58,17 +58,17 @@ class FitGenerator:
         from rich.console import Console
         from rich.progress import track
 
-        from gensample import zoo
         from gensample.generators.fitting import FitData
+        from gensample.release import check_new, keep_fit
 
         own = [each.name for each in fields(self) if each.metadata.get("group") == HEATED]
         given = {name: getattr(self, name) for name in own if getattr(self, name) is not None}
         if self.generator != HEATED and given:
             raise ConfigError(f"--{next(iter(given)).replace('_', '-')} is of heated alone; drop it")
         out = Path(self.out)
-        zoo.check_new(out)
+        check_new(out)
         data = FitData.read(self.data, self.split, self.configurations, self.temperature)
-        keep = partial(zoo.keep_fit, out, data)
+        keep = partial(keep_fit, out, data)
         if self.generator == HEATED:
             from gensample.generators.heated_fit import fit_heated
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
 from pathlib import Path
 
+from gensample.checksums import sha256, sums_of
 from gensample.errors import DataError
+from gensample.hub import fetch, is_hub_name, short_name
 
 _FOLDER = Path(__file__).parent / "embedded"
 EMBEDDED = {name: _FOLDER / f"{name}.h5" for name in ("ka2d-mini", "ka2d-liquid", "ka2d-shear-mini")}
@@ -16,15 +16,21 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def dataset_file(path_or_name: str | Path) -> Path:
-    """File of a dataset given by path, or by the name of one that the project comes with.
+    """File of a dataset given by path, by the name of one that the project comes with, or by OWNER/NAME.
+
+    On the hub it is NAME.h5 of the dataset OWNER/NAME.
 
     Raises:
         DataError: nothing is found, or another file than the one of that name.
+        ConfigError, MissingDependencyError: as `hub.fetch`.
     """
     name = str(path_or_name)
     if name in KEPT:
         return _kept(name)
     path = EMBEDDED.get(name, Path(path_or_name))
+    if is_hub_name(name):
+        file = f"{short_name(name)}.h5"
+        path = fetch(name, "dataset", [file]) / file
     if not path.is_file():
         known = sorted({*EMBEDDED, *KEPT})
         raise DataError(f"no dataset at {path_or_name}; give a file, or one of the names {known}")
@@ -32,7 +38,9 @@ def dataset_file(path_or_name: str | Path) -> Path:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file is one of those that have a name, which nobody changes in place."""
+    """Whether a file has a name or a checksum: nobody changes it in place."""
+    if path.name in sums_of(path.parent):
+        return True
     files = [*EMBEDDED.values(), *(file for name in KEPT for file in places(name))]
     return any(file.is_file() and path.samefile(file) for file in files)
 
@@ -44,11 +52,10 @@ def _kept(name: str) -> Path:
             f"{name} is too large for the installed package: get datasets/{name}.h5 from the repository of "
             "gensample into a folder datasets where you work, or give the path of your copy"
         )
-    state = found.stat()
-    sha256 = _sha256(found, state.st_size, state.st_mtime_ns)
-    if sha256 != KEPT[name]:
+    digest = sha256(found)
+    if digest != KEPT[name]:
         raise DataError(
-            f"{found} is not {name}: its sha256 is {sha256[:12]}..., expected {KEPT[name][:12]}...; get it "
+            f"{found} is not {name}: its sha256 is {digest[:12]}..., expected {KEPT[name][:12]}...; get it "
             f"again from the repository, or give ./{found.name} if another dataset is meant"
         )
     return found
@@ -57,13 +64,6 @@ def _kept(name: str) -> Path:
 def places(name: str) -> list[Path]:
     """Where the file of a kept dataset may be: in a checkout, else where one works."""
     return [folder / "datasets" / f"{name}.h5" for folder in (CHECKOUT, Path())]
-
-
-@lru_cache
-def _sha256(file: Path, size: int, modified: int) -> str:
-    """Digest of a file, taken once for each of its states."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def is_source(data: str) -> bool:

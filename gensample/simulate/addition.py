@@ -36,7 +36,7 @@ def add_to_dataset(
             tidy(out.resolve(), root)
             return f"{out} is complete; nothing to do"
     target = check_output(source, replace=True) if out is None else check_output(out, [source])
-    if out is None and is_ours(target):
+    if out is None and is_ours(Path(source)):
         raise ConfigError(f"{target} belongs to gensample itself: give --out for a copy")
     root = parts_beside(target, kind)
     if replace is not False:

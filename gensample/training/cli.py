@@ -2,10 +2,11 @@
 
 Rules added to LightningCLI's own behaviour: only a fitted model is evaluated; a config can name
 the classes of ``gensample.registry`` only; values that model and data share are written once;
-every run leaves ``config.yaml``, ``metrics.csv`` and ``checkpoints/last.ckpt`` in its folder; flags
-that a checkpoint overrules are reported.
+every run leaves ``config.yaml``, ``metrics.csv``, ``curve.png`` and ``checkpoints/last.ckpt`` in its folder;
+flags that a checkpoint overrules are reported; ``--from`` begins with the weights of a model.
 """
 
+import argparse
 import importlib
 import logging
 import os
@@ -13,6 +14,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -28,15 +30,16 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
-from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from torch import Tensor
 
-from gensample import registry
+from gensample import registry, zoo
 from gensample.errors import ConfigError, DataError, GensampleError, MissingDependencyError
 from gensample.plain import check_yaml
 from gensample.ranges import COUNT, NOT_NEGATIVE, check_choice, check_table, shown, whole
 from gensample.reads import Reads, with_reads
+from gensample.report.course import draw_course, reached, read_course
 from gensample.training.run_folder import CHECKPOINTS, WholeCheckpoints, check_run_folder, run_folder
 from gensample.weights import check_fit, read_checkpoint
 
@@ -54,6 +57,11 @@ TRAINER_LIMITS = {
 # Data are served in single precision: networks of another one do not take them.
 PRECISIONS = ("32", "32-true", "16", "16-mixed", "bf16", "bf16-mixed")
 
+START = "from"
+"""Name of the option that says whose weights a training begins with."""
+EVALUATE = "test --config {config} --ckpt_path {checkpoint}"
+READ_ALIKE = ("input", "cutoff", "descriptors", "quantity")
+
 MODE = "omegaconf+"
 PARSER = {"allow_abbrev": False, "exit_on_error": False, "parser_mode": MODE}
 
@@ -69,7 +77,7 @@ def train(command: str, args: list[str]) -> LightningCLI:
     try:
         with warnings.catch_warnings(), ExitStack() as held:
             _quiet()
-            return GensampleCLI(command, args, held)
+            return GensampleCLI(command, _with_settings(args, held), held)
     except (ArgumentError, MisconfigurationException) as error:
         raise _cause(error) or ConfigError(_readable(str(error))) from error
     except Exception as error:
@@ -85,6 +93,19 @@ def train(command: str, args: list[str]) -> LightningCLI:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise stop.__context__ from None
         raise
+
+
+def _with_settings(args: list[str], held: ExitStack) -> list[str]:
+    """The words, led by the settings of the model that a training begins with where no config is given."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(f"--{START}")
+    parser.add_argument("--config", "-c")
+    given, _ = parser.parse_known_args(args)
+    start = getattr(given, START)
+    if start is None or given.config is not None:
+        return args
+    folder = Path(held.enter_context(tempfile.TemporaryDirectory()))
+    return ["--config", str(zoo.write_settings(start, folder)), *args]
 
 
 def _came_through(error: Exception, file: str, functions: tuple[str, ...] = ("",)) -> bool:
@@ -147,6 +168,19 @@ class GensampleCLI(LightningCLI):
             type=Literal["off", "offline", "online"],
             default="off",
             help="Log to Weights & Biases beside metrics.csv; offline sends nothing.",
+        )
+        parser.add_argument(
+            "--tensorboard",
+            type=bool,
+            default=False,
+            help="Log to TensorBoard beside metrics.csv, in the folder tensorboard of the run.",
+        )
+        parser.add_argument(
+            f"--{START}",
+            type=str | None,
+            default=None,
+            help="Begin with the weights of a released model, its folder or a checkpoint; without --config "
+            "with its settings too.",
         )
         parser.add_argument(
             "--force",
@@ -235,6 +269,28 @@ class GensampleCLI(LightningCLI):
         if self._weights is not None:
             check_fit(self.model.state_dict(), self._weights, self._get(self.config, "ckpt_path"))
             self._weights = None
+        elif self._command == "fit" and (start := self._get(self.config, START)) is not None:
+            self._start_from(start)
+
+    def _start_from(self, name: str) -> None:
+        """Take the weights of a model that have the name and the shape of ours; the others begin anew.
+
+        Means and scales are not kept: they are those of the new data, see `setup` of the models.
+        """
+        trained, weights = zoo.start_of(name)
+        own = {key for key, _ in self.model.named_parameters()}
+        shapes = {key: value.shape for key, value in self.model.state_dict().items()}
+        fitting = {key: value for key, value in weights.items() if shapes.get(key) == value.shape}
+        if not own & fitting.keys():
+            raise ConfigError(f"no weight of {name} fits this model: leave out --config to train one like it")
+        self.model.load_state_dict(fitting, strict=False)
+        new = sorted(own - fitting.keys())
+        told = f"; new are {', '.join(new)}" if new else ""
+        rank_zero_info(f"from {name}: {len(own) - len(new)} of {len(own)} weights{told}")
+        served = Reads.read(self.model.hparams["reads"])
+        unlike = [key for key in READ_ALIKE if getattr(trained, key) != getattr(served, key)]
+        for key in unlike:
+            rank_zero_warn(f"{name} was trained on {key} {getattr(trained, key)}, not {getattr(served, key)}")
 
     def _check_data(self) -> None:
         """The links let the data win; here the checkpoint does."""
@@ -295,7 +351,8 @@ class GensampleCLI(LightningCLI):
         csv = self._csv_logger()
         if self._command == "fit" and not self._get(self.config_init, "trainer").get("fast_dev_run"):
             self._hold(Path(csv.log_dir))
-        return [csv, *(_as_list(asked) if asked is not True else []), *self._wandb_logger(csv.log_dir)]
+        asked = _as_list(asked) if asked is not True else []
+        return [csv, *asked, *self._tensorboard_logger(csv.log_dir), *self._wandb_logger(csv.log_dir)]
 
     @rank_zero_only
     def _hold(self, folder: Path) -> None:
@@ -314,6 +371,16 @@ class GensampleCLI(LightningCLI):
         if self._command != "fit":
             _keep_previous_metrics(folder)
         return CSVLogger(folder.parent, name=folder.name, version="")
+
+    def _tensorboard_logger(self, folder: str) -> list[Logger]:
+        if not self._get(self.config, "tensorboard"):
+            return []
+        try:
+            return [TensorBoardLogger(folder, name="tensorboard", version="")]
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError(
+                "--tensorboard needs the tensorboard package: pip install 'gensample[tensorboard]'"
+            ) from error
 
     def _wandb_logger(self, folder: str) -> list[Logger]:
         mode = self._get(self.config, "wandb")
@@ -341,7 +408,18 @@ class GensampleCLI(LightningCLI):
         checkpoint = self.trainer.checkpoint_callback
         path = getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", "")
         if self.trainer.is_global_zero and Path(path).is_file():
-            print(f"checkpoint: {path}")
+            self._tell(os.path.normpath(path))
+
+    def _tell(self, checkpoint: str) -> None:
+        """What was reached, where it is, and the command that goes on."""
+        folder = Path(os.path.normpath(self.trainer.log_dir or Path(checkpoint).parent.parent))
+        course = read_course(folder)
+        if course:
+            print(f"reached: {reached(course)}; curve: {draw_course(folder, course)}")
+        print(f"checkpoint: {checkpoint}")
+        words = {"config": folder / "config.yaml", "checkpoint": checkpoint}
+        words |= {"data": getattr(self.datamodule, "dataset", "DATA.h5")}
+        print("next: gensample " + getattr(self.model, "following", EVALUATE).format(**words))
 
 
 def _quiet() -> None:

@@ -69,6 +69,14 @@ class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
         """The hyper-parameters, by attribute."""
         return self.hparams
 
+    @property
+    def following(self) -> str:
+        """The command that goes on from a checkpoint."""
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        temperature, base = min(self.system["temperatures"]), data.settings.base
+        of_base = "" if base is None else f" --base {base}"
+        return f"sample {{checkpoint}} --temperature {temperature:g} --num 100{of_base} --out conf.h5"
+
     def setup(self, stage: str) -> None:
         """Take the scale of the velocity from the training split at the first fit."""
         data: Any = getattr(self.trainer, "datamodule", None)

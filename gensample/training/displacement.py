@@ -52,6 +52,8 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
         flow: settings of `generators.displacement.DisplacementFlow`.
     """
 
+    following = "sample {checkpoint} --data {data} --split test --out gen.h5"
+
     def __init__(
         self,
         *,
@@ -103,7 +105,7 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
         loss: Tensor = batch.pos.new_zeros(())
         if condition is not None and trained:
             regression = self.targets.loss(batch, condition)
-            self.log("train/regression", regression, batch_size=batch.num_graphs)
+            self.log("train/regression", regression, prog_bar=True, batch_size=batch.num_graphs)
             loss = regression * (1.0 if self.regressing else self.settings.regression_weight)
         if not self.regressing:
             step = (self.global_step, self.global_rank)

@@ -160,7 +160,10 @@ class DynamicsTask(Model, lightning.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of one batch; bonds alone during the first ``edge_epochs`` epochs."""
         p = 0.0 if self.current_epoch < self.edge_epochs else self.p
-        return self._logged("train", p, batch)[0]
+        loss = self._logged("train", p, batch)[0]
+        # For the progress bar alone: what the log has is the mean over an epoch.
+        self.log("loss", loss, prog_bar=True, logger=False, batch_size=batch.num_graphs)
+        return loss
 
     def _logged(self, stage: str, p: float, batch: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Loss of a batch, logged with its parts, and the outputs of the network."""
@@ -168,10 +171,10 @@ class DynamicsTask(Model, lightning.LightningModule):
         nodes, edges = self._outputs(batch)
         node_loss, edge_loss = self._losses(batch, nodes, edges)
         loss = p * node_loss + (1 - p) * edge_loss
-        parts = {"loss": loss, "node_loss": node_loss, "edge_loss": edge_loss}
-        named = {f"{stage}/{name}": value for name, value in parts.items()}
         several = stage != "train"
-        self.log_dict(named, on_step=False, on_epoch=True, sync_dist=several, batch_size=batch.num_graphs)
+        how = {"on_step": False, "on_epoch": True, "sync_dist": several, "batch_size": batch.num_graphs}
+        self.log(f"{stage}/loss", loss, prog_bar=several, **how)
+        self.log_dict({f"{stage}/node_loss": node_loss, f"{stage}/edge_loss": edge_loss}, **how)
         return loss, nodes, edges
 
     def _losses(self, batch: Any, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:

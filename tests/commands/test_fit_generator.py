@@ -92,7 +92,7 @@ def test_what_was_planted_is_found(data, diffusion, tmp_path, capsys):
     (chosen,) = [row for row in rows if row["chosen"]]
     assert chosen["skill"] == pytest.approx(chosen["skill_of_a_perfect_sampler"], abs=0.01)
     assert chosen["mobile"] == pytest.approx(chosen["mobile_simulated"], rel=0.05)
-    card = (tmp_path / "hot" / "card.md").read_text()
+    card = (tmp_path / "hot" / "README.md").read_text()
     assert "TODO" not in card
     assert "the highest CRPS skill" in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hot"]
@@ -153,7 +153,7 @@ def test_harmonic_is_kept_with_its_candidates(data, tmp_path, capsys, monkeypatc
     assert isinstance(zoo.load_model(tmp_path / "vibrations"), Harmonic)
     found = zoo.load_metrics(tmp_path / "vibrations")["fit"]
     assert {row["lag_time"] for row in found["candidates"]} == set(LAGS)
-    assert "TODO" not in (tmp_path / "vibrations" / "card.md").read_text()
+    assert "TODO" not in (tmp_path / "vibrations" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

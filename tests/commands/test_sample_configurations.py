@@ -18,6 +18,7 @@ from gensample.data.datamodule import KADataModule
 from gensample.data.store import Store
 from gensample.generators import configuration
 from gensample.reads import Reads
+from gensample.release import release
 from gensample.sampling.solver import Solver
 from gensample.training.configuration import ConfigurationTask
 from gensample.training.displacement import DisplacementTask
@@ -147,8 +148,8 @@ def test_a_released_folder_gives_the_bits_of_its_checkpoint(workplace, tmp_path)
     settings = {"model": {"class_path": "gensample.training.configuration.ConfigurationTask"}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     (tmp_path / "metrics.json").write_text(json.dumps({}))
-    files = (workplace / "uniform.ckpt", tmp_path / "config.yaml", tmp_path / "metrics.json")
-    folder = zoo.release(*files, tmp_path / "released")
+    files = (tmp_path / "config.yaml", tmp_path / "metrics.json")
+    folder = release(workplace / "uniform.ckpt", tmp_path / "released", *files)
     words = ["--temperature", str(COLD), "--num", "2", "--steps", "2", "--out", str(tmp_path / "a.h5")]
     assert main(["sample", str(folder), *words]) == 0
     sample(workplace, "uniform", tmp_path / "b.h5", num=2)

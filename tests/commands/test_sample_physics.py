@@ -13,6 +13,7 @@ from gensample.cli import main
 from gensample.data.store import Store, domain_of
 from gensample.errors import ConfigError, MissingDependencyError
 from gensample.generators.drawing import FieldDrawing
+from gensample.release import keep_generator
 from gensample.simulate.lammps.engine import find_engine
 from gensample.simulate.programs import Lammps
 
@@ -40,7 +41,7 @@ def keep(folder, data, **domain):
         known = domain_of(store, lags=[1.0, 10.0]) | domain
     settings = {"lag_time": [1.0, 10.0], "stages": STAGES, "domain": known}
     block = {"class_path": "gensample.generators.heated.Heated", "init_args": settings}
-    zoo.keep_generator(folder, block, {"meta": {}}, "# a card\n")
+    keep_generator(folder, block, {"meta": {}}, "# a card\n")
     return folder
 
 

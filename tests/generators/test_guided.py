@@ -11,6 +11,7 @@ from gensample.generators.base import starts
 from gensample.generators.guided import LEVELS, Guided, factors
 from gensample.generators.heated import Phase
 from gensample.generators.mobility_field import fit_mobility_field
+from gensample.release import keep_generator
 
 STEP = 0.005
 SHAPE = {"num_species": 2, "num_lags": 3}
@@ -81,7 +82,7 @@ def test_a_folder_holds_the_field(tmp_path, guided, data):
         "mobility": {**SHAPE, "columns": guided.mobility.mean.shape[1]},
     }
     block = {"class_path": "gensample.generators.guided.Guided", "init_args": init}
-    zoo.keep_generator(tmp_path / "model", block, {}, "# a card\n", guided.state_dict())
+    keep_generator(tmp_path / "model", block, {}, "# a card\n", guided.state_dict())
     again = zoo.load_model(tmp_path / "model")
     for name, tensor in guided.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor)
