@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn, TextIO
 from gensample import __version__
 from gensample.errors import GensampleError
 from gensample.ranges import check_choice, shown
+from gensample.registry import PARTS, import_parts
 from gensample.settings import add_options, read_settings
 from gensample.text import PLAIN_ERRORS, harmless, printable
 
@@ -24,8 +25,6 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT or SIGTERM, as shells report them
 
-PARTS = "GENSAMPLE_IMPORT"
-"""Environment variable: modules with parts of one's own, docs/extending.md."""
 LONGEST_MESSAGE = 1500  # characters
 
 
@@ -180,7 +179,7 @@ def _dispatch(words: list[str]) -> int:
         return 0
     name, rest = words[0], words[1:]
     check_choice("the command", name, COMMANDS)
-    _import_parts()
+    import_parts(os.environ.get(PARTS, ""))
     command = command_of(words)
     if not command.settings:
         from gensample.commands.train import run_training
@@ -191,15 +190,6 @@ def _dispatch(words: list[str]) -> int:
     found = build_parser(name, command).parse_intermixed_args(rest)
     read_settings(_settings_of(command), found).run()
     return 0
-
-
-def _import_parts() -> None:
-    """Import the modules that a user names, which enter predictors, formats, statistics or priors."""
-    for name in filter(None, os.environ.get(PARTS, "").split(",")):
-        try:
-            importlib.import_module(name.strip())
-        except ImportError as error:
-            raise UsageError(f"{PARTS} names {shown(name)}, which cannot be imported: {error}") from error
 
 
 def _settings_of(command: Command) -> Any:

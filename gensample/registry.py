@@ -9,6 +9,10 @@ from collections.abc import Collection
 from typing import Any
 
 from gensample.errors import ConfigError
+from gensample.ranges import shown
+
+PARTS = "GENSAMPLE_IMPORT"
+"""Environment variable: modules with parts of one's own, docs/extending.md."""
 
 TASKS = {
     "gensample.training.configuration.ConfigurationTask",
@@ -152,3 +156,16 @@ def _make(spec: Any) -> Any:
     except Exception as error:  # whatever a constructor makes of settings of the wrong kind
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ConfigError(f"{spec['class_path']} cannot be made of its settings ({reason})") from error
+
+
+def import_parts(names: str) -> None:
+    """Import the modules that a user names, with commas between, which enter parts of their own.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    for name in filter(None, names.split(",")):
+        try:
+            importlib.import_module(name.strip())
+        except ImportError as error:
+            raise ConfigError(f"{PARTS} names {shown(name)}, which cannot be imported: {error}") from error

@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Kind = Callable[[str], Any]
 
+CLUSTER = "dask.distributed scheduler, its address or file, whose workers do the jobs; local:N starts N here"
+"""What the option ``--cluster`` is."""
+
 
 def word(
     help: str, kind: Kind = str, *, choices: Sequence[str] | None = None, metavar: str | None = None

@@ -244,6 +244,7 @@ class Work:
     def make(self, part: str, fill: Callable[[Path], None]) -> None:
         """A part that is a folder, filled elsewhere; what a failure leaves stays until the next claim."""
         scratch = self.root / f"{SCRATCH}{part}"
+        remove(scratch)  # of one who was killed while others work on
         scratch.mkdir()
         fill(scratch)
         scratch.rename(self.path(part))

@@ -15,13 +15,14 @@ from synthetic import write_dataset
 
 import gensample as gs
 from gensample.benchmark import benchmark
-from gensample.cli import PARTS, main
+from gensample.cli import main
 from gensample.comparison import quantities
 from gensample.data import formats
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
 from gensample.predictors import base
 from gensample.priors import PRIORS
+from gensample.registry import PARTS
 from gensample.sampling.solver import Solver
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "extending.md").read_text()

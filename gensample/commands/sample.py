@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gensample.errors import ConfigError
 from gensample.ranges import PROCESSES, check_device
-from gensample.settings import option, switch, word
+from gensample.settings import CLUSTER, option, switch, word
 
 if TYPE_CHECKING:
     from gensample.generators.drawing import Drawing
@@ -36,6 +36,8 @@ class SampleSettings:
     )
     tolerance: float | None = option("of adaptive methods (1e-5)", None, float)
     device: str = option("cpu, cuda, cuda:1, ...", "cpu")
+    shard: str = option("i/n: do share i of n; the last to finish writes --out", "0/1")
+    cluster: str | None = option(CLUSTER, None)
     force: bool = switch(
         "also outside the domain of the model, the data it was trained on; the dataset says so"
     )
@@ -45,7 +47,6 @@ class SampleSettings:
     replicas: int = _fields("fields per configuration and lag (32)", 32, int)
     lag: float | None = _fields("only this lag time of the model", None, float)
     chain: int = _fields("a trajectory: so many steps of --lag, each from where the last has led (1)", 1, int)
-    shard: str = _fields("i/n: do share i of n; the last to finish writes --out", "0/1")
     engine: str | None = _fields("of dynamics: lammps (default where installed) or torch", None)
     lmp: str | None = _fields("LAMMPS executable of your own", None)
     processes: int | None = _fields("LAMMPS processes side by side (2)", None, PROCESSES)
@@ -63,10 +64,17 @@ class SampleSettings:
 
     def run(self) -> None:
         """Sample and say what was drawn."""
-        from gensample import zoo
-        from gensample.generators.drawing import carry_out
+        from gensample.generators.drawing import Hands, carry_out
         from gensample.sampling.ensemble import read_shard
+        from gensample.simulate.cluster import Elsewhere
 
+        self._check()
+        shard, plan = read_shard(self.shard), self.plan()
+        where = None if self.cluster is None else Elsewhere(self.cluster, partial(Hands, self.plan))
+        drawn = carry_out(plan, Path(self.out), shard, where)
+        print(drawn.told(self.out, f"shard {self.shard}", len(plan.parts) if drawn.seconds else 0))
+
+    def _check(self) -> None:
         if (self.data is None) == (self.temperature is None):
             raise ConfigError(
                 "give --data DATA.h5 to draw displacement fields from its configurations, "
@@ -79,11 +87,13 @@ class SampleSettings:
                 option = each.name.replace("_", "-")
                 raise ConfigError(f"--{option} is of samples of {kinds[foreign]} alone; drop it")
         check_device("--device", self.device)
-        shard = read_shard(self.shard)
+
+    def plan(self) -> Drawing:
+        """What is to be drawn."""
+        from gensample import zoo
+
         model = zoo.load_model(self.model, self.device, data=self.data)
-        plan = self._configurations(model) if self.data is None else self._ensemble(model)
-        drawn = carry_out(plan, Path(self.out), shard)
-        print(drawn.told(self.out, f"shard {self.shard}", len(plan.parts) if drawn.seconds else 0))
+        return self._configurations(model) if self.data is None else self._ensemble(model)
 
     def _given(self, *names: str) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

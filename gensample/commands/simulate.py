@@ -8,7 +8,7 @@ from typing import Any
 
 from gensample.errors import ConfigError
 from gensample.ranges import PROCESSES, RESIDUAL_FORCE, ROUNDING, TEMPERATURE
-from gensample.settings import command_line, option, switch, word, words
+from gensample.settings import CLUSTER, command_line, option, switch, word, words
 
 THERMOSTAT = "nose-hoover (default), langevin or none"
 
@@ -23,6 +23,7 @@ class _Simulation:
     lmp: str | None = option("LAMMPS executable of your own", None)
     processes: int | None = option("LAMMPS processes side by side", None, PROCESSES)
     keep_parts: bool = switch("keep the folder of finished jobs")
+    cluster: str | None = option(CLUSTER, None)
 
     def run(self) -> None:
         """Simulate or shear."""
@@ -30,9 +31,16 @@ class _Simulation:
 
         name = type(self).__name__.lower()
         load = load_shear_config if name == "shear" else load_config
+<<<<<<< HEAD
         config = load(self.config, [*self.overrides, *self._processes()])
         command = command_line(name, self, "out", "lmp", "processes", "keep_parts")
         print(simulate(config, self.out, lmp=self.lmp, command=command, keep_parts=self.keep_parts))
+=======
+        config = load(self.config, [*self.overrides, *processes])
+        command = command_line(name, self, "out", "lmp", "processes", "keep_parts", "cluster")
+        how: dict[str, Any] = {name: getattr(self, name) for name in ("lmp", "keep_parts", "cluster")}
+        print(simulate(config, self.out, command=command, **how))
+>>>>>>> 65d0453 (Several processes: --cluster, job arrays of configurations, DDP as one process that accumulates)
 
     def _processes(self) -> list[str]:
         return [] if self.processes is None else [f"processes={self.processes}"]

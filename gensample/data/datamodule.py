@@ -382,8 +382,9 @@ class BatchLoader:
     """Ready batches of the given rows; no worker processes, since the data are in memory already.
 
     The state of a training loader says how far into its epoch it is, so that a run resumed in the middle of
-    an epoch goes on with the next batch. Under several processes each takes every world-th batch; the last
-    round is filled up from the first batches, so that all take the same number of steps.
+    an epoch goes on with the next batch. Of several processes each trains on every world-th batch; the last
+    round is filled up from the first batches, so that all take the same number of steps. Each evaluates all
+    batches: correlations over a split are no means of those over its shares.
     """
 
     def __init__(self, data: KADataModule, rows: np.ndarray, training: bool = False) -> None:
@@ -435,7 +436,9 @@ class BatchLoader:
 
     def _world(self) -> tuple[int, int]:
         trainer = self._data.trainer
-        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        if trainer is None or not self._training:
+            return 0, 1
+        return trainer.global_rank, trainer.world_size
 
     def state_dict(self) -> dict[str, int]:
         """Batches served in this epoch."""

@@ -7,6 +7,7 @@ On disk its arrays are kept until the dataset is written; in memory nothing is l
 from __future__ import annotations
 
 import json
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from gensample.errors import ConfigError
 from gensample.meter import Meter
 from gensample.ranges import SEED, check_choice, whole
 from gensample.sampling.ensemble import FIELDS_PER_CALL, FieldUnit, plan_units, share_of
+from gensample.simulate.cluster import Cluster, Elsewhere, connected
 from gensample.simulate.scheduler import Job, run_jobs
 from gensample.work import Work, check_output, claim, parts_beside, tidy
 
@@ -119,10 +121,15 @@ class Drawn:
         return f"{what}, {replicas} replicas at {lags} lags, by {by}{each}\n{took}{spent}"
 
 
-def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (0, 1)) -> Drawn:
+def carry_out(
+    plan: Drawing,
+    out: Path | None = None,
+    shard: tuple[int, int] = (0, 1),
+    where: Elsewhere | None = None,
+) -> Drawn:
     """Draw the missing parts of a shard; write the dataset when no part of any shard is missing.
 
-    out: file, or None for a dataset in memory, which has no shards.
+    out: file, or None for a dataset in memory, which has no shards; where: a cluster that draws, by `Hands`.
 
     Raises:
         ConfigError: model and data do not fit, or ``out`` or its folder of parts belongs to another request.
@@ -130,7 +137,7 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     if out is None:
         plan.open()
         started, memory = time.monotonic(), _Memory()
-        count = _draw_rounds(plan, memory, shard)
+        count = _draw_rounds(plan, memory, shard, None)
         file = _write(plan, memory, None, started)
         return Drawn(Dataset(Store.open(file)), count, 0, time.monotonic() - started)
     if out.exists():
@@ -139,10 +146,12 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
         return Drawn(Dataset(Store.open(out)), 0, 0, 0.0)
     check_output(out)
     plan.open()
-    with claim(parts_beside(out), plan.request, shared=True) as work:
+    root = parts_beside(out).resolve()
+    with claim(root, plan.request, shared=True) as work:
         started = time.monotonic()
-        # Another process may have finished it while this one loaded the model.
-        count = 0 if out.exists() else _draw_rounds(plan, work, shard)
+        with connected(where, root) as workers:
+            # Another process may have finished it while this one loaded the model.
+            count = 0 if out.exists() else _draw_rounds(plan, work, shard, workers)
         missing = sum(not work.has(part) for part in plan.parts)
         if missing and not out.exists():
             return Drawn(None, count, missing, time.monotonic() - started)
@@ -150,9 +159,42 @@ def carry_out(plan: Drawing, out: Path | None = None, shard: tuple[int, int] = (
     return Drawn(Dataset(Store.open(out)), count, 0, time.monotonic() - started)
 
 
-def _draw_rounds(plan: Drawing, work: Work, shard: tuple[int, int]) -> int:
+def _draw_rounds(plan: Drawing, work: Work, shard: tuple[int, int], cluster: Cluster | None) -> int:
     """The number of parts drawn of a shard, one round after the other."""
-    return sum(draw_parts(each, work, share_of(each.parts, shard)) for each in plan.rounds(work))
+    draw = draw_parts if cluster is None else partial(_have_drawn, cluster)
+    return sum(draw(each, work, share_of(each.parts, shard)) for each in plan.rounds(work))
+
+
+def _have_drawn(cluster: Cluster, plan: Parts, work: Work, parts: Sequence[str]) -> int:
+    """Let the workers of a cluster draw what is missing; the number of parts."""
+    missing = [part for part in parts if not work.has(part)]
+    jobs = [Job(part, None, 1, _nothing) for part in missing]
+    run_jobs(jobs, None, len(jobs), plan.stop, plan.title, "parts", cluster)
+    return len(jobs)
+
+
+class Hands:
+    """A drawing as a bench (`simulate.cluster`), of which one part at a time is drawn."""
+
+    def __init__(self, plan: Callable[[], Drawing]) -> None:
+        self._plan, self._alone = plan(), threading.Lock()
+        self._plan.open()
+        self.settings = self._plan.request
+
+    def make(self, part: str, work: Work) -> None:
+        """See `simulate.cluster.Bench`."""
+        plan, meter = next(each for each in self._plan.rounds(work) if part in each.parts), Meter()
+
+        def draw() -> None:
+            plan.prepare([part])
+            _draw(plan, work, part, meter)
+
+        with self._alone:
+            work.once(part, draw)
+
+    def stop(self) -> None:
+        """See `simulate.cluster.Bench`."""
+        self._plan.stop()
 
 
 def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
@@ -162,11 +204,9 @@ def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
     """
     drawn, meter = list[str](), Meter()  # before what is prepared: the first part pays for it
     plan.prepare([part for part in parts if not work.has(part)])
-    scratch = None if isinstance(work, _Memory) else work.root
 
     def make(part: str) -> None:
-        found = plan.draw(part, scratch)
-        work.keep(part, core_seconds=meter.lap(), **found)
+        _draw(plan, work, part, meter)
         drawn.append(part)
 
     for wait in (False, True):
@@ -179,6 +219,12 @@ def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
             for one in track(run, plan.told, console=Console(stderr=True), disable=not run):
                 one()
     return len(drawn)
+
+
+def _draw(plan: Parts, work: Work, part: str, meter: Meter) -> None:
+    """Draw a part and keep it, with what it took since the part before."""
+    found = plan.draw(part, None if isinstance(work, _Memory) else work.root)
+    work.keep(part, core_seconds=meter.lap(), **found)
 
 
 def _alone(draw: Callable[[], Any], folder: Path) -> None:

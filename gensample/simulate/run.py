@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,19 @@ from gensample.data.store import Store
 from gensample.data.summary import describe_equilibration, describe_shear, summarise_shear
 from gensample.errors import ConfigError, DataError
 from gensample.ranges import check_choice
+from gensample.simulate.cluster import Elsewhere, connected
 from gensample.simulate.equilibrium.config import EQUILIBRIUM, EquilibriumConfig
 from gensample.simulate.equilibrium.evidence import describe_sampling
 from gensample.simulate.equilibrium.jobs import ChainWorkshop
 from gensample.simulate.isoconfigurational.config import ISOCONFIGURATIONAL, SimulationConfig
 from gensample.simulate.isoconfigurational.jobs import EnsembleWorkshop
 from gensample.simulate.lammps.engine import find_engine
-from gensample.simulate.scheduler import run_jobs
+from gensample.simulate.scheduler import Job, run_jobs
 from gensample.simulate.shear.config import ShearConfig
 from gensample.simulate.shear.jobs import Glasses, ShearWorkshop, load_glasses
 from gensample.simulate.start import StartPoints, load_start
 from gensample.structured import read_structured
-from gensample.work import check_output, claim, parts_beside, tidy
+from gensample.work import Work, check_output, claim, parts_beside, tidy
 
 AnyConfig = SimulationConfig | EquilibriumConfig | ShearConfig
 MODES = {ISOCONFIGURATIONAL: SimulationConfig, EQUILIBRIUM: EquilibriumConfig}
@@ -62,10 +64,41 @@ def _schema(given: Any) -> Any:
     return schema
 
 
+class Simulation:
+    """A simulation or a shear as a bench (`simulate.cluster`): its settings and jobs, below ``root``.
+
+    shop: makes the jobs, and the dataset of what they find.
+    """
+
+    def __init__(self, config: AnyConfig, root: Path, lmp: str | None = None) -> None:
+        self.engine, start = find_engine(lmp), start_of(config)
+        fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
+        self.settings = {**config.deciding(), **fingerprint}
+        self.shop = WORKSHOPS[type(config)](config, self.engine, root, start)
+        self.jobs: list[Job] = self.shop.jobs()
+
+    def make(self, part: str, work: Work) -> None:
+        """See `simulate.cluster.Bench`."""
+        fill = next(job.work for job in self.jobs if job.name == part)
+        work.once(part, lambda: work.make(part, fill))
+
+    def stop(self) -> None:
+        """See `simulate.cluster.Bench`."""
+        self.engine.stop()
+
+
 def simulate(
-    config: AnyConfig, out: Path, *, lmp: str | None = None, command: str = "", keep_parts: bool = False
+    config: AnyConfig,
+    out: Path,
+    *,
+    lmp: str | None = None,
+    command: str = "",
+    keep_parts: bool = False,
+    cluster: str | None = None,
 ) -> str:
     """Run or resume a simulation or a shear and write its dataset; returns a summary.
+
+    cluster: address or scheduler file of one whose workers do the jobs (`simulate.cluster`).
 
     Raises:
         ConfigError: ``out`` or its folder of finished jobs belongs to other settings, or is in use, or the
@@ -81,13 +114,14 @@ def simulate(
             tidy(out, root)
         return f"{out} is complete; nothing to do"
     check_output(out)
-    engine, start = find_engine(lmp), start_of(config)
-    fingerprint = {} if start is None else {"start_fingerprint": start.fingerprint()}
-    told = ("sheared", "steps") if isinstance(config, ShearConfig) else ()
-    with claim(root, {**config.deciding(), **fingerprint}) as work:
-        shop = WORKSHOPS[type(config)](config, engine, root, start)
-        run_jobs(shop.jobs(), work, config.processes, engine.stop, *told)
-        work.publish(out, lambda path: shop.write(path, command), keep=keep_parts)
+    root = root.resolve()
+    simulation = Simulation(config, root, lmp)
+    told = ("sheared", "steps") if isinstance(config, ShearConfig) else ("simulated", "tau")
+    where = None if cluster is None else Elsewhere(cluster, partial(Simulation, config, root, lmp))
+    with claim(root, simulation.settings, shared=cluster is not None) as work:
+        with connected(where, root) as workers:
+            run_jobs(simulation.jobs, work, config.processes, simulation.stop, *told, workers)
+        work.publish(out, lambda path: simulation.shop.write(path, command), keep=keep_parts)
     return describe_made(out)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gensample.errors import GensampleError
+from gensample.simulate.cluster import Cluster
 from gensample.work import Work
 
 # Seconds between the lines of a log, and over which the bar estimates the speed.
@@ -43,6 +46,7 @@ def run_jobs(
     stop: Callable[[], None],
     title: str = "simulated",
     unit: str = "tau",
+    cluster: Cluster | None = None,
 ) -> None:
     """Run all jobs that are not done, ``processes`` at a time, in the order given where possible.
 
@@ -50,6 +54,8 @@ def run_jobs(
     calls ``stop``, which must make running jobs end.
 
     ``work``: its parts are what the jobs make; None for jobs that keep what they find themselves.
+    ``cluster``: makes the parts of these names instead, as many at a time as it has workers; what runs there
+    is not waited for after an error.
 
     Raises:
         GensampleError: a job failed; says which, and that the rest is kept.
@@ -58,14 +64,14 @@ def run_jobs(
     waiting = [job for job in jobs if job.name not in finished]
     total, left = sum(job.cost for job in jobs), sum(job.cost for job in waiting)
     reporter = Reporter(title, unit, total, total - left, len(jobs), len(finished))
-    with reporter, ThreadPoolExecutor(processes) as pool:
+    with reporter, _place(work, processes, cluster) as place:
         running: dict[Future[None], Job] = {}
         try:
             while waiting or running:
                 ready = [job for job in waiting if job.after is None or job.after in finished]
-                for job in ready[: processes - len(running)]:
+                for job in ready[: place.width - len(running)]:
                     waiting.remove(job)
-                    running[pool.submit(_run, job, work)] = job
+                    running[place.submit(job)] = job
                 for job in _next_finished(running, reporter):
                     finished.add(job.name)
                     reporter.advance(job.cost)
@@ -73,6 +79,23 @@ def run_jobs(
             stop()
             reporter.say("stopped; finished jobs are kept, the same command resumes")
             raise
+
+
+class Place(NamedTuple):
+    """Where jobs run, so many at a time."""
+
+    submit: Callable[[Job], Future[None]]
+    width: int
+
+
+@contextmanager
+def _place(work: Work | None, processes: int, cluster: Cluster | None) -> Iterator[Place]:
+    """The one place where it is decided: threads of this process, which wait for programs, or a cluster."""
+    if cluster is not None:
+        yield Place(lambda job: cluster.submit(job.name), sys.maxsize)
+        return
+    with ThreadPoolExecutor(processes) as pool:
+        yield Place(lambda job: pool.submit(_run, job, work), processes)
 
 
 def _run(job: Job, work: Work | None) -> None:
@@ -89,10 +112,10 @@ def _next_finished(running: dict[Future[None], Job], reporter: Reporter) -> list
     failed = next((future for future in complete if future.exception()), None)
     if failed is None:
         return [running.pop(future) for future in complete]
-    job, others = running[failed], len(running) - len(complete)
+    job, others = running[failed], [future for future in running if not (future.done() or future.cancel())]
     if others:
-        reporter.say(f"{job.name} failed; waiting for {others} more that run (Ctrl-C stops them)")
-    wait(running)
+        reporter.say(f"{job.name} failed; waiting for {len(others)} more that run (Ctrl-C stops them)")
+    wait(others)
     error = failed.exception()
     if isinstance(error, (GensampleError, OSError)):
         raise GensampleError(f"{job.name}: {error}; finished jobs are kept, the same command resumes")

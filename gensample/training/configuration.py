@@ -16,7 +16,7 @@ from gensample.physics.potentials import energy
 from gensample.ranges import COUNT, NOT_NEGATIVE, NUMBER, POSITIVE, SEED, check_table
 from gensample.sampling.solver import Solver
 from gensample.seeding import torch_generator
-from gensample.training.shared import adamw, fixed_times, save_settings, warm_cosine
+from gensample.training.shared import adamw, fixed_times, place_in_step, save_settings, warm_cosine
 
 LIMITS = {
     **{"late": POSITIVE, "steps": COUNT, "validation_every": COUNT, "seed": SEED},
@@ -100,7 +100,8 @@ class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Flow-matching loss at random path times, stratified over the batch."""
-        generator = torch_generator(self.settings.seed, TRAIN, self.global_step, self.global_rank)
+        place = place_in_step(self, index)
+        generator = torch_generator(self.settings.seed, TRAIN, self.global_step, place)
         count = int(batch.num_graphs)
         u = (torch.rand(count, generator=generator) + torch.randperm(count, generator=generator)) / count
         loss = self.loss(batch, (1 - u**self.settings.late).to(self.device), generator).mean()
@@ -135,7 +136,7 @@ class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
         """Loss at fixed path times and noise."""
         generator = torch_generator(self.settings.seed, VALIDATE, index)
         loss = self.loss(batch, fixed_times(int(batch.num_graphs), self.device), generator).mean()
-        self.log("val/flow", loss, prog_bar=True, batch_size=batch.num_graphs)
+        self.log("val/flow", loss, prog_bar=True, sync_dist=True, batch_size=batch.num_graphs)
 
     def on_validation_epoch_end(self) -> None:
         """Now and then, energies of samples at each training temperature."""
@@ -157,7 +158,7 @@ class ConfigurationTask(ConfigurationFlow, lightning.LightningModule):
             drawn = self.carry(start, batch.box, temperature, solver).positions
             species = mixture.species(drawn.shape[1]).to(drawn.device)
             energies = energy(drawn, species, batch.box, mixture).mean(1)
-            self.log(f"val/median_energy_T{temperature:g}", energies.median())
+            self.log(f"val/median_energy_T{temperature:g}", energies.median(), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
 from gensample.generators.displacement import DisplacementFlow
@@ -19,6 +20,7 @@ from gensample.training.shared import (
     correlation_or_zero,
     ensemble_scores,
     fixed_times,
+    place_in_step,
     save_settings,
     warm_cosine,
 )
@@ -83,6 +85,9 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
     def setup(self, stage: str) -> None:
         """Take the statistics of the training split at the first fit; a checkpoint brings its own."""
         data: Any = getattr(self.trainer, "datamodule", None)
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy):  # no phase trains all parameters, which it has to be told
+            strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
         if stage == "fit" and self.settings.compile:
             self.network.compile(dynamic=True)
             if self.mobility is not None:
@@ -100,27 +105,28 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Regression loss, flow-matching loss, or both."""
-        trained = self.regressing or self.settings.train_conditioner
-        condition = self._training_condition(batch, trained)
+        trained, place = self.regressing or self.settings.train_conditioner, place_in_step(self, index)
+        condition = self._training_condition(batch, trained, place)
         loss: Tensor = batch.pos.new_zeros(())
         if condition is not None and trained:
             regression = self.targets.loss(batch, condition)
             self.log("train/regression", regression, prog_bar=True, batch_size=batch.num_graphs)
             loss = regression * (1.0 if self.regressing else self.settings.regression_weight)
         if not self.regressing:
-            step = (self.global_step, self.global_rank)
-            generator = torch_generator(self.settings.seed, TRAIN, *step, device=self.device)
+            keys = (self.settings.seed, TRAIN, self.global_step, place)
+            generator = torch_generator(*keys, device=self.device)
             loss = loss + self._flow_losses("train", batch, condition, generator)
         return loss
 
-    def _training_condition(self, batch: Any, trained: bool) -> Condition | None:
+    def _training_condition(self, batch: Any, trained: bool, place: int) -> Condition | None:
         if self.conditioner is None:
             return None
         self.conditioner.train(trained)
         # Dropout draws from torch's global generator: seeded by the step, so that a resumed run draws alike.
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), torch.set_grad_enabled(trained):
-            torch.manual_seed(derive_seed(self.settings.seed, DROPOUT, self.global_step))
+            more = (place,) if place else ()  # the first has the seed that a run of one process always had
+            torch.manual_seed(derive_seed(self.settings.seed, DROPOUT, self.global_step, *more))
             return self.condition(batch, held_out=True)
 
     def _flow_losses(
@@ -133,10 +139,11 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
     ) -> Tensor:
         """Sum of the losses of both stages, logged."""
         loss = self.flow_loss(batch, condition, generator, s).mean()
-        self.log(f"{stage}/flow", loss, prog_bar=True, batch_size=batch.num_graphs)
+        how: dict[str, Any] = {"sync_dist": stage == "val", "batch_size": batch.num_graphs}
+        self.log(f"{stage}/flow", loss, prog_bar=True, **how)
         if self.mobility is not None:
             mobility = self.mobility_loss(batch, condition, generator, s).mean()
-            self.log(f"{stage}/mobility", mobility, prog_bar=True, batch_size=batch.num_graphs)
+            self.log(f"{stage}/mobility", mobility, prog_bar=True, **how)
             loss = loss + mobility
         return loss
 
@@ -156,11 +163,11 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
 
     def _log_regression(self, batch: Any, condition: Condition) -> None:
         loss = self.targets.loss(batch, condition)
-        self.log("val/regression", loss, prog_bar=True, batch_size=batch.num_graphs)
+        self.log("val/regression", loss, prog_bar=True, sync_dist=True, batch_size=batch.num_graphs)
         a = batch.species == 0
         for k, t in enumerate(self.lag_time.tolist()):
             score = correlation_or_zero(condition.propensity[a, k], batch.propensity[a, k])
-            self.log(f"val/pearson_A_t{t:g}", score, batch_size=batch.num_graphs)
+            self.log(f"val/pearson_A_t{t:g}", score, sync_dist=True, batch_size=batch.num_graphs)
 
     def _log_ensemble(self, batch: Any, index: int) -> None:
         replicas, solver = self.settings.validation_replicas, Solver(steps=self.settings.steps)
@@ -173,7 +180,7 @@ class DisplacementTask(DisplacementFlow, lightning.LightningModule):
             fields, _ = self.draw(batch, lag, noise, solver=solver)
             values = ensemble_scores(fields[a], batch.propensity[a, k])
             for name, value in values.items():
-                self.log(f"val/{name}_A_t{t:g}", value, batch_size=batch.num_graphs)
+                self.log(f"val/{name}_A_t{t:g}", value, sync_dist=True, batch_size=batch.num_graphs)
 
     def configure_optimizers(self) -> Any:
         """AdamW; each phase has its warm-up and cosine decay."""

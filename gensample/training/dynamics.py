@@ -171,9 +171,8 @@ class DynamicsTask(Model, lightning.LightningModule):
         nodes, edges = self._outputs(batch)
         node_loss, edge_loss = self._losses(batch, nodes, edges)
         loss = p * node_loss + (1 - p) * edge_loss
-        several = stage != "train"
-        how = {"on_step": False, "on_epoch": True, "sync_dist": several, "batch_size": batch.num_graphs}
-        self.log(f"{stage}/loss", loss, prog_bar=several, **how)
+        how = {"on_step": False, "on_epoch": True, "sync_dist": True, "batch_size": batch.num_graphs}
+        self.log(f"{stage}/loss", loss, prog_bar=stage != "train", **how)
         self.log_dict({f"{stage}/node_loss": node_loss, f"{stage}/edge_loss": edge_loss}, **how)
         return loss, nodes, edges
 

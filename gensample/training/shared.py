@@ -95,6 +95,15 @@ def adamw(
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
+def place_in_step(task: lightning.LightningModule, index: int) -> int:
+    """Which batch of its optimiser step the batch ``index`` of this process is, of all processes.
+
+    Whether n batches are those of n processes or accumulated by one: each has random numbers of its own.
+    """
+    trainer = task.trainer
+    return index % trainer.accumulate_grad_batches * trainer.world_size + trainer.global_rank
+
+
 def fixed_times(number: int, device: torch.device | str | None = None) -> Tensor:
     """Centres (k + 1/2) / number of equal intervals: path times that never change, (number,)."""
     return (torch.arange(number, device=device) + 0.5) / number

@@ -241,6 +241,17 @@ def test_sweeps_lower_the_energy_and_leave_no_density(workplace, tmp_path, corre
         assert json.loads(store.attrs["request"])["correction"] == correction
 
 
+def test_shards_give_the_same_bits_and_the_last_writes(workplace, tmp_path, capsys):
+    """A job array: more of them than parts, in any order."""
+    sample(workplace, "liquid", tmp_path / "whole.h5", "--sweeps", "2", num=9)
+    for k in (3, 0, 2, 1):
+        assert not (tmp_path / "array.h5").exists()
+        sample(workplace, "liquid", tmp_path / "array.h5", "--sweeps", "2", "--shard", f"{k}/4", num=9)
+    assert "shard 2/4 done; 1 units of others are missing" in capsys.readouterr().out
+    assert np.array_equal(*(arrays(tmp_path / f"{name}.h5")["positions"] for name in ("whole", "array")))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["array.h5", "whole.h5"]
+
+
 @pytest.mark.parametrize("words", [["--likelihood", "hutchinson"], ["--sweeps", "3"]], ids=" ".join)
 def test_every_call_has_noise_of_its_own(workplace, tmp_path, monkeypatch, words):
     begin = configuration.ConfigurationDrawing.start
@@ -256,7 +267,6 @@ def test_every_call_has_noise_of_its_own(workplace, tmp_path, monkeypatch, words
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--temperature", "0.45", "--shard", "0/2"], "--shard"),
         (["--temperature", "0.45", "--replicas", "4"], "--replicas"),
         (["--data", "ka2d-mini", "--sweeps", "5"], "--sweeps"),
         (["--data", "ka2d-mini", "--base-split", "val"], "--base-split"),

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import lightning
 import numpy as np
 import pytest
@@ -134,6 +136,27 @@ def test_loader_goes_on_after_the_batches_served(dataset):
     rest = list(resumed)
     assert len(rest) == len(whole) - 1
     assert all(same(a, b) for a, b in zip(whole[1:], rest, strict=True))
+
+
+def test_several_processes_share_the_training_and_each_validates(dataset):
+    """Of three batches two processes take the same number: the round is filled up from the first."""
+    settings = {"target": "displacement", "fields": 2, "augment": True}
+    alone = make(dataset, **settings)
+    whole, seen = list(alone.train_dataloader()), []
+    for rank in range(2):
+        data = make(dataset, **settings)
+        data.trainer = SimpleNamespace(
+            global_rank=rank, world_size=2, current_epoch=0, num_training_batches=2
+        )
+        seen.append(list(data.train_dataloader()))
+        again, val = list(data.val_dataloader()), list(alone.val_dataloader())
+        assert all(same(a, b) for a, b in zip(again, val, strict=True))
+    first, second = seen
+    assert len(whole) == 3
+    assert [len(each) for each in seen] == [2, 2]
+    taken = [first[0], second[0], first[1]]
+    assert all(same(a, b) for a, b in zip(whole, taken, strict=True))
+    assert second[1].snapshot_id.tolist() == whole[0].snapshot_id.tolist()
 
 
 def test_augmentation_turns_all_vectors_alike(dataset):
