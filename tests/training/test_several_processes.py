@@ -53,14 +53,14 @@ def workplace(tmp_path, monkeypatch):
 
 def command(name, page=PAGE):
     """The line of the page that begins in this way, for two nodes of one process without GPU."""
-    line = re.search(rf"^{name} .*(\\\n.*)*", page, re.M)[0].replace("\\\n", " ")
+    line = re.search(rf"^{name} (?:.*\\\n)*.*", page, re.M)[0].replace("\\\n", " ")
     for there, here in {
         "--trainer.devices 4": "--trainer.devices 1",
         "--nproc-per-node 4": "--nproc-per-node 1",
         "accelerator gpu": "accelerator cpu",
         "configs/displacement/ka2d-mini-flow.yaml": "flow.yaml",
     }.items():
-        assert there in line or there.startswith("--nproc"), (line, there)
+        assert there in line or name != "torchrun", (line, there)
         line = line.replace(there, here)
     return line
 
