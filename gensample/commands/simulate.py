@@ -31,16 +31,10 @@ class _Simulation:
 
         name = type(self).__name__.lower()
         load = load_shear_config if name == "shear" else load_config
-<<<<<<< HEAD
         config = load(self.config, [*self.overrides, *self._processes()])
-        command = command_line(name, self, "out", "lmp", "processes", "keep_parts")
-        print(simulate(config, self.out, lmp=self.lmp, command=command, keep_parts=self.keep_parts))
-=======
-        config = load(self.config, [*self.overrides, *processes])
         command = command_line(name, self, "out", "lmp", "processes", "keep_parts", "cluster")
         how: dict[str, Any] = {name: getattr(self, name) for name in ("lmp", "keep_parts", "cluster")}
         print(simulate(config, self.out, command=command, **how))
->>>>>>> 65d0453 (Several processes: --cluster, job arrays of configurations, DDP as one process that accumulates)
 
     def _processes(self) -> list[str]:
         return [] if self.processes is None else [f"processes={self.processes}"]
