@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from gensample.data.importing.cells import check_orthogonal, lay
+from gensample.data.importing.source import SPECIES, Source, SourceStructure
 from gensample.errors import ConfigError, DataError, MissingDependencyError
 from gensample.physics.box import wrap
 from gensample.physics.mixtures import Mixture, get_mixture
@@ -103,34 +107,39 @@ class Configuration:
         temperature: float | None = None,
         species: Mapping[str, int] | None = None,
     ) -> Configuration:
-        """An `ase.Atoms` with an orthogonal box; in 2D where it is not periodic along z.
+        """An `ase.Atoms` with an orthogonal box, turned along the axes; in 2D where z is not periodic.
 
-        species: number of each chemical symbol; without it the array ``species`` of the atoms, else their
-        elements in the order of the periodic table.
+        species: number of each chemical symbol; without it the array ``species_index`` of the atoms, as
+        `to_ase` and `gensample export` write it; else by their numbers the elements that are the species of
+        the mixture; without a mixture elements in the order of the periodic table.
 
         Raises:
-            DataError: a tilted box, other periodic directions, or a symbol without a number.
+            DataError: a tilted box, other periodic directions, a symbol without a number, or elements that
+                are not the species of the mixture, or could be in several ways.
         """
-        cell, periodic = np.asarray(atoms.cell), np.asarray(atoms.pbc)
-        if (cell != np.diag(np.diag(cell))).any():
-            raise DataError("the box of the atoms is tilted; expected an orthogonal one")
+        periodic = np.asarray(atoms.pbc)
         if not periodic[:2].all():
             raise DataError(f"expected atoms periodic along x and y, and along z in 3D; got pbc {periodic}")
         dimension = 3 if periodic[2] else 2
+        frame = SourceStructure("the atoms", Source(Path()), np.array(atoms.positions), atoms.numbers)
+        lay(frame, np.asarray(atoms.cell, np.float64), [])
+        check_orthogonal([frame])
+        assert frame.box is not None
         if species is not None:
             unknown = sorted(set(atoms.symbols) - set(species))
             if unknown:
                 raise DataError(f"species names no number for {', '.join(unknown)}")
             kinds = np.array([species[symbol] for symbol in atoms.symbols])
-        elif "species" in atoms.arrays:
-            kinds = atoms.arrays["species"]
+        elif SPECIES in atoms.arrays:
+            kinds = atoms.arrays[SPECIES]
+        elif mixture is not None:
+            kinds = _by_composition(atoms, get_mixture(mixture))
         else:
             kinds = np.unique(atoms.numbers, return_inverse=True)[1]
-        positions, box = atoms.positions[:, :dimension], np.diag(cell)[:dimension]
-        return cls(positions, kinds, box, mixture, temperature)
+        return cls(frame.positions[:, :dimension], kinds, frame.box[:dimension], mixture, temperature)
 
     def to_ase(self) -> Atoms:
-        """As `ase.Atoms`: species 0 is element 1, and the array ``species`` has the numbers; 2D at z = 0.
+        """As `ase.Atoms`: species 0 is element 1; the array ``species_index`` has the numbers; 2D at z = 0.
 
         Raises:
             MissingDependencyError: ase is not installed.
@@ -146,7 +155,7 @@ class Configuration:
             cell=[*self.box, *[1.0] * missing],
             pbc=[True] * self.dimension + [False] * missing,
         )
-        atoms.arrays["species"] = self.species.copy()
+        atoms.arrays[SPECIES] = self.species.copy()
         return atoms
 
     def quench(self, device: str = "cpu") -> Configuration:
@@ -168,6 +177,27 @@ class Configuration:
     def wrapped(self, name: str = "positions") -> np.ndarray:
         """Positions, or those called "inherent" or "cage", (N, d) in the box."""
         return wrap(torch.from_numpy(getattr(self, name)), torch.from_numpy(self.box)).numpy()
+
+
+def _by_composition(atoms: Atoms, mixture: Mixture) -> np.ndarray:
+    """Species (N,) of the elements, in the one order in which their numbers are those of the mixture."""
+    elements, place, found = np.unique(atoms.numbers, return_inverse=True, return_counts=True)
+    expected, orders = np.array(mixture.counts(len(atoms))), permutations(range(mixture.num_species))
+    fits = [
+        order
+        for order in orders
+        if len(found) == len(expected)
+        and np.abs(found - expected[list(order)]).max() <= max(1, 0.01 * len(atoms))
+    ]
+    if len(fits) == 1:
+        return np.array(fits[0])[place]
+    symbols = [str(atoms.symbols[int(np.argmax(place == k))]) for k in range(len(elements))]
+    how = "in several ways" if fits else "in no way"
+    raise DataError(
+        f"{', '.join(f'{n} {symbol}' for n, symbol in zip(found, symbols, strict=True))} are {how} the "
+        f"{':'.join(map(str, expected))} particles of the species of {mixture.name}: say which is which, as "
+        f"species={dict(zip(symbols, range(len(symbols)), strict=True))}"
+    )
 
 
 def _array(name: str, value: Any) -> np.ndarray:

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import torch
 
+from gensample.data.catalog import is_source
 from gensample.data.members import DAMAGE, Members
 from gensample.data.schema import (
     PREDICTIONS,
@@ -86,6 +87,11 @@ def _open(path: Path) -> h5py.File:
             raise DataError(
                 f"{path} is open for writing elsewhere, or its writer was killed: close it there, or "
                 "make the file again"
+            ) from None
+        if is_source(str(path)):
+            raise DataError(
+                f"{path} is no dataset; of a file of another program make one: "
+                f"`gensample import {path} --out DATA.h5`"
             ) from None
         raise DataError(f"{path} is not a readable HDF5 file ({reason}); make it again") from None
 

@@ -139,6 +139,12 @@ def test_elements_of_ase():
     atoms = ase.Atoms("NiP2", positions=np.eye(3), cell=[4, 4, 4], pbc=True)
     assert Configuration.from_ase(atoms).species.tolist() == [1, 0, 0]
     assert Configuration.from_ase(atoms, species={"Ni": 0, "P": 1}).species.tolist() == [0, 1, 1]
+    glass = ase.Atoms("Ni4P", positions=np.arange(15).reshape(5, 3), cell=[20, 20, 20], pbc=True)
+    assert Configuration.from_ase(glass, "ka3d").species.tolist() == [0, 0, 0, 0, 1]
+    with pytest.raises(DataError, match="1 P, 1 Ni are in several ways"):
+        Configuration.from_ase(ase.Atoms("NiP", cell=[4, 4, 4], pbc=True), "wahnstrom")
+    with pytest.raises(DataError, match="in no way the 8:2 particles"):
+        Configuration.from_ase(ase.Atoms("Ni5P5", cell=[4, 4, 4], pbc=True), "ka3d")
     with pytest.raises(DataError, match="no number for P"):
         Configuration.from_ase(atoms, species={"Ni": 0})
     atoms.pbc = [True, False, True]

@@ -77,6 +77,7 @@ def test_a_trajectory_comes_back_bit_for_bit(data, tmp_path, capsys, format):
 
 def test_configurations_come_back_bit_for_bit(data, tmp_path):
     frames = export(data, tmp_path / "all.extxyz", "--lag", LAG)
+    assert 'lag_time="10.0"' in frames.read_text()
     assert main(["import", str(frames), "--out", str(tmp_path / "b.h5"), "--mixture", "ka2d"]) == 0
     with Store.open(data) as a, Store.open(tmp_path / "b.h5") as b:
         for name in ("positions", "box", "species", "split", "temperature"):

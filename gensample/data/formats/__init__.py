@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gensample.data.importing import npz, source
+from gensample.data.importing.cells import check_orthogonal
 from gensample.data.importing.source import Imported, Options, OutputFrame, Source, SourceStructure
 from gensample.data.importing.trajectories import Run, to_structures
 from gensample.errors import ConfigError, DataError
@@ -61,11 +62,15 @@ class FrameFormat(Format):
         runs = [self.frames(source, options, notes) for source in files]
         if empty := [source for source, run in zip(files, runs, strict=True) if not run]:
             raise DataError(f"{empty[0]} has no frame")
+        check_orthogonal([frame for run in runs for frame in run])
         notes += [self.note] if self.note else []
         return to_structures(runs, options, notes, lags=self.are_lags(runs))
 
     def frames(self, source: Source, options: Options, notes: list[str]) -> Run:
-        """The frames of one file, positions (N, 3) and box (3,); DataError for what is damaged."""
+        """The frames of one file, positions (N, 3) and box (3,), perhaps tilted (`importing.cells.lay`).
+
+        DataError for what is damaged.
+        """
         raise NotImplementedError
 
     def are_lags(self, runs: list[Run]) -> bool:
@@ -103,6 +108,21 @@ def read_sources(sources: Sequence[str | Path], format: str, options: Options) -
     _check_options(chosen, options, notes)
     structures = chosen.read(sorted(found, key=source.natural_order), options, notes)
     return Imported(structures, paths, chosen.name, _mixture(structures, chosen, options, notes), notes)
+
+
+def read_frames(path: str | Path) -> list[SourceStructure]:
+    """Frames of one file as they are, tilted boxes too, of which `gensample.physics` computes.
+
+    `SourceStructure.in_plane` and ``in_space`` are what it takes.
+
+    Raises:
+        DataError: it is damaged, or not of a format whose files hold frames.
+        MissingDependencyError: the format needs a package that is not installed.
+    """
+    chosen = sniff(Path(path))
+    if not isinstance(chosen, FrameFormat):
+        raise DataError(f"{path} is a {chosen.name} file, which holds no frames; `gensample import` reads it")
+    return chosen.frames(Source(Path(path)), Options(), [])
 
 
 def _check_options(format: Format, options: Options, notes: list[str]) -> None:

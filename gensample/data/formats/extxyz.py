@@ -15,8 +15,10 @@ import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
+from gensample.data.importing.cells import lay
 from gensample.data.importing.source import (
     DISPLACEMENT,
+    SPECIES,
     Options,
     OutputFrame,
     Source,
@@ -30,7 +32,6 @@ from gensample.errors import DataError
 from gensample.ranges import shown
 
 _TRUE = ("T", "TRUE", "1")
-SPECIES = "species_index"
 _SPECIES, _IDS = (SPECIES, "species", "type", "types"), ("id", "ids")
 ELEMENTS = (  # noqa: SIM905
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb "
@@ -58,7 +59,7 @@ class ExtXyz(FrameFormat):
         """Frames of one file, with or without empty lines between them.
 
         Raises:
-            DataError: truncated, no orthogonal lattice, or no species or positions among the properties.
+            DataError: truncated, no lattice, or no species or positions among the properties.
         """
         lines = tables.lines_of(read_text(source.path))
         frames, start = [], 0
@@ -76,7 +77,8 @@ class ExtXyz(FrameFormat):
             info = _info(name, lines[start + 1])
             if info.get("inherent", "F").upper() in _TRUE:
                 say(notes, "the files say that these are inherent structures, not thermal positions")
-            frames.append(_frame(name, source, info, body, options))
+            frame = _frame(name, source, info, body, options)
+            frames.append(lay(frame, _cell(name, info.get("Lattice", "")), notes))
             start += 2 + count
         return frames
 
@@ -131,7 +133,6 @@ def _frame(
     types = tables.labels([row[columns["species"]] for row in rows], f"{name}: species")
     return SourceStructure(
         *(name, source, positions, types),
-        box=_box(name, info.get("Lattice", "")),
         wrapped=not (options.unwrapped or info.get("unwrapped", "F").upper() in _TRUE),
         ids=tables.integers([row[columns["id"]] for row in rows], f"{name}: id") if "id" in columns else None,
         resolution=tables.resolution(words),
@@ -162,14 +163,12 @@ def _optional_float(name: str, info: Mapping[str, str], key: str) -> float | Non
     return float(tables.floats([[info[key]]], f"{name}: {key}")[0, 0]) if key in info else None
 
 
-def _box(name: str, lattice: str) -> np.ndarray:
+def _cell(name: str, lattice: str) -> np.ndarray:
+    """Lattice vectors as rows."""
     cell = tables.floats([lattice.split()], f"{name}: Lattice")
     if cell.size != 9:
         raise DataError(f"{name}: Lattice: expected nine numbers, got {cell.size}")
-    cell = cell.reshape(3, 3)
-    if np.abs(cell - np.diag(np.diag(cell))).max() > 1e-9 * np.abs(cell).max():
-        raise DataError(f"{name}: tilted boxes cannot be imported")
-    return np.diag(cell).copy()
+    return cell.reshape(3, 3)
 
 
 def _columns(name: str, properties: str) -> dict[str, int]:

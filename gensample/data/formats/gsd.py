@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gensample.data.formats import FrameFormat
+from gensample.data.importing.cells import lay
 from gensample.data.importing.source import (
     Options,
     OutputFrame,
@@ -46,7 +47,7 @@ class Gsd(FrameFormat):
             with library.open(str(path), "r") as trajectory:
                 for number in range(len(trajectory)):
                     _check_size(path, trajectory.file, number)
-                    frames.append(_frame(f"{path}, frame {number + 1}", source, trajectory[number]))
+                    frames.append(_frame(f"{path}, frame {number + 1}", source, trajectory[number], notes))
         except DataError:
             raise
         except Exception as error:  # a damaged file raises OSError, RuntimeError or KeyError, by its cut
@@ -97,22 +98,29 @@ def _check_size(path: Path, file: Any, frame: int) -> None:
             check_expansion(f"{path}: {particles} particles", 64 * particles, path.stat().st_size)
 
 
-def _frame(name: str, source: Source, snapshot: Any) -> SourceStructure:
-    length = np.asarray(snapshot.configuration.box[:3], np.float64)
-    if np.any(snapshot.configuration.box[3:]):
-        raise DataError(f"{name}: tilted boxes cannot be imported")
-    if snapshot.configuration.dimensions == 2:
-        length[2] = 1.0
+def _frame(name: str, source: Source, snapshot: Any, notes: list[str]) -> SourceStructure:
+    cell = _cell(snapshot.configuration)
     count = int(snapshot.particles.N)
     positions = as_positions(snapshot.particles.position, f"{name}: positions", count)
     image = as_floats(snapshot.particles.image, f"{name}: image flags", (count, 3))
-    unwrapped = positions + length / 2 + image * length
-    return SourceStructure(
+    unwrapped = positions + cell.sum(axis=0) / 2 + image @ cell
+    frame = SourceStructure(
         *(name, source, unwrapped, _types(name, snapshot.particles, count)),
-        box=length,
         resolution=float(np.spacing(np.float32(np.abs(positions).max()))),
         step=int(snapshot.configuration.step),
     )
+    return lay(frame, cell, notes)
+
+
+def _cell(configuration: Any) -> np.ndarray:
+    """Lattice vectors as rows; HOOMD's tilts are in units of the edges along which the box leans."""
+    box = np.asarray(configuration.box, np.float64)
+    length = box[:3].copy()
+    if configuration.dimensions == 2:
+        length[2] = 1.0
+    cell = np.diag(length)
+    cell[[1, 2, 2], [0, 0, 1]] = box[3:] * length[[1, 2, 2]]
+    return cell
 
 
 def _types(name: str, particles: Any, count: int) -> np.ndarray:

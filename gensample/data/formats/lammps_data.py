@@ -10,6 +10,7 @@ import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
+from gensample.data.importing.cells import lay
 from gensample.data.importing.source import (
     Options,
     OutputFrame,
@@ -26,7 +27,7 @@ from gensample.text import printable
 # Columns of the Atoms section before x, for the styles that a Lennard-Jones mixture can have.
 _TYPE_AND_X = {"atomic": (1, 2), "charge": (1, 3), "bond": (2, 3), "molecular": (2, 3), "full": (2, 4)}
 _ATOMS, _LABELS = "Atoms", "Atom Type Labels"
-_TRICLINIC = ("avec", "bvec", "cvec", "abc origin")
+_GENERAL = ("avec", "bvec", "cvec", "abc origin")
 
 
 class LammpsData(FrameFormat):
@@ -49,8 +50,7 @@ class LammpsData(FrameFormat):
         """The configuration of a data file.
 
         Raises:
-            DataError: truncated, counts that differ from the rows, a tilted box, or an Atoms section that
-                cannot be read.
+            DataError: truncated, counts that differ from the rows, or an Atoms section that cannot be read.
         """
         path, lines = source.path, tables.lines_of(read_text(source.path))
         header, sections = _split(path, lines[1:])  # line 1 is a title, which LAMMPS never reads
@@ -61,7 +61,8 @@ class LammpsData(FrameFormat):
         if len(rows) != expected:
             kind = "is truncated: it" if len(rows) < expected else "does not fit: the header"
             raise DataError(f"{path} {kind} counts {expected} atoms, the Atoms section has {len(rows)} lines")
-        frame = _frame(source, rows, style or "atomic", *_bounds(path, header))
+        low, cell = _bounds(path, header)
+        frame = lay(_frame(source, rows, style or "atomic", low, cell), cell, notes)
         if _LABELS in sections:
             frame.types = _named(path, frame.types, sections[_LABELS][1])
         return [frame]
@@ -137,18 +138,28 @@ def _value(path: Path, header: dict[str, list[str]], keyword: str) -> list[str]:
 
 
 def _bounds(path: Path, header: dict[str, list[str]]) -> tuple[np.ndarray, np.ndarray]:
+    """Corner of the box, and its lattice vectors as rows."""
+    if any(keyword in header for keyword in _GENERAL):
+        rows = [_value(path, header, keyword) for keyword in _GENERAL]
+        cell = tables.floats(rows, f"{path}: {', '.join(_GENERAL)}")
+        if cell.shape != (4, 3):
+            raise DataError(f"{path}: {', '.join(_GENERAL)}: expected three numbers of each")
+        return cell[3], cell[:3]
     rows = [_value(path, header, f"{axis}lo {axis}hi") for axis in "xyz"]
     bounds = tables.floats(rows, f"{path}: box")
     if bounds.shape != (3, 2):
         raise DataError(f"{path}: box: expected two bounds of each edge, got {bounds.shape[1]}")
-    tilt = "xy xz yz" in header and tables.floats([header["xy xz yz"]], f"{path}: xy xz yz").any()
-    if tilt or any(keyword in header for keyword in _TRICLINIC):
-        raise DataError(f"{path}: tilted boxes cannot be imported")
-    return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+    cell = np.diag(bounds[:, 1] - bounds[:, 0])
+    if "xy xz yz" in header:
+        tilt = tables.floats([header["xy xz yz"]], f"{path}: xy xz yz")
+        if tilt.shape != (1, 3):
+            raise DataError(f"{path}: xy xz yz: expected three tilt factors, got {tilt.size}")
+        cell[[1, 2, 2], [0, 0, 1]] = tilt[0]
+    return bounds[:, 0], cell
 
 
 def _frame(
-    source: Source, rows: list[list[str]], style: str, low: np.ndarray, box: np.ndarray
+    source: Source, rows: list[list[str]], style: str, low: np.ndarray, cell: np.ndarray
 ) -> SourceStructure:
     path = source.path
     if style not in _TYPE_AND_X:
@@ -169,10 +180,9 @@ def _frame(
     images = columns == first + 6
     if images:
         flags = [tables.integers([row[i] for row in rows], f"{name}: image flags") for i in range(-3, 0)]
-        positions = positions + box * np.stack(flags, axis=1)
+        positions = positions + np.stack(flags, axis=1) @ cell
     return SourceStructure(
         *(name, source, positions, tables.labels([row[kind] for row in rows], f"{name}: types")),
-        box=box,
         wrapped=not images,
         ids=tables.integers([row[0] for row in rows], f"{name}: ids"),
         resolution=tables.resolution(words),

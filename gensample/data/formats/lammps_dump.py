@@ -9,6 +9,7 @@ import numpy as np
 
 from gensample.data.formats import FrameFormat
 from gensample.data.importing import text as tables
+from gensample.data.importing.cells import lay
 from gensample.data.importing.source import (
     DISPLACEMENT,
     Options,
@@ -42,8 +43,7 @@ class LammpsDump(FrameFormat):
         """Frames of one dump.
 
         Raises:
-            DataError: truncated, not in LJ units, missing columns, or a box that is not orthogonal and
-                periodic.
+            DataError: truncated, not in LJ units, missing columns, or a box that is not periodic.
         """
         lines = tables.lines_of(read_text(source.path))
         frames, position = [], 0
@@ -52,7 +52,7 @@ class LammpsDump(FrameFormat):
                 position += 1
                 continue
             items, position = _frame_items(source.path, lines, position)
-            frames.append(_frame(source, items, options))
+            frames.append(_frame(source, items, options, notes))
         return frames
 
     def write(self, path: Path, frames: Sequence[OutputFrame], species: np.ndarray) -> None:
@@ -135,7 +135,9 @@ def _item(path: Path, lines: list[str], position: int) -> tuple[str, str]:
     )
 
 
-def _frame(source: Source, items: dict[str, list[str]], options: Options) -> SourceStructure:
+def _frame(
+    source: Source, items: dict[str, list[str]], options: Options, notes: list[str]
+) -> SourceStructure:
     path = source.path
     for name in ("TIMESTEP", "BOX BOUNDS", "NUMBER OF ATOMS"):
         if name not in items:
@@ -144,14 +146,13 @@ def _frame(source: Source, items: dict[str, list[str]], options: Options) -> Sou
         raise DataError(f"{path}: expected lj units, got {shown(items['UNITS'][1].strip())}")
     step = int(tables.integers([items["TIMESTEP"][1].strip()], f"{path}: TIMESTEP")[0])
     name = f"{path}, timestep {step}"
-    low, box = _bounds(name, items["BOX BOUNDS"])
+    low, cell = _bounds(name, items["BOX BOUNDS"])
     table = _table(name, items["ATOMS"][0].split(), items["ATOMS"][1:])
-    positions, unwrapped, resolution = _positions(name, table, low, box)
+    positions, unwrapped, resolution = _positions(name, table, low, cell)
     types = tables.labels(table["type" if "type" in table else "element"], f"{name}: type")
     displacement = [f"{DISPLACEMENT}_{axis}" for axis in "xyz"]
-    return SourceStructure(
+    frame = SourceStructure(
         *(name, source, positions, types),
-        box=box,
         wrapped=not (unwrapped or options.unwrapped),
         ids=tables.integers(table["id"], f"{name}: id"),
         resolution=resolution,
@@ -165,24 +166,32 @@ def _frame(source: Source, items: dict[str, list[str]], options: Options) -> Sou
         if all(column in table for column in displacement)
         else None,
     )
+    return lay(frame, cell, notes)
 
 
 def _bounds(name: str, item: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Corner of the box, and its lattice vectors as rows."""
     words = item[0].split()
-    if "abc" in words:
-        raise DataError(f"{name}: general triclinic boxes cannot be imported")
-    tilted = words[:3] == ["xy", "xz", "yz"]
-    flags = words[3:] if tilted else words
+    general, tilted = words[:2] == ["abc", "origin"], words[:3] == ["xy", "xz", "yz"]
+    flags = words[2 * general + 3 * tilted :]
     if any(word != "pp" for word in flags):
         raise DataError(
             f"{name}: expected a box periodic in every direction (pp pp pp), got {printable(' '.join(flags))}"
         )
     bounds = tables.floats([line.split() for line in item[1:]], f"{name}: BOX BOUNDS")
-    if bounds.shape != (3, 2 + tilted):
-        raise DataError(f"{name}: BOX BOUNDS: expected shape {(3, 2 + tilted)}, got {bounds.shape}")
-    if bounds[:, 2:].any():
-        raise DataError(f"{name}: tilted boxes cannot be imported")
-    return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+    expected = (3, 2 + tilted + 2 * general)
+    if bounds.shape != expected:
+        raise DataError(f"{name}: BOX BOUNDS: expected shape {expected}, got {bounds.shape}")
+    if general:
+        return bounds[:, 3], bounds[:, :3]
+    low, high = bounds[:, 0], bounds[:, 1]
+    if not tilted:
+        return low, np.diag(high - low)
+    xy, xz, yz = bounds[:, 2].tolist()
+    low, high = low - _around(xy, xz, yz, min), high - _around(xy, xz, yz, max)
+    cell = np.diag(high - low)
+    cell[[1, 2, 2], [0, 0, 1]] = xy, xz, yz
+    return low, cell
 
 
 def _table(name: str, columns: list[str], lines: list[str]) -> dict[str, list[str]]:
@@ -203,7 +212,7 @@ def _table(name: str, columns: list[str], lines: list[str]) -> dict[str, list[st
 
 
 def _positions(
-    name: str, table: dict[str, list[str]], low: np.ndarray, box: np.ndarray
+    name: str, table: dict[str, list[str]], low: np.ndarray, cell: np.ndarray
 ) -> tuple[np.ndarray, bool, float]:
     """Positions (N, 3) from the corner of the box, whether they are unwrapped, and how finely printed."""
     for suffix, scaled, unwrapped in _STYLES:
@@ -211,11 +220,11 @@ def _positions(
         if all(column in table for column in names):
             words = list(zip(*(table[column] for column in names), strict=True))
             x = tables.floats(words, f"{name}: {' '.join(names)}")
-            resolution = tables.resolution(words, float(box.max()) if scaled else 1.0)
-            x = x * box if scaled else x - low
+            resolution = tables.resolution(words, float(np.diag(cell).max()) if scaled else 1.0)
+            x = x @ cell if scaled else x - low
             if not unwrapped and all(column in table for column in _IMAGES):
                 images = [tables.integers(table[column], f"{name}: {column}") for column in _IMAGES]
-                return x + box * np.stack(images, axis=1), True, resolution
+                return x + np.stack(images, axis=1) @ cell, True, resolution
             return x, unwrapped, resolution
     raise DataError(f"{name}: a dump needs x y z (or xs, xu, xsu), it has {printable(' '.join(table))}")
 

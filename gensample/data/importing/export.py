@@ -56,7 +56,7 @@ def frames_of(
     if positions is None:
         raise DataError(f"{store.path} has no inherent structures; add them with `gensample quench`")
     kind = {"inherent": "T"} if inherent else {}
-    kind |= {} if lag is None else {"lag_time": f"{times[lag]!r}"}
+    kind |= {} if lag is None else {"lag_time": repr(float(times[lag]))}
     columns = [{} if lag is None else _averages(store, c, lag) for c in rows]
     if lag is not None and not columns[0]:
         raise DataError(f"{store.path} has neither displacements, propensities nor predictions at its lags")

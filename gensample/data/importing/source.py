@@ -19,6 +19,8 @@ from gensample.ranges import shown
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SUFFIXES = (".npz", ".pickle", ".pkl", ".dump", ".lammpstrj", ".data", ".lmp", ".xyz", ".extxyz", ".gsd")
+SPECIES = "species_index"
+"""Column of frames that has the numbers of our species, beside chemical symbols."""
 DISPLACEMENT = "disp"
 """Column of frames that says how far each particle is from where it started."""
 _GZIP = b"\x1f\x8b"
@@ -211,7 +213,8 @@ class SourceStructure:
     predictions: published ones by name, (K, N) each; replicas: number that ``load`` returns;
     load: displacements (R, K, N, d), unwrapped, read only when asked for; drift_free: their drift is removed.
     Of frames: ids: (N,) where the format has them; resolution: spacing of the printed positions; time in LJ
-    units, step; displacement: (N, d) from the start, where the file states it beside the positions.
+    units, step; displacement: (N, d) from the start, where the file states it beside the positions; tilt:
+    factors xy, xz, yz of a box that is not orthogonal.
     """
 
     name: str
@@ -236,6 +239,18 @@ class SourceStructure:
     time: float | None = None
     step: int | None = None
     displacement: np.ndarray | None = None
+    tilt: np.ndarray | None = None
+
+    def in_plane(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (N, 2) and box (2,), or tilted (3,), of a frame in 2D, for `gensample.physics`."""
+        assert self.box is not None
+        tilt = np.zeros(0) if self.tilt is None else self.tilt[:1]
+        return self.positions[:, :2], np.concatenate([self.box[:2], tilt])
+
+    def in_space(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (N, 3) and box (3,), or tilted (6,), of a frame in 3D, for `gensample.physics`."""
+        assert self.box is not None
+        return self.positions, np.concatenate([self.box, np.zeros(0) if self.tilt is None else self.tilt])
 
 
 @dataclasses.dataclass
