@@ -8,7 +8,7 @@ draws an ensemble of futures, itself a dataset; `compare` judges it. Names are i
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Comparison",
