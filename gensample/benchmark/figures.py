@@ -61,7 +61,8 @@ def benchmark_plates(
             yield Plate(
                 f"learning-{target}",
                 f"Correlation against the number of training configurations: {what}",
-                "Mean over test configurations of Pearson, species A (elongation: A-A bonds).",
+                "Mean over test configurations of Pearson, species A (elongation: A-A bonds). "
+                "Open: thermal positions.",
                 partial(learning, mine, style),
             )
         if any(is_transfer(e) and e["species"] in SHOWN for e in mine):
@@ -87,19 +88,19 @@ def _of_set(
     name = f"{target}-{test}".replace(" ", "-").replace("=", "-")
     what, of = f"{target.replace('_', ' ')}, {test}", entries[0]["species"]
     temperature = entries[0].get("temperature")
-    theirs = published.pearson_at(target, temperature)
+    theirs, chi4 = published.pearson_at(target, temperature), published.chi4_at(temperature)
     if len(unique(entries, "lag")) > 1 or theirs:
         yield Plate(
             f"lags-{name}",
             f"Pearson against lag time: {what}",
-            f"{of}. Grey: best possible with as many replicas. Black: published, pooled over A.",
+            f"{of}.{_told_ceiling(entries)}{' Black: published, pooled over A.' if theirs else ''}",
             partial(against_lag, entries, style, theirs),
         )
     yield Plate(
         f"ranking-{name}",
         f"Ranking: {what}",
-        f"{of}, longest lag; bars are Pearson within configurations with intervals, grey the ceiling, open "
-        "bars published ones, pooled.",
+        f"{of}, longest lag; bars are Pearson within configurations, with 95 % intervals."
+        f"{_told_ceiling(entries)}{' Open bars: published, pooled.' if theirs else ''}",
         partial(ranking, entries, style, theirs),
     )
     if any(value(e, name) is not None for e in entries for name in CHI4):
@@ -109,9 +110,15 @@ def _of_set(
             "Propensity fields, A; on the dashed line predictions are as heterogeneous as simulation. "
             "chi4 is N times the variance, between configurations or between the 2^d blocks of a box, of the "
             "share of particles whose propensity is below 0.3, predictions mapped to the mean and standard "
-            "deviation of the labels. Black: published, by the estimator of their authors.",
-            partial(heterogeneity, entries, style, published.chi4_at(temperature)),
+            "deviation of the labels. Open markers: from thermal positions."
+            + (" Black: published, by the estimator of their authors." if chi4 else ""),
+            partial(heterogeneity, entries, style, chi4),
         )
+
+
+def _told_ceiling(entries: Sequence[Entry]) -> str:
+    known = any(value(e, "ceiling") is not None for e in entries)
+    return " Grey: best possible with as many replicas." if known else ""
 
 
 class Style:
@@ -166,7 +173,8 @@ def against_lag(entries: Sequence[Entry], style: Style, published: Mapping[str, 
             if points:
                 axis.plot(*zip(*points, strict=True), label=full_name(some[0]), **style.of(row))
         ceiling = {e["lag"]: e["ceiling"][0] for e in entries if value(e, "ceiling")}
-        axis.plot(list(ceiling), list(ceiling.values()), color=CEILING, lw=2.5, alpha=0.5, label="ceiling")
+        if ceiling:
+            axis.plot(*zip(*ceiling.items(), strict=True), color=CEILING, lw=2.5, alpha=0.5, label="ceiling")
         for number, (model, curve) in enumerate(published.items()):
             dash = ("--", "-.", ":", (0, (1, 1)), (0, (5, 1)))[number % 5]
             axis.plot(*curve, color="k", lw=0.8, ls=dash, label=f"{model}, published")
@@ -253,7 +261,8 @@ def heterogeneity(entries: Sequence[Entry], style: Style, published: Mapping[str
             pairs = [(at_lag((times, simulated), lag), at_lag((times, theirs), lag)) for lag in lags]
             shown = np.array([pair for pair in pairs if None not in pair], float).reshape(-1, 2)
             look = {"color": "k", "linestyle": "none", "marker": "1234+x"[number % 6]}
-            axis.plot(*shown.T, label=f"{model}, published", **look)
+            if len(shown):
+                axis.plot(*shown.T, label=f"{model}, published", **look)
         top = max(axis.get_xlim()[1], axis.get_ylim()[1])
         axis.plot([0, top], [0, top], color=CEILING, ls="--", lw=1)
         axis.set(xlabel=r"$\chi_4$, simulation", ylabel=r"$\chi_4$, predictions", title=title)

@@ -221,24 +221,29 @@ def front_plates(points: Sequence[Entry]) -> Iterator[Plate]:
     """The front of each test set: in brief, and all that it is drawn in."""
     for test in unique(points, "test"):
         mine, name = select(points, test=test), test.replace(" ", "-").replace("=", "-")
+        dotted = " Dotted: a replica of molecular dynamics." if replicas(mine) else ""
         yield Plate(
             f"front-{name}",
             f"What core-seconds buy: {test}",
             "Left: Pearson correlation of the propensity, species A, with that of simulation, against the "
             "core-seconds of all draws from a configuration (Spearman-Brown from one number of draws to "
             "others; of the rows of a line the best at each budget). Right: "
-            "CRPS skill of |u| against the core-seconds of a field. Dotted: a replica of molecular dynamics. "
-            "Open: a trained sampler that is in nothing nearer to simulation than what is untrained and "
-            "costs no more.",
+            f"CRPS skill of |u| against the core-seconds of a field.{dotted}{_told_open(mine)}",
             partial(brief, mine),
         )
         yield Plate(
             f"fidelity-{name}",
             f"Fidelity against cost: {test}",
-            "Species A, inherent energies of all particles. Dashed: a perfect sampler; dotted: a replica of "
-            "molecular dynamics.",
+            "Species A, inherent energies of all particles. Dashed: a perfect sampler."
+            f"{dotted}{_told_open(mine)}",
             partial(full, mine),
         )
+
+
+def _told_open(points: Sequence[Entry]) -> str:
+    """What open markers mean, where there may be any."""
+    words = " Open: a trained sampler that is in nothing nearer to simulation than an untrained one of its price."
+    return words if any(p["trained"] for p in points) else ""
 
 
 def brief(points: Sequence[Entry]) -> Figure:

@@ -25,13 +25,20 @@ NOTES = (
     "Structural indicators are not trained; of each the coarse-graining length and the sign are chosen on "
     "the validation split.",
 )
-TABLES = """{% for title, head, lines in tables %}
-<h3>{{ title }}</h3>
-<div class="scroll"><table><thead><tr>{% for cell in head %}<th>{{ cell }}</th>{% endfor %}</tr></thead>
-<tbody>{% for line in lines %}<tr><th scope="row">{{ line[0] }}</th>
-{%- for cell in line[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+TABLES = """{% for table in tables %}
+<h3>{{ table.title }}</h3>
+{% for title, head, lines, names, together in table.pieces(most) %}
+<div class="scroll"><table class="scores"><thead><tr>
+{%- for cell in head %}<th{% if loop.index <= names %} class="words"{% endif %}>{{ cell }}</th>{% endfor %}
+</tr></thead><tbody>{% for line in lines %}<tr><th scope="row">{{ line[0] }}</th>
+{%- for cell in line[1:] %}{% set value, open, interval = cell.partition(" [") %}
+<td{% if loop.index < names %} class="words"{% endif %}>{{ value }}
+{%- if open %} <span class="interval">[{{ interval }}</span>{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
+{% endfor %}
 {% endfor %}"""
+COLUMNS = 8
+"""Of a table on the page, beside those that name its lines: more would not fit, nor be printed."""
 LIST = "<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>"
 
 
@@ -89,10 +96,13 @@ class BenchmarkResult:
     def _page(self, pictures: Sequence[Picture], curves: Sequence[str]) -> str:
         found = self._tables()
         sections = (
-            ("tables", "Tables", templates().from_string(TABLES).render(tables=found)),
+            ("tables", "Tables", templates().from_string(TABLES).render(tables=found, most=COLUMNS)),
             ("figures", "Figures", "\n".join(map(figure_html, pictures))),
             ("notes", "How to read this", templates().from_string(LIST).render(notes=self._notes())),
             ("files", "Files", file_links(["table.md", "table.csv", *curves])),
         )
-        lead = "Predictors of each particle's mobility, and samplers of where it goes, judged alike."
+        lead = (
+            "Predictors of each particle's mobility, by their Pearson correlation with simulation, and "
+            "samplers of where it goes, all judged alike."
+        )
         return sections_page(self.title, lead, sections, {})

@@ -115,16 +115,31 @@ PLAIN = (
 
 
 class ScoreTable(NamedTuple):
-    """Cells of text under a title."""
+    """Cells of text under a title: ``names`` columns name a line, ``together`` others are not parted."""
 
     title: str
     head: list[str]
     lines: list[list[str]]
+    names: int = 1
+    together: int = 1
 
     def markdown(self) -> str:
         """The table as Markdown, its title a heading."""
         rows = ["| " + " | ".join(line) + " |" for line in (self.head, *self.lines)]
         return "\n".join([f"## {self.title}\n", rows[0], "|---" * len(self.head) + "|", *rows[1:]]) + "\n"
+
+    def pieces(self, most: int) -> list[ScoreTable]:
+        """The table as several of at most ``most`` columns beside the names, without empty lines."""
+        step = max(most // self.together, 1) * self.together
+        starts = (
+            range(self.names, len(self.head), step) if len(self.head) - self.names > most else [self.names]
+        )
+        return [self._piece(slice(start, start + step if len(starts) > 1 else None)) for start in starts]
+
+    def _piece(self, columns: slice) -> ScoreTable:
+        names = slice(self.names)
+        lines = [line[names] + line[columns] for line in self.lines if any(line[columns])]
+        return self._replace(head=self.head[names] + self.head[columns], lines=lines)
 
 
 def score_tables(entries: Sequence[Entry], published: PublishedNumbers) -> list[ScoreTable]:
@@ -135,7 +150,7 @@ def score_tables(entries: Sequence[Entry], published: PublishedNumbers) -> list[
         for target in unique(home, "target"):
             chosen = select(home, test=test, target=target)
             if chosen:
-                found.append(_scores(f"{test}, {_words(target)}", chosen, published))
+                found.append(_scores(f"Pearson: {test}, {_words(target)}", chosen, published))
     for target in unique([e for e in entries if e["train_size"] is not None], "target"):
         title = f"Pearson (A) against training configurations, {_words(target)}"
         found.append(_learning(title, select(entries, target=target)))
@@ -172,7 +187,8 @@ def _scores(title: str, entries: Sequence[Entry], published: PublishedNumbers) -
     for name, cells_of in more.items():
         line = [cells_of.get(column, "") for column in columns]
         lines += [[name, "", *line, "", ""]] if any(line) else []
-    return ScoreTable(title, ["row", "input", *head, "training", "parameters"], lines)
+    together = len(columns) // len(lags)
+    return ScoreTable(title, ["row", "input", *head, "training", "parameters"], lines, 2, together)
 
 
 def _pooled_over_a(curve: Curve, lags: Sequence[float]) -> dict[tuple[Any, ...], str]:
@@ -197,7 +213,7 @@ def _learning(title: str, entries: Sequence[Entry]) -> ScoreTable:
         for (row, source, train, test, lag), found in learning_curves(entries).items()
     ]
     head = ["row", "input", "trained on", "judged on", "t", *map(str, sizes), "all"]
-    return ScoreTable(title, head, lines)
+    return ScoreTable(title, head, lines, 5)
 
 
 def _transfer(title: str, entries: Sequence[Entry], target: str, published: PublishedNumbers) -> ScoreTable:
@@ -214,7 +230,7 @@ def _transfer(title: str, entries: Sequence[Entry], target: str, published: Publ
     for (model, trained), by_test in sorted(theirs.items()):
         cells = _numbers({t: by_test.get(t) for t in tests})
         lines.append([f"{model}, published", "", f"T={trained:.2f}", *cells])
-    return ScoreTable(title, ["row", "input", "trained on", *tests], lines)
+    return ScoreTable(title, ["row", "input", "trained on", *tests], lines, 3)
 
 
 def _numbers(found: Mapping[str, float | None]) -> list[str]:

@@ -1,11 +1,10 @@
-"""Rows of tables and their verdicts, what values and their intervals allow to be said; a sentence of all."""
+"""Rows of tables and their verdicts: what values and their intervals allow to be said."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import Any, Literal
 
 from gensample.comparison.quantities import (
@@ -15,7 +14,6 @@ from gensample.comparison.quantities import (
     OfSets,
     Quantity,
     all_quantities,
-    in_sentence,
 )
 from gensample.comparison.result import Comparison
 from gensample.stats.intervals import NAN, Number, difference
@@ -343,67 +341,3 @@ def main_marks(result: Comparison, groups: Sequence[str]) -> Iterator[tuple[floa
 def group_words(group: str) -> str:
     """A species, or all particles together."""
     return "all particles" if group == EVERYONE else f"species {group}"
-
-
-# The sentence
-
-MOST = 8
-"""Quantities that a part of the sentence names."""
-_WORDS: dict[Mark, str] = {"good": "right", "off": "wrong", "beyond": "too good to be true"}
-_WORST: tuple[Mark, ...] = ("beyond", "off", "near", "good")
-_FIRST = ("future", "aftermath", "inherent", "displacements")
-
-
-def sentence(result: Comparison) -> str:
-    """What the verdicts of the main rows say of the first species and of all particles together."""
-    found = _worst(result)
-    parts = [
-        f"{words}: {', '.join(found[mark][:MOST])}"
-        + (f", {len(found[mark]) - MOST} more" if len(found[mark]) > MOST else "")
-        for mark, words in _WORDS.items()
-        if mark in found
-    ]
-    if "near" in found:
-        parts.append(f"{len(found['near'])} {'more ' if parts else ''}cannot be decided with these data")
-    if not parts:
-        return "Nothing here can be judged: too few configurations or draws."
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]} (species {result.species[0]})."
-
-
-def _worst(result: Comparison) -> dict[Mark, list[str]]:
-    """Main quantities by the worst of their marks, each with the lags where it is so, unless all.
-
-    A function that is read at several distances counts once.
-    """
-    marks: dict[str, dict[float, Mark]] = {}
-    told = main_marks(result, [EVERYONE, *result.species[:1]])
-    # Whether futures are configurations comes before how far particles moved.
-    for time, row, mark in sorted(told, key=lambda entry: _FIRST.index(entry[1].quantity.source)):
-        if mark in _WORST:
-            by_time = marks.setdefault(row.quantity.label, {})
-            by_time[time] = min(mark, by_time.get(time, "good"), key=_WORST.index)
-    found: dict[Mark, list[str]] = {}
-    for label, by_time in marks.items():
-        worst = next(m for m in _WORST if m in by_time.values())
-        times = [f"{time:g}" for time, m in by_time.items() if m == worst]
-        # What follows the first comma of a label, and the lags, go into brackets.
-        head, *notes = label.split(", ", 1)
-        notes += [f"t = {', '.join(times)}"] if len(times) < len(result.levels) else []
-        found.setdefault(worst, []).append(in_sentence(head) + (f" ({'; '.join(notes)})" if notes else ""))
-    return found
-
-
-def in_text(result: Comparison) -> str:
-    """The sentence and the cost, for a terminal."""
-    costs: Mapping[str, float | None] = result.meta.get("core_seconds", {})
-    told = (f"{name} {seconds(cost)}" for name, cost in costs.items())
-    cost = f"Core-seconds of a replica, to its longest lag: {', '.join(told)}."
-    return "\n".join(fill(line, 110) for line in (sentence(result), *([cost] if costs else [])))
-
-
-def seconds(cost: float | None) -> str:
-    """Core-seconds to three digits."""
-    if cost is None:
-        return "not recorded"
-    return f"{cost:.3g}" if cost < 1000 else f"{cost:.0f}"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 from gensample.comparison.figures import FIRST, all_plates
+from gensample.comparison.opening import count_words, in_text, seconds, verdict
 from gensample.comparison.quantities import (
     CONTROLS,
     EVERYONE,
@@ -28,12 +29,9 @@ from gensample.comparison.rows import (
     aim_words,
     finding,
     group_words,
-    in_text,
     number,
     row_of,
     rows,
-    seconds,
-    sentence,
 )
 from gensample.report import page
 from gensample.report.page import Picture
@@ -308,16 +306,15 @@ def page_of(result: Comparison, pictures: Sequence[Picture], curves: Iterable[st
     first = [p for p in pictures if p.name == FIRST]
     others = [p for p in pictures if p.name != FIRST]
     content = {"meta": result.meta, "pictures": others, "curves": list(curves), "few": FEW}
-    content |= {"compared": _facts(result), "levels": result.levels}
+    content |= {"compared": _facts(result), "levels": result.levels, "verdict": verdict(result)}
     lags = range(len(result.levels))
     if result.of_sets:
-        energies = bool(result.curves.get("energy"))
+        known = bool(result.curves.get("energy"))
+        unknown = "" if known else " The potential of the liquid is not known: there are no energies."
         return page.fill_template(
             "configurations.html",
             title=f"{_name(result, 'generated')} against simulation: configurations",
-            lead=f"Generated configurations beside those of {_name(result, 'simulated')} at T = "
-            f"{_list(result.levels)}: do they have the {'energies and the ' if energies else ''}structure of "
-            f"the liquid?{'' if energies else ' Its potential is not known: there are no energies.'}",
+            lead=count_words(result) + unknown,
             glance=[full_table(result, k, EVERYONE, main=True) for k in lags],
             tables=[full_table(result, k, EVERYONE) for k in lags],
             weights=weight_table(result),
@@ -330,7 +327,7 @@ def page_of(result: Comparison, pictures: Sequence[Picture], curves: Iterable[st
     return page.fill_template(
         "displacements.html",
         title=f"{_name(result, 'generated')} against simulation",
-        lead=sentence(result),
+        lead=count_words(result),
         first=first,
         cost=cost_table(result),
         finding=finding(result),

@@ -86,8 +86,8 @@ def test_tables(entries):
     table = markdown(entries, PUBLISHED)
     sections = [line for line in table.splitlines() if line.startswith("## ")]
     assert sections == [
-        "## cold, propensity",
-        "## hot, propensity",
+        "## Pearson: cold, propensity",
+        "## Pearson: hot, propensity",
         "## Pearson (A) against training configurations, propensity",
         "## Transfer: Pearson (A), longest lag, trained on / judged on, propensity",
     ]
@@ -231,3 +231,29 @@ def test_a_lag_without_a_score_leaves_a_gap():
         for lag in (1.0, 10.0)
     ]
     assert "lags-propensity-cold" in drawn(gap)
+
+
+def test_a_wide_table_is_folded_between_lags_and_nothing_is_lost(entries):
+    (table, *_) = BenchmarkResult("some", entries)._tables()
+    pieces = table.pieces(5)
+    assert [piece.head[2:] for piece in pieces] == [
+        ["A, t = 1", "A, t = 1 pooled", "B, t = 1", "B, t = 1 pooled"],
+        ["A, t = 10", "A, t = 10 pooled", "B, t = 10", "B, t = 10 pooled"],
+        ["training", "parameters"],
+    ]
+    assert {piece.head[0] for piece in pieces} == {"row"}
+    assert [line[2:] for line in pieces[1].lines] == [line[6:10] for line in table.lines]
+    assert ["CAGE", "cage", "12 s", "1,234"] in pieces[2].lines
+    assert not any("ceiling" in line[0] for line in pieces[2].lines)  # it has neither
+    assert table.pieces(10) == [table]
+
+
+def test_readings_tell_of_nothing_that_is_not_drawn(entries):
+    def readings(published):
+        return " ".join(plate.reading for plate in benchmark_plates(entries, [], published))
+
+    assert "ublished" not in readings(NOTHING)
+    assert "Open bars: published" in readings(PUBLISHED)
+    for each in entries:
+        each["ceiling"] = [None, None, None]
+    assert "Grey" not in readings(NOTHING)

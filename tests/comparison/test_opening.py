@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from gensample.comparison.maps import choose_moves
+from gensample.comparison.opening import count_words, in_text, seconds, sentence, verdict
 from gensample.comparison.pairing import core_seconds
 from gensample.comparison.result import Comparison, Propensities
-from gensample.comparison.tables import cost_table, in_text, page_of, ratio_words, seconds, sentence
+from gensample.comparison.tables import cost_table, page_of, ratio_words
 from gensample.report.page import Picture
 from gensample.stats.dynamics import Ensemble
 
@@ -99,7 +100,16 @@ def test_the_page_opens_with_sentence_picture_and_cost_and_ends_with_the_setting
     found = metrics(({"overlap": pair(2.0)}, {}), core_seconds={"simulated": 50.0, "generated": 5.0})
     pictures = [Picture("other", "Other", "x.", b""), Picture("moves", "What moves", "y.", b"")]
     page = page_of(found, pictures, [])
-    order = ["Wrong: overlap", 'id="moves"', 'class="cost"', 'id="glance"', 'id="other"', 'id="compared"']
+    order = [
+        "0 of 1 main quantities agree",
+        "Does not agree",
+        "<b>overlap</b>",
+        'id="moves"',
+        'class="cost"',
+        'id="glance"',
+        'id="other"',
+        'id="compared"',
+    ]
     places = [page.index(words) for words in order]
     assert places == sorted(places)
     assert page.count('id="moves"') == 1
@@ -124,3 +134,21 @@ def test_the_picture_shows_hops_where_both_know_them_and_the_median_field():
     moves = choose_moves({"simulated": [ensemble(u, h)], "generated": [ensemble(u, h)]}, p)
     assert moves.inherent
     np.testing.assert_allclose(moves.fields["generated"], h[1, 1])
+
+
+def test_the_verdict_says_by_how_much_at_the_worst_lag_beside_what_is_possible():
+    skill = {"value": 0.6, "interval": [0.59, 0.61]}
+    best = {"value": 0.8, "interval": [0.79, 0.81]}
+    first = {"overlap": pair(1.0), "pearson": skill, "pearson_ceiling_sampler": best}
+    found = metrics(
+        (first, {}), ({"overlap": pair(1.5)}, {}), ({"overlap": pair(1.0), "mean_propensity": pair(1.0)}, {})
+    )
+    parts = {part.heading: list(part.lines) for part in verdict(found)}
+    assert parts == {
+        "Does not agree": [
+            ("propensity (Pearson; t = 1)", "0.600, at best 0.800 (75\u00a0% of best)"),
+            ("overlap (t = 10)", "1.50, simulation 1.00 (+50\u00a0%)"),
+        ],
+        "Agrees": [("mean propensity (t = 100)", "1.00, simulation 1.00 (+0.0\u00a0%)")],
+    }
+    assert count_words(found).startswith("1 of 3 main quantities agree with simulation; 2 do not (species A")
