@@ -242,7 +242,9 @@ def front_plates(points: Sequence[Entry]) -> Iterator[Plate]:
 
 def _told_open(points: Sequence[Entry]) -> str:
     """What open markers mean, where there may be any."""
-    words = " Open: a trained sampler that is in nothing nearer to simulation than an untrained one of its price."
+    words = (
+        " Open: a trained sampler that is in nothing nearer to simulation than an untrained one of its price."
+    )
     return words if any(p["trained"] for p in points) else ""
 
 

@@ -78,7 +78,10 @@ class Export:
     """Write configurations, futures, or a trajectory of one replica, for other programs."""
 
     data: str = word("dataset, by file or by the name of an embedded one")
-    format: str = option("of the file: extxyz, lammps-dump, lammps-data or gsd, or one that you registered")
+    format: str = option(
+        "of the file: extxyz, lammps-dump, lammps-data or gsd, or one that you registered; of a trajectory "
+        "in two dimensions also gif or mp4, movies (mp4 needs ffmpeg)"
+    )
     out: str = option("file to write")
     configuration: int | None = option(
         "one configuration, from 0; extxyz and gsd take all without it", None, NUMBER, metavar="I"
@@ -99,6 +102,8 @@ class Export:
 
     def run(self) -> None:
         """Write the file and say how many frames it has."""
+        import numpy as np
+
         from gensample.data.importing.export import frames_of, steps_of, write_frames
         from gensample.data.store import Store
         from gensample.work import check_output
@@ -107,7 +112,13 @@ class Export:
             check_output(self.out, [store.path])
             chosen = {name: getattr(self, name) for name in ("configuration", "inherent", "replica", "lag")}
             frames = frames_of(store, **chosen)
-            write_frames(self.out, self.format, frames, store.species)
+            if self.format in ("gif", "mp4"):
+                from gensample.report.fields import write_movie
+
+                sizes = np.diag(np.asarray(store.liquid.sigma))
+                write_movie(self.out, self.format, frames, store.species, sizes)
+            else:
+                write_frames(self.out, self.format, frames, store.species)
             unit = steps_of(store.times)[1] if len(frames) > 1 and "time" in frames[-1].info else None
         print(f"{self.out}: {len(frames)} frame{'s' if len(frames) > 1 else ''}{_told(frames[0].columns)}")
         if unit is not None and self.format in ("lammps-dump", "gsd"):

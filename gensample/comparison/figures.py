@@ -121,6 +121,7 @@ def all_plates(result: Comparison) -> Iterator[Plate]:
         yield from set_figures.set_plates(result)
         return
     yield from maps.moves_plate(result)
+    yield from maps.field_plate(result)
     for source in ("future", "aftermath", "inherent"):
         yield from _others(result, source)
     yield _numbers(result, "propensity_correlation")

@@ -13,6 +13,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap,
 from matplotlib.figure import Figure
 
 from gensample.comparison.result import Comparison, Moves, Propensities
+from gensample.report.fields import LONGER, arrows
 from gensample.report.page import Plate
 from gensample.report.style import WIDTH, canvas, chosen, lag_title, look_of
 from gensample.stats.dynamics import Ensemble
@@ -97,12 +98,18 @@ def choose_moves(sources: Mapping[str, Sequence[Ensemble]], propensities: Propen
     c = median(propensities.simulated[:, -1].mean(axis=1))
     found = {name: source[c] for name, source in list(sources.items())[:MOST]}
     inherent = all(e.inherent_displacements is not None for e in found.values())
-    fields = {}
-    for name, e in found.items():
-        each = np.asarray(e.inherent_displacements if inherent else e.displacements)[:, -1]
-        counts = (np.linalg.norm(each, axis=-1) > MOVED).sum(axis=1)
-        fields[name] = np.asarray(each[median(counts)], dtype=np.float64)
-    return Moves(c, inherent, fields)
+    displacements = {name: _typical_field(e.displacements) for name, e in found.items()}
+    fields = displacements
+    if inherent:
+        fields = {name: _typical_field(e.inherent_displacements) for name, e in found.items()}
+    return Moves(c, inherent, fields, displacements)
+
+
+def _typical_field(fields: Any) -> np.ndarray:
+    """Of fields (R, K, N, d), at the longest lag, the one in which the median number of particles moved."""
+    each = np.asarray(fields)[:, -1]
+    counts = (np.linalg.norm(each, axis=-1) > MOVED).sum(axis=1)
+    return np.asarray(each[median(counts)], dtype=np.float64)
 
 
 def moves_plate(result: Comparison) -> Iterator[Plate]:
@@ -125,6 +132,36 @@ def moves_plate(result: Comparison) -> Iterator[Plate]:
         "propensity, and of each source the field with the median number.",
         partial(moves_map, result, p, found),
     )
+
+
+def field_plate(result: Comparison) -> Iterator[Plate]:
+    """Displacements of all particles as arrows, in two dimensions."""
+    p, found = result.propensities, result.moves
+    if p is None or found is None or not found.displacements or p.positions.shape[-1] != 2:
+        return
+    yield Plate(
+        "field",
+        f"One displacement field, configuration {p.names[found.configuration]}",
+        f"Every particle has an arrow from where it was, {LONGER:g} times as long as it moved and coloured "
+        "by how far. Replicas differ: the size of the regions that move, and how well neighbours agree in "
+        "direction, are to be compared, not the places. Of each source the field in which the median number "
+        f"of particles moved by more than {MOVED:g} σ.",
+        partial(field_map, result, p, found),
+    )
+
+
+def field_map(result: Comparison, p: Propensities, moves: Moves) -> Figure:
+    """A panel of arrows for each source."""
+    count, c = len(moves.displacements), moves.configuration
+    columns = 3 if count == 3 else 2
+    height = (0.9 if columns == 3 else 0.82) * WIDTH / columns
+    figure, axes = canvas(-(-count // columns), columns, height, sharex=True, sharey=True)
+    for a, (name, u) in zip(axes.flat, moves.displacements.items(), strict=True):
+        drawn = arrows(a, p.positions[c], u, p.box[c])
+        a.set_title(f"{look_of(name).label}, {lag_title(result.levels[-1])}", color=look_of(name).colour)
+    _plane(axes)
+    figure.colorbar(drawn, ax=list(axes.flat), shrink=0.8, pad=0.01, extend="max", label=r"$|u|/\sigma$")
+    return figure
 
 
 def moves_map(result: Comparison, p: Propensities, moves: Moves) -> Figure:

@@ -95,9 +95,9 @@ def count_words(result: Comparison) -> str:
         return NOTHING
     parts = [
         f"{found.get('good', 0)} of {sum(found.values())} main quantities agree with simulation",
-        *([f"{found['off']} do not"] if "off" in found else []),
+        *([f"{found['off']} do{'es' * (found['off'] == 1)} not"] if "off" in found else []),
         *([f"{found['near']} cannot be told with these data"] if "near" in found else []),
-        *([f"{found['beyond']} are too good to be true"] if "beyond" in found else []),
+        *([f"too good to be true: {found['beyond']}"] if "beyond" in found else []),
     ]
     of = "" if result.of_sets else f" (species {result.species[0]}, and all particles together)"
     return f"{'; '.join(parts)}{of}."

@@ -40,12 +40,14 @@ class Propensities:
 class Moves:
     """One field (N, d) of each source at the longest lag from row ``configuration`` of the propensities.
 
-    ``inherent``: displacements between inherent structures, h, else of the particles, u.
+    ``inherent``: displacements between inherent structures, h, else of the particles, u; ``displacements``:
+    always u, of the field with the median number of particles that moved.
     """
 
     configuration: int
     inherent: bool
     fields: Mapping[str, np.ndarray]
+    displacements: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)

@@ -72,6 +72,7 @@ def test_the_report_is_complete(report):
         "skill",
         "moments",
         "moves",
+        "field",
         "future_all",
         "displacements_A",
     }
