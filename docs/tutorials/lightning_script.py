@@ -23,7 +23,7 @@ import os
 import tempfile
 import warnings
 
-warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which Lightning imports
+warnings.filterwarnings("ignore", ".*ipywidgets")  # progress bars do without
 warnings.filterwarnings("ignore", ".*LeafSpec")  # of torch, about Lightning
 os.chdir(tempfile.mkdtemp(prefix="lightning-"))
 print("files go to", os.getcwd())

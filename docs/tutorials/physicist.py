@@ -32,7 +32,7 @@ import numpy as np
 
 import gensample as gs
 
-warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which Lightning imports
+warnings.filterwarnings("ignore", ".*ipywidgets")  # progress bars do without
 os.chdir(tempfile.mkdtemp(prefix="physicist-"))
 print("files go to", os.getcwd())
 

@@ -24,7 +24,7 @@ import os
 import tempfile
 import warnings
 
-warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, which Lightning imports
+warnings.filterwarnings("ignore", ".*ipywidgets")  # progress bars do without
 os.chdir(tempfile.mkdtemp(prefix="sheared-glasses-"))
 print("files go to", os.getcwd())
 

@@ -216,9 +216,7 @@ def draw_parts(plan: Parts, work: Work, parts: Sequence[str]) -> int:
             jobs = [Job(part, None, 1, partial(_alone, one)) for part, one in zip(missing, run, strict=True)]
             run_jobs(jobs, None, plan.processes, plan.stop, plan.title, "parts")
         else:
-            # In a notebook rich would ask for ipywidgets, and warn at every draw where there are none.
-            console = Console(stderr=True, force_jupyter=False)
-            for one in track(run, plan.told, console=console, disable=not run):
+            for one in track(run, plan.told, console=Console(stderr=True), disable=not run):
                 one()
     return len(drawn)
 
