@@ -25,7 +25,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[md,io,hub,tensorboard,wandb,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[md,io,hub,tensorboard,wandb,cluster,dev]'
 	@touch $@ $(VENV)/installed
 
 demo: $(VENV)/installed

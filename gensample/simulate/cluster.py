@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,8 @@ INSTALL = "pip install 'gensample[cluster]'"
 LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 # Seconds until a scheduler has to answer.
 PATIENCE = 20
+# Seconds that workers have to stop; some may be gone, or too busy to hear it.
+FAREWELL = 10
 # Works that a worker keeps open; those of commands that were killed are never closed.
 MOST_OPEN = 4
 
@@ -94,7 +97,7 @@ class Cluster:
         """Let the workers forget the work; ``stop``: what they are at ends, instead of being finished."""
         self._executor.shutdown(wait=False)
         with suppress(Exception):  # of a cluster that is gone nothing is left to be closed
-            self._client.run(close_bench, self._order.token, stop)
+            self._client.run(close_bench, self._order.token, stop, callback_timeout=FAREWELL)
 
 
 @contextmanager
@@ -140,6 +143,7 @@ def _client(address: str) -> Iterator[Any]:
         how: dict[str, Any] = {"dashboard_address": None, "silence_logs": logging.ERROR}
         own: Any = LocalCluster(n_workers=int(here[1]), threads_per_worker=1, **how)  # type: ignore[no-untyped-call]
         with own, _connect(own) as client:
+            client.run(ignore_interrupts)
             yield client
         return
     try:
@@ -184,6 +188,11 @@ def make_part(order: Order, part: str) -> None:
             bench.make(part, work)
     except (GensampleError, OSError) as error:
         raise GensampleError(f"{error} (on {socket.gethostname()})") from None
+
+
+def ignore_interrupts() -> None:
+    """Ctrl-C in a terminal reaches workers of the command's own too, which tells them itself when to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def close_bench(token: str, stop: bool) -> None:

@@ -179,6 +179,7 @@ def test_samples_have_the_same_bits(workplace, workers, words):
     check_same(workplace, workers, words, workers.scheduler_file)
 
 
+@pytest.mark.slow
 def test_fields_of_which_a_worker_is_killed(workplace, workers, address, one_dies):
     one_dies(workplace / "there.h5.parts")
     check_same(workplace, workers, FIELDS, address)
