@@ -53,13 +53,14 @@ def at_work(parts):
     return {int(path.name.split("-")[1]) for path in parts.glob(".shared-*.lock")}
 
 
-def kill_a_worker(workers, parts, killed):
+def kill_a_worker(workers, parts, begun, killed):
+    """Once ``begun`` parts are begun, so that one is lost with it."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not killed:
-        for pid in at_work(parts) & workers:
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-            break
+        found = at_work(parts) & workers
+        if found and len(list(parts.glob("scratch-*"))) >= begun:
+            killed.append(found.pop())
+            os.kill(killed[0], signal.SIGKILL)
         time.sleep(0.001)
 
 
@@ -68,9 +69,9 @@ def one_dies(workers):
     """Kill a worker as soon as it is at work in a folder of parts."""
     killed, threads = [], []
 
-    def begin(parts):
+    def begin(parts, begun=0):
         pids = set(workers.run(os.getpid).values())
-        threads.append(threading.Thread(target=kill_a_worker, args=(pids, parts, killed)))
+        threads.append(threading.Thread(target=kill_a_worker, args=(pids, parts, begun, killed)))
         threads[0].start()
 
     yield begin
@@ -92,7 +93,7 @@ def test_a_simulation_of_which_a_worker_is_killed(
     reference, tiny_yaml, slow_lammps, tmp_path, address, one_dies, assert_same
 ):
     out = tmp_path / "out.h5"
-    one_dies(tmp_path / "out.h5.parts")
+    one_dies(tmp_path / "out.h5.parts", begun=2)
     words = ["simulate", str(tiny_yaml), "--out", str(out), "--lmp", str(slow_lammps)]
     assert main([*words, "--cluster", address]) == 0
     assert_same(reference, out)
