@@ -46,6 +46,18 @@ def make_liquid(mixture="ka3d-fs", per_edge=6, replicas=3, lags=1, seed=0):
     return Liquid(positions, species, np.full(m.dimension, edge), displacements)
 
 
+def write_botan(folder, liquid, number=1, lags=("tc07",), types=None):
+    """Files of the public BOTAN data, one a lag."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, code in enumerate(lags):
+        np.savez(
+            folder / f"isoconfig_N{len(liquid.species)}T0.44_{number}_{code}.npz",
+            types=(liquid.species if types is None else types).astype(np.int8),
+            initial_positions=liquid.positions,
+            positions=liquid.final[:, k],
+        )
+
+
 def write_model_file(path, liquid, kept=True, **more):
     """A model file of GlassBench at its eight lag times; returns both propensities, (8, N)."""
     path.parent.mkdir(parents=True, exist_ok=True)

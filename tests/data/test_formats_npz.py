@@ -4,22 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from liquid import make_liquid, write_model_file
+from liquid import make_liquid, write_botan, write_model_file
 from sources import imported, refused
 
 from gensample.cli import main
 from gensample.data.store import Store
-
-
-def write_botan(folder, liquid, number=1, lags=("tc07",), types=None):
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, code in enumerate(lags):
-        np.savez(
-            folder / f"isoconfig_N{len(liquid.species)}T0.44_{number}_{code}.npz",
-            types=(liquid.species if types is None else types).astype(np.int8),
-            initial_positions=liquid.positions,
-            positions=liquid.final[:, k],
-        )
 
 
 def write_glassbench(folder, liquid, number=1, codes=("tc05", "tc10"), temperature="0.23", inherent=None):

@@ -7,10 +7,10 @@ from pathlib import Path
 import gsd.hoomd
 import numpy as np
 from bases import succeed
-from liquid import make_liquid, write_model_file
+from liquid import make_liquid, write_botan, write_model_file
 from test_formats_deepmind import content
 from test_formats_gsd import snapshot
-from test_formats_npz import write_botan, write_glassbench
+from test_formats_npz import write_glassbench
 from test_formats_text import write_dump
 
 from gensample.data.dataset import Dataset
