@@ -9,6 +9,7 @@ import torch
 from lattices import write_glasses, write_lattices
 
 from gensample.cli import main
+from gensample.data.formats import read_frames
 from gensample.data.importing.export import frames_of, steps_of
 from gensample.data.store import Store
 from gensample.physics.mixtures import get_mixture
@@ -88,6 +89,8 @@ def test_species_beyond_hydrogen_and_helium_keep_their_order(tmp_path):
     data = write_glasses(tmp_path / "a.h5", "ka2d-ternary")
     frames = export(data, tmp_path / "all.extxyz")
     assert {line.split()[0] for line in frames.read_text().split("\n")[2:62]} == {"H", "He", "Li"}
+    with Store.open(data) as store:  # numbers, not symbols, of which Be would come before H
+        np.testing.assert_array_equal(read_frames(frames)[0].types, store.species)
     assert main(["import", str(frames), "--out", str(tmp_path / "b.h5")]) == 0
     with Store.open(data) as a, Store.open(tmp_path / "b.h5") as b:
         np.testing.assert_array_equal(b.species, a.species)
