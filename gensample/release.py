@@ -97,7 +97,7 @@ def release(
 
 def _beside(source: Path, names: tuple[str, ...], option: str) -> Path:
     """The file that lies in the folder of a model, or in that of the run of a checkpoint."""
-    folder = source if source.is_dir() else source.parent.parent
+    folder = source if source.is_dir() else source.resolve().parent.parent
     for name in names:
         if (folder / name).is_file():
             return folder / name

@@ -340,7 +340,7 @@ def write_settings(name_or_path: str | Path, folder: Path) -> Path:
     from gensample.reads import OLDER
 
     path = resolve(name_or_path)
-    file = path / CONFIG if path.is_dir() else path.parent.parent / CONFIG
+    file = path / CONFIG if path.is_dir() else path.resolve().parent.parent / CONFIG
     if not _is_trained(path) or not file.is_file():
         raise ConfigError(f"{name_or_path} has no settings to train with ({file}); give --config")
     content = read_yaml(file)
