@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,36 @@ MOST_BYTES = 32_000_000
 MOST_VALUES = 1_000_000
 MOST_DEPTH = 50
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+class _Loader(_Safe):  # type: ignore[misc]
+    """As omegaconf and jsonargparse read: 1e-3 is a number, and no key stands twice in a mapping."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+\.?\d*[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def read_yaml(
+    path: str | Path, most_bytes: int = MOST_BYTES, most_values: int = MOST_VALUES
+) -> dict[str, Any]:
     """The mapping in a yaml file.
 
     Raises:
         DataError: it cannot be read, is no mapping of plain values, or stands for too many of them.
     """
-    text = _text(Path(path))
+    text = _text(Path(path), most_bytes)
     try:
-        check_yaml(text)
+        check_yaml(text, most_values)
         found = yaml.load(text, Loader=_Loader)
         check_plain(found)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -41,7 +60,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         DataError: it cannot be read, or is no mapping.
     """
     try:
-        found = json.loads(_text(Path(path)))
+        found = json.loads(_text(Path(path), MOST_BYTES))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not json: {_reason(error)}") from error
     return _mapping(path, found)
@@ -102,12 +121,11 @@ def _parts(found: Any) -> list[Any]:
     raise ValueError(f"a {type(found).__name__} is no plain value")
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, most: int) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(
-                f"{path} has more than {MOST_BYTES // 10**6} MB, too many for a config or metrics"
-            )
+        # A pipe would be waited for, a device read without end.
+        if path.exists() and not (path.is_file() and path.stat().st_size <= most):
+            raise DataError(f"{path} must be a file of settings or numbers, of at most {most} bytes")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gensample.errors import ConfigError
-from gensample.plain import check_yaml
+from gensample.errors import ConfigError, DataError
+from gensample.plain import check_yaml, read_yaml
 from gensample.ranges import shown
 
 MOST_BYTES, MOST_VALUES = 1_000_000, 10_000
@@ -24,23 +23,18 @@ def read_structured(path: str | Path, overrides: list[str] | None, schema: Calla
     Raises:
         ConfigError: the file is unreadable, a key is unknown, or a value has the wrong type.
     """
-    path, overrides = Path(path), list(overrides or [])
+    overrides = list(overrides or [])
     try:
-        if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_BYTES):
-            raise ConfigError(f"{path} must be a file of settings, of at most {MOST_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-        for each in (text, *(override.partition("=")[2] for override in overrides)):
-            check_yaml(each, MOST_VALUES)
-        given = OmegaConf.load(io.StringIO(text))
-        if not OmegaConf.is_dict(given):
-            raise ConfigError(f"{path} must hold settings as key: value")
+        given = read_yaml(path, MOST_BYTES, MOST_VALUES)
+        for override in overrides:
+            check_yaml(override.partition("=")[2], MOST_VALUES)
         merged = OmegaConf.merge(given, OmegaConf.from_dotlist(overrides))
         _refuse_references(OmegaConf.to_container(merged))
         return OmegaConf.to_object(OmegaConf.merge(schema(merged), merged))
-    except FileNotFoundError:
-        raise ConfigError(f"no configuration file at {path}") from None
+    except DataError as error:
+        raise ConfigError(str(error)) from error
     # OmegaConf: a list for a mapping is a TypeError, a whole number that no float can be an OverflowError.
-    except (OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, OverflowError, OSError) as error:
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         # The first line, and the setting that omegaconf names in a later one.
         names = [line.split(":", 1)[1].strip() for line in lines[1:] if "full_key:" in line]

@@ -1,5 +1,6 @@
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from gensample.errors import DataError
 from gensample.plain import check_plain, read_json, read_yaml
@@ -22,6 +23,7 @@ BAD = {
     "two": "a: 1\n---\nb: 2",
     "key": "1: 2",
     "broken": "a: [",
+    "twice": "a: {b: 1, c: 2, b: 3}",
 }
 
 
@@ -36,6 +38,27 @@ def test_anchors_that_stand_for_few_values_are_read(tmp_path):
     text = "a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2}\n"
     (tmp_path / "config.yaml").write_text(text)
     assert read_yaml(tmp_path / "config.yaml") == yaml.safe_load(text)
+
+
+def test_numbers_are_those_that_omegaconf_reads(tmp_path):
+    words = [
+        "1e-3",
+        "2E4",
+        "-1.5e+3",
+        ".5e1",
+        "1.e2",
+        "1.5",
+        "1e",
+        "e3",
+        "1e-3x",
+        "0x1F",
+        "1_000",
+        "yes",
+        "12",
+    ]
+    text = "".join(f"k{number}: {word}\n" for number, word in enumerate(words))
+    (tmp_path / "config.yaml").write_text(text)
+    assert read_yaml(tmp_path / "config.yaml") == OmegaConf.create(text)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])

@@ -52,7 +52,7 @@ def test_simulates_from_a_config_and_says_what_it_made(lammps, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["nowhere.yaml"], "no configuration file at nowhere.yaml"),
+        (["nowhere.yaml"], "nowhere.yaml cannot be read: No such file"),
         ([TINY, "temprature=1"], "temprature"),
         ([TINY, "lags=[0.0123]"], "0.0123"),
         ([TINY, "--processes", "0"], "processes"),
