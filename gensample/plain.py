@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ class _Loader(_Safe):  # type: ignore[misc]
     """As omegaconf and jsonargparse read: 1e-3 is a number, and no key stands twice in a mapping."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} stands twice", node.start_mark)
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for name, count in names.items():
+            if count > 1 and name != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{name} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
