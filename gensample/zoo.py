@@ -44,6 +44,11 @@ BARE = {
     "heated": "gensample.generators.heated.Heated",
 }
 """Names that stand for the generator without training that belongs to the data."""
+OF_MACHINE = {
+    *("accelerator", "devices", "num_nodes", "strategy", "plugins", "logger", "default_root_dir"),
+    *("enable_progress_bar", "enable_model_summary", "fast_dev_run", "profiler"),
+}
+"""Settings of the trainer that say where and how a model was trained, not what."""
 DOMAIN = re.compile(rb"^    domain:\n(?:      .*\n)+", re.MULTILINE)
 
 _PACKAGE = Path(__file__).parent
@@ -349,7 +354,9 @@ def write_settings(name_or_path: str | Path, folder: Path) -> Path:
     of_data = {*OLDER, "reads", "system"}
     own = {key: value for key, value in (block.get("init_args") or {}).items() if key not in of_data}
     settings: dict[str, Any] = {"model": {"class_path": block["class_path"], "init_args": own}}
-    settings |= {key: content[key] for key in ("seed_everything", "data", "trainer") if key in content}
+    settings |= {key: content[key] for key in ("seed_everything", "data") if key in content}
+    trainer = content.get("trainer") or {}
+    settings["trainer"] = {key: value for key, value in trainer.items() if key not in OF_MACHINE}
     out = folder / f"{run_name(name_or_path)}.yaml"
     out.write_text(yaml.safe_dump(registry.renewed(settings), sort_keys=False), encoding="utf-8")
     return out

@@ -249,6 +249,7 @@ def test_settings_of_every_trained_model_are_a_config(name, tmp_path):
     """Also of those that were made before class paths and settings moved."""
     config = zoo.write_settings(name, tmp_path)
     assert config.name == f"{name}.yaml"
+    assert "enable_progress_bar" not in config.read_text()  # off where it was trained
     assert main(["fit", "--config", str(config), "--print_config"]) == 0
 
 
