@@ -405,14 +405,15 @@ class GensampleCLI(LightningCLI):
                 "data.train_limit), or the limits of trainer allow none (max_epochs, max_steps, max_time, "
                 "limit_train_batches)"
             )
+        log_dir = self.trainer.log_dir  # asked for by all processes together: it is a broadcast
         checkpoint = self.trainer.checkpoint_callback
         path = getattr(checkpoint, "last_model_path", "") or getattr(checkpoint, "best_model_path", "")
         if self.trainer.is_global_zero and Path(path).is_file():
-            self._tell(os.path.normpath(path))
+            self._tell(os.path.normpath(path), log_dir)
 
-    def _tell(self, checkpoint: str) -> None:
+    def _tell(self, checkpoint: str, log_dir: str | None) -> None:
         """What was reached, where it is, and the command that goes on."""
-        folder = Path(os.path.normpath(self.trainer.log_dir or Path(checkpoint).parent.parent))
+        folder = Path(os.path.normpath(log_dir or Path(checkpoint).parent.parent))
         course = read_course(folder)
         if course:
             print(f"reached: {reached(course)}; curve: {draw_course(folder, course)}")
