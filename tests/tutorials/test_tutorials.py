@@ -57,7 +57,7 @@ def test_physicist(shown):
 
 
 def test_machine_learning(shown):
-    (text,) = (part for part in shown.text.split("## ") if part.startswith("ka2d-mini, propensity"))
+    (text,) = (part for part in shown.text.split("## ") if "ka2d-mini, propensity\n" in part)
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     table = {tuple(line[:2]): [float(cell.split()[0]) for cell in line[2:8:2]] for line in lines[1:-1]}
     ceiling = [float(cell) for cell in lines[-1][2:8:2]]
