@@ -25,9 +25,9 @@ class Guided(Heated):
 
     Heat acts on all barriers E alike: at T' a particle that waits tau = tau_0 exp(E/T) waits the less, the
     longer it would wait at T, so that a uniform hot run forgets which places are soft. Equal acceleration a
-    of all asks for 1/T'_i = 1/T - ln(a)/E_i: hotter where barriers are low. e, in standard deviations over
-    the particles of a species, is what a `MobilityField` expects from the inherent structure; its tensors are
-    the weights of the model.
+    of all asks for 1/T'_i = 1/T - ln(a)/E_i: hotter where barriers are low. e, about its mean and in
+    standard deviations over the particles of a species in the training configurations, is what a
+    `MobilityField` expects from the inherent structure; its tensors are the weights of the model.
 
     gain: for each lag; mobility: ``num_species``, ``num_lags`` and ``columns`` of the field, whose lags are
     those of the generator.
@@ -85,20 +85,13 @@ class Guided(Heated):
         lags = [k for k, gain in enumerate(self.gain) if gain and hot[k]]
         if not lags:
             return {}
-        expected = self.mobility.expected(self.mobility.read(start))
-        return {k: factors(expected[:, self.columns[k]], start.species, self.gain[k]) for k in lags}
+        expected = self.mobility.standardised(self.mobility.read(start))
+        return {k: factors(expected[:, self.columns[k]], self.gain[k]) for k in lags}
 
 
-def factors(expected: np.ndarray, species: np.ndarray, gain: float) -> np.ndarray:
-    """exp(gain e) (N,) at `LEVELS` levels with an equal share of the particles each, of mean one.
-
-    e: the expected log mobility (N,) about its mean in each species, in units of its spread there.
-    """
-    scaled = np.zeros(len(expected))
-    for kind in np.unique(species):
-        mine = expected[species == kind].astype(np.float64)
-        scaled[species == kind] = (mine - mine.mean()) / max(mine.std(), 1e-12)
-    found = np.exp(gain * scaled)
-    for members in np.array_split(np.argsort(scaled, kind="stable"), LEVELS):
+def factors(expected: np.ndarray, gain: float) -> np.ndarray:
+    """exp(gain e) (N,), averaged over each of `LEVELS` levels of e (N,) with an equal share of the particles."""
+    found = np.exp(gain * expected)
+    for members in np.array_split(np.argsort(expected, kind="stable"), LEVELS):
         found[members] = found[members].mean() if len(members) else 1.0
-    return np.asarray(found / found.mean())
+    return found

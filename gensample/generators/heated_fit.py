@@ -412,7 +412,7 @@ class HeatedFit(Parts):
     def _branches(self, run: Runs) -> Branches:
         start, factor, number = run.start, None, 0
         if run.lag is not None:
-            factor = factors(self.expected[start.row][:, run.lag], start.species, run.gain)
+            factor = factors(self.expected[start.row][:, run.lag], run.gain)
             number = 1 + run.lag + len(self.data.lag_time) * round(1e6 * run.gain)
         return Branches(self.search, start.row, start.temperature, run.hot, run.times, factor, number)
 
@@ -528,7 +528,7 @@ def _field(data: FitData, rows: np.ndarray) -> MobilityField:
 
 
 def _expected(data: FitData, starts: Sequence[FieldStart]) -> dict[int, np.ndarray]:
-    """Expected log mobility (N, K) of each configuration (its row), by a field that has not seen them.
+    """Standardised log mobility (N, K) expected of each configuration (its row), by a field that has not seen it.
 
     Raises:
         ConfigError: no training configuration is left to fit it to.
@@ -541,4 +541,4 @@ def _expected(data: FitData, starts: Sequence[FieldStart]) -> dict[int, np.ndarr
         )
     field = _field(data, others)
     with torch.no_grad():
-        return {start.row: field.expected(field.read(start)) for start in starts}
+        return {start.row: field.standardised(field.read(start)) for start in starts}

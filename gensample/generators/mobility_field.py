@@ -92,6 +92,13 @@ class MobilityField(nn.Module):
             latent[species == s] = own + (self.gain[s] - 1) * own.mean(0)
         return Known(start.row, species, latent, matrix)
 
+    def standardised(self, known: Known) -> np.ndarray:
+        """Latent expectation (N, K) float64 about its mean over the particles of a species in the training
+        configurations, in units of its standard deviation there; held within that of `GRID`."""
+        variance = self.explained[known.species].clamp(min=1e-12)
+        scaled = known.latent / variance.sqrt()
+        return scaled.clamp(float(GRID[0]), float(GRID[-1])).double().numpy()
+
     def expected(self, known: Known) -> np.ndarray:
         """Expected log mobility (N, K) float32, by Gauss-Hermite quadrature over the noise."""
         nodes, weights = np.polynomial.hermite_e.hermegauss(16)
