@@ -90,7 +90,7 @@ class Guided(Heated):
 
 
 def factors(expected: np.ndarray, gain: float) -> np.ndarray:
-    """exp(gain e) (N,), averaged over each of `LEVELS` levels of e (N,) with an equal share of the particles."""
+    """exp(gain e) (N,), averaged over each of `LEVELS` levels of e (N,), which have an equal share of all."""
     found = np.exp(gain * expected)
     for members in np.array_split(np.argsort(expected, kind="stable"), LEVELS):
         found[members] = found[members].mean() if len(members) else 1.0

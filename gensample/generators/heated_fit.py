@@ -528,7 +528,7 @@ def _field(data: FitData, rows: np.ndarray) -> MobilityField:
 
 
 def _expected(data: FitData, starts: Sequence[FieldStart]) -> dict[int, np.ndarray]:
-    """Standardised log mobility (N, K) expected of each configuration (its row), by a field that has not seen it.
+    """Standardised log mobility (N, K) of each configuration (its row), by a field that has not seen it.
 
     Raises:
         ConfigError: no training configuration is left to fit it to.
