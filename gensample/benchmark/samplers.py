@@ -114,8 +114,8 @@ def _agreement(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _alike(lengths: np.ndarray) -> float:
-    split = split_variance(lengths - lengths.mean(1, keepdims=True))
-    return float(predictability(split.delta, split.iso))
+    split = split_variance(lengths)
+    return float(predictability(split.delta, split.noise))
 
 
 def time_replica(data: Dataset, lag: float) -> float:

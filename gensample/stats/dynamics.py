@@ -135,25 +135,36 @@ def require_replicas(found: int, least: int, what: str) -> None:
 
 
 class VarianceSplit(NamedTuple):
-    """Variance of |u| in one configuration and species: ``delta`` between particles, ``iso`` within one."""
+    """Variance of |u| in one configuration and species: ``delta`` between particles, ``iso`` within one.
+
+    noise: the part of iso that is not shared by all particles, by which means over replicas differ from each
+    other: a mean over M of them has the variance delta + noise / M between particles.
+    """
 
     delta: float
     iso: float
-    replicas: int
+    noise: float
 
 
 def split_variance(lengths: Any) -> VarianceSplit:
-    """Variance components of |u| (R, N): iso = mean of Var over replicas, delta = Var(mu) - iso/R.
+    """Variance components of |u| (R, N): iso = mean of Var over replicas, delta = Var(mu) - noise / R.
 
-    The analysis-of-variance estimators, unbiased (both variances with ddof = 1): Searle, Casella, McCulloch,
-    Variance Components (1992), chapter 3. delta can come out negative where structure explains very little.
+    The analysis-of-variance estimators of two ways, replicas and particles, unbiased (all variances with
+    ddof = 1): Searle, Casella, McCulloch, Variance Components (1992), chapters 3 and 4. What all particles of a
+    replica share is no noise of a correlation between particles: where many move together, iso in the place
+    of noise makes delta and the ceilings too small. delta can come out negative where structure explains very
+    little.
     """
     m = as_array(lengths)
     replicas, particles = m.shape
     require_replicas(replicas, 2, "the variance within an isoconfigurational ensemble")
     iso = float(m.var(axis=0, ddof=1).mean())
-    between = float(m.mean(axis=0).var(ddof=1)) if particles > 1 else float("nan")
-    return VarianceSplit(between - iso / replicas, iso, replicas)
+    if particles < 2:
+        return VarianceSplit(float("nan"), iso, float("nan"))
+    own = m - m.mean(axis=1, keepdims=True)
+    noise = float(own.var(axis=0, ddof=1).sum() / (particles - 1))
+    between = float(m.mean(axis=0).var(ddof=1))
+    return VarianceSplit(between - noise / replicas, iso, noise)
 
 
 def _nonnegative(delta: Any) -> Floats:
@@ -176,9 +187,9 @@ def predictability(delta: Any, iso: Any) -> Floats:
 
 
 def ceiling_exact(delta: Any, noise: Any) -> Floats:
-    """Best Pearson correlation of the exact propensity with a label averaged over M replicas, noise = iso/M.
+    """Best Pearson correlation of the exact propensity with a label, ``noise`` that of a mean over M replicas.
 
-    sqrt(delta / (delta + iso/M)), the attenuation formula of Spearman, Am. J. Psychol. 15, 72 (1904).
+    sqrt(delta / (delta + noise)), the attenuation formula of Spearman, Am. J. Psychol. 15, 72 (1904).
     """
     d = _nonnegative(delta)
     return np.sqrt(_ratio(d, d + as_array(noise)))
@@ -187,8 +198,8 @@ def ceiling_exact(delta: Any, noise: Any) -> Floats:
 def ceiling_sampler(delta: Any, noise: Any, sampler_noise: Any) -> Floats:
     """Best Pearson correlation of a perfect sampler with M' draws with an M-replica label.
 
-    ``noise`` is iso/M, ``sampler_noise`` iso/M':
-    delta / sqrt((delta + iso/M)(delta + iso/M')); source as in `ceiling_exact`.
+    ``noise`` is that of the label, ``sampler_noise`` that of a mean over M':
+    delta / sqrt((delta + noise)(delta + sampler_noise)); source as in `ceiling_exact`.
     """
     return ceiling_exact(delta, noise) * ceiling_exact(delta, sampler_noise)
 

@@ -101,11 +101,11 @@ def test_ceilings_follow_the_numbers_of_replicas(small):
     """M = 8 simulated and M' = 5 generated replicas; halves have 4 and 4."""
     sim, _, result = small
     splits = [dynamics.split_variance(dynamics.magnitudes(e.displacements[:, 0, ::2])) for e in sim]
-    delta, iso = (np.mean([getattr(s, name) for s in splits]) for name in ("delta", "iso"))
+    delta, noise = (np.mean([getattr(s, name) for s in splits]) for name in ("delta", "noise"))
     block = block_of(result)
-    expected = dynamics.ceiling_sampler(delta, iso / 8, iso / 5)
+    expected = dynamics.ceiling_sampler(delta, noise / 8, noise / 5)
     assert block["pearson_ceiling_sampler"]["value"] == pytest.approx(float(expected))
-    exact = dynamics.ceiling_exact(delta, iso / 8)
+    exact = dynamics.ceiling_exact(delta, noise / 8)
     assert block["pearson_ceiling_exact"]["value"] == pytest.approx(float(exact))
     halves = block_of(result, source="halves")
     assert halves["pearson_ceiling_exact"]["value"] < block["pearson_ceiling_exact"]["value"]

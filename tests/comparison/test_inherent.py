@@ -80,6 +80,6 @@ def test_the_ceiling_of_the_propensity_of_h(place):
     stacked = stack([best.summarise(seen, made, np.arange(64))])
     averages = Averages(stacked, np.ones((1, 1)), 64, 2)
     split = split_variance(np.linalg.norm(seen.h, axis=-1))
-    expected = ceiling_sampler(split.delta, split.iso / 8, split.iso / 5)
+    expected = ceiling_sampler(split.delta, split.noise / 8, split.noise / 5)
     assert best.combine(averages)[0] == pytest.approx(float(expected))
     assert 0.3 < QUANTITY["hop_pearson"].combine(averages)[0] < 1

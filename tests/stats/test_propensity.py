@@ -49,6 +49,22 @@ def test_ceilings_are_the_correlations_they_promise():
     assert p.pearson(sampled, label) == pytest.approx(expected, abs=0.005)
 
 
+def test_what_all_particles_share_is_no_noise_of_a_correlation():
+    """Fields mu(i) + n_r(i) + s_r: s moves every mean over replicas, and no correlation between particles."""
+    rng = np.random.default_rng(5)
+    delta, own, shared, m, n = 0.5, 2.0, 3.0, 4, 4000
+    mu = np.sqrt(delta) * rng.normal(size=n)
+    first, second = (
+        mu + np.sqrt(own) * rng.normal(size=(m, n)) + np.sqrt(shared) * rng.normal(size=(m, 1))
+        for _ in range(2)
+    )
+    split = p.split_variance(first)
+    assert split.delta == pytest.approx(delta, abs=0.05)
+    assert split.noise == pytest.approx(own, rel=0.05)
+    best = float(p.ceiling_sampler(split.delta, split.noise / m, split.noise / m))
+    assert p.pearson(first.mean(0), second.mean(0)) == pytest.approx(best, abs=0.05)
+
+
 def test_numbers_of_the_botan_data():
     """DESIGN section 5: R = 0.148 with 32 replicas goes with the ceilings 0.921 and 0.847."""
     delta, iso = 0.148, 1 - 0.148

@@ -240,8 +240,8 @@ def propensity_pair(
         return {
             "pearson": as_array(found if np.isfinite(found) else 0.0),
             "delta": as_array(split.delta),
-            "noise": as_array(split.iso / split.replicas),
-            "draws_noise": as_array(split.iso / len(theirs)),
+            "noise": as_array(split.noise / len(ours)),
+            "draws_noise": as_array(split.noise / len(theirs)),
         }
 
     def ceiling(averages: Averages) -> Floats:

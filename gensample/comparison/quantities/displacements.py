@@ -74,7 +74,7 @@ def _against(seen: View, made: View, members: Integers) -> Summary:
         "spearman": np.float64(dynamics.spearman(x, y)),
         "moments": np.array([x.mean(), y.mean(), (x * x).mean(), (y * y).mean(), (x * y).mean()]),
         "delta": np.float64(split.delta),
-        "noise": np.float64(split.iso / split.replicas),
+        "noise": np.float64(split.noise / len(ours)),
         "crps": scores.crps(ours, theirs, shared=made.dealt_anew).mean(),
         "crps_best": scores.best_score(ours).mean(),
         "crps_climatology": np.float64(scores.climatology_score(ours, generator)),
