@@ -150,10 +150,10 @@ def split_variance(lengths: Any) -> VarianceSplit:
     """Variance components of |u| (R, N): iso = mean of Var over replicas, delta = Var(mu) - noise / R.
 
     The analysis-of-variance estimators of two ways, replicas and particles, unbiased (all variances with
-    ddof = 1): Searle, Casella, McCulloch, Variance Components (1992), chapters 3 and 4. What all particles of a
-    replica share is no noise of a correlation between particles: where many move together, iso in the place
-    of noise makes delta and the ceilings too small. delta can come out negative where structure explains very
-    little.
+    ddof = 1): Searle, Casella, McCulloch, Variance Components (1992), chapters 3 and 4. What all particles
+    of a replica share is no noise of a correlation between particles: where many move together, iso in the
+    place of noise makes delta and the ceilings too small. delta can come out negative where structure
+    explains very little.
     """
     m = as_array(lengths)
     replicas, particles = m.shape
@@ -187,7 +187,7 @@ def predictability(delta: Any, iso: Any) -> Floats:
 
 
 def ceiling_exact(delta: Any, noise: Any) -> Floats:
-    """Best Pearson correlation of the exact propensity with a label, ``noise`` that of a mean over M replicas.
+    """Best Pearson correlation of the exact propensity with a label, a mean over M replicas with ``noise``.
 
     sqrt(delta / (delta + noise)), the attenuation formula of Spearman, Am. J. Psychol. 15, 72 (1904).
     """
