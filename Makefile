@@ -1,9 +1,10 @@
 # make demo   train a predictor and a generator on ka2d-mini, sample, compare (7 minutes on 2 cores)
 # make test   lint, types, layers, tests (13 minutes on 2 busy cores)
-# Both set everything up first, in .venv; all that is needed is Python >= 3.11.
+# make docs   the documentation site, in site/ (half a minute)
+# All set everything up first, in .venv; all that is needed is Python >= 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint docs format clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -13,7 +14,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "gensample needs Python >= 3.11; none was found on PATH" >&2; exit 1; }
@@ -25,7 +26,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[md,io,hub,tensorboard,wandb,cluster,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[md,io,hub,tensorboard,wandb,cluster,docs,dev]'
 	@touch $@ $(VENV)/installed
 
 demo: $(VENV)/installed
@@ -37,8 +38,12 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Warnings are errors: `strict` in mkdocs.yml.
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 # Two workers with one thread each: torch's own threads would only fight over the same cores.
-test: lint
+test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 format: $(VENV)/installed-dev
@@ -46,4 +51,4 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo runs build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) demo runs build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -57,7 +57,7 @@ class Reads:
         domain: what the training data were, as `domain_of` gives it; empty where that is not known.
         cage_vectors: whether the vectors to the centres are read where the input is thermal.
 
-    Example:
+    Examples:
         >>> served = Reads(input="inherent", cutoff=1.6).open("ka2d-mini", [0])
         >>> served.batch([0]).pos.shape
         torch.Size([500, 2])

@@ -117,7 +117,7 @@ def load_model(name_or_path: str | Path, device: torch.device | str = "cpu", *, 
     It knows its ``name``, its ``card``, a ``digest`` of what decides its outputs, what it ``reads``, and the
     folder or checkpoint it has come from, ``place``. data: whose liquid the names in `BARE` stand for.
 
-    Example:
+    Examples:
         >>> print(repr(load_model("ka2d-mini-heated"))[:50])
         <ka2d-mini-heated: Heated; reads thermal positions
 

@@ -26,7 +26,7 @@ def benchmark(
     ``key=value``. only: work on rows whose names contain one of these words; those that are done come along.
     train: with False, nothing is trained: what is done already.
 
-    Example:
+    Examples:
         >>> result = benchmark("configs/benchmark/tiny.yaml", only=["energy"])
         >>> result.entries[0]["row"]
         'potential energy'

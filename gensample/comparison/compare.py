@@ -80,7 +80,7 @@ def compare(
     ``temperature`` alone; a ``predictor``, any model that has a propensity, reads it off both. ``seed``
     decides controls, splits and resamples, ``bootstrap`` their number.
 
-    Example:
+    Examples:
         >>> test = gs.open_dataset("ka2d-mini")["test"][:2]
         >>> drawn = gs.load_model("harmonic", data="ka2d-mini").sample(test, replicas=2, seed=1)
         >>> result = compare(test, drawn, seed=0, lags=[1.0], bootstrap=10, quench=0, follow=0)

@@ -58,7 +58,7 @@ class Comparison:
     and of simulation, what it is measured by, the verdict. The first key is a group: a species, "all", a kind
     of pair; the second a level: a lag time or, of configurations, a temperature.
 
-    Example:
+    Examples:
         >>> from gensample import zoo
         >>> released = Comparison.load(zoo.resolve("ka2d-mini-heated"))
         >>> released["A", 100.0]["pearson"]

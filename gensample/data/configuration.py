@@ -30,7 +30,7 @@ class Configuration:
     mixture: its name or itself; temperature: at which it was in equilibrium; inherent and cage: positions
     (N, d) of its inherent structure and of its cages; quantities in Lennard-Jones units of species A.
 
-    Example:
+    Examples:
         >>> one = Configuration([[0.5, 0.5], [1.5, 0.5]], [0, 1], box=4.0, mixture="ka2d", temperature=0.45)
         >>> one
         Configuration(2 particles of species 1:1 in 4 x 4, ka2d, T = 0.45)

@@ -27,7 +27,7 @@ class Dataset:
 
     store: the file, or what is in memory in its format; rows: (C,) configurations of the store.
 
-    Example:
+    Examples:
         >>> data = open_dataset("ka2d-mini")
         >>> test = data["test"]
         >>> test.displacements.shape[2:]
@@ -208,7 +208,7 @@ class Dataset:
 def open_dataset(source: str | Path) -> Dataset:
     """The dataset of a file, or of that name.
 
-    Example:
+    Examples:
         >>> len(open_dataset("ka2d-mini")["val"])
         8
 

@@ -52,7 +52,7 @@ class Mixture:
     ``truncation`` says (one of TRUNCATIONS, formulas in `gensample.physics.potentials`); masses: one for each
     species, 1 unless given; reference: the paper that defines the mixture.
 
-    Example:
+    Examples:
         >>> get_mixture("ka2d").counts(1000)
         (650, 350)
 

@@ -3,7 +3,7 @@
 A new predictor is one file here: a subclass of `Predictor` with ``@register`` before it, which a benchmark
 then knows by the name of its class. `tests/predictors/test_contract.py` says what every one must keep to.
 
-Example:
+Examples:
     >>> from gensample.data.datamodule import KADataModule
     >>> from gensample.predictors import make
     >>> data = KADataModule("ka2d-mini", input="inherent", descriptors=["invariants"])
