@@ -1,4 +1,4 @@
-"""Pages of docs/: those that lead a newcomer are run as they stand, commands of all parse, options are listed."""
+"""docs/: pages that lead a newcomer are run as they stand, commands of all parse, options are listed."""
 
 import dataclasses
 import re
@@ -41,7 +41,7 @@ def test_start_here(place, capsys):
     assert "χ₄ within a configuration" in capsys.readouterr().out
     assert (place / "first.png").stat().st_size > 10_000
     assert (place / "report" / "index.html").is_file()
-    assert found["drawn"].displacements.shape == (4, 8, 1, 500, 2)
+    assert found["drawn"].displacements.shape == (12, 4, 1, 500, 2)
     assert found["result"]["A", 100.0]["pearson"].generated.value > 0.5
 
 
@@ -108,3 +108,8 @@ def load_site():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_pictures_are_small():
+    sizes = {path: path.stat().st_size for path in DOCS.glob("images/**/*.png") if path.name != "front.png"}
+    assert [path.name for path, size in sizes.items() if size > 60_000] == []
