@@ -29,7 +29,8 @@ BROUGHT = (
     *("models/README.md", "models/*/card.md", "experiments/README.md", "experiments/*/*.md"),
     *("experiments/*/*.png", "experiments/*/*.svg"),
 )
-"""What the site shows beside docs/, at the same places."""
+"""What the site shows beside docs/, in a folder of its own."""
+BESIDE = "repository/"
 INDEX = ("", "/README.md", "/card.md")
 HOMES = {"README.md": "index.md"}
 """Files of the repository in whose place the site has another page."""
@@ -48,7 +49,7 @@ def _expanded(nav: Iterable[Any]) -> Iterator[Any]:
         if isinstance(each, dict):
             yield {title: list(_expanded(of)) if isinstance(of, list) else of for title, of in each.items()}
         elif "*" in each:
-            yield from _found(each)
+            yield from (BESIDE + path for path in _found(each.removeprefix(BESIDE)))
         else:
             yield each
 
@@ -61,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     """Bring in what is kept beside docs/, and a page of each tutorial."""
     for pattern in BROUGHT:
         for path in _found(pattern):
-            files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
+            files.append(File.generated(config, BESIDE + path, abs_src_path=str(ROOT / path)))
     for path in _found("docs/tutorials/*.py"):
         page = path.removeprefix(DOCS).removesuffix(".py") + ".md"
         files.append(File.generated(config, page, content=_tutorial(path)))
@@ -82,7 +83,8 @@ def _tutorial(path: str) -> str:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links as the site has them, and tables of options where a page asks for them."""
     uri = page.file.src_uri
-    here, folder = posixpath.dirname(uri), posixpath.dirname(uri if uri in _brought() else DOCS + uri)
+    here = posixpath.dirname(uri)
+    folder = here.removeprefix(BESIDE) if uri.startswith(BESIDE) else posixpath.join(DOCS, here)
 
     def link(match: re.Match[str]) -> str:
         text, target, anchor = match.groups()
@@ -99,14 +101,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return OPTIONS.sub(lambda match: options(match[1]), "".join(parts))
 
 
-def _brought() -> set[str]:
-    return {path for pattern in BROUGHT for path in _found(pattern)}
-
-
 def _on_site(path: str, files: Files) -> str | None:
     """Where the site has a file or a folder of the repository."""
     for name in (path + index for index in INDEX):
-        uri = HOMES.get(name, name.removeprefix(DOCS))
+        uri = HOMES.get(name) or (name.removeprefix(DOCS) if name.startswith(DOCS) else BESIDE + name)
         if files.get_file_from_path(uri) is not None:
             return uri
     return None
