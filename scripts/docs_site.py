@@ -26,12 +26,12 @@ DOCS = "docs/"
 BROUGHT = (
     *("CHANGELOG.md", "CONTRIBUTING.md"),
     *("benchmarks/README.md", "configs/README.md", "datasets/README.md", "gensample/data/embedded/README.md"),
-    *("models/README.md", "models/*/card.md", "experiments/README.md", "experiments/*/*.md"),
+    *("models/README.md", "models/*/README.md", "experiments/README.md", "experiments/*/*.md"),
     *("experiments/*/*.png", "experiments/*/*.svg"),
 )
 """What the site shows beside docs/, in a folder of its own."""
 BESIDE = "repository/"
-INDEX = ("", "/README.md", "/card.md")
+INDEX = ("", "/README.md")
 HOMES = {"README.md": "index.md"}
 """Files of the repository in whose place the site has another page."""
 FENCED = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
@@ -84,7 +84,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Links as the site has them, and tables of options where a page asks for them."""
     uri = page.file.src_uri
     here = posixpath.dirname(uri)
-    folder = here.removeprefix(BESIDE) if uri.startswith(BESIDE) else posixpath.join(DOCS, here)
+    folder = posixpath.dirname(uri.removeprefix(BESIDE) if uri.startswith(BESIDE) else DOCS + uri)
 
     def link(match: re.Match[str]) -> str:
         text, target, anchor = match.groups()
