@@ -21,6 +21,7 @@ COMMAND_LINES = [
     for block in blocks(page.read_text(), "bash")
     for words in command_lines(block.text)
     if words[0] == "gensample" and page.name not in RUN
+    if not any(word.startswith("$") for word in words)  # variables that a shell fills
 ]
 
 
@@ -112,4 +113,4 @@ def load_site():
 
 def test_pictures_are_small():
     sizes = {path: path.stat().st_size for path in DOCS.glob("images/**/*.png") if path.name != "front.png"}
-    assert [path.name for path, size in sizes.items() if size > 60_000] == []
+    assert [path.name for path, size in sizes.items() if size > 80_000] == []
