@@ -103,7 +103,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _on_site(path: str, files: Files) -> str | None:
     """Where the site has a file or a folder of the repository."""
-    for name in (path + index for index in INDEX):
+    for name in (re.sub(r"^(docs/tutorials/\w+)\.py$", r"\1.md", path) + index for index in INDEX):
         uri = HOMES.get(name) or (name.removeprefix(DOCS) if name.startswith(DOCS) else BESIDE + name)
         if files.get_file_from_path(uri) is not None:
             return uri
