@@ -38,9 +38,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Warnings are errors: `strict` in mkdocs.yml.
+# Warnings are errors: `strict` in mkdocs.yml, which --quiet would undo.
 docs: $(VENV)/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # Two workers with one thread each: torch's own threads would only fight over the same cores.
 test: lint docs
