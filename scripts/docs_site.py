@@ -74,7 +74,9 @@ def _tutorial(path: str) -> str:
     page = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
     title, _, rest = page.partition("\n")
     name = posixpath.basename(path)
-    told = f"The script <a href='../{name}'>{name}</a>; `jupytext --to ipynb {name}` makes a notebook of it. A test runs it."
+    # As html: a link of ours to a tutorial leads to its page.
+    script = f"<a href='../{name}'>{name}</a>"
+    told = f"The script {script}; `jupytext --to ipynb {name}` makes a notebook of it. A test runs it."
     return f"{title}\n\n{told}\n{rest}\n"
 
 
