@@ -1,4 +1,4 @@
-"""The ten lines that decide, of every source of a report: python scripts/demo_table.py REPORT [LAG]."""
+"""The lines that decide, of every source of a report: python scripts/demo_table.py REPORT [LAG]."""
 
 import json
 import sys
@@ -6,15 +6,10 @@ from pathlib import Path
 
 # Name in metrics.json, block, words, and the name of what the best possible sampler has.
 ROWS = (
-    ("future_energy_median", "all", "energy of a future", None),
-    ("inherent_energy", "all", "its inherent energy", None),
-    ("mean_propensity", "A", "mean |u|", None),
+    ("inherent_energy", "all", "inherent energy of a future", None),
     ("hops", "A", "share of hops", None),
-    ("hop_chi4_within", "A", "chi4 of hops", None),
-    ("chi4_iso", "A", "chi4 of overlap", None),
     ("pearson", "A", "propensity, Pearson", "pearson_ceiling_sampler"),
     ("crps_skill", "A", "CRPS skill of |u|", "crps_skill_best"),
-    ("c2st", "A", "classifier", 0.5),
 )
 
 
