@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import os
 import re
@@ -5,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import make_dataclass
+from dataclasses import MISSING, make_dataclass
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +18,7 @@ from fakes import fakes  # noqa: F401
 
 import gensample.cli
 from gensample.cli import COMMANDS, Command, build_parser, main
+from gensample.commands.train import FitGenerator
 from gensample.errors import DataError
 from gensample.settings import option
 from gensample.text import printable
@@ -41,6 +44,26 @@ def test_without_a_command_nothing_heavy_is_imported(words):
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     print(f"gensample {words}: {time.perf_counter() - start:.2f} s")
     assert out.stdout.splitlines()[-1] == "[]"
+
+
+def settings_of_commands():
+    modules = [(import_module(f"gensample.commands.{at.module}"), at.settings) for at in COMMANDS.values()]
+    return [*(getattr(module, name) for module, name in modules if name), FitGenerator]
+
+
+@pytest.mark.parametrize("settings", settings_of_commands(), ids=lambda settings: settings.__name__)
+def test_help_says_every_default(settings):
+    """In brackets, or as the word that it is; "default" beside the one of several words."""
+    for each in dataclasses.fields(settings):
+        default = each.default
+        if default in (MISSING, None, False, ()):
+            continue
+        values = default if isinstance(default, tuple) else (default,)
+        shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+        text = each.metadata["help"]
+        assert "(default" in text or all(
+            re.search(rf"\(.*{re.escape(value)}.*\)", text) for value in shown
+        ), f"--{each.name} does not say that it is {default!r}: {text}"
 
 
 def test_help_names_every_command(capsys):

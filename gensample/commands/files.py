@@ -18,7 +18,7 @@ class Import:
         metavar="SOURCE",
     )
     out: str = option("dataset to write")
-    format: str = option("of the files, such as botan or extxyz; auto recognises them by content", "auto")
+    format: str = option("of the files, such as botan or extxyz (auto: by their content)", "auto")
     mixture: str | None = option(
         "a name such as ka2d, a yaml file, or unknown; needed where the source implies none", None
     )
@@ -36,13 +36,21 @@ class Import:
     species: tuple[str, ...] | None = option(
         "species number of each type, such as 1=0 2=1", None, many=True, metavar="TYPE=N"
     )
-    split: str = option("split of all configurations", "auto", choices=("auto", "train", "val", "test"))
-    val_count: int = option("move N random training configurations to val", 0, NUMBER, metavar="N")
-    seed: int = option("chooses the validation configurations", 0, SEED)
-    frames: str = option("what frames are", "auto", choices=("auto", "trajectory", "configurations"))
+    split: str = option(
+        "of all configurations (auto: as files say)",
+        "auto",
+        choices=("auto", "train", "val", "test"),
+    )
+    val_count: int = option("move N random training configurations to val (0)", 0, NUMBER, metavar="N")
+    seed: int = option("chooses the validation configurations (0)", 0, SEED)
+    frames: str = option(
+        "what they are (auto: as files say)",
+        "auto",
+        choices=("auto", "trajectory", "configurations"),
+    )
     unwrapped: bool = switch("positions are unwrapped though the file does not say so")
     bond_breaking: str = option(
-        "what bb_prop counts, where the file does not tell (GlassBench)",
+        "what bb_prop counts, where the file does not tell (auto, GlassBench)",
         "auto",
         choices=("auto", "kept", "lost"),
     )

@@ -23,7 +23,7 @@ class Predict:
     name: str | None = option("NAME of the prediction (default: that of the model)", None)
     mixture: str | None = option("of files to import", None)
     temperature: float | None = option("of files to import", None, TEMPERATURE)
-    device: str = option("cpu, cuda, cuda:1, ...", "cpu")
+    device: str = option("cpu (default), cuda, cuda:1, ...", "cpu")
     force: bool = switch("also outside the domain of the model, the data it was trained on; the file says so")
 
     def run(self) -> None:

@@ -35,8 +35,8 @@ class SampleSettings:
         int,
     )
     tolerance: float | None = option("of adaptive methods (1e-5)", None, float)
-    device: str = option("cpu, cuda, cuda:1, ...", "cpu")
-    shard: str = option("i/n: do share i of n; the last to finish writes --out", "0/1")
+    device: str = option("cpu (default), cuda, cuda:1, ...", "cpu")
+    shard: str = option("i/n: do share i of n; the last to finish writes --out (0/1)", "0/1")
     cluster: str | None = option(CLUSTER, None)
     force: bool = switch(
         "also outside the domain of the model, the data it was trained on; the dataset says so"
@@ -55,12 +55,12 @@ class SampleSettings:
     num: int = _structures("number of configurations (1000)", 1000, int)
     particles: int | None = _structures("particles of each (as trained)", None, int)
     base: str | None = _structures("dataset with the liquid that some models start from", None)
-    base_split: str = _structures("its configurations: train, val, test, or several as val,test", "test")
+    base_split: str = _structures("its configurations: train, val, several as val,test (test)", "test")
     grid: str = _structures("solver times: uniform (default), cosine or late", "uniform")
     likelihood: str = _structures("log density of each: none (default), exact or hutchinson", "none")
     probes: int = _structures("probes of hutchinson (8)", 8, int)
     sweeps: int = _structures("sweeps with the real potential afterwards (0)", 0, int)
-    correction: str = _structures("of what: metropolis sweeps, or langevin steps", "metropolis")
+    correction: str = _structures("of what: metropolis sweeps (default), or langevin steps", "metropolis")
 
     def run(self) -> None:
         """Sample and say what was drawn."""

@@ -21,7 +21,7 @@ class _Simulation:
     overrides: tuple[str, ...] = words("settings as key=value, such as splits.train.replicas=4")
     out: Path = option("dataset to write (a folder with --dry-run of simulate)", kind=Path)
     lmp: str | None = option("LAMMPS executable of your own", None)
-    processes: int | None = option("LAMMPS processes side by side", None, PROCESSES)
+    processes: int | None = option("LAMMPS processes side by side (as the config says)", None, PROCESSES)
     keep_parts: bool = switch("keep the folder of finished jobs")
     cluster: str | None = option(CLUSTER, None)
 
@@ -66,7 +66,7 @@ class _ShortRuns:
     data: str = word("dataset, or the name of an embedded one")
     out: Path | None = option("write a copy instead of changing DATA", None, Path)
     lmp: str | None = option("LAMMPS executable of your own", None)
-    processes: int = option("LAMMPS processes side by side", 2, PROCESSES)
+    processes: int = option("LAMMPS processes side by side (2)", 2, PROCESSES)
     again: bool = switch("replace what the dataset has")
 
     def run(self) -> None:
@@ -113,12 +113,12 @@ class Quench:
     mixture: str | None = option("of a file to import: a name or a yaml file", None)
     temperature: float | None = option("of a file to import", None, TEMPERATURE)
     engine: str | None = option("default: lammps if installed, else torch", None, choices=("lammps", "torch"))
-    device: str = option("torch alone: cpu, cuda, cuda:1, ...", "cpu")
+    device: str = option("torch alone: cpu (default), cuda, cuda:1, ...", "cpu")
     tolerance: float | None = option(
         "largest force at the end (1e-7 of LAMMPS, 1e-6 of torch, 3e-4 of --futures)", None, RESIDUAL_FORCE
     )
     lmp: str | None = option("LAMMPS executable of your own", None)
-    processes: int = option("LAMMPS processes side by side", 2, PROCESSES)
+    processes: int = option("LAMMPS processes side by side (2)", 2, PROCESSES)
     again: bool = switch("replace what the dataset has")
     futures: bool = switch(
         "quench x + u for every displacement field u: inherent displacements, which show what hopped"

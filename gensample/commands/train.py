@@ -23,7 +23,7 @@ class FitGenerator:
     configurations: int | None = option("no more of them than this (all)", None, int)
     temperature: float | None = option("which, where the dataset has several", None, float)
     seed: int = option("of the draws (0)", 0, SEED)
-    device: str = option("cpu, cuda, cuda:1, ...; of dynamics, others than cpu with torch", "cpu")
+    device: str = option("cpu (default), cuda, cuda:1, ...; of dynamics, others than cpu with torch", "cpu")
 
     temperatures: tuple[float, ...] | None = _heated(
         "of the hot phase (1.2, 1.33, 1.5, 1.7 and 1.9 times that of the data)", kind=float, many=True
