@@ -48,7 +48,7 @@ def test_command_lines_parse(words, monkeypatch):
     if (command := command_of(words)).settings:
         build_parser(words[0], command).parse_intermixed_args(words[1:])
         return
-    config = words[words.index("--config") + 1]
+    config = words[words.index("--config") + 1] if "--config" in words else ""
     if config.startswith("runs/"):  # written by the line above it
         pytest.skip(f"{config} exists after the fit only")
     assert main([*words, "--print_config"]) == 0
@@ -75,8 +75,8 @@ def test_python_runs(code, tmp_path, monkeypatch, capsys):
     assert found["u"].shape == (1, 4, 3, 500, 2)
 
 
-def test_at_most_150_lines():
-    assert len(README.splitlines()) <= 150
+def test_at_most_120_lines():
+    assert len(README.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)(.*?)\)", README))
