@@ -114,7 +114,9 @@ def pearson(x, y):
 
 
 propensity = length.mean(1)
-iso = length.var(1, ddof=1).mean()
+# What all particles of a replica share moves no correlation between them.
+own = length - length.mean(2, keepdims=True)
+iso = own.var(1, ddof=1).sum(1).mean() / (length.shape[2] - 1)
 delta = propensity.var(1, ddof=1).mean() - iso / REPLICAS
 
 

@@ -27,7 +27,7 @@ def agreement(lengths: np.ndarray, few: int, choices: int, rng: np.random.Genera
         order = rng.permutation(replicas)
         found.append(pearson(lengths[order[:few]].mean(0), lengths[order[few:]].mean(0)))
     split = split_variance(lengths)
-    full, part = (ceiling_exact(split.delta, split.iso / n) for n in (replicas, replicas - few))
+    full, part = (ceiling_exact(split.delta, split.noise / n) for n in (replicas, replicas - few))
     return float(np.mean(found) * full / part)
 
 
