@@ -160,7 +160,17 @@ def _client(address: str) -> Iterator[Any]:
 def _connect(to: Any) -> Any:
     from distributed import Client
 
-    return Client(to, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+    class Connection(Client):
+        """Closed at once where nobody answers: collected in the start of another, it would wait for ever."""
+
+        def __init__(self) -> None:
+            try:
+                super().__init__(to, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+            except BaseException:
+                self.close()  # type: ignore[no-untyped-call]
+                raise
+
+    return Connection()
 
 
 def _scheduler(address: str) -> str:

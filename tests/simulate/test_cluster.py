@@ -1,5 +1,6 @@
 """Work on a dask.distributed cluster: the same bits, whatever happens to its workers."""
 
+import gc
 import os
 import signal
 import threading
@@ -259,3 +260,16 @@ def test_an_address_where_nobody_is(tmp_path, monkeypatch, address, told):
     Path("other.json").write_text("{}")
     with pytest.raises(GensampleError, match=told), connected(Elsewhere(address, Parts), tmp_path):
         pass
+
+
+def test_a_connection_that_fails_is_closed_at_once(tmp_path):
+    """dask closes one that is collected wherever Python is: in the start of another, both wait for ever."""
+    gc.disable()
+    try:
+        with pytest.raises(GensampleError), connected(Elsewhere("nowhere.json", Parts), tmp_path):
+            pass
+        clients = [it for it in gc.get_objects() if issubclass(type(it), distributed.Client)]
+        states = {type(it).__name__: it.status for it in clients}
+    finally:
+        gc.enable()
+    assert states["Connection"] == "closed"
