@@ -70,6 +70,9 @@ COMMANDS = {
     "predict": Command(
         "predict", "write the propensities that a model predicts for configurations", "Predict"
     ),
+    "propensity": Command(
+        "propensity", "propensities with intervals from a few replicas and a prediction", "Propensity"
+    ),
     "sample": Command(
         "sample", "draw displacement fields or configurations from a generator", "SampleSettings"
     ),
@@ -211,7 +214,7 @@ def build_parser(name: str, command: Command | None = None) -> Parser:
 
 
 def _overview() -> str:
-    lines = [f"  {name:<10}{command.help}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<12}{command.help}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "usage: gensample COMMAND [OPTIONS]",

@@ -190,7 +190,17 @@ class DescriptorPredictor(Predictor):
             check_levels(levels, module.described.levels, str(module.dataset))
         _check_alike("descriptors", [sample.descriptors[0].shape[1] for sample in samples])
         _check_alike("lag times", [targets_of(sample)[0].shape[1] for sample in samples])
-        self._widths = data[0].described.widths
+        self.fit_samples(samples, data[0].described.widths, levels, generator)
+
+    def fit_samples(
+        self,
+        samples: Sequence[Described],
+        widths: Sequence[int],
+        levels: Sequence[Sequence[float]] = (),
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Fit on configurations with targets; their columns are sets of ``widths``, of probe ``levels``."""
+        self._widths = widths
         self._state = {"probe_levels": torch.tensor(levels, dtype=torch.float64).reshape(-1, 2)}
         self._state |= self._fit(samples, generator or torch_generator(0))
 
@@ -206,8 +216,12 @@ class DescriptorPredictor(Predictor):
         """
         check_levels(self._state["probe_levels"].tolist(), data.described.levels, str(data.dataset))
         sample = read_sample(data, rows, with_target=False)
-        weights = self._state["weights"]
         self._check_serves(sample, str(data.dataset))
+        return self.predict_sample(sample)
+
+    def predict_sample(self, sample: Described) -> Tensor:
+        """Prediction (C, N, K) of configurations with the columns that were fitted on."""
+        weights = self._state["weights"]
         found = sample.energy.new_zeros(len(sample.descriptors), len(sample.species), weights.shape[-1])
         for s in range(len(weights)):
             of = sample.species == s
