@@ -1,4 +1,4 @@
-# make demo   train a predictor and a generator on ka2d-mini, sample, compare (7 minutes on 2 cores)
+# make demo   train a predictor and a generator on ka2d-mini, sample, compare (10 minutes on 2 cores)
 # make test   lint, types, layers, tests (13 minutes on 2 busy cores)
 # make docs   the documentation site, in site/ (half a minute)
 # All set everything up first, in .venv; all that is needed is Python >= 3.11.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job at demonstration length (7 minutes on 2 cores): train a dynamics predictor and a
+# The main job at demonstration length (10 minutes on 2 cores): train a dynamics predictor and a
 # displacement generator on the embedded dataset, sample the test split from it and from the released *heated*,
 # which needs no training, and compare both with simulation. Everything that the commands say is in demo/*.log.
 # Released models were trained longer; see models/ and `gensample sample ka2d-mini-flow --help`.
@@ -82,7 +82,7 @@ judge() {
     ${COMPARE:-}
 }
 
-echo "ka2d-mini: 500 particles in 2D at T = 0.45. Trained here is a tenth of what the released models were; about 7 minutes."
+echo "ka2d-mini: 500 particles in 2D at T = 0.45. Trained here is a tenth of what the released models were; about 10 minutes."
 step "1/4 train BOTAN, which predicts who moves, and a generator, which draws where to:" train train_both
 step "2/4 draw $replicas futures of each of 12 configurations from that generator:" generated draw_flow
 step "3/4 the same from heated molecular dynamics, which needs no training:" heated draw_heated
