@@ -11,6 +11,7 @@ from torch import Tensor
 from gensample.errors import ConfigError, DataError
 from gensample.physics.listed_forces import ListedForces, check_particles
 from gensample.physics.mixtures import Mixture
+from gensample.physics.threads import PARTICLES, as_many_as_pay
 
 TIMESTEP = 0.005
 DAMPING = 0.5
@@ -20,7 +21,7 @@ CHAIN = 3
 SKIN, RESERVE = 0.4, 1.0
 FARTHEST = 1.0
 """A run whose steps are longer, on average, has exploded: no particle is so fast by heat (sigma)."""
-PARTICLES_AT_ONCE = 4000
+PARTICLES_AT_ONCE = PARTICLES
 """On a CPU more are run in pieces, whose pairs stay in the cache."""
 
 
@@ -76,14 +77,20 @@ def run_dynamics(
         start, v = (each[part].permute(2, 0, 1).to(x).contiguous() for each in (x, velocities))
         forces = ListedForces(species.to(x.device), box[part], mixture, None, skin, RESERVE)
         moving = _Moving(start.clone(), v.clone(), forces, _limits_of(limits, part), timestep, mass)
-        found = []
-        for step in moving.pauses(kept):
-            moved = moving.x - start
-            if not bool(moved.abs().max() <= max(step, 1) * FARTHEST):
-                raise _exploded()
-            found.append(moved.permute(1, 2, 0))
-        pieces.append(torch.stack(found))
+        with as_many_as_pay(x[part]):
+            pieces.append(_displacements(moving, start, kept))
     return torch.cat(pieces, 1)
+
+
+def _displacements(moving: "_Moving", start: Tensor, kept: Sequence[int]) -> Tensor:
+    """Of one piece (K, B, N, d); DataError where it explodes."""
+    found = []
+    for step in moving.pauses(kept):
+        moved = moving.x - start
+        if not bool(moved.abs().max() <= max(step, 1) * FARTHEST):
+            raise _exploded()
+        found.append(moved.permute(1, 2, 0))
+    return torch.stack(found)
 
 
 def _check(

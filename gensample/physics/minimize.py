@@ -9,6 +9,7 @@ from gensample.errors import ConfigError, DataError
 from gensample.physics.box import wrap
 from gensample.physics.listed_forces import ListedForces, check_particles
 from gensample.physics.mixtures import Mixture
+from gensample.physics.threads import as_many_as_pay
 
 # FIRE 2.0, the values of Guenole et al. but for the time steps: with m = 1 the stiffest modes of these
 # liquids are unstable from 0.035 on, where settling takes ten times as many steps; below, few matter.
@@ -60,7 +61,8 @@ def minimize(
     x = positions.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
     forces = ListedForces(species.to(x.device), box, mixture, truncation, skin, RESERVE)
     _refuse_coincident(x, forces)
-    result = _descend(x, forces, tolerance, max_steps)
+    with as_many_as_pay(positions):
+        result = _descend(x, forces, tolerance, max_steps)
     return result._replace(positions=wrap(result.positions, box[:, None]))
 
 
